@@ -1,0 +1,127 @@
+#include <cstring>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+#include "dispatch.hpp"
+#include "parallel.hpp"
+
+namespace minidnn {
+namespace {
+
+struct ActName {
+  Act act;
+  const char *name, *backward;
+  bool has_alpha;
+};
+
+constexpr ActName kActs[] = {
+    {Act::identity, "identity", nullptr, false},
+    {Act::relu, "relu", "relu_backward", false},
+    {Act::leaky_relu, "leaky_relu", "leaky_relu_backward", true},
+    {Act::elu, "elu", "elu_backward", true},
+    {Act::selu, "selu", "selu_backward", false},
+    {Act::tanh, "tanh", "tanh_backward", false},
+    {Act::logistic, "logistic", "logistic_backward", false},
+    {Act::softplus, "softplus", "softplus_backward", false},
+};
+
+py::object forward(const ActName& act, Array x_array, float alpha) {
+  const In x(x_array, act.name, "x");
+  auto y = Empty<>::like(x);
+  {
+    const Unlocked unlocked;
+    const auto f = kernels().activation[static_cast<int>(act.act)].forward;
+    parallel_for(x.size, kGrain,
+                 [&](std::size_t i, std::size_t end) { f(x.data + i, y.data + i, end - i, alpha); });
+  }
+  return y.take();
+}
+
+py::object backward(const ActName& act, Array dy_array, Array y_array, float alpha) {
+  const In dy(dy_array, act.backward, "dy"), y(y_array, act.backward, "y");
+  same_shape(act.backward, "dy", dy, "y", y);
+  auto dx = Empty<>::like(y);
+  {
+    const Unlocked unlocked;
+    const auto f = kernels().activation[static_cast<int>(act.act)].backward;
+    parallel_for(y.size, kGrain, [&](std::size_t i, std::size_t end) {
+      f(dy.data + i, y.data + i, dx.data + i, end - i, alpha);
+    });
+  }
+  return dx.take();
+}
+
+void bind(py::module_& m, const ActName& act) {
+  if (act.has_alpha) {
+    m.def(
+        act.name, [&act](Array x, float alpha) { return forward(act, x, alpha); }, py::arg("x"),
+        py::arg("alpha"));
+    m.def(
+        act.backward, [&act](Array dy, Array y, float alpha) { return backward(act, dy, y, alpha); },
+        py::arg("dy"), py::arg("y"), py::arg("alpha"));
+  } else {
+    m.def(act.name, [&act](Array x) { return forward(act, x, 0.0f); }, py::arg("x"));
+    m.def(
+        act.backward, [&act](Array dy, Array y) { return backward(act, dy, y, 0.0f); }, py::arg("dy"),
+        py::arg("y"));
+  }
+}
+
+In prelu_slopes(const char* op, Array alpha_array, const In& x) {
+  const In alpha(alpha_array, op, "alpha");
+  if (x.ndim == 0 || alpha.ndim != 1 || alpha.size != x.columns())
+    throw py::value_error(std::string(op) + ": x has shape " + x.shape_text() + ", alpha has " +
+                          alpha.shape_text() + ": alpha must have one slope for each place on x's last axis");
+  return alpha;
+}
+
+py::object prelu(Array x_array, Array alpha_array) {
+  const In x(x_array, "prelu", "x"), alpha = prelu_slopes("prelu", alpha_array, x);
+  auto y = Empty<>::like(x);
+  {
+    const Unlocked unlocked;
+    const std::size_t n = x.columns();
+    parallel_for(x.rows(), row_grain(n), [&](std::size_t i, std::size_t end) {
+      kernels().prelu(x.data + i * n, alpha.data, y.data + i * n, end - i, n);
+    });
+  }
+  return y.take();
+}
+
+py::tuple prelu_backward(Array dy_array, Array x_array, Array alpha_array) {
+  const char* op = "prelu_backward";
+  const In dy(dy_array, op, "dy"), x(x_array, op, "x"), alpha = prelu_slopes(op, alpha_array, x);
+  same_shape(op, "dy", dy, "x", x);
+  auto dx = Empty<>::like(x), dalpha = Empty<>::like(alpha);
+  {
+    const Unlocked unlocked;
+    const std::size_t n = x.columns(), rows = x.rows();
+    parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
+      kernels().prelu_backward(dy.data + i * n, x.data + i * n, alpha.data, dx.data + i * n, end - i, n);
+    });
+    parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
+      kernels().prelu_alpha(dy.data + j, x.data + j, dalpha.data + j, rows, end - j, n);
+    });
+  }
+  return py::make_tuple(dx.take(), dalpha.take());
+}
+
+}  // namespace
+
+Act activation_named(const char* op, const char* name) {
+  std::string choices;
+  for (const auto& act : kActs) {
+    if (std::strcmp(act.name, name) == 0) return act.act;
+    choices += (choices.empty() ? "" : ", ") + std::string(act.name);
+  }
+  throw py::value_error(std::string(op) + ": activation is '" + name + "', must be one of " + choices);
+}
+
+void bind_activations(py::module_& m) {
+  for (const auto& act : kActs)
+    if (act.backward) bind(m, act);
+  m.def("prelu", prelu, py::arg("x"), py::arg("alpha"));
+  m.def("prelu_backward", prelu_backward, py::arg("dy"), py::arg("x"), py::arg("alpha"));
+}
+
+}  // namespace minidnn

@@ -1,0 +1,207 @@
+// NumPy arrays at the border: the only place where pointers are made, and so the place for every check.
+//
+// A binding takes `Array` arguments, which cost a few nanoseconds each, and makes In, InOut or Labels of
+// them, naming the op and the argument for the error. Results are made by `empty`.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "gemm.hpp"
+
+namespace py = pybind11;
+
+namespace minidnn {
+
+// Any Python object, borrowed; what it must be is said by whoever makes an In of it.
+struct Array {
+  PyObject* object;
+};
+
+using Shape = std::vector<py::ssize_t>;
+
+namespace detail {
+
+inline py::detail::PyArray_Proxy* proxy(Array a) { return py::detail::array_proxy(a.object); }
+
+inline std::string text(const py::ssize_t* dims, int ndim) {
+  std::string out = "(";
+  for (int i = 0; i < ndim; ++i) out += (i ? ", " : "") + std::to_string(dims[i]);
+  return out + (ndim == 1 ? ",)" : ")");
+}
+
+template <class T>
+constexpr int kTypeNumber = py::detail::npy_format_descriptor<T>::value;
+
+[[noreturn]] inline void refuse_type(const char* op, const char* name, Array a, const std::string& wanted) {
+  auto& numpy = py::detail::npy_api::get();
+  const auto object = py::reinterpret_borrow<py::object>(a.object);
+  const std::string got = numpy.PyArray_Check_(a.object)
+                              ? "an array of " + py::str(object.attr("dtype")).cast<std::string>()
+                              : std::string(Py_TYPE(a.object)->tp_name);
+  throw py::type_error(std::string(op) + ": " + name + " must be " + wanted + ", got " + got);
+}
+
+// An array of T in native byte order, whatever its strides.
+template <class T>
+bool is_array_of(Array a) {
+  if (!py::detail::npy_api::get().PyArray_Check_(a.object)) return false;
+  const auto* type = py::detail::array_descriptor_proxy(proxy(a)->descr);
+  return type->type_num == kTypeNumber<T> && (type->byteorder == '=' || type->byteorder == '|') &&
+         (proxy(a)->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+}
+
+}  // namespace detail
+
+inline std::string shape_text(const Shape& shape) {
+  return detail::text(shape.data(), static_cast<int>(shape.size()));
+}
+
+// A contiguous array of T.
+template <class T>
+class View {
+ public:
+  T* data;
+  std::size_t size = 1;
+  int ndim;
+  const py::ssize_t* dims;
+
+  std::size_t dim(int i) const { return static_cast<std::size_t>(dims[i < 0 ? ndim + i : i]); }
+  // As a matrix: every axis but the last, and the last.
+  std::size_t columns() const { return ndim == 0 ? 1 : dim(-1); }
+  std::size_t rows() const {
+    std::size_t product = 1;
+    for (int i = 0; i + 1 < ndim; ++i) product *= dim(i);
+    return product;
+  }
+  Shape shape() const { return Shape(dims, dims + ndim); }
+  std::string shape_text() const { return detail::text(dims, ndim); }
+
+ protected:
+  View(Array a, const char* op, const char* name, const char* wanted) {
+    if (!detail::is_array_of<std::remove_const_t<T>>(a)) detail::refuse_type(op, name, a, wanted);
+    const auto* array = detail::proxy(a);
+    ndim = array->nd, dims = array->dimensions, data = reinterpret_cast<T*>(array->data);
+    for (int i = 0; i < ndim; ++i) size *= static_cast<std::size_t>(dims[i]);
+    if (!(array->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_))
+      throw py::value_error(std::string(op) + ": " + name + " must be C-contiguous, got strides " +
+                            detail::text(array->strides, ndim) + " for shape " + shape_text());
+  }
+};
+
+struct In : View<const float> {
+  In(Array a, const char* op, const char* name) : View(a, op, name, "a float32 array") {}
+};
+
+struct InOut : View<float> {
+  InOut(Array a, const char* op, const char* name) : View(a, op, name, "a float32 array") {
+    if (!(detail::proxy(a)->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_))
+      throw py::value_error(std::string(op) + ": " + name + " is read-only, it must be writeable");
+  }
+};
+
+// Class labels, each in [0, classes).
+struct Labels : View<const std::int64_t> {
+  Labels(Array a, const char* op, const char* name, std::size_t count, std::size_t classes)
+      : View(a, op, name, "an int64 array") {
+    if (ndim != 1 || size != count)
+      throw py::value_error(std::string(op) + ": " + name + " has shape " + shape_text() + ", must be (" +
+                            std::to_string(count) + ",)");
+    for (std::size_t i = 0; i < size; ++i)
+      if (data[i] < 0 || static_cast<std::uint64_t>(data[i]) >= classes)
+        throw py::value_error(std::string(op) + ": " + name + "[" + std::to_string(i) + "] is " +
+                              std::to_string(data[i]) + ", must be in [0, " + std::to_string(classes) + ")");
+  }
+};
+
+// A matrix with any strides: only the product reads such views.
+inline Matrix matrix(Array a, const char* op, const char* name) {
+  if (!detail::is_array_of<float>(a)) detail::refuse_type(op, name, a, "a float32 array");
+  const auto* array = detail::proxy(a);
+  constexpr py::ssize_t unit = sizeof(float);
+  if (array->nd != 2)
+    throw py::value_error(std::string(op) + ": " + name + " has shape " +
+                          detail::text(array->dimensions, array->nd) + ", must have 2 axes");
+  if (array->strides[0] % unit || array->strides[1] % unit)
+    throw py::value_error(std::string(op) + ": " + name + " has strides " + detail::text(array->strides, 2) +
+                          ", must be multiples of 4 bytes");
+  return {reinterpret_cast<const float*>(array->data), static_cast<std::size_t>(array->dimensions[0]),
+          static_cast<std::size_t>(array->dimensions[1]), array->strides[0] / unit, array->strides[1] / unit};
+}
+
+template <class A, class B>
+void same_shape(const char* op, const char* name1, const A& a, const char* name2, const B& b) {
+  if (a.ndim == b.ndim && std::equal(a.dims, a.dims + a.ndim, b.dims)) return;
+  throw py::value_error(std::string(op) + ": " + name1 + " has shape " + a.shape_text() + ", " + name2 +
+                        " has " + b.shape_text() + ": they must be the same");
+}
+
+struct Named {
+  const char* name;
+  const float* data;
+  std::size_t size;
+};
+
+// Arrays that are written must not share memory with any other argument.
+inline void disjoint(const char* op, std::initializer_list<Named> arrays) {
+  for (const Named* a = arrays.begin(); a != arrays.end(); ++a)
+    for (const Named* b = a + 1; b != arrays.end(); ++b)
+      if (a->data < b->data + b->size && b->data < a->data + a->size)
+        throw py::value_error(std::string(op) + ": " + a->name + " and " + b->name + " overlap in memory");
+}
+
+// A new C-contiguous array of T; MemoryError where there is no room.
+template <class T = float>
+class Empty {
+ public:
+  explicit Empty(int ndim, const py::ssize_t* dims) {
+    auto& numpy = py::detail::npy_api::get();
+    object_ = py::reinterpret_steal<py::object>(
+        numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy.PyArray_DescrFromType_(detail::kTypeNumber<T>),
+                                    ndim, dims, nullptr, nullptr, 0, nullptr));
+    if (!object_) throw py::error_already_set();
+    data = reinterpret_cast<T*>(py::detail::array_proxy(object_.ptr())->data);
+  }
+  explicit Empty(const Shape& shape) : Empty(static_cast<int>(shape.size()), shape.data()) {}
+  template <class V>
+  static Empty like(const V& v) {
+    return Empty(v.ndim, v.dims);
+  }
+  py::object take() { return std::move(object_); }
+
+  T* data;
+
+ private:
+  py::object object_;
+};
+
+// Other Python threads run while this lives; held only around calls that touch no Python object.
+class Unlocked {
+ public:
+  Unlocked() : state_(PyEval_SaveThread()) {}
+  ~Unlocked() { PyEval_RestoreThread(state_); }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
+}  // namespace minidnn
+
+namespace pybind11::detail {
+
+template <>
+struct type_caster<minidnn::Array> {
+  PYBIND11_TYPE_CASTER(minidnn::Array, const_name("numpy.ndarray"));
+  bool load(handle source, bool) {
+    value.object = source.ptr();
+    return true;
+  }
+};
+
+}  // namespace pybind11::detail

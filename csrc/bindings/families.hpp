@@ -1,0 +1,28 @@
+// One file a family of kernels; module.cpp lists them.
+#pragma once
+#include <pybind11/pybind11.h>
+
+#include "kernels/table.hpp"
+
+namespace minidnn {
+
+void bind_activations(pybind11::module_& m);
+void bind_config(pybind11::module_& m);
+void bind_fingerprint(pybind11::module_& m);
+void bind_matmul(pybind11::module_& m);
+void bind_optim(pybind11::module_& m);
+void bind_random(pybind11::module_& m);
+void bind_rows(pybind11::module_& m);
+
+// "relu" and so on; ValueError with the choices for any other name.
+Act activation_named(const char* op, const char* name);
+
+// Elements that one thread handles at least: below, waking another costs more than it saves.
+constexpr std::size_t kGrain = 16384;
+
+// Columns that one thread sums at least; whole cache lines, so that no two threads write the same one.
+inline std::size_t column_grain(std::size_t rows) { return (kGrain / (rows + 1) / 16 + 1) * 16; }
+// Rows that one thread handles at least.
+inline std::size_t row_grain(std::size_t columns) { return kGrain / (columns + 1) + 1; }
+
+}  // namespace minidnn

@@ -1,0 +1,94 @@
+#include <cmath>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+#include "dispatch.hpp"
+#include "parallel.hpp"
+
+namespace minidnn {
+namespace {
+
+constexpr std::size_t kRandomGrain = kGrain / 4;  // a random element costs several plain ones
+
+// Block numbers are 32 bits wide, four elements a block.
+void check_count(const char* op, std::size_t n) {
+  if (n > (std::size_t{1} << 34))
+    throw py::value_error(std::string(op) + ": a draw has at most 2**34 elements, asked for " +
+                          std::to_string(n));
+}
+
+py::object random_bits(std::size_t n, std::uint64_t seed, std::uint32_t stream, std::uint64_t draw) {
+  check_count("random_bits", n);
+  Empty<std::uint32_t> bits({static_cast<py::ssize_t>(n)});
+  {
+    const Unlocked unlocked;
+    const DrawKey key{seed, draw, stream};
+    parallel_for(n, kRandomGrain, [&](std::size_t begin, std::size_t end) {
+      kernels().random_bits(bits.data, begin, end, key);
+    });
+  }
+  return bits.take();
+}
+
+py::object dropout(Array x_array, double rate, std::uint64_t seed, std::uint32_t stream, std::uint64_t draw) {
+  const In x(x_array, "dropout", "x");
+  check_count("dropout", x.size);
+  if (!(rate >= 0.0 && rate < 1.0))
+    throw py::value_error("dropout: rate must be in [0, 1), got " + std::to_string(rate));
+  auto y = Empty<>::like(x);
+  {
+    const Unlocked unlocked;
+    const DrawKey key{seed, draw, stream};
+    const auto threshold = static_cast<std::uint32_t>(std::min(std::nearbyint(rate * 0x1p32), 0x1p32 - 1));
+    const auto scale = static_cast<float>(1.0 / (1.0 - rate));
+    parallel_for(x.size, kRandomGrain, [&](std::size_t begin, std::size_t end) {
+      kernels().dropout(x.data, y.data, begin, end, key, threshold, scale);
+    });
+  }
+  return y.take();
+}
+
+py::object rrelu(Array x_array, double lower, double upper, std::uint64_t seed, std::uint32_t stream,
+                 std::uint64_t draw) {
+  const In x(x_array, "rrelu", "x");
+  check_count("rrelu", x.size);
+  auto y = Empty<>::like(x);
+  {
+    const Unlocked unlocked;
+    const DrawKey key{seed, draw, stream};
+    parallel_for(x.size, kRandomGrain, [&](std::size_t begin, std::size_t end) {
+      kernels().rrelu(x.data, y.data, begin, end, key, static_cast<float>(lower),
+                      static_cast<float>(upper - lower));
+    });
+  }
+  return y.take();
+}
+
+py::object rrelu_backward(Array dy_array, Array x_array, double lower, double upper, std::uint64_t seed,
+                          std::uint32_t stream, std::uint64_t draw) {
+  const In dy(dy_array, "rrelu_backward", "dy"), x(x_array, "rrelu_backward", "x");
+  same_shape("rrelu_backward", "dy", dy, "x", x);
+  check_count("rrelu_backward", x.size);
+  auto dx = Empty<>::like(x);
+  {
+    const Unlocked unlocked;
+    const DrawKey key{seed, draw, stream};
+    parallel_for(x.size, kRandomGrain, [&](std::size_t begin, std::size_t end) {
+      kernels().rrelu_backward(dy.data, x.data, dx.data, begin, end, key, static_cast<float>(lower),
+                               static_cast<float>(upper - lower));
+    });
+  }
+  return dx.take();
+}
+
+}  // namespace
+
+void bind_random(py::module_& m) {
+  const py::arg seed("seed"), stream("stream"), draw("draw"), lower("lower"), upper("upper");
+  m.def("random_bits", random_bits, py::arg("n"), seed, stream, draw);
+  m.def("dropout", dropout, py::arg("x"), py::arg("rate"), seed, stream, draw);
+  m.def("rrelu", rrelu, py::arg("x"), lower, upper, seed, stream, draw);
+  m.def("rrelu_backward", rrelu_backward, py::arg("dy"), py::arg("x"), lower, upper, seed, stream, draw);
+}
+
+}  // namespace minidnn

@@ -1,0 +1,14 @@
+// Which instruction set runs: the best table that this machine can run, or the one asked for by name.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels/table.hpp"
+
+namespace minidnn {
+
+const Table& kernels();                  // the table in use
+std::vector<std::string> usable_isas();  // best first
+void use_isa(const std::string& name);   // throws std::invalid_argument, listing the choices
+
+}  // namespace minidnn

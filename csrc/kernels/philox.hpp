@@ -1,0 +1,72 @@
+// Philox 4x32-10 (Salmon et al. 2011), 64 elements at a time: 16 blocks side by side, one a lane.
+// Element 16 * w + b of a group is word w of block b, so each word of the 16 blocks is stored as it stands.
+#pragma once
+#include <cstdint>
+
+#include "kernels/map.hpp"
+#include "kernels/table.hpp"
+
+namespace minidnn::MINIDNN_ISA {
+
+constexpr std::size_t kGroup = 64, kLanes = 16;
+
+struct Block {
+  std::uint32_t w0, w1, w2, w3;
+};
+
+MINIDNN_INLINE Block philox(std::uint32_t block, const DrawKey& key) {
+  std::uint32_t c0 = block, c1 = static_cast<std::uint32_t>(key.draw),
+                c2 = static_cast<std::uint32_t>(key.draw >> 32), c3 = key.stream;
+  std::uint32_t k0 = static_cast<std::uint32_t>(key.seed), k1 = static_cast<std::uint32_t>(key.seed >> 32);
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t product0 = std::uint64_t{0xD2511F53} * c0, product1 = std::uint64_t{0xCD9E8D57} * c2;
+    c0 = static_cast<std::uint32_t>(product1 >> 32) ^ c1 ^ k0;
+    c1 = static_cast<std::uint32_t>(product1);
+    c2 = static_cast<std::uint32_t>(product0 >> 32) ^ c3 ^ k1;
+    c3 = static_cast<std::uint32_t>(product0);
+    k0 += 0x9E3779B9, k1 += 0xBB67AE85;
+  }
+  return {c0, c1, c2, c3};
+}
+
+MINIDNN_INLINE void random_group(std::uint32_t group, const DrawKey& key, std::uint32_t* bits) {
+#pragma omp simd
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    const Block b = philox(group * kLanes + lane, key);
+    bits[lane] = b.w0, bits[16 + lane] = b.w1, bits[32 + lane] = b.w2, bits[48 + lane] = b.w3;
+  }
+}
+
+// f(i, bits of element i) for begin <= i < end; begin lies on a group.
+template <class F>
+MINIDNN_INLINE void for_random_bits(std::size_t begin, std::size_t end, const DrawKey& key, F f) {
+  for (std::size_t i = begin; i < end; i += kGroup) {
+    alignas(64) std::uint32_t bits[kGroup];
+    random_group(static_cast<std::uint32_t>(i / kGroup), key, bits);
+    if (end - i >= kGroup) {
+#pragma omp simd
+      for (std::size_t j = 0; j < kGroup; ++j) f(i + j, bits[j]);
+    } else {
+      for (std::size_t j = 0; j < end - i; ++j) f(i + j, bits[j]);
+    }
+  }
+}
+
+struct Dropout {
+  std::uint32_t threshold;  // an element is kept where its bits reach it
+  float scale;
+  float operator()(float x, std::uint32_t bits) const { return bits >= threshold ? x * scale : 0.0f; }
+};
+
+struct Rrelu {
+  float lower, width;
+  float slope(std::uint32_t bits) const {
+    const float uniform = static_cast<float>(static_cast<std::int32_t>(bits >> 8)) * 0x1p-24f;
+    return lower + width * uniform;
+  }
+  float operator()(float x, std::uint32_t bits) const { return x > 0 ? x : slope(bits) * x; }
+  float backward(float dy, float x, std::uint32_t bits) const { return x > 0 ? dy : slope(bits) * dy; }
+};
+
+}  // namespace minidnn::MINIDNN_ISA

@@ -1,0 +1,66 @@
+// The one place that knows what a vector register is: its width, fused multiply-add, and a partly filled
+// load.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/map.hpp"
+
+namespace minidnn::MINIDNN_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kVectorLanes = 16, kRegisters = 32;
+#elif defined(__AVX2__)
+constexpr int kVectorLanes = 8, kRegisters = 16;
+#elif defined(__aarch64__)
+constexpr int kVectorLanes = 4, kRegisters = 32;
+#else
+constexpr int kVectorLanes = 4, kRegisters = 16;
+#endif
+
+typedef float Vector __attribute__((vector_size(kVectorLanes * 4)));
+typedef float UnalignedVector __attribute__((vector_size(kVectorLanes * 4), aligned(4), may_alias));
+
+MINIDNN_INLINE Vector load(const float* p) { return *reinterpret_cast<const UnalignedVector*>(p); }
+MINIDNN_INLINE void store(float* p, Vector v) { *reinterpret_cast<UnalignedVector*>(p) = v; }
+MINIDNN_INLINE Vector broadcast(float x) { return x - Vector{}; }
+
+// a * b + c, rounded once where the machine can. Builtins, not <immintrin.h>: law 2.
+MINIDNN_INLINE Vector fused_multiply_add(Vector a, Vector b, Vector c) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4);
+#elif defined(__FMA__)
+  return __builtin_ia32_vfmaddps256(a, b, c);
+#elif defined(__aarch64__)
+  for (int i = 0; i < kVectorLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return c;
+#else
+  return a * b + c;
+#endif
+}
+
+// The first `count` lanes for a partly filled vector. With AVX-512 the memory behind them is not touched and
+// reads as 0; elsewhere the whole vector is read, so the caller sees to it that it may be.
+#if defined(__AVX512F__)
+constexpr bool kMaskedLoads = true;
+#else
+constexpr bool kMaskedLoads = false;
+#endif
+
+MINIDNN_INLINE Vector load_first(const float* p, [[maybe_unused]] int count) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_loadups512_mask(p, Vector{}, static_cast<std::uint16_t>((1u << count) - 1));
+#else
+  return load(p);
+#endif
+}
+
+MINIDNN_INLINE void store_first(float* p, Vector v, int count) {
+#if defined(__AVX512F__)
+  __builtin_ia32_storeups512_mask(p, v, static_cast<std::uint16_t>((1u << count) - 1));
+#else
+  for (int i = 0; i < count; ++i) p[i] = v[i];
+#endif
+}
+
+}  // namespace minidnn::MINIDNN_ISA

@@ -1,0 +1,140 @@
+// Fills the table of one instruction set; CMake compiles this file once for each, with MINIDNN_ISA as its
+// name.
+#include "kernels/table.hpp"
+
+#include "kernels/activations.hpp"
+#include "kernels/gemm_tile.hpp"
+#include "kernels/map.hpp"
+#include "kernels/optim.hpp"
+#include "kernels/philox.hpp"
+#include "kernels/rows.hpp"
+
+#define MINIDNN_STRING_(x) #x
+#define MINIDNN_STRING(x) MINIDNN_STRING_(x)
+
+namespace minidnn::MINIDNN_ISA {
+namespace {
+
+using std::size_t;
+
+template <class F>
+constexpr F with_alpha(float alpha) {
+  if constexpr (sizeof(F) == sizeof(float))
+    return F{alpha};
+  else
+    return (void)alpha, F{};
+}
+
+template <class F>
+constexpr Activation activation() {
+  return {
+      [](const float* x, float* y, size_t n, float alpha) { map(n, with_alpha<F>(alpha), x, y); },
+      [](const float* dy, const float* y, float* dx, size_t n, float alpha) {
+        map(n, [f = with_alpha<F>(alpha)](float d, float v) { return f.backward(d, v); }, dy, y, dx);
+      },
+      [](float* z, const float* bias, size_t n, float alpha) {
+        map(n, [f = with_alpha<F>(alpha)](float v, float b) { return f(v + b); }, z, bias, z);
+      },
+  };
+}
+
+template <void (*Row)(const float*, float*, size_t)>
+void rows_of(const float* x, float* y, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i) Row(x + i * columns, y + i * columns, columns);
+}
+
+template <void (*Row)(const float*, const float*, float*, size_t)>
+void rows_of(const float* x1, const float* x2, float* y, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i) Row(x1 + i * columns, x2 + i * columns, y + i * columns, columns);
+}
+
+}  // namespace
+
+extern const Table table;
+const Table table = {
+    MINIDNN_STRING(MINIDNN_ISA),
+    {activation<Identity>(), activation<Relu>(), activation<LeakyRelu>(), activation<Elu>(),
+     activation<Selu>(), activation<Tanh>(), activation<Logistic>(), activation<Softplus>()},
+
+    /* prelu */
+    [](const float* x, const float* alpha, float* y, size_t rows, size_t columns) {
+      const auto f = [](float v, float a) { return v > 0 ? v : a * v; };
+      for (size_t i = 0; i < rows; ++i) map(columns, f, x + i * columns, alpha, y + i * columns);
+    },
+    /* prelu_backward */
+    [](const float* dy, const float* x, const float* alpha, float* dx, size_t rows, size_t columns) {
+      for (size_t i = 0, at = 0; i < rows; ++i, at += columns) {
+#pragma omp simd
+        for (size_t j = 0; j < columns; ++j) dx[at + j] = x[at + j] > 0 ? dy[at + j] : alpha[j] * dy[at + j];
+      }
+    },
+    /* prelu_alpha */
+    [](const float* dy, const float* x, float* dalpha, size_t rows, size_t columns, size_t stride) {
+      const auto f = [=](size_t i, size_t j) {
+        const size_t at = i * stride + j;
+        return x[at] > 0 ? 0.0f : dy[at] * x[at];
+      };
+      column_reduce(f, dalpha, rows, columns);
+    },
+    rows_of<softmax_row>,
+    rows_of<softmax_backward_row>,
+    rows_of<log_softmax_row>,
+    rows_of<log_softmax_backward_row>,
+    /* softmax_cross_entropy */
+    [](const float* logits, const std::int64_t* labels, float* losses, float* dlogits, size_t rows,
+       size_t columns) {
+      for (size_t i = 0, at = 0; i < rows; ++i, at += columns)
+        losses[i] = softmax_cross_entropy_row(logits + at, labels[i], dlogits + at, columns);
+    },
+    /* row_sum */
+    [](const float* x, float* sums, size_t rows, size_t columns) {
+      for (size_t i = 0; i < rows; ++i) sums[i] = row_sum(x + i * columns, columns);
+    },
+    /* column_sum */
+    [](const float* x, float* sums, size_t rows, size_t columns, size_t stride) {
+      column_reduce([=](size_t i, size_t j) { return x[i * stride + j]; }, sums, rows, columns);
+    },
+
+    kGroup,
+    /* random_bits */
+    [](std::uint32_t* bits, size_t begin, size_t end, const DrawKey& key) {
+      for_random_bits(begin, end, key, [=](size_t i, std::uint32_t b) { bits[i] = b; });
+    },
+    /* dropout */
+    [](const float* x, float* y, size_t begin, size_t end, const DrawKey& key, std::uint32_t threshold,
+       float scale) {
+      const Dropout f{threshold, scale};
+      for_random_bits(begin, end, key, [=](size_t i, std::uint32_t b) { y[i] = f(x[i], b); });
+    },
+    /* rrelu */
+    [](const float* x, float* y, size_t begin, size_t end, const DrawKey& key, float lower, float width) {
+      const Rrelu f{lower, width};
+      for_random_bits(begin, end, key, [=](size_t i, std::uint32_t b) { y[i] = f(x[i], b); });
+    },
+    /* rrelu_backward */
+    [](const float* dy, const float* x, float* dx, size_t begin, size_t end, const DrawKey& key, float lower,
+       float width) {
+      const Rrelu f{lower, width};
+      for_random_bits(begin, end, key,
+                      [=](size_t i, std::uint32_t b) { dx[i] = f.backward(dy[i], x[i], b); });
+    },
+
+    /* sgd */
+    [](float* param, const float* grad, size_t n, float lr) { update(n, Sgd{lr}, param, grad); },
+    /* momentum */
+    [](float* param, const float* grad, float* velocity, size_t n, float lr, float momentum) {
+      update(n, Momentum{lr, momentum}, param, grad, velocity);
+    },
+    /* nesterov */
+    [](float* param, const float* grad, float* velocity, size_t n, float lr, float momentum) {
+      update(n, Nesterov{lr, momentum}, param, grad, velocity);
+    },
+
+    kTileRows,
+    kTileVectors * kVectorLanes,
+    kVectorLanes,
+    kMaskedLoads,
+    [](int rows, const TileArgs& args) { choose_rows<kTileRows>(rows, args); },
+};
+
+}  // namespace minidnn::MINIDNN_ISA

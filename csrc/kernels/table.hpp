@@ -1,0 +1,77 @@
+// The whole contract between the compiled kernels and the rest: plain loops over plain memory, one table of
+// them for each instruction set. Nothing here throws, allocates, checks or starts a thread.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace minidnn {
+
+enum class Act { identity, relu, leaky_relu, elu, selu, tanh, logistic, softplus, count };
+
+// alpha is the slope of leaky_relu and the saturation of elu; the others ignore it.
+struct Activation {
+  void (*forward)(const float* x, float* y, std::size_t n, float alpha);
+  void (*backward)(const float* dy, const float* y, float* dx, std::size_t n, float alpha);
+  void (*bias_forward)(float* z, const float* bias, std::size_t n, float alpha);  // z = f(z + bias), in place
+};
+
+// c[i][j] (+)= sum over k of a[i][k] * b[k][j], for rows x columns of C; strides in floats, columns of b and
+// c adjacent.
+struct TileArgs {
+  const float* a;
+  std::ptrdiff_t a_row, a_k;
+  const float* b;
+  std::ptrdiff_t b_k;
+  float* c;
+  std::ptrdiff_t c_row;
+  std::size_t depth, columns;
+  bool accumulate;  // start from C instead of 0
+};
+
+// The key of one draw of random bits, see philox.hpp.
+struct DrawKey {
+  std::uint64_t seed, draw;
+  std::uint32_t stream;
+};
+
+struct Table {
+  const char* isa;
+  Activation activation[static_cast<int>(Act::count)];
+
+  // Rows of `columns` floats, one under the other.
+  void (*prelu)(const float* x, const float* alpha, float* y, std::size_t rows, std::size_t columns);
+  void (*prelu_backward)(const float* dy, const float* x, const float* alpha, float* dx, std::size_t rows,
+                         std::size_t columns);
+  void (*prelu_alpha)(const float* dy, const float* x, float* dalpha, std::size_t rows, std::size_t columns,
+                      std::size_t stride);
+  void (*softmax)(const float* x, float* y, std::size_t rows, std::size_t columns);
+  void (*softmax_backward)(const float* dy, const float* y, float* dx, std::size_t rows, std::size_t columns);
+  void (*log_softmax)(const float* x, float* y, std::size_t rows, std::size_t columns);
+  void (*log_softmax_backward)(const float* dy, const float* y, float* dx, std::size_t rows,
+                               std::size_t columns);
+  void (*softmax_cross_entropy)(const float* logits, const std::int64_t* labels, float* losses,
+                                float* dlogits, std::size_t rows, std::size_t columns);
+  void (*row_sum)(const float* x, float* sums, std::size_t rows, std::size_t columns);
+  // A band of columns of a wider matrix: its rows are `stride` floats apart.
+  void (*column_sum)(const float* x, float* sums, std::size_t rows, std::size_t columns, std::size_t stride);
+
+  // Elements [begin, end) of an array; begin is a multiple of random_group.
+  std::size_t random_group;
+  void (*random_bits)(std::uint32_t* bits, std::size_t begin, std::size_t end, const DrawKey& key);
+  void (*dropout)(const float* x, float* y, std::size_t begin, std::size_t end, const DrawKey& key,
+                  std::uint32_t threshold, float scale);
+  void (*rrelu)(const float* x, float* y, std::size_t begin, std::size_t end, const DrawKey& key, float lower,
+                float width);
+  void (*rrelu_backward)(const float* dy, const float* x, float* dx, std::size_t begin, std::size_t end,
+                         const DrawKey& key, float lower, float width);
+
+  void (*sgd)(float* param, const float* grad, std::size_t n, float lr);
+  void (*momentum)(float* param, const float* grad, float* velocity, std::size_t n, float lr, float momentum);
+  void (*nesterov)(float* param, const float* grad, float* velocity, std::size_t n, float lr, float momentum);
+
+  std::size_t tile_rows, tile_columns, vector_lanes;  // the largest tile
+  bool masked_loads;                                  // else b must be readable up to a whole vector
+  void (*gemm_tile)(int rows, const TileArgs& args);
+};
+
+}  // namespace minidnn

@@ -1,0 +1,174 @@
+"""The facade: every kernel under one name, compiled or reference. The only module that imports ``_core``.
+
+The compiled kernels take contiguous float32. float64 always runs on the reference, so that gradients can be checked
+tightly; so does everything inside ``use_backend("reference")`` or with ``MINIDNN_BACKEND=reference`` set.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from minidnn import reference
+
+try:
+    from minidnn import _core
+except ImportError as error:
+    if os.environ.get("MINIDNN_BACKEND") != "reference":
+        raise ImportError(
+            f"minidnn: the compiled kernels could not be imported ({error}). If you are in a source checkout, its "
+            "minidnn/ folder hides the installed package: run `pip install .` and start Python from another folder, "
+            "or use the `minidnn` command. To run on the NumPy reference instead (slowly), set "
+            "MINIDNN_BACKEND=reference."
+        ) from error
+    _core = None  # type: ignore[assignment]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Backend = Literal["compiled", "reference"]
+
+
+def _backend_of_environment() -> bool:
+    name = os.environ.get("MINIDNN_BACKEND", "compiled")
+    if name not in ("compiled", "reference"):
+        raise ValueError(f"MINIDNN_BACKEND: must be compiled or reference, got {name!r}")
+    return name == "compiled"
+
+
+class _State(threading.local):
+    compiled: bool = _backend_of_environment()
+
+
+_state = _State()
+
+
+def backend() -> Backend:
+    """The backend of this thread."""
+    return "compiled" if _state.compiled else "reference"
+
+
+@contextmanager
+def use_backend(name: Backend) -> Iterator[None]:
+    """Runs the same program on the ``"compiled"`` kernels or on the NumPy ``"reference"``, in this thread.
+
+    Raises:
+        ValueError: another name.
+        RuntimeError: ``"compiled"`` where the compiled kernels could not be imported.
+    """
+    if name not in ("compiled", "reference"):
+        raise ValueError(f"use_backend: name must be 'compiled' or 'reference', got {name!r}")
+    if name == "compiled" and _core is None:
+        raise RuntimeError("use_backend: the compiled kernels are not installed; run `pip install .`")
+    before = _state.compiled
+    _state.compiled = name == "compiled"
+    try:
+        yield
+    finally:
+        _state.compiled = before
+
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+def _kernel(truth: Callable[P, R]) -> Callable[P, R]:
+    """The kernel named as its reference: compiled where this thread and the first argument allow it."""
+    compiled = cast(Callable[..., R], getattr(_core, truth.__name__, None))
+
+    @wraps(truth)
+    def call(*args: Any, **options: Any) -> R:
+        if _state.compiled and getattr(args[0], "dtype", None) is not _FLOAT64:
+            return compiled(*args, **options)
+        return truth(*args, **options)
+
+    return cast(Callable[P, R], call)
+
+
+relu = _kernel(reference.relu)
+relu_backward = _kernel(reference.relu_backward)
+leaky_relu = _kernel(reference.leaky_relu)
+leaky_relu_backward = _kernel(reference.leaky_relu_backward)
+prelu = _kernel(reference.prelu)
+prelu_backward = _kernel(reference.prelu_backward)
+elu = _kernel(reference.elu)
+elu_backward = _kernel(reference.elu_backward)
+selu = _kernel(reference.selu)
+selu_backward = _kernel(reference.selu_backward)
+tanh = _kernel(reference.tanh)
+tanh_backward = _kernel(reference.tanh_backward)
+logistic = _kernel(reference.logistic)
+logistic_backward = _kernel(reference.logistic_backward)
+softplus = _kernel(reference.softplus)
+softplus_backward = _kernel(reference.softplus_backward)
+
+matmul = _kernel(reference.matmul)
+dense = _kernel(reference.dense)
+dense_backward = _kernel(reference.dense_backward)
+
+softmax = _kernel(reference.softmax)
+softmax_backward = _kernel(reference.softmax_backward)
+log_softmax = _kernel(reference.log_softmax)
+log_softmax_backward = _kernel(reference.log_softmax_backward)
+softmax_cross_entropy = _kernel(reference.softmax_cross_entropy)
+row_sum = _kernel(reference.row_sum)
+column_sum = _kernel(reference.column_sum)
+
+fingerprint: Callable[[Any], int] = reference.fingerprint if _core is None else _core.fingerprint
+"""Not routed: an array must have one fingerprint, whichever backend asks."""
+
+random_bits = _kernel(reference.random_bits)
+dropout = _kernel(reference.dropout)
+rrelu = _kernel(reference.rrelu)
+rrelu_backward = _kernel(reference.rrelu_backward)
+
+sgd_step = _kernel(reference.sgd_step)
+momentum_step = _kernel(reference.momentum_step)
+nesterov_step = _kernel(reference.nesterov_step)
+
+
+def isa() -> str:
+    """The instruction set of the compiled kernels, or ``"none"``."""
+    return _core.isa() if _core is not None else "none"
+
+
+def usable_isas() -> list[str]:
+    """The instruction sets that this machine can run, best first."""
+    return _core.usable_isas() if _core is not None else []
+
+
+def use_isa(name: str) -> None:
+    """Runs the kernels of one instruction set, in the whole process. ValueError lists the choices."""
+    if _core is not None:
+        _core.use_isa(name)
+
+
+def num_threads() -> int:
+    """How many threads a kernel may use."""
+    return _core.num_threads() if _core is not None else 1
+
+
+def set_num_threads(n: int) -> None:
+    """Bounds the threads of every kernel from now on; no number depends on it.
+
+    Raises:
+        TypeError: n is not an integer.
+        ValueError: n is not in [1, 1024].
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise TypeError(f"set_num_threads: n must be an integer, got {type(n).__name__}")
+    if not 1 <= n <= 1024:
+        raise ValueError(f"set_num_threads: n must be in [1, 1024], got {n}")
+    if _core is not None:
+        _core.set_num_threads(int(n))
+
+
+def build_info() -> dict[str, str]:
+    """Compiler, flags and OpenMP version that the kernels were built with."""
+    if _core is None:
+        return {}
+    return {"compiler": _core.compiler, "flags": _core.flags, "openmp": str(_core.openmp or "none")}

@@ -1,0 +1,113 @@
+"""Activations; each is its kernel and the kernel's derivative. A strided view is copied once, kernels want it whole."""
+
+from __future__ import annotations
+
+from minidnn import kernels
+from minidnn.random import Generator, default_generator
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor, record
+
+
+def _whole(array: Array) -> Array:
+    return array if array.flags.c_contiguous else array.copy()
+
+
+def relu(x: Tensor) -> Tensor:
+    """y = max(x, 0)   (Nair & Hinton 2010)."""
+    y = kernels.relu(_whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.relu_backward(_whole(dy), y),))
+
+
+def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
+    """y = x where x > 0, else alpha * x, for alpha > 0   (Maas et al. 2013)."""
+    _check_positive("leaky_relu", alpha)
+    y = kernels.leaky_relu(_whole(x.data), alpha)
+    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(_whole(dy), y, alpha),))
+
+
+def prelu(x: Tensor, alpha: Tensor) -> Tensor:
+    """y = x where x > 0, else alpha * x, with learned slopes alpha for each place on the last axis   (He et al. 2015)."""
+    value, slopes = _whole(x.data), alpha.data
+    y = kernels.prelu(value, slopes)
+    return record(y, (x, alpha), lambda dy: kernels.prelu_backward(_whole(dy), value, slopes), reads=(x, alpha))
+
+
+def rrelu(
+    x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = True, rng: Generator | None = None
+) -> Tensor:
+    """y = x where x > 0, else a * x, a ~ U[lower, upper) for each element; their mean when not training   (Xu et al. 2015)."""
+    _check_positive("rrelu", lower)
+    if not lower <= upper:
+        raise ValueError(f"rrelu: upper is {upper}, must not be below lower, {lower}")
+    if not training:
+        return leaky_relu(x, (lower + upper) / 2)
+    key = (rng or default_generator()).next_key()
+    value = _whole(x.data)
+    y = kernels.rrelu(value, lower, upper, *key)
+    return record(y, (x,), lambda dy: (kernels.rrelu_backward(_whole(dy), value, lower, upper, *key),), reads=(x,))
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """y = x where x > 0, else alpha * (exp(x) - 1), for alpha > 0   (Clevert et al. 2015)."""
+    _check_positive("elu", alpha)
+    y = kernels.elu(_whole(x.data), alpha)
+    return record(y, (x,), lambda dy: (kernels.elu_backward(_whole(dy), y, alpha),))
+
+
+def selu(x: Tensor) -> Tensor:
+    """y = 1.0507 * elu(x, 1.6733): activations drift to mean 0 and variance 1   (Klambauer et al. 2017)."""
+    y = kernels.selu(_whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.selu_backward(_whole(dy), y),))
+
+
+def tanh(x: Tensor) -> Tensor:
+    """y = tanh(x)."""
+    y = kernels.tanh(_whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.tanh_backward(_whole(dy), y),))
+
+
+def logistic(x: Tensor) -> Tensor:
+    """y = 1 / (1 + exp(-x)), the sigmoid."""
+    y = kernels.logistic(_whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.logistic_backward(_whole(dy), y),))
+
+
+def softplus(x: Tensor) -> Tensor:
+    """y = log(1 + exp(x))   (Dugas et al. 2001)."""
+    y = kernels.softplus(_whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.softplus_backward(_whole(dy), y),))
+
+
+def softmax(x: Tensor) -> Tensor:
+    """y = exp(x) / sum(exp(x)) along the last axis."""
+    y = kernels.softmax(_whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.softmax_backward(_whole(dy), y),))
+
+
+def log_softmax(x: Tensor) -> Tensor:
+    """y = x - log(sum(exp(x))) along the last axis."""
+    y = kernels.log_softmax(_whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.log_softmax_backward(_whole(dy), y),))
+
+
+def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None = None) -> Tensor:
+    """y = x / (1 - rate) with probability 1 - rate, else 0; y = x when not training   (Srivastava et al. 2014).
+
+    The mask is not stored: backward makes it again from the same random counter.
+
+    Raises:
+        ValueError: rate is not in [0, 1).
+    """
+    if not 0.0 <= rate < 1.0:
+        raise ValueError(f"dropout: rate must be in [0, 1), got {rate}")
+    if not training or rate == 0.0:
+        return x
+    key = (rng or default_generator()).next_key()
+    y = kernels.dropout(_whole(x.data), rate, *key)
+    return record(y, (x,), lambda dy: (kernels.dropout(_whole(dy), rate, *key),))
+
+
+def _check_positive(op: str, alpha: float) -> None:
+    # With alpha <= 0 the sign of y would no longer tell the sign of x, which the derivative is told by.
+    if not alpha > 0:
+        raise ValueError(f"{op}: alpha must be positive, got {alpha}")

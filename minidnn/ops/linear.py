@@ -1,0 +1,79 @@
+"""Matrix products and the dense layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minidnn import kernels
+from minidnn.ops.arithmetic import unbroadcast
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor, as_tensor, record
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """c = a @ b, with NumPy's rules for vectors and for stacks of matrices.
+
+    Raises:
+        ValueError: the inner axes differ, or an operand has no axes.
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    if a.ndim == 2 and b.ndim == 2:
+        return _matrix_product(a, b)
+    x, z = a.data, b.data
+    c = np.matmul(x, z)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        # A vector is a matrix of one row (a) or one column (b).
+        rows, columns = (x[np.newaxis] if x.ndim == 1 else x), (z[:, np.newaxis] if z.ndim == 1 else z)
+        if z.ndim == 1:
+            dy = dy[..., np.newaxis]
+        if x.ndim == 1:
+            dy = dy[..., np.newaxis, :]
+        da = np.matmul(dy, np.swapaxes(columns, -1, -2))
+        db = np.matmul(np.swapaxes(rows, -1, -2), dy)
+        return (
+            unbroadcast(da[..., 0, :] if x.ndim == 1 else da, a),
+            unbroadcast(db[..., 0] if z.ndim == 1 else db, b),
+        )
+
+    return record(c, (a, b), backward, reads=(a, b))
+
+
+def _matrix_product(a: Tensor, b: Tensor) -> Tensor:
+    x, z = a.data, b.data
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        return (
+            kernels.matmul(dy, z.T) if a.requires_grad else None,
+            kernels.matmul(x.T, dy) if b.requires_grad else None,
+        )
+
+    backward.__qualname__ = "matmul"
+    return record(kernels.matmul(x, z), (a, b), backward, reads=(a, b))
+
+
+def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: float = 0.0) -> Tensor:
+    """y = activation(x @ w + b), fused.
+
+    Args:
+        x: (batch, n_in).
+        w: (n_in, n_out).
+        b: (n_out,).
+        activation: identity, relu, leaky_relu, elu, selu, tanh, logistic or softplus.
+        alpha: the slope of leaky_relu, the saturation of elu (> 0 for both).
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown activation.
+    """
+    y = kernels.dense(x.data, w.data, b.data, activation, alpha)
+    x_data, w_data = x.data, w.data
+    return record(
+        y,
+        (x, w, b),
+        lambda dy: kernels.dense_backward(
+            np.ascontiguousarray(dy), x_data, w_data, y, activation, alpha, x.requires_grad
+        ),
+        reads=(x, w),
+    )

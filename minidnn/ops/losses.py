@@ -1,0 +1,38 @@
+"""Losses as ops. Shapes are strict: a loss never broadcasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minidnn import kernels
+from minidnn.reference.types import Labels
+from minidnn.tensor import Tensor, record
+
+
+def as_labels(op: str, labels: Any) -> Labels:
+    """Labels as contiguous int64, which costs a copy for any other integer type.
+
+    Raises:
+        TypeError: they are not integers.
+    """
+    array = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{op}: labels must be integers, got an array of {array.dtype}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
+    """losses[i] = -log(softmax(logits[i])[labels[i]]): one loss for each example.
+
+    Args:
+        logits: (batch, classes).
+        labels: (batch,), integers in [0, classes).
+
+    Raises:
+        TypeError: labels are not integers.
+        ValueError: shapes that do not fit, or a label out of range.
+    """
+    losses, dlogits = kernels.softmax_cross_entropy(logits.data, as_labels("softmax_cross_entropy", labels))
+    return record(losses, (logits,), lambda dy: (dlogits * dy[:, np.newaxis],))

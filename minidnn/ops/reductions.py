@@ -1,0 +1,85 @@
+"""Sums, means and extremes over axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor, as_tensor, record
+
+Axis = int | tuple[int, ...] | None
+
+
+def _spread(reduced: Array, axis: Axis, keepdims: bool, ndim: int) -> Array:
+    """Puts back the axes that a reduction removed, so that the array broadcasts against what was reduced."""
+    if keepdims or axis is None:
+        return reduced.reshape((1,) * ndim) if axis is None else reduced
+    axes = (axis,) if isinstance(axis, int) else axis
+    return np.expand_dims(reduced, tuple(i % ndim for i in axes))
+
+
+def _count(x: Array, y: Array) -> float:
+    return x.size / (y.size or 1)
+
+
+def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """y = the sum over the axes, all of them by default."""
+    x = as_tensor(x)
+    shape = x.data.shape
+    y = x.data.sum(axis=axis, keepdims=keepdims)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        return (np.broadcast_to(_spread(dy, axis, keepdims, len(shape)), shape),)
+
+    return record(y, (x,), backward)
+
+
+def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """y = the mean over the axes, all of them by default."""
+    x = as_tensor(x)
+    shape = x.data.shape
+    y = np.asarray(x.data.mean(axis=axis, keepdims=keepdims))
+    n = _count(x.data, y)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        return (np.broadcast_to(_spread(dy / dy.dtype.type(n), axis, keepdims, len(shape)), shape),)
+
+    return record(y, (x,), backward)
+
+
+def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """y = mean((x - mean(x)) ** 2) over the axes (divided by n, as NumPy does)."""
+    x = as_tensor(x)
+    value, ndim = x.data, x.data.ndim
+    y = np.asarray(value.var(axis=axis, keepdims=keepdims))
+    n = _count(value, y)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        centred = value - value.mean(axis=axis, keepdims=True)
+        return (_spread(dy, axis, keepdims, ndim) * centred * value.dtype.type(2 / n),)
+
+    return record(y, (x,), backward, reads=(x,))
+
+
+def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """y = the largest element over the axes; equal ones share the gradient."""
+    x = as_tensor(x)
+    return _extreme(x, x.data.max(axis=axis, keepdims=keepdims), axis, keepdims, "max")
+
+
+def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """y = the smallest element over the axes; equal ones share the gradient."""
+    x = as_tensor(x)
+    return _extreme(x, x.data.min(axis=axis, keepdims=keepdims), axis, keepdims, "min")
+
+
+def _extreme(x: Tensor, y: Array, axis: Axis, keepdims: bool, op: str) -> Tensor:
+    ndim = x.data.ndim
+    winners = x.data == _spread(np.asarray(y), axis, keepdims, ndim)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        shares = winners / winners.sum(axis=axis, keepdims=True)
+        return (_spread(dy, axis, keepdims, ndim) * shares.astype(dy.dtype),)
+
+    backward.__qualname__ = op
+    return record(y, (x,), backward)

@@ -1,0 +1,103 @@
+"""The same numbers in another arrangement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor, as_tensor, record
+
+
+def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
+    """y = the elements of x in row-major order, in another shape."""
+    x = as_tensor(x)
+    before = x.data.shape
+    return record(_view(x.data.reshape(shape), x), (x,), lambda dy: (dy.reshape(before),))
+
+
+def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
+    """y = x with its axes permuted, reversed by default."""
+    x = as_tensor(x)
+    inverse = None if axes is None else np.argsort([axis % x.data.ndim for axis in axes])
+    return record(_view(x.data.transpose(axes), x), (x,), lambda dy: (dy.transpose(inverse),))
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """y = x[index], with NumPy's basic and advanced indexing."""
+    x = as_tensor(x)
+    if isinstance(index, tuple):
+        index = tuple(_plain_index(i) for i in index)
+    else:
+        index = _plain_index(index)
+    shape, dtype = x.data.shape, x.data.dtype
+    y = x.data[index]
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        dx = np.zeros(shape, dtype)
+        if _is_basic(index):
+            dx[index] = dy
+        else:
+            np.add.at(dx, index, dy)  # an element may have been taken more than once
+        return (dx,)
+
+    return record(_view(y, x) if isinstance(y, np.ndarray) else y, (x,), backward)
+
+
+def gather(x: Tensor, indices: Any, axis: int) -> Tensor:
+    """y = np.take_along_axis(x, indices, axis)."""
+    x = as_tensor(x)
+    places = np.asarray(_plain_index(indices))
+    if places.dtype.kind not in "iu":
+        raise TypeError(f"gather: indices must be integers, got an array of {places.dtype}")
+    shape, dtype = x.data.shape, x.data.dtype
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        dx = np.zeros(shape, dtype)
+        along = list(np.indices(places.shape, sparse=True))
+        along[axis] = places
+        np.add.at(dx, tuple(along), dy)
+        return (dx,)
+
+    return record(np.take_along_axis(x.data, places, axis), (x,), backward)
+
+
+def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """y = the tensors one behind the other along an axis."""
+    parents = tuple(as_tensor(t) for t in tensors)
+    y = np.concatenate([t.data for t in parents], axis=axis)
+    cuts = np.cumsum([t.data.shape[axis] for t in parents])[:-1]
+    return record(y, parents, lambda dy: tuple(np.split(dy, cuts, axis=axis)))
+
+
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """y = the tensors side by side along a new axis."""
+    parents = tuple(as_tensor(t) for t in tensors)
+    y = np.stack([t.data for t in parents], axis=axis)
+    return record(y, parents, lambda dy: tuple(np.moveaxis(dy, axis, 0)))
+
+
+def pad(x: Tensor, widths: Any, value: float = 0.0) -> Tensor:
+    """y = x with a border of a constant; widths as for np.pad: ((before, after), ...) for each axis."""
+    x = as_tensor(x)
+    y = np.pad(x.data, widths, constant_values=value)
+    before = np.broadcast_to(np.asarray(widths), (x.data.ndim, 2))[:, 0]
+    inside = tuple(slice(b, b + n) for b, n in zip(before, x.data.shape, strict=True))
+    return record(y, (x,), lambda dy: (dy[inside],))
+
+
+def _view(y: Array, x: Tensor) -> Array:
+    """An array object of its own, which record may make read-only without touching the parent's."""
+    return y.view() if y is x.data else y
+
+
+def _plain_index(index: Any) -> Any:
+    return index.data if isinstance(index, Tensor) else index
+
+
+def _is_basic(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    basic = (int, np.integer, slice, type(None), type(Ellipsis))
+    return all(isinstance(part, basic) and not isinstance(part, bool) for part in parts)

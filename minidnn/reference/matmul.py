@@ -1,0 +1,42 @@
+"""Matrix products, and the dense layer around them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidnn.reference import activations
+from minidnn.reference.types import Floats
+
+
+def matmul(a: Floats, b: Floats) -> Floats:
+    """``c[i][j] = sum over k of a[i][k] * b[k][j]``."""
+    return np.matmul(a, b)
+
+
+def activate(z: Floats, activation: str, alpha: float) -> Floats:
+    """The activation of that name."""
+    if activation == "identity":
+        return z
+    function = getattr(activations, activation)
+    return np.asarray(function(z, alpha) if activation in ("leaky_relu", "elu") else function(z))
+
+
+def activate_backward(dy: Floats, y: Floats, activation: str, alpha: float) -> Floats:
+    """The derivative of the activation of that name."""
+    if activation == "identity":
+        return dy
+    function = getattr(activations, f"{activation}_backward")
+    return np.asarray(function(dy, y, alpha) if activation in ("leaky_relu", "elu") else function(dy, y))
+
+
+def dense(x: Floats, w: Floats, b: Floats, activation: str, alpha: float) -> Floats:
+    """``y = activation(x @ w + b)`` with x (batch, n_in), w (n_in, n_out), b (n_out,)."""
+    return activate(x @ w + b, activation, alpha)
+
+
+def dense_backward(
+    dy: Floats, x: Floats, w: Floats, y: Floats, activation: str, alpha: float, need_dx: bool
+) -> tuple[Floats | None, Floats, Floats]:
+    """``dz = dy * activation'(y)``; ``dx = dz @ w.T`` where needed, ``dw = x.T @ dz``, ``db = column sums of dz``."""
+    dz = activate_backward(dy, y, activation, alpha)
+    return (dz @ w.T if need_dx else None), x.T @ dz, dz.sum(axis=0)
