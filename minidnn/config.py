@@ -1,0 +1,76 @@
+"""What runs here: version, instruction set, threads, compiler; and the environment variables that choose them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from minidnn import kernels
+from minidnn.kernels import num_threads as get_num_threads
+from minidnn.kernels import set_num_threads
+
+__all__ = ["apply_environment", "get_num_threads", "set_num_threads", "show_config"]
+
+
+def show_config() -> None:
+    """Prints version, backend, instruction set, threads, compiler and flags."""
+    from minidnn import __version__
+
+    build = kernels.build_info()
+    rows = {
+        "minidnn": __version__,
+        "backend": kernels.backend(),
+        "instruction set": f"{kernels.isa()} (usable: {', '.join(kernels.usable_isas()) or 'none'})",
+        "threads": f"{get_num_threads()} (of {_available_cpus()} available)",
+        "compiler": build.get("compiler", "none"),
+        "flags": build.get("flags", "none"),
+        "openmp": build.get("openmp", "none"),
+        "numpy": np.__version__,
+        "python": sys.version.split()[0],
+    }
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def apply_environment() -> None:
+    """Sets the instruction set of ``MINIDNN_ISA`` and the threads of ``OMP_NUM_THREADS``, once, at import.
+
+    Raises:
+        ValueError: ``MINIDNN_ISA`` names one that is unknown or that this CPU does not support.
+    """
+    if isa := os.environ.get("MINIDNN_ISA"):
+        kernels.use_isa(isa)
+    set_num_threads(_threads_of_environment() or _available_cpus())
+
+
+def _threads_of_environment() -> int | None:
+    """The first number of ``OMP_NUM_THREADS`` ("4" or "4,2"), where it is one."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isascii() and first.isdigit() and 1 <= int(first) <= 1024 else None
+
+
+def _available_cpus() -> int:
+    """The CPUs that this process may use: the smaller of its affinity and its control group's quota."""
+    if sys.platform == "linux":
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    return min(cpus, 1024) if quota is None else max(1, min(cpus, int(quota), 1024))
+
+
+def _cgroup_quota(root: Path) -> float | None:
+    """CPU time over period of the control group (version 2, then 1); None where it sets no limit."""
+    try:
+        if (version2 := root / "cpu.max").exists():
+            quota, period = version2.read_text().split()[:2]
+        else:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
+            period = (root / "cpu/cpu.cfs_period_us").read_text()
+        return float(quota) / float(period) if float(quota) > 0 else None
+    except (OSError, ValueError):
+        return None  # no control group, or "max": no limit
