@@ -1,8 +1,57 @@
 """minidnn: a from-scratch, C++-accelerated deep-learning framework that a reader can hold in the head."""
 
-from minidnn import ops, random
+from importlib import import_module
+from typing import Any
+
+from minidnn import config, data, nn, ops, optim, random, schedules
+from minidnn.config import get_num_threads, set_num_threads, show_config
 from minidnn.kernels import use_backend
 from minidnn.random import Generator, get_rng_state, manual_seed, set_rng_state
 from minidnn.tensor import Tensor, no_grad
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Generator",
+    "Tensor",
+    "data",
+    "get_num_threads",
+    "get_rng_state",
+    "gradcheck",
+    "load",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "plot",
+    "random",
+    "reuse",
+    "save",
+    "schedules",
+    "set_num_threads",
+    "set_rng_state",
+    "show_config",
+    "training",
+    "use_backend",
+]
+
+config.apply_environment()
+
+# Imported when first used, so that `import minidnn` stays quick: name -> (module, attribute or "" for the module).
+_LAZY = {
+    "gradcheck": ("minidnn.gradients", "gradcheck"),
+    "load": ("minidnn.reuse.checkpoints", "load"),
+    "plot": ("minidnn.plot", ""),
+    "reuse": ("minidnn.reuse", ""),
+    "save": ("minidnn.reuse.checkpoints", "save"),
+    "training": ("minidnn.training", ""),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'minidnn' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    value = import_module(module)
+    return getattr(value, attribute) if attribute else value

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args
 
 import numpy as np
 
@@ -27,7 +27,9 @@ except ImportError as error:
             "or use the `minidnn` command. To run on the NumPy reference instead (slowly), set "
             "MINIDNN_BACKEND=reference."
         ) from error
-    _core = None  # type: ignore[assignment]
+    INSTALLED = False
+else:
+    INSTALLED = True
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,9 +63,9 @@ def use_backend(name: Backend) -> Iterator[None]:
         ValueError: another name.
         RuntimeError: ``"compiled"`` where the compiled kernels could not be imported.
     """
-    if name not in ("compiled", "reference"):
+    if name not in get_args(Backend):
         raise ValueError(f"use_backend: name must be 'compiled' or 'reference', got {name!r}")
-    if name == "compiled" and _core is None:
+    if name == "compiled" and not INSTALLED:
         raise RuntimeError("use_backend: the compiled kernels are not installed; run `pip install .`")
     before = _state.compiled
     _state.compiled = name == "compiled"
@@ -78,7 +80,7 @@ _FLOAT64 = np.dtype(np.float64)
 
 def _kernel(truth: Callable[P, R]) -> Callable[P, R]:
     """The kernel named as its reference: compiled where this thread and the first argument allow it."""
-    compiled = cast(Callable[..., R], getattr(_core, truth.__name__, None))
+    compiled = cast(Callable[..., R], getattr(_core, truth.__name__) if INSTALLED else truth)
 
     @wraps(truth)
     def call(*args: Any, **options: Any) -> R:
@@ -118,7 +120,7 @@ softmax_cross_entropy = _kernel(reference.softmax_cross_entropy)
 row_sum = _kernel(reference.row_sum)
 column_sum = _kernel(reference.column_sum)
 
-fingerprint: Callable[[Any], int] = reference.fingerprint if _core is None else _core.fingerprint
+fingerprint: Callable[[Any], int] = _core.fingerprint if INSTALLED else reference.fingerprint
 """Not routed: an array must have one fingerprint, whichever backend asks."""
 
 random_bits = _kernel(reference.random_bits)
@@ -133,23 +135,23 @@ nesterov_step = _kernel(reference.nesterov_step)
 
 def isa() -> str:
     """The instruction set of the compiled kernels, or ``"none"``."""
-    return _core.isa() if _core is not None else "none"
+    return _core.isa() if INSTALLED else "none"
 
 
 def usable_isas() -> list[str]:
     """The instruction sets that this machine can run, best first."""
-    return _core.usable_isas() if _core is not None else []
+    return _core.usable_isas() if INSTALLED else []
 
 
 def use_isa(name: str) -> None:
     """Runs the kernels of one instruction set, in the whole process. ValueError lists the choices."""
-    if _core is not None:
+    if INSTALLED:
         _core.use_isa(name)
 
 
 def num_threads() -> int:
     """How many threads a kernel may use."""
-    return _core.num_threads() if _core is not None else 1
+    return _core.num_threads() if INSTALLED else 1
 
 
 def set_num_threads(n: int) -> None:
@@ -163,12 +165,12 @@ def set_num_threads(n: int) -> None:
         raise TypeError(f"set_num_threads: n must be an integer, got {type(n).__name__}")
     if not 1 <= n <= 1024:
         raise ValueError(f"set_num_threads: n must be in [1, 1024], got {n}")
-    if _core is not None:
+    if INSTALLED:
         _core.set_num_threads(int(n))
 
 
 def build_info() -> dict[str, str]:
     """Compiler, flags and OpenMP version that the kernels were built with."""
-    if _core is None:
+    if not INSTALLED:
         return {}
     return {"compiler": _core.compiler, "flags": _core.flags, "openmp": str(_core.openmp or "none")}

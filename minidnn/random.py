@@ -64,7 +64,9 @@ class Generator:
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
         """A shuffled ``arange(n)``."""
-        return kernels.permutation(n, *self.next_key())
+        from minidnn.data.pipeline import permutation  # here, for the data package imports this module
+
+        return permutation(n, *self.next_key())
 
     def spawn(self) -> Generator:
         """A new generator whose seed is 64 bits of this one's next draw."""

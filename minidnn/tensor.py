@@ -24,7 +24,7 @@ class _Mode(threading.local):
 _mode = _Mode()
 
 
-class no_grad(ContextDecorator):  # noqa: N801 - reads as a statement
+class no_grad(ContextDecorator):
     """Within it nothing is recorded: no graph, no gradient, no memory held. A context manager and a decorator."""
 
     def __enter__(self) -> None:
@@ -270,7 +270,7 @@ class Tensor:
         return int(self.item())
 
     @property
-    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+    def T(self) -> Tensor:
         return ops.transpose(self)
 
     def transpose(self, *axes: int) -> Tensor:

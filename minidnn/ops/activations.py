@@ -26,7 +26,7 @@ def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
 
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
-    """y = x where x > 0, else alpha * x, with learned slopes alpha for each place on the last axis   (He et al. 2015)."""
+    """y = x where x > 0, else alpha * x, one learned slope for each place on the last axis   (He et al. 2015)."""
     value, slopes = _whole(x.data), alpha.data
     y = kernels.prelu(value, slopes)
     return record(y, (x, alpha), lambda dy: kernels.prelu_backward(_whole(dy), value, slopes), reads=(x, alpha))
@@ -35,7 +35,7 @@ def prelu(x: Tensor, alpha: Tensor) -> Tensor:
 def rrelu(
     x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = True, rng: Generator | None = None
 ) -> Tensor:
-    """y = x where x > 0, else a * x, a ~ U[lower, upper) for each element; their mean when not training   (Xu et al. 2015)."""
+    """y = x where x > 0, else a * x with a ~ U[lower, upper), or its mean when not training   (Xu et al. 2015)."""
     _check_positive("rrelu", lower)
     if not lower <= upper:
         raise ValueError(f"rrelu: upper is {upper}, must not be below lower, {lower}")

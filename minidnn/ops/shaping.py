@@ -56,7 +56,7 @@ def gather(x: Tensor, indices: Any, axis: int) -> Tensor:
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         dx = np.zeros(shape, dtype)
-        along = list(np.indices(places.shape, sparse=True))
+        along: list[Array] = list(np.indices(places.shape, sparse=True))
         along[axis] = places
         np.add.at(dx, tuple(along), dy)
         return (dx,)

@@ -76,9 +76,7 @@ def rrelu(x: Floats, lower: float, upper: float, seed: int, stream: int, draw: i
     return np.where(x > 0, x, rrelu_slopes(x.shape, x.dtype, lower, upper, seed, stream, draw) * x)
 
 
-def rrelu_backward(
-    dy: Floats, x: Floats, lower: float, upper: float, seed: int, stream: int, draw: int
-) -> Floats:
+def rrelu_backward(dy: Floats, x: Floats, lower: float, upper: float, seed: int, stream: int, draw: int) -> Floats:
     """``dx = dy`` where x > 0, else ``a * dy`` with the slopes of the forward pass, made again."""
     return np.where(x > 0, dy, rrelu_slopes(x.shape, x.dtype, lower, upper, seed, stream, draw) * dy)
 

@@ -1,0 +1,39 @@
+"""Mini-batches in a new random order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from minidnn.data.datasets import ArrayDataset
+from minidnn.data.pipeline import gather, gather_labels, permutation
+from minidnn.data.types import Floats32, Indices
+from minidnn.random import Generator, default_generator
+
+
+def batches(
+    dataset: ArrayDataset, batch_size: int, rng: Generator | None = None, drop_last: bool = False
+) -> Iterator[tuple[Floats32, Indices]]:
+    """One epoch: every example once, in an order that is one draw of ``rng``.
+
+    Args:
+        batch_size: examples in a batch, at least 1.
+        rng: the default generator where it is None.
+        drop_last: leave out the last batch if it is smaller than the others.
+
+    Returns:
+        An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255, and int64 (batch,).
+
+    Raises:
+        ValueError: batch_size < 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batches: batch_size must be at least 1, got {batch_size}")
+    order = permutation(len(dataset), *(rng or default_generator()).next_key())
+    end = len(order) - len(order) % batch_size if drop_last else len(order)
+    return _gathered(dataset, order[:end], batch_size)
+
+
+def _gathered(dataset: ArrayDataset, order: Indices, batch_size: int) -> Iterator[tuple[Floats32, Indices]]:
+    for start in range(0, len(order), batch_size):
+        part = order[start : start + batch_size]
+        yield gather(dataset.x, part), gather_labels(dataset.y, part)

@@ -1,0 +1,73 @@
+"""Data sets: examples with their labels."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minidnn.data.types import Bytes, Floats32, Indices
+
+
+class ArrayDataset:
+    """Examples and labels in memory.
+
+    Args:
+        x: (n, n_in), uint8 (0 to 255 stand for 0.0 to 1.0) or float32. Kept as it is if its rows are contiguous.
+        y: (n,), integers >= 0.
+
+    Attributes:
+        x: the examples as they are stored.
+        y, labels: int64.
+        images: the examples as float32, bytes divided by 255; made when first asked for, then kept.
+
+    Raises:
+        TypeError: another dtype.
+        ValueError: other shapes, lengths that differ, a negative label.
+    """
+
+    def __init__(self, x: Any, y: Any) -> None:
+        x, y = np.asarray(x), np.asarray(y)
+        if x.dtype not in (np.uint8, np.float32):
+            raise TypeError(f"ArrayDataset: x is {x.dtype}, must be uint8 or float32")
+        if y.dtype.kind not in "iu":
+            raise TypeError(f"ArrayDataset: y is {y.dtype}, must be integers")
+        if x.ndim != 2:
+            raise ValueError(f"ArrayDataset: x has shape {x.shape}, must be (n, n_in)")
+        if y.shape != x.shape[:1]:
+            raise ValueError(f"ArrayDataset: y has shape {y.shape}, x has {x.shape}: y must be ({len(x)},)")
+        if y.size and y.min() < 0:
+            raise ValueError(f"ArrayDataset: y must not be negative, got {y.min()}")
+        self.x: Bytes | Floats32 = np.ascontiguousarray(x)
+        self.y: Indices = np.ascontiguousarray(y, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, part: slice) -> ArrayDataset:
+        """The examples of a slice; views, not copies, where the step is 1."""
+        if not isinstance(part, slice):
+            raise TypeError(f"ArrayDataset: takes slices, got {type(part).__name__}")
+        return ArrayDataset(self.x[part], self.y[part])
+
+    def __repr__(self) -> str:
+        return f"ArrayDataset({len(self)} examples, x {self.x.shape} {self.x.dtype})"
+
+    @property
+    def labels(self) -> Indices:
+        return self.y
+
+    @cached_property
+    def images(self) -> Floats32:
+        if self.x.dtype == np.float32:
+            return self.x.astype(np.float32, copy=False)
+        return self.x.astype(np.float32) / np.float32(255)
+
+
+class Splits(NamedTuple):
+    """The three parts of a data set."""
+
+    train: ArrayDataset
+    valid: ArrayDataset
+    test: ArrayDataset

@@ -1,0 +1,78 @@
+"""IDX files, the format of MNIST: a magic number, the dimensions, the elements, all big-endian."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+"""The third byte of the magic number -> the element type."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK = 1 << 20
+
+
+class IdxError(ValueError):
+    """A file is not what the IDX format says; the message names the file and the fault."""
+
+
+def load_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """The array in an IDX file, gzipped or not, in this machine's byte order.
+
+    Memory is bounded by what the file really holds: nothing is allocated on the word of a header, and a gzip stream is
+    read no further than one byte past what its header announces.
+
+    Raises:
+        IdxError: a bad magic number or element type, a file shorter or longer than its dimensions say, dimensions that
+            no file could fill, a truncated or damaged gzip stream.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        zipped = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        if not zipped:
+            return _parse(path, file)
+        try:
+            with gzip.open(file) as stream:
+                return _parse(path, stream)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise IdxError(f"load_idx: {path} is a damaged gzip file: {error}") from error
+
+
+def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
+    magic = stream.read(4)
+    if len(magic) < 4:
+        raise IdxError(f"load_idx: {path} is too short for an IDX file: {len(magic)} bytes")
+    zero, kind, ndim = struct.unpack(">HBB", magic)
+    if zero != 0 or kind not in TYPES:
+        raise IdxError(f"load_idx: {path} has magic number 0x{magic.hex()}, which is not that of an IDX file")
+    header = stream.read(4 * ndim)
+    if len(header) < 4 * ndim:
+        raise IdxError(f"load_idx: {path} ends within its {ndim} dimensions")
+    shape = struct.unpack(f">{ndim}I", header)
+    dtype = np.dtype(TYPES[kind])
+    expected = math.prod(shape) * dtype.itemsize  # exact: Python integers do not overflow
+    body = _read_up_to(stream, expected + 1)
+    if len(body) != expected:
+        found = f"{len(body)} bytes" if len(body) < expected else "more"
+        raise IdxError(f"load_idx: {path} has dimensions {shape}, which take {expected} bytes, but holds {found}")
+    if ndim > 64 or (expected == 0 and max(shape, default=0) * dtype.itemsize > 2**62):
+        raise IdxError(f"load_idx: {path} has dimensions {shape}, which no array can have")
+    return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _read_up_to(stream: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:
+    """At most limit bytes, in chunks, since read(limit) may allocate limit bytes for a file of ten."""
+    body = bytearray()
+    while len(body) < limit and (chunk := stream.read(min(_CHUNK, limit - len(body)))):
+        body += chunk
+    return bytes(body)

@@ -1,0 +1,70 @@
+"""The facade of the loops over examples: compiled or reference, as `minidnn.kernels.backend` says."""
+
+from __future__ import annotations
+
+import operator
+import os
+from types import ModuleType
+
+from minidnn.data import reference_pipeline
+from minidnn.data.types import Bytes, Floats32, Indices
+
+_compiled: ModuleType
+try:
+    from minidnn.data import _pipeline as _compiled
+except ImportError as error:
+    if os.environ.get("MINIDNN_BACKEND") != "reference":
+        raise ImportError(
+            f"minidnn: the compiled data pipeline could not be imported ({error}). If you are in a source checkout, "
+            "its minidnn/ folder hides the installed package: run `pip install .` and start Python from another "
+            "folder. To run on the NumPy reference instead (slowly), set MINIDNN_BACKEND=reference."
+        ) from error
+    _compiled = reference_pipeline
+
+
+def _loops() -> ModuleType:
+    from minidnn import kernels  # here, so that minidnn.kernels and minidnn.random may import this module
+
+    return _compiled if kernels.backend() == "compiled" else reference_pipeline
+
+
+def permutation(n: int, seed: int, stream: int, draw: int) -> Indices:
+    """A shuffled ``arange(n)``; see `minidnn.reference.random.permutation`.
+
+    Raises:
+        TypeError: n is not an integer.
+        ValueError: n is not in [0, 2**32].
+    """
+    n = operator.index(n)
+    if not 0 <= n <= 2**32:
+        raise ValueError(f"permutation: n must be in [0, 2**32], got {n}")
+    order: Indices = _loops().permutation(n, seed, stream, draw)
+    return order
+
+
+def gather(examples: Bytes | Floats32, order: Indices) -> Floats32:
+    """``x[i] = examples[order[i]]``, bytes divided by 255: (n, n_in) and int64 (batch,) give float32 (batch, n_in).
+
+    Always a new array. The rows of ``examples`` are contiguous, as those of a `Dataset` are.
+
+    Raises:
+        TypeError: examples is neither uint8 nor float32.
+        IndexError: a value of order is not in [0, n).
+    """
+    if examples.dtype == "uint8":
+        x: Floats32 = _loops().gather_bytes(examples, order)
+    elif examples.dtype == "float32":
+        x = _loops().gather_floats(examples, order)
+    else:
+        raise TypeError(f"gather: examples is {examples.dtype}, must be uint8 or float32")
+    return x
+
+
+def gather_labels(labels: Indices, order: Indices) -> Indices:
+    """``y[i] = labels[order[i]]``: int64 (n,) and int64 (batch,) give a new int64 (batch,).
+
+    Raises:
+        IndexError: a value of order is not in [0, n).
+    """
+    y: Indices = _loops().gather_labels(labels, order)
+    return y

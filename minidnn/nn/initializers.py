@@ -1,0 +1,111 @@
+"""Initial values of parameters: functions ``(shape, rng) -> float32 array``.
+
+The fans of a kernel of shape ``(n_in, n_out)`` are n_in and n_out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from minidnn.random import Generator
+
+Shape = tuple[int, ...]
+Initializer = Callable[[Shape, Generator], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class variance_scaling:
+    """Mean 0 and variance ``scale / fan``; uniform in ``+-sqrt(3 * scale / fan)`` or normal (not truncated).
+
+    Args:
+        scale: > 0.
+        fan: "in" for n_in, "average" for (n_in + n_out) / 2.
+        distribution: "uniform" or "normal".
+    """
+
+    scale: float
+    fan: Literal["in", "average"]
+    distribution: Literal["uniform", "normal"]
+
+    def __call__(self, shape: Shape, rng: Generator) -> npt.NDArray[np.float32]:
+        n_in, n_out = math.prod(shape[:-1]), shape[-1]
+        fan = n_in if self.fan == "in" else (n_in + n_out) / 2
+        variance = self.scale / max(fan, 1)
+        if self.distribution == "normal":
+            return rng.normal(shape, std=math.sqrt(variance))
+        limit = math.sqrt(3 * variance)
+        return rng.uniform(shape, -limit, limit)
+
+
+@dataclass(frozen=True)
+class constant:
+    """Every element is ``value``."""
+
+    value: float
+
+    def __call__(self, shape: Shape, rng: Generator) -> npt.NDArray[np.float32]:
+        return np.full(shape, self.value, np.float32)
+
+
+@dataclass(frozen=True)
+class orthogonal:
+    """``gain`` times orthonormal rows or columns, whichever are fewer (Saxe et al. 2013)."""
+
+    gain: float = 1.0
+
+    def __call__(self, shape: Shape, rng: Generator) -> npt.NDArray[np.float32]:
+        n_in, n_out = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.normal((max(n_in, n_out), min(n_in, n_out))).astype(np.float64))
+        q = q * np.sign(np.diag(r))  # else the signs are not uniform
+        return (self.gain * (q if n_in >= n_out else q.T)).astype(np.float32).reshape(shape)
+
+
+glorot_uniform = variance_scaling(1.0, "average", "uniform")
+"""Glorot & Bengio 2010: for tanh, logistic and softmax layers."""
+glorot_normal = variance_scaling(1.0, "average", "normal")
+he_uniform = variance_scaling(2.0, "in", "uniform")
+"""He et al. 2015: for ReLU and its kin, ELU."""
+he_normal = variance_scaling(2.0, "in", "normal")
+lecun_uniform = variance_scaling(1.0, "in", "uniform")
+"""LeCun et al. 1998: for SELU."""
+lecun_normal = variance_scaling(1.0, "in", "normal")
+zeros = constant(0.0)
+ones = constant(1.0)
+
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot_uniform": glorot_uniform,
+    "glorot_normal": glorot_normal,
+    "he_uniform": he_uniform,
+    "he_normal": he_normal,
+    "lecun_uniform": lecun_uniform,
+    "lecun_normal": lecun_normal,
+    "orthogonal": orthogonal(),
+    "zeros": zeros,
+    "ones": ones,
+}
+
+
+def initialize(
+    owner: str, argument: str, initializer: str | Initializer, shape: Shape, rng: Generator
+) -> npt.NDArray[np.float32]:
+    """The initial values that the initializer, or the one of that name, gives.
+
+    Raises:
+        ValueError: an unknown name, or values of another shape; the message names owner and argument.
+    """
+    if isinstance(initializer, str):
+        if initializer not in INITIALIZERS:
+            raise ValueError(
+                f"{owner}: {argument} must be one of {', '.join(INITIALIZERS)} or a function, got {initializer!r}"
+            )
+        initializer = INITIALIZERS[initializer]
+    values = np.ascontiguousarray(initializer(shape, rng), dtype=np.float32)
+    if values.shape != shape:
+        raise ValueError(f"{owner}: {argument} gave shape {values.shape}, must give {shape}")
+    return values

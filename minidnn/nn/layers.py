@@ -1,0 +1,144 @@
+"""Layers that are not mere activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from minidnn import ops
+from minidnn.nn.checks import positive_integer
+from minidnn.nn.initializers import Initializer, initialize
+from minidnn.nn.module import Module
+from minidnn.nn.parameter import Parameter
+from minidnn.random import Generator, default_generator
+from minidnn.tensor import Tensor
+
+FUSED = {
+    "relu": 0.0,
+    "leaky_relu": 0.01,
+    "elu": 1.0,
+    "selu": 0.0,
+    "tanh": 0.0,
+    "logistic": 0.0,
+    "softplus": 0.0,
+}
+"""The activations that run within the dense kernel, with their alpha."""
+
+
+class Dense(Module):
+    """y = activation(x @ kernel + bias).
+
+    Args:
+        n_in, n_out: x is (batch, n_in), y is (batch, n_out).
+        activation: None; the name of a fused one: relu, leaky_relu (0.01), elu (1), selu, tanh, logistic, softplus; or
+            a function or layer, Tensor to Tensor.
+        kernel_initializer, bias_initializer: names or functions of `minidnn.nn.initializers`. The defaults, Glorot
+            uniform and zeros, are those of ``tf.layers.dense``.
+        name: what its parameters are called by: ``hidden1.kernel``.
+        rng: draws the initial values; the default generator where it is None.
+
+    Attributes:
+        kernel: (n_in, n_out).
+        bias: (n_out,).
+
+    Raises:
+        TypeError: n_in or n_out is not an integer, activation neither a name nor callable.
+        ValueError: n_in or n_out < 1, an unknown name; on call, an x whose last axis is not n_in.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        activation: str | Callable[[Tensor], Tensor] | None = None,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        name: str | None = None,
+        rng: Generator | None = None,
+    ) -> None:
+        self.name = name
+        self.n_in = positive_integer(self.label, "n_in", n_in)
+        self.n_out = positive_integer(self.label, "n_out", n_out)
+        self.activation = activation
+        self._fused, self._alpha = self._fusable(activation)
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        rng = rng or default_generator()
+        shape = (self.n_in, self.n_out)
+        self.kernel = Parameter(initialize(self.label, "kernel_initializer", kernel_initializer, shape, rng))
+        self.bias = Parameter(initialize(self.label, "bias_initializer", bias_initializer, shape[1:], rng))
+
+    def _fusable(self, activation: str | Callable[[Tensor], Tensor] | None) -> tuple[str, float]:
+        if activation is None or callable(activation):
+            return "identity", 0.0
+        if not isinstance(activation, str):
+            raise TypeError(
+                f"{self.label}: activation must be a name, a function or None, got {type(activation).__name__}"
+            )
+        if activation not in FUSED:
+            raise ValueError(f"{self.label}: activation must be one of {', '.join(FUSED)}, got {activation!r}")
+        return activation, FUSED[activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.data.ndim != 2 or x.data.shape[1] != self.n_in:
+            raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n_in})")
+        y = ops.dense(x, self.kernel, self.bias, self._fused, self._alpha)
+        return self.activation(y) if callable(self.activation) else y
+
+
+class Dropout(Module):
+    """y = x / (1 - rate) with probability 1 - rate, else 0, while training; y = x in evaluation.
+
+    The inverted form of Srivastava et al. 2014: nothing is left to scale after training.
+
+    Args:
+        rate: the probability to drop an element, in [0, 1).
+        rng: draws the masks; the default generator where it is None.
+
+    Raises:
+        ValueError: rate is not in [0, 1).
+    """
+
+    def __init__(self, rate: float, name: str | None = None, rng: Generator | None = None) -> None:
+        self.name = name
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"{self.label}: rate must be in [0, 1), got {rate}")
+        self.rate = float(rate)
+        self.rng = rng
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.dropout(x, self.rate, self.training, self.rng)
+
+
+class Flatten(Module):
+    """y = x with every axis after the first made one: (batch, ...) to (batch, n)."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 0:
+            raise ValueError(f"{self.label}: x has no axes, must have a batch axis")
+        return ops.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+
+
+class PReLU(Module):
+    """y = x where x > 0, else alpha * x, with a learned slope for each of the n_in places (He et al. 2015).
+
+    Args:
+        n_in: the size of x's last axis.
+        alpha: the initial slope.
+    """
+
+    def __init__(self, n_in: int, alpha: float = 0.25, name: str | None = None) -> None:
+        self.name = name
+        self.n_in = positive_integer(self.label, "n_in", n_in)
+        self.alpha = alpha
+        self.slopes = Parameter(np.full(self.n_in, alpha, np.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.data.shape[-1:] != (self.n_in,):
+            raise ValueError(f"{self.label}: x has shape {x.shape}, its last axis must be {self.n_in}")
+        return ops.prelu(x, self.slopes)

@@ -1,0 +1,137 @@
+"""Modules: what has parameters, and parts that have parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from minidnn.nn.parameter import Parameter
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor
+
+
+class Module:
+    """A part of a model. Subclasses assign parameters and parts as attributes and define ``forward``.
+
+    An attribute that is a `Parameter` is trained; any other `Tensor` is a buffer (saved, not trained); a `Module`, or a
+    list of them, is a part. Nothing is registered: the attributes are the registry, in the order of assignment.
+
+    A layer keeps each argument of its constructor as the attribute of that name (an ``rng`` excepted), so that
+    `config` can tell how to build it again.
+    """
+
+    training = True
+    name: str | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the module computes."""
+        raise TypeError(f"{type(self).__name__}: a Module must define forward(self, x)")
+
+    def __call__(self, x: Any) -> Tensor:
+        return self.forward(x if isinstance(x, Tensor) else Tensor(x))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items() if v is not None)})"
+
+    @property
+    def label(self) -> str:
+        """How errors name it: its class, and its name where it has one."""
+        return type(self).__name__ if self.name is None else f"{type(self).__name__} {self.name!r}"
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, by name."""
+        arguments = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, name) for name in arguments if name != "rng"}
+
+    # Its tree
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The parts, by name."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, (list, tuple)):
+                yield from ((f"{name}.{i}", part) for i, part in enumerate(value) if isinstance(part, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and every part of it, by path; the path of the root is empty."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Tensor) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter by path, such as ``hidden1.kernel``; one that is shared comes once."""
+        return ((path, value) for path, value in self._named_tensors() if isinstance(value, Parameter))
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor that is saved but not trained, by path."""
+        return ((path, value) for path, value in self._named_tensors() if not isinstance(value, Parameter))
+
+    def parameters(self) -> list[Parameter]:
+        """Every parameter, in the order of `named_parameters`."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def get_parameter(self, path: str) -> Parameter:
+        """The parameter of that path.
+
+        Raises:
+            KeyError: there is none; the message lists those that are.
+        """
+        parameters = dict(self.named_parameters())
+        if path not in parameters:
+            raise KeyError(f"get_parameter: no parameter {path!r}; there are {', '.join(parameters) or 'none'}")
+        return parameters[path]
+
+    # Its mode
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets training mode (dropout drops) or, with False, evaluation mode, here and in every part."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Sets evaluation mode."""
+        return self.train(False)
+
+    # Its state
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of every parameter and buffer, by path."""
+        return {path: tensor.data.copy() for path, tensor in self._named_tensors()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Copies the arrays into the parameters and buffers of the same paths; all of them, or none at an error.
+
+        Args:
+            state: arrays by path, as `state_dict` gave them.
+            strict: refuse missing and unexpected paths; otherwise load what both sides have.
+
+        Raises:
+            ValueError: paths or shapes do not match; the message lists all that is missing, unexpected or misshapen.
+        """
+        tensors = dict(self._named_tensors())
+        arrays = {path: np.asarray(value) for path, value in state.items() if strict or path in tensors}
+        faults = [f"missing {path}" for path in tensors if strict and path not in arrays]
+        faults += [f"unexpected {path}" for path in arrays if path not in tensors]
+        faults += [
+            f"{path} has shape {array.shape}, must have {tensors[path].shape}"
+            for path, array in arrays.items()
+            if path in tensors and array.shape != tensors[path].shape
+        ]
+        if faults:
+            raise ValueError(f"load_state_dict: {'; '.join(faults)}")
+        for path, array in arrays.items():
+            tensors[path].data[...] = array
+            tensors[path].version += 1

@@ -1,0 +1,194 @@
+"""What every optimizer is: parameters in groups, slots beside each parameter, one fused update a step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minidnn.reference.types import Array
+from minidnn.schedules import Schedule
+from minidnn.tensor import Tensor
+
+Rate = float | Schedule
+Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+
+
+@dataclass
+class Track:
+    """One parameter, its slots by name, and how many updates it has had."""
+
+    param: Tensor
+    slots: dict[str, Array]
+    updates: int = 0
+
+
+@dataclass
+class Group:
+    """Parameters that share a rate and options."""
+
+    tracks: list[Track]
+    lr: Rate
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def rate(self, step: int) -> float:
+        return float(self.lr(step)) if callable(self.lr) else self.lr
+
+
+class Optimizer:
+    """Changes parameters by their gradients. A subclass names its slots and options, and defines ``update``.
+
+    Args:
+        params: tensors that require gradients; or groups of them, mappings ``{"params": tensors, ...}`` whose other
+            entries ("lr" or an option) replace those given here for their group alone.
+        lr: the learning rate; a number >= 0 or a schedule ``step -> lr``.
+        slots: the arrays kept beside each parameter, name -> initial value.
+        options: the other hyperparameters, name -> value.
+
+    Raises:
+        TypeError: params are not tensors with requires_grad.
+        ValueError: no parameters, one twice, a rate that is negative or not finite, an unknown option.
+    """
+
+    def __init__(self, params: Params, lr: Rate, slots: Mapping[str, float], options: Mapping[str, Any]) -> None:
+        self.steps = 0
+        self.groups: list[Group] = []
+        self._slots = dict(slots)
+        self._defaults = {"lr": lr, **options}
+        entries: list[Any] = list(params)
+        if not entries:
+            raise ValueError(f"{self._kind}: params is empty")
+        groups = entries if isinstance(entries[0], Mapping) else [{"params": entries}]
+        for group in groups:
+            self.add_group(**group)
+
+    @property
+    def _kind(self) -> str:
+        return type(self).__name__
+
+    def add_group(self, params: Iterable[Tensor], **replaced: Any) -> None:
+        """Adds parameters, such as those of a layer just unfrozen, with options of their own.
+
+        Raises:
+            TypeError, ValueError: as the constructor.
+        """
+        params = [params] if isinstance(params, Tensor) else list(params)
+        if unknown := replaced.keys() - self._defaults.keys():
+            raise ValueError(
+                f"{self._kind}: unknown option {sorted(unknown)[0]!r}, must be one of {', '.join(self._defaults)}"
+            )
+        known = {id(track.param) for track in self.tracks()}
+        for i, param in enumerate(params):
+            if not isinstance(param, Tensor) or not param.requires_grad or param.op is not None:
+                raise TypeError(
+                    f"{self._kind}: params[{i}] must be a leaf Tensor that requires a gradient, got {param!r}"
+                )
+            if id(param) in known:
+                raise ValueError(f"{self._kind}: params[{i}], of shape {param.shape}, is there twice")
+            known.add(id(param))
+        options = self._defaults | replaced
+        rate = options.pop("lr")
+        if not callable(rate):
+            rate = check_number(self._kind, "lr", rate, low=0.0)
+        self.check(**options)
+        tracks = [
+            Track(param, {name: np.full_like(param.data, value) for name, value in self._slots.items()})
+            for param in params
+        ]
+        self.groups.append(Group(tracks, rate, options))
+
+    def check(self, **options: Any) -> None:
+        """Refuses options out of range, with a ValueError."""
+
+    def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
+        """Changes one parameter and its slots, in place. ``track.updates`` counts this update already."""
+        raise TypeError(f"{self._kind}: an Optimizer must define update(self, track, grad, lr, options)")
+
+    def tracks(self) -> Sequence[Track]:
+        """Every parameter with its slots, in order."""
+        return [track for group in self.groups for track in group.tracks]
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step (of the first group)."""
+        return self.groups[0].rate(self.steps)
+
+    @lr.setter
+    def lr(self, rate: Rate) -> None:
+        for group in self.groups:
+            group.lr = rate if callable(rate) else check_number(self._kind, "lr", rate, low=0.0)
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients of all parameters."""
+        for group in self.groups:
+            for track in group.tracks:
+                track.param.grad = None
+
+    def step(self) -> None:
+        """Updates every parameter that has a gradient; then counts the step, which moves a schedule on."""
+        for group in self.groups:
+            lr = group.rate(self.steps)
+            for track in group.tracks:
+                grad = track.param.grad
+                if grad is not None:
+                    track.updates += 1
+                    track.param.version += 1
+                    self.update(track, np.ascontiguousarray(grad), lr, group.options)
+        self.steps += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides the next steps, save the parameters themselves and the schedules (which are functions).
+
+        Slots are copied; the key of a slot is ``place.name``, where place counts parameters over all groups.
+        """
+        state: dict[str, Any] = {"steps": self.steps}
+        for place, track in enumerate(self.tracks()):
+            state[f"{place}.updates"] = track.updates
+            state |= {f"{place}.{name}": slot.copy() for name, slot in track.slots.items()}
+        for place, group in enumerate(self.groups):
+            if not callable(group.lr):
+                state[f"lr.{place}"] = group.lr
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues where `state_dict` was taken, with the same parameters; all of it is loaded, or none at an error.
+
+        Raises:
+            ValueError: a key is missing or unexpected, or a slot has another shape.
+        """
+        own = self.state_dict()
+        faults = [f"missing {key}" for key in own if key not in state]
+        faults += [f"unexpected {key}" for key in state if key not in own]
+        faults += [
+            f"{key} has shape {np.shape(state[key])}, must have {np.shape(own[key])}"
+            for key in own
+            if key in state and np.shape(state[key]) != np.shape(own[key])
+        ]
+        if faults:
+            raise ValueError(f"{self._kind}.load_state_dict: {'; '.join(faults)}")
+        self.steps = int(state["steps"])
+        for place, track in enumerate(self.tracks()):
+            track.updates = int(state[f"{place}.updates"])
+            for name, slot in track.slots.items():
+                slot[...] = state[f"{place}.{name}"]
+        for place, group in enumerate(self.groups):
+            if not callable(group.lr):
+                group.lr = float(state[f"lr.{place}"])
+
+
+def check_number(owner: str, argument: str, value: Any, low: float, below: float = math.inf) -> float:
+    """The value as a float in [low, below).
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is out of range, or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{owner}: {argument} must be a number, got {type(value).__name__}")
+    if not low <= value < below:
+        bound = f"in [{low:g}, {below:g})" if below < math.inf else f"finite and at least {low:g}"
+        raise ValueError(f"{owner}: {argument} must be {bound}, got {value}")
+    return float(value)

@@ -1,0 +1,129 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from minidnn import data
+from minidnn.data import ArrayDataset
+from minidnn.nn import Module, accuracy, softmax_cross_entropy
+from minidnn.nn.checks import positive_integer
+from minidnn.optim import Optimizer
+from minidnn.random import Generator
+from minidnn.tensor import Tensor
+from minidnn.training.evaluate import evaluate
+from minidnn.training.history import History
+from minidnn.training.interrupt import stop_on_interrupt
+from minidnn.training.progress import Progress
+from minidnn.training.run import Callback, Loss, Run
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+def fit(
+    model: Module,
+    train: ArrayDataset,
+    *,
+    loss: Loss = softmax_cross_entropy,
+    optimizer: Optimizer,
+    epochs: int,
+    batch_size: int,
+    valid: ArrayDataset | None = None,
+    callbacks: Sequence[Callback] = (),
+    rng: Generator | None = None,
+    progress: bool = True,
+) -> History:
+    """Trains the model; every epoch visits the examples once, in a new random order.
+
+    Args:
+        model: changed in place; left in the mode (train or eval) it came in.
+        train: the examples to learn from.
+        loss: ``(logits, labels) -> scalar Tensor``.
+        optimizer: holds the model's parameters.
+        epochs: how often to visit every example, at least 1.
+        batch_size: examples in an update; the last batch of an epoch may be smaller.
+        valid: evaluated after each epoch.
+        callbacks: see `Callback`.
+        rng: draws the orders; the default generator where it is None.
+        progress: show a progress bar on a terminal, a line for each epoch elsewhere.
+
+    Returns:
+        The history, also when Ctrl-C or a callback ended the run: Ctrl-C lets the step in hand finish.
+
+    Raises:
+        NonFiniteError: the loss became NaN or infinite.
+        TypeError, ValueError: epochs or batch_size not an integer, or below 1; no examples.
+    """
+    epochs = positive_integer("fit", "epochs", epochs)
+    batch_size = positive_integer("fit", "batch_size", batch_size)
+    if not len(train):
+        raise ValueError("fit: the training set is empty")
+    run = Run(model, optimizer, train, valid, loss, epochs, batch_size)
+    if progress:
+        callbacks = [*callbacks, Progress(math.ceil(len(train) / batch_size))]
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    with stop_on_interrupt(run):
+        try:
+            for callback in callbacks:
+                callback.on_fit_begin(run)
+            while run.epoch < epochs and not run.stopping:
+                run.epoch += 1
+                _epoch(run, callbacks, rng)
+        finally:
+            run.history.stopped = run.stopping
+            for module, mode in modes:
+                module.training = mode
+            for callback in callbacks:
+                callback.on_fit_end(run)
+    return run.history
+
+
+def _epoch(run: Run, callbacks: Sequence[Callback], rng: Generator | None) -> None:
+    run.model.train()
+    start = time.perf_counter()
+    lr, seen, loss_sum, accuracy_sum = run.optimizer.lr, 0, 0.0, 0.0
+    for x, y in data.batches(run.train, run.batch_size, rng):
+        logits = _step(run, x, y)
+        seen += len(y)
+        loss_sum += run.loss * len(y)
+        accuracy_sum += accuracy(logits, y) * len(y)
+        for callback in callbacks:
+            callback.on_step_end(run)
+        if run.stopping:
+            return
+    seconds = time.perf_counter() - start
+    run.row = {
+        "epoch": run.epoch,
+        "step": run.step,
+        "lr": lr,
+        "loss": loss_sum / seen,
+        "accuracy": accuracy_sum / seen,
+        "seconds": seconds,
+        "examples_per_second": seen / seconds,
+    }
+    if run.valid is not None:
+        run.row["valid_loss"], run.row["valid_accuracy"] = evaluate(run.model, run.valid, run.loss_function)
+    run.history.rows.append(run.row)
+    for callback in callbacks:
+        callback.on_epoch_end(run)
+
+
+def _step(run: Run, x: Any, y: Any) -> Tensor:
+    logits = run.model(x)
+    loss = run.loss_function(logits, y)
+    run.loss = loss.item()
+    if not math.isfinite(run.loss):
+        raise NonFiniteError(
+            f"fit: the loss of step {run.step + 1} (epoch {run.epoch}) is {run.loss}; try a smaller learning rate (now "
+            f"{run.optimizer.lr:g}) and look for values in the data that are not finite"
+        )
+    run.optimizer.zero_grad()
+    loss.backward()
+    run.optimizer.step()
+    run.step += 1
+    return logits

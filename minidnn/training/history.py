@@ -1,0 +1,37 @@
+"""What a training run leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class History:
+    """One row for each finished epoch, and why the run stopped.
+
+    Attributes:
+        rows: dicts with epoch, step, lr, loss, accuracy (means over the epoch's batches, in training mode), seconds and
+            examples_per_second (of the training alone), and with a validation set valid_loss and valid_accuracy.
+            Callbacks may add entries.
+        stopped: None for a run that went to its end, else the reason why not.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.stopped: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> list[Any]:
+        """One column over the epochs.
+
+        Raises:
+            KeyError: no row has it; the message lists those there are.
+        """
+        if self.rows and not any(column in row for row in self.rows):
+            raise KeyError(f"History: no column {column!r}; there are {', '.join(self.rows[-1])}")
+        return [row.get(column) for row in self.rows]
+
+    def __repr__(self) -> str:
+        last = f", last={self.rows[-1]!r}" if self.rows else ""
+        return f"History(epochs={len(self.rows)}, stopped={self.stopped!r}{last})"

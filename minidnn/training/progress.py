@@ -1,0 +1,62 @@
+"""What a person watching a run sees."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from minidnn.training.run import Callback, Run
+
+
+class Progress(Callback):
+    """One line that keeps itself up to date on a terminal, one line for each epoch elsewhere; on standard error.
+
+    Args:
+        steps_per_epoch: how many updates an epoch takes.
+    """
+
+    def __init__(self, steps_per_epoch: int) -> None:
+        self.steps_per_epoch = steps_per_epoch
+        self._bar: Any = None
+        self._loss = 0.0
+
+    def on_fit_begin(self, run: Run) -> None:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            total = self.steps_per_epoch * run.epochs
+            self._bar = tqdm(total=total, unit=" examples", unit_scale=run.batch_size, dynamic_ncols=True)
+
+    def on_step_end(self, run: Run) -> None:
+        if self._bar is not None:
+            # A smoothed loss, as one batch says little.
+            self._loss = run.loss if run.step == 1 else 0.98 * self._loss + 0.02 * run.loss
+            if self._bar.update(1):
+                self._bar.set_description(f"epoch {run.epoch}/{run.epochs}", refresh=False)
+                self._bar.set_postfix_str(self._postfix(run), refresh=False)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if self._bar is None:
+            print(self._line(run), file=sys.stderr, flush=True)
+
+    def on_fit_end(self, run: Run) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._postfix(run))
+            self._bar.close()
+        if run.stopping:
+            print(f"stopped in epoch {run.epoch}, step {run.step}: {run.stopping}", file=sys.stderr, flush=True)
+
+    def _postfix(self, run: Run) -> str:
+        parts = [f"loss={self._loss:.4f}"]
+        if run.history.rows:
+            parts += [f"{name}={run.history.rows[-1][name]:.4f}" for name in _shown(run.history.rows[-1])[1:]]
+        return ", ".join(parts)
+
+    def _line(self, run: Run) -> str:
+        row = run.row
+        values = ", ".join(f"{name} {row[name]:.4f}" for name in _shown(row))
+        return f"epoch {run.epoch}/{run.epochs}: {values}, {row['examples_per_second']:,.0f} examples/s"
+
+
+def _shown(row: dict[str, Any]) -> list[str]:
+    return [name for name in ("loss", "accuracy", "valid_loss", "valid_accuracy") if name in row]
