@@ -1,18 +1,35 @@
-"""Layers, losses, metrics and initializers."""
+"""Layers, losses, metrics, initializers, regularizers and constraints."""
 
 from minidnn.nn import initializers
 from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, ReLU, RReLU, Softmax, Softplus, Tanh
-from minidnn.nn.layers import Dense, Dropout, Flatten, PReLU
-from minidnn.nn.losses import softmax_cross_entropy
+from minidnn.nn.constraints import max_norm, non_neg, unit_norm
+from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
+from minidnn.nn.layers import Dense, Flatten, PReLU
+from minidnn.nn.losses import (
+    contrastive,
+    hinge,
+    huber,
+    kl_divergence,
+    margin_ranking,
+    mean_absolute_error,
+    mean_squared_error,
+    multiclass_hinge,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+)
 from minidnn.nn.metrics import accuracy, in_top_k
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
+from minidnn.nn.regularizers import l1, l1_l2, l2
 from minidnn.nn.sequential import Sequential
+from minidnn.nn.skip import Residual, SkipConcat
 
 __all__ = [
     "ELU",
     "SELU",
+    "AlphaDropout",
     "Dense",
+    "DropConnect",
     "Dropout",
     "Flatten",
     "LeakyReLU",
@@ -22,12 +39,29 @@ __all__ = [
     "Parameter",
     "RReLU",
     "ReLU",
+    "Residual",
     "Sequential",
+    "SkipConcat",
     "Softmax",
     "Softplus",
     "Tanh",
     "accuracy",
+    "contrastive",
+    "hinge",
+    "huber",
     "in_top_k",
     "initializers",
+    "kl_divergence",
+    "l1",
+    "l1_l2",
+    "l2",
+    "margin_ranking",
+    "max_norm",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "multiclass_hinge",
+    "non_neg",
+    "sigmoid_cross_entropy",
     "softmax_cross_entropy",
+    "unit_norm",
 ]

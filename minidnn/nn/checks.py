@@ -1,10 +1,14 @@
-"""Checks that constructors share."""
+"""Checks that several modules share."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor
 
 
 def positive_integer(owner: str, argument: str, value: Any) -> int:
@@ -19,3 +23,40 @@ def positive_integer(owner: str, argument: str, value: Any) -> int:
     if value < 1:
         raise ValueError(f"{owner}: {argument} must be at least 1, got {value}")
     return int(value)
+
+
+def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float = math.inf) -> float:
+    """The value as a float in [low, below).
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is out of range, or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{owner}: {argument} must be a number, got {type(value).__name__}")
+    if not low <= value < below:
+        bound = f"in [{low:g}, {below:g})" if below < math.inf else f"finite and at least {low:g}"
+        raise ValueError(f"{owner}: {argument} must be {bound}, got {value}")
+    return float(value)
+
+
+def same_shape(owner: str, name: str, x: Array, other_name: str, other: Array) -> None:
+    """Raises a ValueError unless both have one shape: a loss never broadcasts."""
+    if x.shape != other.shape:
+        raise ValueError(f"{owner}: {name} has shape {x.shape}, {other_name} has {other.shape}: they must be the same")
+
+
+def as_targets(owner: str, name: str, x: Tensor, targets: Any) -> Array:
+    """Targets as an array of x's shape and dtype.
+
+    Raises:
+        TypeError: they are not numbers.
+        ValueError: another shape, or nothing in it.
+    """
+    array = np.asarray(targets.data if isinstance(targets, Tensor) else targets)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{owner}: targets must be numbers, got an array of {array.dtype}")
+    same_shape(owner, name, x.data, "targets", array)
+    if not array.size:
+        raise ValueError(f"{owner}: {name} has shape {x.shape}, the batch is empty")
+    return array.astype(x.dtype, copy=False)

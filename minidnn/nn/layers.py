@@ -9,9 +9,11 @@ import numpy as np
 
 from minidnn import ops
 from minidnn.nn.checks import positive_integer
+from minidnn.nn.constraints import Constraint
 from minidnn.nn.initializers import Initializer, initialize
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
+from minidnn.nn.regularizers import Regularizer
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor
 
@@ -38,6 +40,9 @@ class Dense(Module):
             uniform and zeros, are those of ``tf.layers.dense``.
         name: what its parameters are called by: ``hidden1.kernel``.
         rng: draws the initial values; the default generator where it is None.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties on the weights, the biases and y, such as
+            ``nn.l1(0.001)``; see `Module.regularization_loss`.
+        kernel_constraint: restored after each step, such as ``nn.max_norm(1.0)``.
 
     Attributes:
         kernel: (n_in, n_out).
@@ -57,6 +62,10 @@ class Dense(Module):
         bias_initializer: str | Initializer = "zeros",
         name: str | None = None,
         rng: Generator | None = None,
+        kernel_regularizer: Regularizer | None = None,
+        bias_regularizer: Regularizer | None = None,
+        activity_regularizer: Regularizer | None = None,
+        kernel_constraint: Constraint | None = None,
     ) -> None:
         self.name = name
         self.n_in = positive_integer(self.label, "n_in", n_in)
@@ -65,10 +74,16 @@ class Dense(Module):
         self._fused, self._alpha = self._fusable(activation)
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.kernel_constraint = kernel_constraint
         rng = rng or default_generator()
         shape = (self.n_in, self.n_out)
-        self.kernel = Parameter(initialize(self.label, "kernel_initializer", kernel_initializer, shape, rng))
-        self.bias = Parameter(initialize(self.label, "bias_initializer", bias_initializer, shape[1:], rng))
+        kernel = initialize(self.label, "kernel_initializer", kernel_initializer, shape, rng)
+        bias = initialize(self.label, "bias_initializer", bias_initializer, shape[1:], rng)
+        self.kernel = Parameter(kernel, kernel_regularizer, kernel_constraint)
+        self.bias = Parameter(bias, bias_regularizer)
 
     def _fusable(self, activation: str | Callable[[Tensor], Tensor] | None) -> tuple[str, float]:
         if activation is None or callable(activation):
@@ -82,34 +97,18 @@ class Dense(Module):
         return activation, FUSED[activation]
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.apply(x, self.kernel)
+
+    def apply(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """What `forward` does, with other weights in place of the kernel."""
         if x.data.ndim != 2 or x.data.shape[1] != self.n_in:
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n_in})")
-        y = ops.dense(x, self.kernel, self.bias, self._fused, self._alpha)
-        return self.activation(y) if callable(self.activation) else y
-
-
-class Dropout(Module):
-    """y = x / (1 - rate) with probability 1 - rate, else 0, while training; y = x in evaluation.
-
-    The inverted form of Srivastava et al. 2014: nothing is left to scale after training.
-
-    Args:
-        rate: the probability to drop an element, in [0, 1).
-        rng: draws the masks; the default generator where it is None.
-
-    Raises:
-        ValueError: rate is not in [0, 1).
-    """
-
-    def __init__(self, rate: float, name: str | None = None, rng: Generator | None = None) -> None:
-        self.name = name
-        if not 0.0 <= rate < 1.0:
-            raise ValueError(f"{self.label}: rate must be in [0, 1), got {rate}")
-        self.rate = float(rate)
-        self.rng = rng
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.dropout(x, self.rate, self.training, self.rng)
+        y = ops.dense(x, kernel, self.bias, self._fused, self._alpha)
+        if callable(self.activation):
+            y = self.activation(y)
+        if self.activity_regularizer is not None and self.training:
+            self.activity_penalties.append(self.activity_regularizer(y))
+        return y
 
 
 class Flatten(Module):

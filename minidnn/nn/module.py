@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -34,7 +35,9 @@ class Module:
         return self.forward(x if isinstance(x, Tensor) else Tensor(x))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items() if v is not None)})"
+        defaults = inspect.signature(type(self).__init__).parameters
+        shown = [f"{name}={value!r}" for name, value in self.config().items() if value != defaults[name].default]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
     def label(self) -> str:
@@ -92,6 +95,30 @@ class Module:
         if path not in parameters:
             raise KeyError(f"get_parameter: no parameter {path!r}; there are {', '.join(parameters) or 'none'}")
         return parameters[path]
+
+    def regularization_loss(self) -> Tensor:
+        """The sum of all penalties, of parameters and of the activations of the latest forward pass in training mode.
+
+        Activation penalties are handed out once: the next call sees those of the next forward pass.
+        """
+        penalties = [p.regularizer(p) for p in self.parameters() if p.regularizer is not None and p.requires_grad]
+        for _, module in self.named_modules():
+            penalties += module.activity_penalties
+            module.activity_penalties.clear()
+        return sum(penalties, start=Tensor(np.zeros((), np.float32)))
+
+    @property
+    def is_regularized(self) -> bool:
+        """Whether `regularization_loss` can be other than 0."""
+        of_parameters = any(p.regularizer is not None for p in self.parameters())
+        return of_parameters or any(
+            getattr(module, "activity_regularizer", None) is not None for _, module in self.named_modules()
+        )
+
+    @cached_property
+    def activity_penalties(self) -> list[Tensor]:
+        """Penalties on activations that `regularization_loss` has not yet collected."""
+        return []
 
     # Its mode
 

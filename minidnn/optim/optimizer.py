@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from minidnn.nn.checks import number
+from minidnn.nn.constraints import Constraint
+from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule
 from minidnn.tensor import Tensor
@@ -23,6 +25,7 @@ class Track:
 
     param: Tensor
     slots: dict[str, Array]
+    constraint: Constraint | None = None
     updates: int = 0
 
 
@@ -39,7 +42,9 @@ class Group:
 
 
 class Optimizer:
-    """Changes parameters by their gradients. A subclass names its slots and options, and defines ``update``.
+    """Changes parameters by their gradients, then restores their constraints.
+
+    A subclass names its slots and options, and defines ``update``.
 
     Args:
         params: tensors that require gradients; or groups of them, mappings ``{"params": tensors, ...}`` whose other
@@ -92,10 +97,14 @@ class Optimizer:
         options = self._defaults | replaced
         rate = options.pop("lr")
         if not callable(rate):
-            rate = check_number(self._kind, "lr", rate, low=0.0)
+            rate = number(self._kind, "lr", rate)
         self.check(**options)
         tracks = [
-            Track(param, {name: np.full_like(param.data, value) for name, value in self._slots.items()})
+            Track(
+                param,
+                {name: np.full_like(param.data, value) for name, value in self._slots.items()},
+                param.constraint if isinstance(param, Parameter) else None,
+            )
             for param in params
         ]
         self.groups.append(Group(tracks, rate, options))
@@ -119,7 +128,7 @@ class Optimizer:
     @lr.setter
     def lr(self, rate: Rate) -> None:
         for group in self.groups:
-            group.lr = rate if callable(rate) else check_number(self._kind, "lr", rate, low=0.0)
+            group.lr = rate if callable(rate) else number(self._kind, "lr", rate)
 
     def zero_grad(self) -> None:
         """Forgets the gradients of all parameters."""
@@ -137,6 +146,8 @@ class Optimizer:
                     track.updates += 1
                     track.param.version += 1
                     self.update(track, np.ascontiguousarray(grad), lr, group.options)
+                    if track.constraint is not None:
+                        track.constraint(track.param)
         self.steps += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -177,18 +188,3 @@ class Optimizer:
         for place, group in enumerate(self.groups):
             if not callable(group.lr):
                 group.lr = float(state[f"lr.{place}"])
-
-
-def check_number(owner: str, argument: str, value: Any, low: float, below: float = math.inf) -> float:
-    """The value as a float in [low, below).
-
-    Raises:
-        TypeError: it is not a number.
-        ValueError: it is out of range, or not finite.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{owner}: {argument} must be a number, got {type(value).__name__}")
-    if not low <= value < below:
-        bound = f"in [{low:g}, {below:g})" if below < math.inf else f"finite and at least {low:g}"
-        raise ValueError(f"{owner}: {argument} must be {bound}, got {value}")
-    return float(value)

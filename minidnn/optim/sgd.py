@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from minidnn import kernels
-from minidnn.optim.optimizer import Optimizer, Params, Rate, Track, check_number
+from minidnn.nn.checks import number
+from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
 from minidnn.reference.types import Array
 
 
@@ -42,7 +43,7 @@ class SGD(Optimizer):
         super().__init__(params, lr, {"velocity": 0.0} if self._has_velocity else {}, {"momentum": momentum})
 
     def check(self, **options: Any) -> None:
-        momentum = check_number("SGD", "momentum", options["momentum"], low=0.0, below=1.0)
+        momentum = number("SGD", "momentum", options["momentum"], below=1.0)
         if momentum and not self._has_velocity:
             raise ValueError("SGD: a group with momentum needs momentum in the constructor, which makes the slots")
 

@@ -43,7 +43,7 @@ def fit(
     Args:
         model: changed in place; left in the mode (train or eval) it came in.
         train: the examples to learn from.
-        loss: ``(logits, labels) -> scalar Tensor``.
+        loss: ``(logits, labels) -> scalar Tensor``; the model's regularization loss is added to it.
         optimizer: holds the model's parameters.
         epochs: how often to visit every example, at least 1.
         batch_size: examples in an update; the last batch of an epoch may be smaller.
@@ -63,7 +63,7 @@ def fit(
     batch_size = positive_integer("fit", "batch_size", batch_size)
     if not len(train):
         raise ValueError("fit: the training set is empty")
-    run = Run(model, optimizer, train, valid, loss, epochs, batch_size)
+    run = Run(model, optimizer, train, valid, loss, epochs, batch_size, model.is_regularized)
     if progress:
         callbacks = [*callbacks, Progress(math.ceil(len(train) / batch_size))]
     modes = [(module, module.training) for _, module in model.named_modules()]
@@ -116,6 +116,8 @@ def _epoch(run: Run, callbacks: Sequence[Callback], rng: Generator | None) -> No
 def _step(run: Run, x: Any, y: Any) -> Tensor:
     logits = run.model(x)
     loss = run.loss_function(logits, y)
+    if run.regularized:
+        loss = loss + run.model.regularization_loss()
     run.loss = loss.item()
     if not math.isfinite(run.loss):
         raise NonFiniteError(

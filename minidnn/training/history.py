@@ -9,9 +9,9 @@ class History:
     """One row for each finished epoch, and why the run stopped.
 
     Attributes:
-        rows: dicts with epoch, step, lr, loss, accuracy (means over the epoch's batches, in training mode), seconds and
-            examples_per_second (of the training alone), and with a validation set valid_loss and valid_accuracy.
-            Callbacks may add entries.
+        rows: dicts with epoch, step, lr, loss (penalties included) and accuracy (means over the epoch's batches, in
+            training mode), seconds and examples_per_second (of the training alone), and with a validation set
+            valid_loss and valid_accuracy. Callbacks may add entries.
         stopped: None for a run that went to its end, else the reason why not.
     """
 

@@ -23,7 +23,8 @@ class Run:
         epoch: counts from 1.
         epochs: how many were asked for.
         step: the updates made in this run.
-        loss: the loss of the latest batch.
+        loss: the loss of the latest batch, penalties included.
+        regularized: whether the model has penalties.
         row: the row of the epoch just finished, within ``on_epoch_end``; the history has it already.
         stopping: why the run shall stop, or None.
     """
@@ -35,6 +36,7 @@ class Run:
     loss_function: Loss
     epochs: int
     batch_size: int
+    regularized: bool = False
     history: History = field(default_factory=History)
     epoch: int = 0
     step: int = 0

@@ -1,0 +1,80 @@
+"""Gradients against central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor, no_grad
+
+
+class GradientError(AssertionError):
+    """Backward and central differences disagree; the message names the place."""
+
+
+def gradcheck(
+    f: Callable[..., Tensor], inputs: Sequence[Any], eps: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-7
+) -> bool:
+    """Whether the backward pass of f agrees with central differences, in float64, for every element of every input.
+
+    The output y is projected on fixed random weights, ``s = sum(weights * y)``, and
+    ``ds/dx = (s(x + eps) - s(x - eps)) / (2 * eps)`` is compared with what ``s.backward()`` leaves. The error of the
+    difference is of the order of ``eps**2`` and ``1e-16 / eps``, both far below the tolerances for a smooth f.
+
+    Args:
+        f: takes one Tensor for each input; returns a Tensor; the same one for the same inputs (fix its ``rng``).
+        inputs: arrays or Tensors of floating dtype, used as float64. Keep away from kinks such as relu's at 0.
+        eps: the step.
+        rtol, atol: fails where ``|analytic - numeric| > atol + rtol * max(|analytic|, |numeric|)``.
+
+    Returns:
+        True.
+
+    Raises:
+        GradientError: they disagree, or an input has no gradient; names the input, the index and both numbers.
+        TypeError: an input is not floating.
+    """
+    tensors = [_float64(i, x) for i, x in enumerate(inputs)]
+    y = f(*tensors)
+    weights = np.random.default_rng(0).normal(size=y.shape)
+    y.backward(weights)
+    analytic = [tensor.grad for tensor in tensors]
+
+    def projection() -> float:
+        with no_grad():
+            return float(np.sum(weights * f(*tensors).data))
+
+    for i, tensor in enumerate(tensors):
+        gradient = analytic[i]
+        if gradient is None:
+            raise GradientError(f"gradcheck: input {i} got no gradient")
+        if gradient.shape != tensor.shape:
+            raise GradientError(f"gradcheck: input {i} has shape {tensor.shape}, its gradient {gradient.shape}")
+        for index in np.ndindex(tensor.shape):
+            numeric = _difference(projection, tensor.data, index, eps)
+            if not abs(gradient[index] - numeric) <= atol + rtol * max(abs(gradient[index]), abs(numeric)):
+                raise GradientError(
+                    f"gradcheck: input {i} at {index}: backward gives {gradient[index]:.9g}, "
+                    f"central differences {numeric:.9g}"
+                )
+    return True
+
+
+def _float64(i: int, x: Any) -> Tensor:
+    array = np.array(x.data if isinstance(x, Tensor) else x)
+    if array.dtype.kind != "f":
+        raise TypeError(f"gradcheck: input {i} must be floating, got {array.dtype}")
+    return Tensor(array.astype(np.float64), requires_grad=True)
+
+
+def _difference(s: Callable[[], float], x: Array, index: tuple[int, ...], eps: float) -> float:
+    before = x[index]
+    x[index] = before + eps
+    above = s()
+    x[index] = before - eps
+    below = s()
+    x[index] = before
+    return (above - below) / (2 * eps)

@@ -1,0 +1,97 @@
+"""Layers that drop something at random while training."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from minidnn import kernels, ops
+from minidnn.nn.checks import number
+from minidnn.nn.layers import Dense
+from minidnn.nn.module import Module
+from minidnn.random import Generator, default_generator
+from minidnn.reference.activations import SELU_ALPHA, SELU_SCALE
+from minidnn.tensor import Tensor
+
+
+class Dropout(Module):
+    """Each element is kept with probability 1 - rate, else 0, while training (Srivastava et al. 2014).
+
+    Args:
+        rate: the probability to drop an element, in [0, 1).
+        mode: "inverted" divides what is kept by 1 - rate, so that nothing is left to do after training;
+            "scale_at_test" keeps it as it is and multiplies by 1 - rate in evaluation, which is what the chapter's
+            scaled weights come to.
+        rng: draws the masks; the default generator where it is None.
+
+    Raises:
+        ValueError: rate is not in [0, 1), or an unknown mode.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        mode: Literal["inverted", "scale_at_test"] = "inverted",
+        name: str | None = None,
+        rng: Generator | None = None,
+    ) -> None:
+        self.name = name
+        self.rate = number(self.label, "rate", rate, below=1.0)
+        if mode not in ("inverted", "scale_at_test"):
+            raise ValueError(f"{self.label}: mode must be 'inverted' or 'scale_at_test', got {mode!r}")
+        self.mode = mode
+        self.rng = rng
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = ops.dropout(x, self.rate, self.training, self.rng)
+        return y if self.mode == "inverted" else y * (1.0 - self.rate)
+
+
+class AlphaDropout(Module):
+    """Dropout for SELU: what is dropped becomes SELU's saturation, then a scale and a shift keep mean 0 and variance 1.
+
+    ``y = a * (x where kept, else s) + b`` with ``s = -1.0507 * 1.6733``, ``q = 1 - rate``,
+    ``a = (q + s**2 * q * rate) ** -0.5``, ``b = -a * s * rate`` (Klambauer et al. 2017).
+
+    Args:
+        rate: in [0, 1).
+        rng: draws the masks; the default generator where it is None.
+    """
+
+    def __init__(self, rate: float, name: str | None = None, rng: Generator | None = None) -> None:
+        self.name = name
+        self.rate = number(self.label, "rate", rate, below=1.0)
+        self.rng = rng
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        saturation, q = -SELU_SCALE * SELU_ALPHA, 1.0 - self.rate
+        a = 1.0 / math.sqrt(q + saturation**2 * q * self.rate)
+        key = (self.rng or default_generator()).next_key()
+        kept = kernels.dropout(np.ones_like(x.data), self.rate, *key) > 0
+        return a * ops.where(kept, x, saturation) - a * saturation * self.rate
+
+
+class DropConnect(Module):
+    """A dense layer whose weights, not whose outputs, are dropped while training (Wan et al. 2013).
+
+    ``y = activation(x @ (kernel * mask / (1 - rate)) + bias)`` with one mask for the whole batch; in evaluation the
+    weights as they are.
+
+    Args:
+        dense: the layer.
+        rate: in [0, 1).
+        rng: draws the masks; the default generator where it is None.
+    """
+
+    def __init__(self, dense: Dense, rate: float, name: str | None = None, rng: Generator | None = None) -> None:
+        self.name = name
+        self.dense = dense
+        self.rate = number(self.label, "rate", rate, below=1.0)
+        self.rng = rng
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dense.apply(x, ops.dropout(self.dense.kernel, self.rate, self.training, self.rng))

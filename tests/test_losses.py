@@ -1,0 +1,187 @@
+"""Losses against their formulas, written out example by example in float64."""
+
+import math
+
+import numpy as np
+import pytest
+
+import minidnn
+from minidnn import nn
+
+rng = np.random.default_rng(5)
+LOGITS = rng.normal(size=(7, 4)) * 3
+LABELS = np.array([0, 3, 1, 1, 2, 0, 3])
+SOFT = rng.dirichlet(np.ones(4), size=7)
+TARGETS = rng.normal(size=(7, 4))
+UNIT = rng.uniform(size=(7, 4))
+BITS = rng.integers(0, 2, size=(7, 4))
+SAME = np.array([1, 0, 1, 0, 0, 1, 0])
+
+
+def log_softmax(row):
+    return row - row.max() - math.log(np.exp(row - row.max()).sum())
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def mean(values):
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def pairs(a, b):
+    return zip(np.ravel(a).tolist(), np.ravel(b).tolist(), strict=True)
+
+
+def weston_watkins(row, label):
+    return sum(max(0.0, 1 + score - row[label]) for j, score in enumerate(row) if j != label)
+
+
+def hadsell(a, b, same):
+    d = math.dist(a, b)
+    return d**2 if same else max(0.0, 3.0 - d) ** 2
+
+
+# (loss, its tensor, its other arguments, the formula)
+LOSSES = [
+    (
+        nn.softmax_cross_entropy,
+        LOGITS,
+        (LABELS,),
+        mean(-log_softmax(r)[k] for r, k in zip(LOGITS, LABELS, strict=True)),
+    ),
+    (
+        nn.softmax_cross_entropy,
+        LOGITS,
+        (SOFT,),
+        mean(-(t * log_softmax(r)).sum() for r, t in zip(LOGITS, SOFT, strict=True)),
+    ),
+    (
+        nn.softmax_cross_entropy,
+        LOGITS,
+        (LABELS, 0.1),
+        mean(-((0.9 * np.eye(4)[k] + 0.025) * log_softmax(r)).sum() for r, k in zip(LOGITS, LABELS, strict=True)),
+    ),
+    (
+        nn.softmax_cross_entropy,
+        LOGITS,
+        (np.eye(4)[LABELS], 0.1),
+        mean(-((0.9 * np.eye(4)[k] + 0.025) * log_softmax(r)).sum() for r, k in zip(LOGITS, LABELS, strict=True)),
+    ),
+    (
+        nn.sigmoid_cross_entropy,
+        LOGITS,
+        (UNIT,),
+        mean(-t * math.log(sigmoid(x)) - (1 - t) * math.log(1 - sigmoid(x)) for x, t in pairs(LOGITS, UNIT)),
+    ),
+    (nn.mean_squared_error, LOGITS, (TARGETS,), mean((x - t) ** 2 for x, t in pairs(LOGITS, TARGETS))),
+    (nn.mean_absolute_error, LOGITS, (TARGETS,), mean(abs(x - t) for x, t in pairs(LOGITS, TARGETS))),
+    (
+        nn.huber,
+        LOGITS,
+        (TARGETS, 1.5),
+        mean((x - t) ** 2 / 2 if abs(x - t) <= 1.5 else 1.5 * (abs(x - t) - 0.75) for x, t in pairs(LOGITS, TARGETS)),
+    ),
+    (nn.hinge, LOGITS, (BITS,), mean(max(0.0, 1 - x * (1 if t else -1)) for x, t in pairs(LOGITS, BITS))),
+    (nn.multiclass_hinge, LOGITS, (LABELS,), mean(weston_watkins(r, k) for r, k in zip(LOGITS, LABELS, strict=True))),
+    (
+        nn.margin_ranking,
+        LOGITS,
+        (minidnn.Tensor(TARGETS), 2.0),
+        mean(max(0.0, 2 - (g - b)) for g, b in pairs(LOGITS, TARGETS)),
+    ),
+    (
+        nn.contrastive,
+        LOGITS,
+        (minidnn.Tensor(TARGETS), SAME, 3.0),
+        mean(hadsell(a, b, s) for a, b, s in zip(LOGITS, TARGETS, SAME, strict=True)),
+    ),
+    (
+        nn.kl_divergence,
+        np.array([log_softmax(r) for r in LOGITS]),
+        (SOFT,),
+        mean(
+            sum(t * (math.log(t) - p) for t, p in zip(s, log_softmax(r), strict=True))
+            for r, s in zip(LOGITS, SOFT, strict=True)
+        ),
+    ),
+]
+IDS = [f"{i}-{row[0].__name__}" for i, row in enumerate(LOSSES)]
+
+
+@pytest.mark.parametrize(("loss", "x", "arguments", "expected"), LOSSES, ids=IDS)
+def test_value(loss, x, arguments, expected):
+    assert math.isclose(loss(minidnn.Tensor(x), *arguments).item(), expected, rel_tol=1e-11)
+
+
+@pytest.mark.parametrize(("loss", "x", "arguments", "expected"), LOSSES, ids=IDS)
+def test_gradient(loss, x, arguments, expected):
+    assert minidnn.gradcheck(lambda t: loss(t, *arguments), [x])
+
+
+@pytest.mark.parametrize(("loss", "x", "arguments", "expected"), LOSSES, ids=IDS)
+def test_float32(loss, x, arguments, expected):
+    arguments = [minidnn.Tensor(a.data.astype(np.float32)) if isinstance(a, minidnn.Tensor) else a for a in arguments]
+    value = loss(minidnn.Tensor(x.astype(np.float32)), *arguments)
+    assert value.dtype == np.float32 and value.shape == ()
+    # A mean of at most 28 terms, each a few roundings of numbers below 100.
+    assert abs(value.item() - expected) < 28 * 8 * 100 * np.finfo(np.float32).eps
+
+
+def test_every_loss_has_a_row():
+    public = {name for name in nn.__all__ if getattr(getattr(nn, name), "__module__", "") == "minidnn.nn.losses"}
+    assert public == {loss.__name__ for loss, *_ in LOSSES}
+
+
+def test_labels_and_their_one_hot_rows_are_the_same_loss():
+    logits = minidnn.Tensor(LOGITS)
+    assert math.isclose(
+        nn.softmax_cross_entropy(logits, LABELS).item(), nn.softmax_cross_entropy(logits, np.eye(4)[LABELS]).item()
+    )
+
+
+def test_extreme_logits_do_not_overflow():
+    x = minidnn.Tensor(np.array([[1e4, -1e4]], np.float32), requires_grad=True)
+    for loss in (nn.softmax_cross_entropy(x, [1]), nn.sigmoid_cross_entropy(x, [[0.0, 1.0]])):
+        loss.backward()
+        assert math.isfinite(loss.item()) and np.isfinite(x.grad).all()
+
+
+def test_contrastive_has_a_gradient_where_the_pair_is_one_point():
+    a = minidnn.Tensor(np.zeros((1, 3)), requires_grad=True)
+    nn.contrastive(a, minidnn.Tensor(np.zeros((1, 3))), [0]).backward()
+    assert np.isfinite(a.grad).all()
+
+
+X = minidnn.Tensor(LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: nn.mean_squared_error(X, TARGETS[:, :1]), ValueError, r"has shape \(7, 4\), targets has \(7, 1\)"),
+        (lambda: nn.mean_absolute_error(X, TARGETS[0]), ValueError, "must be the same"),
+        (lambda: nn.mean_squared_error(X, np.array([["a"] * 4] * 7)), TypeError, "must be numbers"),
+        (lambda: nn.sigmoid_cross_entropy(X, TARGETS), ValueError, r"must be in \[0, 1\]"),
+        (lambda: nn.sigmoid_cross_entropy(X, np.full((7, 4), np.nan)), ValueError, "got nan"),
+        (lambda: nn.huber(X, TARGETS, delta=0), ValueError, "delta must be positive"),
+        (lambda: nn.hinge(X, BITS * 2 - 1), ValueError, "labels must be 0 or 1, got -1"),
+        (lambda: nn.hinge(X, BITS[0]), ValueError, "must be the same"),
+        (lambda: nn.multiclass_hinge(X, LABELS + 1), ValueError, r"labels must be in \[0, 4\)"),
+        (lambda: nn.multiclass_hinge(X, LABELS[:3]), ValueError, r"labels must be \(7,\)"),
+        (lambda: nn.multiclass_hinge(X, LABELS * 1.0), TypeError, "integers"),
+        (lambda: nn.margin_ranking(X, minidnn.Tensor(TARGETS[:1])), ValueError, "must be the same"),
+        (lambda: nn.contrastive(X, X, [1, 0]), ValueError, r"same must be \(7,\)"),
+        (lambda: nn.contrastive(X, X, SAME * 2), ValueError, "of 0 and 1"),
+        (lambda: nn.kl_divergence(X, TARGETS), ValueError, "must not be negative"),
+        (lambda: nn.softmax_cross_entropy(X, SOFT[:, :3]), ValueError, "must be the same"),
+        (lambda: nn.softmax_cross_entropy(X, LABELS, 1.0), ValueError, "label_smoothing"),
+        (lambda: nn.mean_squared_error(minidnn.Tensor(np.zeros((0, 4))), np.zeros((0, 4))), ValueError, "empty"),
+        (lambda: nn.margin_ranking(minidnn.Tensor(np.zeros(0)), minidnn.Tensor(np.zeros(0))), ValueError, "empty"),
+    ],
+)
+def test_refuses(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
