@@ -83,10 +83,10 @@ def _kernel(truth: Callable[P, R]) -> Callable[P, R]:
     compiled = cast(Callable[..., R], getattr(_core, truth.__name__) if INSTALLED else truth)
 
     @wraps(truth)
-    def call(*args: Any, **options: Any) -> R:
-        if _state.compiled and getattr(args[0], "dtype", None) is not _FLOAT64:
-            return compiled(*args, **options)
-        return truth(*args, **options)
+    def call(x: Any, *args: Any, **options: Any) -> R:
+        if _state.compiled and getattr(x, "dtype", None) is not _FLOAT64:
+            return compiled(x, *args, **options)
+        return truth(x, *args, **options)
 
     return cast(Callable[P, R], call)
 

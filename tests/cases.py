@@ -1,0 +1,294 @@
+"""The table of kernels: one row each, with what to call it on and how near to the truth it must come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from checks import Bits, Bound, Ulps
+
+SIZES = (0, 1, 15, 16, 17, 31, 33, 1000, 2 * 32768 + 17)
+"""Around every vector width, and beyond the grain of the parallel loops."""
+
+ROWS = ((0, 5), (1, 1), (3, 15), (5, 16), (4, 17), (2, 31), (7, 33), (3, 1000), (70, 1037))
+"""(rows, columns), the same for kernels on rows."""
+
+PRODUCTS = (
+    (1, 1, 1), (5, 0, 3), (0, 4, 3), (3, 4, 0), (1, 7, 15), (5, 7, 16), (13, 7, 17), (14, 300, 33), (31, 65, 64),
+    (50, 784, 300), (27, 1000, 65),
+)  # fmt: skip
+"""(m, k, n), around the register tile and the cache blocks."""
+
+LAYERS = ((1, 1, 1), (4, 3, 0), (0, 3, 4), (5, 7, 15), (13, 33, 17), (50, 784, 300), (200, 300, 50), (27, 65, 33))
+"""(batch, n_in, n_out)."""
+
+KEY = (0x0123456789ABCDEF, 3, (1 << 40) + 5)
+"""(seed, stream, draw), with bits in both halves."""
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+Tolerance = Bits | Ulps | Bound
+
+
+@dataclass(frozen=True, eq=False)  # hashed by identity
+class Kernel:
+    """A row.
+
+    Attributes:
+        name: in `minidnn.reference`, `minidnn.kernels` and ``_core``.
+        make: (generator, size) -> (arguments, options).
+        tolerances: one for each output; a function of the exact arguments and that output's exact value where it
+            must be derived from them.
+        sizes: what `make` is called with.
+        mutated: places of the arguments that the kernel changes.
+        special: whether NaN, infinities and denormals may stand in its first argument (elementwise kernels).
+        variant: tells rows of one kernel apart.
+    """
+
+    name: str
+    make: Callable[[np.random.Generator, Any], Arguments]
+    tolerances: Sequence[Tolerance | Callable[..., Bound]]
+    sizes: Sequence[Any] = SIZES
+    mutated: tuple[int, ...] = ()
+    special: bool = False
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.variant}]" if self.variant else self.name
+
+    @property
+    def exact(self) -> bool:
+        """Whether every instruction set must give the same bits."""
+        return all(isinstance(tolerance, Bits) for tolerance in self.tolerances)
+
+
+def normal(rng: np.random.Generator, *shape: int, scale: float = 3.0) -> np.ndarray:
+    return (rng.standard_normal(shape) * scale).astype(np.float32)
+
+
+def elementwise(*options: float):
+    return lambda rng, n: ((normal(rng, n), *options), {})
+
+
+def told_by_output(activation: str, *options: float):
+    """dy, and a y that the activation can have given."""
+    from minidnn import reference
+
+    def make(rng, n):
+        y = getattr(reference, activation)(normal(rng, n), *options)
+        return (normal(rng, n), y, *options), {}
+
+    return make
+
+
+def activation(name: str, forward: Tolerance, backward: Tolerance, *options: float) -> list[Kernel]:
+    return [
+        Kernel(name, elementwise(*options), [forward], special=True),
+        Kernel(f"{name}_backward", told_by_output(name, *options), [backward], special=True),
+    ]
+
+
+# Bounds, in units of EPS. A sum of n terms, in any order, is off by at most (n - 1) * sum |terms|.
+
+
+def sum_bound(axis):
+    return lambda x, exact: Bound(x.shape[axis] * np.abs(x).sum(axis=axis))
+
+
+def shift(x):
+    """|x - max|: rounding the shifted argument moves exp by as many EPS / 2."""
+    return np.abs(x - x.max(axis=-1, keepdims=True)) if x.size else np.zeros_like(x)
+
+
+def softmax_bound(x, y):
+    return Bound(y * (shift(x) + shift(x).max(axis=-1, initial=0, keepdims=True) + x.shape[-1] + 8))
+
+
+def log_softmax_bound(x, y):
+    return Bound(2 * np.abs(y) + shift(x) + shift(x).max(axis=-1, initial=0, keepdims=True) + x.shape[-1] + 8)
+
+
+def softmax_backward_bound(dy, y, dx):
+    inner = np.abs(dy * y).sum(axis=-1, keepdims=True)
+    return Bound(y * (np.abs(dy) + inner) * (x_terms(y) + 4))
+
+
+def log_softmax_backward_bound(dy, y, dx):
+    total = np.abs(dy).sum(axis=-1, keepdims=True)
+    return Bound(np.abs(dy) + np.exp(y) * total * (x_terms(y) + 4))
+
+
+def x_terms(x):
+    return x.shape[-1]
+
+
+def losses_bound(logits, labels, losses):
+    return Bound(2 * np.abs(losses) + 2 * shift(logits).max(axis=-1, initial=0) + logits.shape[1] + 8)
+
+
+def dlogits_bound(logits, labels, dlogits):
+    softmax = dlogits.copy()
+    softmax[np.arange(len(labels)), labels] += 1
+    return Bound(softmax_bound(logits, softmax).scale + 2 * np.abs(dlogits))
+
+
+def product_bound(a, b, c):
+    return Bound((a.shape[1] + 2) * (np.abs(a) @ np.abs(b)))
+
+
+LIPSCHITZ = 1.76
+"""No activation is steeper: SELU, just left of 0."""
+
+
+def dense_bound(x, w, b, activation, alpha, y):
+    return Bound(LIPSCHITZ * (x.shape[1] + 3) * (np.abs(x) @ np.abs(w) + np.abs(b)) + 4 * np.abs(y))
+
+
+def dz_scale(dy):
+    """A derivative is off by at most 4 EPS of its largest value, LIPSCHITZ."""
+    return 4 * LIPSCHITZ * np.abs(dy)
+
+
+def dx_bound(dy, x, w, *rest):
+    return Bound((w.shape[1] + 2) * (dz_scale(dy) @ np.abs(w.T)))
+
+
+def dw_bound(dy, x, w, *rest):
+    return Bound((x.shape[0] + 2) * (np.abs(x.T) @ dz_scale(dy)))
+
+
+def db_bound(dy, *rest):
+    return Bound((dy.shape[0] + 2) * dz_scale(dy).sum(axis=0))
+
+
+def dalpha_bound(dy, x, alpha, dalpha):
+    return Bound((len(x) + 2) * np.abs(dy * x).sum(axis=0))
+
+
+# Arguments
+
+
+def product(transpose_a: bool, transpose_b: bool):
+    def make(rng, size):
+        m, k, n = size
+        a = normal(rng, k, m).T if transpose_a else normal(rng, m, k)
+        b = normal(rng, n, k).T if transpose_b else normal(rng, k, n)
+        return (a, b), {}
+
+    return make
+
+
+def strided_product(rng, size):
+    m, k, n = size
+    return (normal(rng, 2 * m, 3 * k)[::-2, ::3], normal(rng, k, 2 * n)[:, ::-2]), {}
+
+
+def broadcast_product(rng, size):
+    m, k, n = size
+    return (np.broadcast_to(normal(rng, 1, k), (m, k)), np.broadcast_to(normal(rng, k, 1), (k, n))), {}
+
+
+def layer(activation: str, alpha: float):
+    def make(rng, size):
+        batch, n_in, n_out = size
+        x, w, b = normal(rng, batch, n_in), normal(rng, n_in, n_out, scale=0.1), normal(rng, n_out)
+        return (x, w, b, activation, alpha), {}
+
+    return make
+
+
+def layer_backward(activation: str, alpha: float):
+    from minidnn.reference import dense
+
+    def make(rng, size):
+        (x, w, b, *rest), _ = layer(activation, alpha)(rng, size)
+        y = dense(x, w, b, activation, alpha)
+        return (normal(rng, *y.shape), x, w, y, *rest, True), {}
+
+    return make
+
+
+def without_dx(rng, size):
+    arguments, options = layer_backward("elu", 1.0)(rng, size)
+    return (*arguments[:-1], False), options
+
+
+def with_labels(rng, size):
+    rows, columns = size
+    return (normal(rng, rows, columns), rng.integers(0, columns, rows)), {}
+
+
+def matrices(count: int):
+    return lambda rng, size: (tuple(normal(rng, *size) for _ in range(count)), {})
+
+
+def after(activation: str):
+    from minidnn import reference
+
+    def make(rng, size):
+        return (normal(rng, *size), getattr(reference, activation)(normal(rng, *size))), {}
+
+    return make
+
+
+def parametric(backward: bool):
+    def make(rng, size):
+        slopes = np.abs(normal(rng, size[1], scale=0.3))
+        return (*(normal(rng, *size) for _ in range(1 + backward)), slopes), {}
+
+    return make
+
+
+def random_slopes(arrays: int):
+    return lambda rng, n: ((*(normal(rng, n) for _ in range(arrays)), 0.125, 1 / 3, *KEY), {})
+
+
+def update(slots: int, **options: float):
+    return lambda rng, n: (tuple(normal(rng, n) for _ in range(2 + slots)), options)
+
+
+DENSE = [("identity", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("selu", 0.0), ("tanh", 0.0)]
+DENSE += [("logistic", 0.0), ("softplus", 0.0)]
+
+# Ulps(4): the formulas around exp round at most twice more, exp itself is off by less than 1.5.
+KERNELS: list[Kernel] = [
+    *activation("relu", Bits(), Bits()),
+    *activation("leaky_relu", Bits(), Bits(), 0.01),
+    *activation("elu", Ulps(4), Bits(), 0.7),
+    *activation("selu", Ulps(4), Bits()),
+    *activation("tanh", Ulps(4), Bits()),
+    *activation("logistic", Ulps(4), Bits()),
+    *activation("softplus", Ulps(4), Ulps(4)),
+    Kernel("prelu", parametric(False), [Bits()], ROWS),
+    Kernel("prelu_backward", parametric(True), [Bits(), dalpha_bound], ROWS),
+    Kernel("softmax", matrices(1), [softmax_bound], ROWS),
+    Kernel("softmax_backward", after("softmax"), [softmax_backward_bound], ROWS),
+    Kernel("log_softmax", matrices(1), [log_softmax_bound], ROWS),
+    Kernel("log_softmax_backward", after("log_softmax"), [log_softmax_backward_bound], ROWS),
+    Kernel("softmax_cross_entropy", with_labels, [losses_bound, dlogits_bound], ROWS),
+    Kernel("row_sum", matrices(1), [sum_bound(1)], ROWS),
+    Kernel("column_sum", matrices(1), [sum_bound(0)], ROWS),
+    Kernel("matmul", product(False, False), [product_bound], PRODUCTS, variant="nn"),
+    Kernel("matmul", product(False, True), [product_bound], PRODUCTS, variant="nt"),
+    Kernel("matmul", product(True, False), [product_bound], PRODUCTS, variant="tn"),
+    Kernel("matmul", product(True, True), [product_bound], PRODUCTS, variant="tt"),
+    Kernel("matmul", strided_product, [product_bound], PRODUCTS, variant="strided"),
+    Kernel("matmul", broadcast_product, [product_bound], PRODUCTS, variant="zero strides"),
+    *(Kernel("dense", layer(*f), [dense_bound], LAYERS, variant=f[0]) for f in DENSE),
+    *(
+        Kernel("dense_backward", layer_backward(*f), [dx_bound, dw_bound, db_bound], LAYERS, variant=f[0])
+        for f in DENSE
+    ),
+    Kernel("dense_backward", without_dx, [dw_bound, db_bound], LAYERS, variant="without dx"),
+    Kernel("random_bits", lambda rng, n: ((n, *KEY), {}), [Bits()]),
+    Kernel("dropout", lambda rng, n: ((normal(rng, n), 0.3, *KEY), {}), [Bits()], special=True),
+    Kernel("rrelu", random_slopes(1), [Bits()], special=True),
+    Kernel("rrelu_backward", random_slopes(2), [Bits()], special=True),
+    Kernel("sgd_step", update(0, lr=0.1), [Bits()], mutated=(0,)),
+    Kernel("momentum_step", update(1, lr=0.1, momentum=0.9), [Bits(), Bits()], mutated=(0, 2)),
+    Kernel("nesterov_step", update(1, lr=0.1, momentum=0.9), [Bits(), Bits()], mutated=(0, 2)),
+]
+
+NOT_ROUTED = {"fingerprint": "tested in test_tensor.py", "philox": "known answers in test_random.py"}
+"""Public functions of the reference that are not kernels of this table, and where they are tested."""

@@ -1,0 +1,38 @@
+"""Where the package under test comes from, and a clean state after each test."""
+
+import os
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import minidnn
+from minidnn import kernels
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "compiled: compares compiled kernels with the reference, so it needs them")
+    if kernels.INSTALLED:
+        library = Path(kernels._core.__file__).resolve()
+        expected = Path(os.environ.get("MINIDNN_SANITIZED") or sysconfig.get_path("platlib")).resolve()
+        if expected not in library.parents:
+            raise pytest.UsageError(f"minidnn._core comes from {library}, must be installed in {expected}")
+
+
+def pytest_collection_modifyitems(config, items):
+    if kernels.backend() == "reference":
+        compares = [item for item in items if item.get_closest_marker("compiled")]
+        config.hook.pytest_deselected(items=compares)
+        items[:] = [item for item in items if item not in compares]
+
+
+@pytest.fixture(autouse=True)
+def clean_state():
+    isa, threads, rng = kernels.isa(), kernels.num_threads(), minidnn.get_rng_state()
+    yield
+    if kernels.INSTALLED:
+        kernels.use_isa(isa)
+    kernels.set_num_threads(threads)
+    minidnn.set_rng_state(rng)
