@@ -6,7 +6,9 @@ The fans of a kernel of shape ``(n_in, n_out)`` are n_in and n_out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,6 +93,24 @@ INITIALIZERS: dict[str, Initializer] = {
 }
 
 
+class _Deferral(threading.local):
+    active = False
+
+
+_deferral = _Deferral()
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Within it initial values are zeros that take no memory and cannot be written; for models about to be loaded."""
+    before = _deferral.active
+    _deferral.active = True
+    try:
+        yield
+    finally:
+        _deferral.active = before
+
+
 def initialize(
     owner: str, argument: str, initializer: str | Initializer, shape: Shape, rng: Generator
 ) -> npt.NDArray[np.float32]:
@@ -105,6 +125,8 @@ def initialize(
                 f"{owner}: {argument} must be one of {', '.join(INITIALIZERS)} or a function, got {initializer!r}"
             )
         initializer = INITIALIZERS[initializer]
+    if _deferral.active:
+        return np.broadcast_to(np.float32(0), shape)
     values = np.ascontiguousarray(initializer(shape, rng), dtype=np.float32)
     if values.shape != shape:
         raise ValueError(f"{owner}: {argument} gave shape {values.shape}, must give {shape}")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from minidnn import ops
 from minidnn.nn.checks import positive_integer
 from minidnn.nn.constraints import Constraint
-from minidnn.nn.initializers import Initializer, initialize
+from minidnn.nn.initializers import Initializer, constant, initialize
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import Regularizer
@@ -135,7 +133,7 @@ class PReLU(Module):
         self.name = name
         self.n_in = positive_integer(self.label, "n_in", n_in)
         self.alpha = alpha
-        self.slopes = Parameter(np.full(self.n_in, alpha, np.float32))
+        self.slopes = Parameter(initialize(self.label, "alpha", constant(alpha), (self.n_in,), default_generator()))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.data.shape[-1:] != (self.n_in,):

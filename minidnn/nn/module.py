@@ -138,12 +138,13 @@ class Module:
         """A copy of every parameter and buffer, by path."""
         return {path: tensor.data.copy() for path, tensor in self._named_tensors()}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:
         """Copies the arrays into the parameters and buffers of the same paths; all of them, or none at an error.
 
         Args:
             state: arrays by path, as `state_dict` gave them.
             strict: refuse missing and unexpected paths; otherwise load what both sides have.
+            assign: give each tensor a new array, rather than copy into the one it has.
 
         Raises:
             ValueError: paths or shapes do not match; the message lists all that is missing, unexpected or misshapen.
@@ -160,5 +161,8 @@ class Module:
         if faults:
             raise ValueError(f"load_state_dict: {'; '.join(faults)}")
         for path, array in arrays.items():
-            tensors[path].data[...] = array
+            if assign:
+                tensors[path].data = np.array(array, tensors[path].dtype, order="C")
+            else:
+                tensors[path].data[...] = array
             tensors[path].version += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 
@@ -31,6 +32,12 @@ class History:
         if self.rows and not any(column in row for row in self.rows):
             raise KeyError(f"History: no column {column!r}; there are {', '.join(self.rows[-1])}")
         return [row.get(column) for row in self.rows]
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draws loss and accuracy over the epochs; see `minidnn.plot.learning_curves`."""
+        from minidnn import plot
+
+        plot.learning_curves(self, path)
 
     def __repr__(self) -> str:
         last = f", last={self.rows[-1]!r}" if self.rows else ""

@@ -1,0 +1,156 @@
+"""``minidnn train``: the notebook's network on MNIST."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from minidnn import data, kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
+from minidnn.cli import types
+from minidnn.nn.layers import FUSED
+from minidnn.schedules import Schedule
+
+OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], Schedule], optim.Optimizer]] = {
+    "sgd": lambda params, lr: optim.SGD(params, lr),
+    "momentum": lambda params, lr: optim.SGD(params, lr, momentum=0.9),
+    "nesterov": lambda params, lr: optim.SGD(params, lr, momentum=0.9, nesterov=True),
+}
+
+COLUMNS = {
+    "epoch": "{:d}",
+    "step": "{:d}",
+    "lr": "{:.5f}",
+    "loss": "{:.4f}",
+    "accuracy": "{:.4f}",
+    "valid_loss": "{:.4f}",
+    "valid_accuracy": "{:.4f}",
+    "test_accuracy": "{:.4f}",
+    "examples_per_second": "{:,.0f}",
+}
+WIDTHS = [max(len(name), 8) for name in COLUMNS]
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "train",
+        help="train a network on MNIST",
+        description="Trains 784-300-50-10 on MNIST as the notebook's learning-rate-schedule section does: momentum "
+        "0.9, the rate falling exponentially from 0.1 by 1/10 every 10,000 steps. Leaves model.safetensors and "
+        "curves.png.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
+    parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
+    parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
+    parser.add_argument("--activation", choices=list(FUSED), default="relu", help="of the hidden layers")
+    parser.add_argument("--optimizer", choices=list(OPTIMIZERS), default="momentum")
+    parser.add_argument("--lr", type=types.rate, help="a constant learning rate, in place of the schedule")
+    parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
+    parser.add_argument("--threads", type=types.count, help="at most; all by default; the results are the same bytes")
+    parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
+    parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.threads:
+        set_num_threads(arguments.threads)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    manual_seed(arguments.seed)
+    mnist = data.load_mnist()
+    model = network([mnist.train.x.shape[1], *arguments.hidden, 10], arguments.activation)
+    schedule = schedules.exponential(0.1, 1 / 10, 10_000) if arguments.lr is None else schedules.constant(arguments.lr)
+    optimizer = OPTIMIZERS[arguments.optimizer](model.parameters(), schedule)
+    if not arguments.json:
+        shape = "-".join(map(str, [mnist.train.x.shape[1], *arguments.hidden, 10]))
+        print(f"{shape} {arguments.activation}, {arguments.optimizer}, {schedule}, batches of {arguments.batch_size}")
+        print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
+    history = training.fit(
+        model,
+        mnist.train,
+        optimizer=optimizer,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        valid=mnist.valid,
+        callbacks=[_TestAccuracy(mnist.test), *([] if arguments.json else [_Table()])],
+        progress=not arguments.json and sys.stderr.isatty(),
+    )
+    _finish(arguments, model, history)
+    return 130 if history.stopped == "interrupted" else 0
+
+
+def network(sizes: list[int], activation: str) -> nn.Sequential:
+    """Dense layers of these sizes, from inputs to outputs: hidden1, hidden2, ..., outputs."""
+    *hidden, outputs = pairwise(sizes)
+    layers = [nn.Dense(*fans, activation, name=f"hidden{i}") for i, fans in enumerate(hidden, start=1)]
+    return nn.Sequential(*layers, nn.Dense(*outputs, name="outputs"))
+
+
+class _TestAccuracy(training.Callback):
+    def __init__(self, test: data.ArrayDataset) -> None:
+        self.test = test
+
+    def on_epoch_end(self, run: training.Run) -> None:
+        run.row["test_accuracy"] = training.evaluate(run.model, self.test).accuracy
+
+
+class _Table(training.Callback):
+    """A line for each epoch, under a head of the same widths."""
+
+    def on_fit_begin(self, run: training.Run) -> None:
+        self._print(COLUMNS)
+
+    def on_epoch_end(self, run: training.Run) -> None:
+        self._print(form.format(run.row[name]) for name, form in COLUMNS.items())
+
+    def _print(self, cells: Iterable[str]) -> None:
+        line = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            tqdm.write(line)  # above the progress bar
+        else:
+            print(line, flush=True)
+
+
+def _finish(arguments: argparse.Namespace, model: nn.Module, history: training.History) -> None:
+    model_path, picture = arguments.output / "model.safetensors", arguments.output / "curves.png"
+    save(model, model_path)
+    notes = []
+    if len(history):
+        try:
+            history.plot(picture)
+        except ImportError as error:
+            notes.append(str(error))
+    else:
+        notes.append("no epoch was finished, so there are no curves to draw")
+    if arguments.json:
+        print(json.dumps(_document(arguments, history, model_path, None if notes else picture), indent=2))
+        return
+    if history.stopped:
+        print(f"stopped: {history.stopped}")
+    print(f"saved {model_path}")
+    print("\n".join(notes) if notes else f"saved {picture}")
+
+
+def _document(
+    arguments: argparse.Namespace, history: training.History, model: Path, picture: Path | None
+) -> dict[str, Any]:
+    return {
+        "config": {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(arguments).items()
+            if name not in ("run", "command", "json")
+        },
+        "isa": kernels.isa(),
+        "threads": kernels.num_threads(),
+        "epochs": history.rows,
+        "stopped": history.stopped,
+        "model": str(model),
+        "curves": None if picture is None else str(picture),
+    }

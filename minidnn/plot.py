@@ -1,0 +1,90 @@
+"""Pictures, with matplotlib (the extra ``plot``)."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minidnn.reuse.safe_files import atomic_write
+
+if TYPE_CHECKING:
+    from minidnn.training import History
+
+COLOURS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#cb912f", "#787774", "#d44c47")
+INK, GRID = "#37352f", "#e4e3df"
+
+
+def figure(columns: int = 1, width: float = 8.0, height: float = 3.4) -> tuple[Any, list[Any]]:
+    """A figure with axes side by side, in the look that all pictures here share.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('plot: pictures need matplotlib; install it with: pip install "minidnn[plot]"') from error
+    # An object of our own, not pyplot: no global state, no window, no display needed.
+    drawing = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = [drawing.add_subplot(1, columns, i + 1) for i in range(columns)]
+    for axis in axes:
+        axis.grid(color=GRID, linewidth=0.8)
+        axis.set_axisbelow(True)
+        axis.tick_params(colors=INK, length=0, labelsize=9)
+        for side, spine in axis.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(GRID)
+    return drawing, axes
+
+
+def write(drawing: Any, path: str | os.PathLike[str]) -> None:
+    """Writes the figure as the kind of file that the name says (.png, .svg, .pdf), whole or not at all.
+
+    Raises:
+        ValueError: a suffix that matplotlib does not know.
+        OSError: the file cannot be written.
+    """
+    kind = Path(path).suffix.lstrip(".").lower()
+    if kind not in (known := drawing.canvas.get_supported_filetypes()):
+        raise ValueError(f"plot: {path} must end in one of {', '.join(f'.{k}' for k in sorted(known))}")
+    content = io.BytesIO()
+    drawing.savefig(content, format=kind, dpi=160)
+    atomic_write(path, content.getvalue())
+
+
+def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
+    """Draws loss and accuracy over the epochs: training dashed, validation drawn through.
+
+    Args:
+        histories: one run, or several by name.
+        path: the picture; its suffix says of which kind.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        ValueError: no epoch was finished, or an unknown suffix.
+        OSError: the file cannot be written.
+    """
+    runs = dict(histories) if isinstance(histories, Mapping) else {"": histories}
+    if not any(len(history) for history in runs.values()):
+        raise ValueError("learning_curves: there is no finished epoch to draw")
+    drawing, axes = figure(columns=2)
+    for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+        for i, (name, history) in enumerate(runs.items()):
+            colours = COLOURS[i % len(COLOURS)], COLOURS[i % len(COLOURS) if len(runs) > 1 else 1]
+            _curve(axis, history, quantity, f"{name} training".strip(), colours[1], "--")
+            _curve(axis, history, f"valid_{quantity}", f"{name} validation".strip(), colours[0], "-")
+        axis.set_xlabel("epoch", color=INK, fontsize=9)
+        axis.set_title(quantity, color=INK, fontsize=10, loc="left")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(frameon=False, fontsize=9, labelcolor=INK)
+    write(drawing, path)
+
+
+def _curve(axis: Any, history: History, column: str, label: str, colour: str, style: str) -> None:
+    points: Sequence[tuple[int, float]] = [(row["epoch"], row[column]) for row in history.rows if column in row]
+    if points:
+        epochs, values = zip(*points, strict=True)
+        axis.plot(epochs, values, style, color=colour, label=label, linewidth=1.8, marker="o", markersize=3.5)

@@ -1,0 +1,5 @@
+"""Saving and loading models."""
+
+from minidnn.reuse.checkpoints import CheckpointError, load, save
+
+__all__ = ["CheckpointError", "load", "save"]

@@ -1,0 +1,115 @@
+"""A model in one file: a ``.safetensors`` file whose header holds the architecture."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from minidnn.nn import Module
+from minidnn.nn.initializers import deferred
+from minidnn.reference.types import Array
+from minidnn.reuse.registry import LAYERS, UnknownPartError, build, describe
+from minidnn.reuse.safe_files import atomic_write
+
+VERSION = 1
+
+M = TypeVar("M", bound=Module)
+
+
+class CheckpointError(ValueError):
+    """A file that does not hold what it should; the message names the file and the fault."""
+
+
+def save(model: Module, path: str | os.PathLike[str], architecture: bool = True) -> None:
+    """Writes parameters and buffers, named by path (``hidden1.kernel``), and the architecture, to one file.
+
+    A ``.safetensors`` file, which other libraries read too. The write is atomic: the old file stays until the new one
+    is whole.
+
+    Args:
+        architecture: False writes the weights alone, which any model can be asked for.
+
+    Raises:
+        ValueError: a layer that is not minidnn's own, so that no file can describe it.
+        OSError: the file cannot be written; what was there before is still there.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
+    header = {"version": VERSION, "architecture": describe(model) if architecture else None}
+    atomic_write(path, to_bytes(model.state_dict(), {"minidnn": json.dumps(header, sort_keys=True)}))
+
+
+@overload
+def load(path: str | os.PathLike[str]) -> Module: ...
+@overload
+def load(path: str | os.PathLike[str], into: M) -> M: ...
+def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
+    """The model of a file that `save` wrote, in evaluation mode; or the weights of any such file, put into a model.
+
+    A model is built from a closed list of layer names; no file can name other code, nor make the program allocate more
+    than it really holds.
+
+    Args:
+        into: takes the weights (and keeps its mode); names and shapes must all match.
+
+    Returns:
+        The model, or ``into``.
+
+    Raises:
+        CheckpointError: the file is damaged, holds no architecture that minidnn knows, or does not fit.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    metadata, tensors = _read(path)
+    if into is not None:
+        _put(path, tensors, into)
+        return into
+    architecture = _architecture(path, metadata)
+    if architecture is None:
+        raise CheckpointError(f"load: {path} holds weights alone: load(path, into=model) puts them into a model")
+    try:
+        with deferred():
+            model = build(architecture)
+    except UnknownPartError as error:
+        raise CheckpointError(f"load: the architecture in {path} makes no sense: {error}") from error
+    if type(model) not in LAYERS.values():
+        raise CheckpointError(f"load: the architecture in {path} is not a layer")
+    _put(path, tensors, model, assign=True)
+    return model.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
+    from safetensors import SafetensorError, safe_open
+
+    with open(path, "rb"):  # a missing file or folder is told by Python's own errors
+        pass
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"load: {path} is not a whole .safetensors file: {error}") from error
+
+
+def _architecture(path: Path, metadata: dict[str, str]) -> Any:
+    try:
+        header = json.loads(metadata.get("minidnn", "{}"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(f"load: the header of {path} makes no sense: {error}") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"load: the header of {path} makes no sense: it is a {type(header).__name__}")
+    if (version := header.get("version", VERSION)) != VERSION:
+        raise CheckpointError(f"load: {path} is of version {version!r}, this minidnn reads {VERSION}")
+    return header.get("architecture")
+
+
+def _put(path: Path, tensors: dict[str, Array], model: Module, assign: bool = False) -> None:
+    wrong = [f"{name} is {array.dtype}" for name, array in tensors.items() if array.dtype.kind != "f"]
+    if wrong:
+        raise CheckpointError(f"load: {path} does not fit: {'; '.join(wrong)}, must be floating")
+    try:
+        model.load_state_dict(tensors, assign=assign)
+    except ValueError as error:
+        raise CheckpointError(f"load: {path} does not fit: {error}") from error

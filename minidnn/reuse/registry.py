@@ -1,0 +1,110 @@
+"""What a file may name: the closed list of layers and values, and how each is written as JSON and built again."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from minidnn import nn
+from minidnn.nn import initializers
+
+LAYERS: dict[str, type[nn.Module]] = {
+    layer.__name__: layer
+    for layer in (
+        nn.AlphaDropout,
+        nn.Dense,
+        nn.DropConnect,
+        nn.Dropout,
+        nn.ELU,
+        nn.Flatten,
+        nn.LeakyReLU,
+        nn.Logistic,
+        nn.PReLU,
+        nn.RReLU,
+        nn.ReLU,
+        nn.Residual,
+        nn.SELU,
+        nn.Sequential,
+        nn.SkipConcat,
+        nn.Softmax,
+        nn.Softplus,
+        nn.Tanh,
+    )
+}
+
+VALUES: dict[str, Callable[..., Any]] = {
+    value.__name__: value
+    for value in (
+        initializers.constant,
+        initializers.orthogonal,
+        initializers.variance_scaling,
+        nn.l1,
+        nn.l1_l2,
+        nn.l2,
+        nn.max_norm,
+        nn.non_neg,
+        nn.unit_norm,
+    )
+}
+
+DEEPEST = 100
+"""Layers within layers; more is no network but an attack on the stack."""
+
+
+class UnknownPartError(ValueError):
+    """Something that has no name in the registry, or whose description makes no sense."""
+
+
+def describe(part: Any, where: str = "the model") -> Any:
+    """The part as JSON: numbers, strings, None, lists, and ``{"type": name, argument: ...}``.
+
+    Raises:
+        UnknownPartError: a layer or value that is not in the registry, such as a function given as an activation.
+    """
+    if part is None or isinstance(part, (bool, int, str)) or (isinstance(part, float) and math.isfinite(part)):
+        return part
+    if isinstance(part, (list, tuple)):
+        return [describe(item, f"{where}[{i}]") for i, item in enumerate(part)]
+    name = type(part).__name__
+    if LAYERS.get(name) is type(part):
+        config = part.config()
+        named = {argument: describe(value, f"{where}.{argument}") for argument, value in config.items()}
+        return {"type": name} | named
+    if VALUES.get(name) is type(part):
+        fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+        return {"type": name} | {key: describe(value, f"{where}.{key}") for key, value in fields.items()}
+    raise UnknownPartError(
+        f"{where} is {part!r}, which has no name in a file; only minidnn's own layers, initializers, regularizers and "
+        "constraints have. Its weights alone can be saved: save(model, path, architecture=False)"
+    )
+
+
+def build(description: Any, where: str = "the model", depth: int = 0) -> Any:
+    """The part of a description.
+
+    Raises:
+        UnknownPartError: a name that is not in the registry, or arguments that it does not take.
+    """
+    if depth > DEEPEST:
+        raise UnknownPartError(f"{where}: parts within parts more than {DEEPEST} deep")
+    if isinstance(description, list):
+        return [build(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(description)]
+    if not isinstance(description, dict):
+        return description
+    arguments = dict(description)
+    name = arguments.pop("type", None)
+    make = LAYERS.get(name) or VALUES.get(name) if isinstance(name, str) else None
+    if make is None:
+        raise UnknownPartError(f"{where} is of type {name!r}, which minidnn does not know")
+    built = {key: build(value, f"{where}.{key}", depth + 1) for key, value in arguments.items()}
+    variadic = [
+        p.name for p in inspect.signature(make).parameters.values() if p.kind is inspect.Parameter.VAR_POSITIONAL
+    ]
+    try:
+        parts = [part for argument in variadic for part in built.pop(argument, [])]
+        return make(*parts, **built)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnknownPartError(f"{where}: {name} cannot be built: {error}") from error

@@ -1,0 +1,100 @@
+"""The command, as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import minidnn
+from minidnn.cli import main
+
+COMMAND = Path(sysconfig.get_path("scripts")) / ("minidnn.exe" if os.name == "nt" else "minidnn")
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments, folder, **environment):
+    return subprocess.run(
+        [COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, env=os.environ | environment
+    )
+
+
+def test_train_prints_a_table_and_leaves_model_and_picture(in_folder):
+    done = call("train", "--epochs", "1", "--hidden", "100", folder=in_folder)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("784-100-10 relu, momentum, exponential(initial=0.1")
+    assert lines[2].split()[:3] == ["epoch", "step", "lr"] and lines[2].split()[-2] == "test_accuracy"
+    row = dict(zip(lines[2].split(), lines[3].split(), strict=True))
+    assert row["epoch"] == "1" and row["step"] == "1100" and float(row["test_accuracy"]) > 0.93
+    assert "saved runs/train/model.safetensors" in lines
+    model = minidnn.load(in_folder / "runs/train/model.safetensors")
+    test = minidnn.data.load_mnist().test
+    assert minidnn.training.evaluate(model, test).accuracy == pytest.approx(float(row["test_accuracy"]), abs=5e-5)
+
+
+def test_json_is_one_document_and_threads_change_no_byte(in_folder):
+    models = []
+    for threads in ("1", "3"):
+        options = ("--epochs", "1", "--hidden", "20", "--optimizer", "nesterov", "--activation", "elu", "--json")
+        done = call("train", *options, "--threads", threads, "--output", f"out{threads}", folder=in_folder)
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        assert document["threads"] == int(threads) and document["config"]["hidden"] == [20]
+        assert len(document["epochs"]) == 1 and document["epochs"][0]["test_accuracy"] > 0.9
+        models.append((in_folder / document["model"]).read_bytes())
+    assert models[0] == models[1]
+
+
+def test_python_m_and_version(in_folder):
+    done = subprocess.run([sys.executable, "-P", "-m", "minidnn", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"minidnn {minidnn.__version__}\n"
+
+
+def test_config(capsys):
+    assert main(["config"]) == 0
+    assert "instruction set" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "argument --epochs: must be an integer of at least 1, got '0'"),
+        (["--epochs", "many"], "argument --epochs: must be an integer of at least 1, got 'many'"),
+        (["--batch-size", "-5"], "argument --batch-size: must be an integer"),
+        (["--hidden", "300,,50"], "argument --hidden: must be sizes"),
+        (["--hidden", "0"], "argument --hidden: must be sizes"),
+        (["--hidden", "9999999999"], "argument --hidden: must be sizes"),
+        (["--activation", "rleu"], "argument --activation: invalid choice: 'rleu'"),
+        (["--optimizer", "adm"], "argument --optimizer: invalid choice: 'adm'"),
+        (["--lr", "nan"], "argument --lr: must be a finite number above 0, got 'nan'"),
+        (["--lr", "-1"], "argument --lr: must be a finite number above 0"),
+        (["--seed", "-1"], "argument --seed: must be an integer in [0, 2**64)"),
+        (["--threads", "5000"], "minidnn train: set_num_threads: n must be in [1, 1024], got 5000"),
+        (["--output", "file/out"], "minidnn train: "),
+        (["--no-such"], "unrecognized arguments: --no-such"),
+    ],
+)
+def test_bad_values_give_one_clear_line_and_exit_code_2(in_folder, capsys, arguments, message):
+    (in_folder / "file").write_text("not a folder")
+    try:
+        code = main(["train", *arguments])
+    except SystemExit as exit:
+        code = exit.code
+    assert code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_without_matplotlib_it_says_how_to_get_the_picture(in_folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["train", "--epochs", "1", "--hidden", "5", "--batch-size", "500"]) == 0
+    assert 'pip install "minidnn[plot]"' in capsys.readouterr().out
+    assert (in_folder / "runs/train/model.safetensors").exists()

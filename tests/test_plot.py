@@ -1,0 +1,59 @@
+"""Pictures."""
+
+import struct
+import sys
+import zlib
+
+import pytest
+
+from minidnn import plot, training
+
+
+def history(epochs=3):
+    made = training.History()
+    for epoch in range(1, epochs + 1):
+        made.rows.append({"epoch": epoch, "loss": 1 / epoch, "accuracy": 1 - 0.1 / epoch, "valid_loss": 1.1 / epoch})
+    return made
+
+
+def pixels(path):
+    """Width, height and the raw bytes of a PNG."""
+    content = path.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", content[16:24])
+    data, at = b"", 8
+    while at < len(content):
+        (length,) = struct.unpack(">I", content[at : at + 4])
+        if content[at + 4 : at + 8] == b"IDAT":
+            data += content[at + 8 : at + 8 + length]
+        at += length + 12
+    return width, height, zlib.decompress(data)
+
+
+@pytest.mark.parametrize("runs", [history(), history(1), {"relu": history(), "elu": history(5)}])
+def test_learning_curves_draws_something(tmp_path, runs):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "curves.png"
+    plot.learning_curves(runs, path)
+    width, height, raw = pixels(path)
+    assert width > 600 and height > 300
+    assert len(set(raw)) > 50  # not one plain colour
+
+
+def test_the_suffix_says_which_kind(tmp_path):
+    pytest.importorskip("matplotlib")
+    history().plot(tmp_path / "curves.svg")
+    assert "<svg" in (tmp_path / "curves.svg").read_text()
+    with pytest.raises(ValueError, match=r"curves\.txt must end in one of .*\.png"):
+        history().plot(tmp_path / "curves.txt")
+
+
+def test_without_epochs_there_is_nothing_to_draw(tmp_path):
+    with pytest.raises(ValueError, match="no finished epoch"):
+        history(0).plot(tmp_path / "curves.png")
+
+
+def test_without_matplotlib_the_error_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "minidnn\[plot\]"'):
+        history().plot(tmp_path / "curves.png")
