@@ -54,11 +54,11 @@ def gradcheck(
         if gradient.shape != tensor.shape:
             raise GradientError(f"gradcheck: input {i} has shape {tensor.shape}, its gradient {gradient.shape}")
         for index in np.ndindex(tensor.shape):
+            given = float(gradient[index])
             numeric = _difference(projection, tensor.data, index, eps)
-            if not abs(gradient[index] - numeric) <= atol + rtol * max(abs(gradient[index]), abs(numeric)):
+            if not abs(given - numeric) <= atol + rtol * max(abs(given), abs(numeric)):
                 raise GradientError(
-                    f"gradcheck: input {i} at {index}: backward gives {gradient[index]:.9g}, "
-                    f"central differences {numeric:.9g}"
+                    f"gradcheck: input {i} at {index}: backward gives {given:.9g}, central differences {numeric:.9g}"
                 )
     return True
 

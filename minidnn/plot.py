@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minidnn.reuse.safe_files import atomic_write
+from minidnn.files import atomic_write
 
 if TYPE_CHECKING:
     from minidnn.training import History

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save as to_bytes
 
 import minidnn
-from minidnn import nn
-from minidnn.reuse import CheckpointError, registry, safe_files
+from minidnn import files, nn
+from minidnn.reuse import CheckpointError, registry
 
 # One of each layer, with arguments that are not the defaults.
 EVERY_LAYER = [
@@ -212,12 +212,12 @@ def test_missing_files_raise_pythons_errors(path):
 
 
 def test_the_old_file_keeps_its_mode_and_a_new_one_follows_the_umask(path):
-    safe_files.atomic_write(path, b"one")
+    files.atomic_write(path, b"one")
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
     path.chmod(0o640)
-    safe_files.atomic_write(path, b"two")
+    files.atomic_write(path, b"two")
     assert path.read_bytes() == b"two" and stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
@@ -229,7 +229,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(path, monkeypatch, 
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(safe_files.os, call, full)
+    monkeypatch.setattr(files.os, call, full)
     with pytest.raises(OSError, match="No space"):
         minidnn.save(nn.Sequential(nn.ReLU()), path)
     monkeypatch.undo()
@@ -241,6 +241,6 @@ def test_content_is_synced_before_the_name_is_given(path, monkeypatch):
     calls = []
     for name in ("fsync", "replace"):
         real = getattr(os, name)
-        monkeypatch.setattr(safe_files.os, name, lambda *a, name=name, real=real: (calls.append(name), real(*a))[1])
-    safe_files.atomic_write(path, b"x")
+        monkeypatch.setattr(files.os, name, lambda *a, name=name, real=real: (calls.append(name), real(*a))[1])
+    files.atomic_write(path, b"x")
     assert calls == ["fsync", "replace", "fsync"]

@@ -1,10 +1,8 @@
-// The table of contents of minidnn._core. Signatures and docs live in minidnn/_core.pyi.
+// The table of contents of minidnn._core. Types and docs live in minidnn/_core.pyi.
 #include "bindings/families.hpp"
 #include "parallel.hpp"
 
 PYBIND11_MODULE(_core, m) {
-  pybind11::options options;
-  options.disable_function_signatures();
   minidnn::survive_fork();
   minidnn::bind_config(m);
   minidnn::bind_fingerprint(m);

@@ -2,7 +2,7 @@
 
 from minidnn.data.batches import batches
 from minidnn.data.datasets import ArrayDataset, Splits
-from minidnn.data.idx import IdxError, load_idx
+from minidnn.data.idx import IdxError, load_idx, save_idx
 from minidnn.data.mnist import load_mnist
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "batches",
     "load_idx",
     "load_mnist",
+    "save_idx",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from minidnn.checks import positive_integer
 from minidnn.data.datasets import ArrayDataset
 from minidnn.data.pipeline import gather, gather_labels, permutation
 from minidnn.data.types import Floats32, Indices
@@ -24,10 +25,10 @@ def batches(
         An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255, and int64 (batch,).
 
     Raises:
+        TypeError: batch_size is not an integer.
         ValueError: batch_size < 1.
     """
-    if batch_size < 1:
-        raise ValueError(f"batches: batch_size must be at least 1, got {batch_size}")
+    batch_size = positive_integer("batches", "batch_size", batch_size)
     order = permutation(len(dataset), *(rng or default_generator()).next_key())
     end = len(order) - len(order) % batch_size if drop_last else len(order)
     return _gathered(dataset, order[:end], batch_size)

@@ -13,6 +13,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from minidnn.files import atomic_write
+
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """The third byte of the magic number -> the element type."""
 
@@ -48,6 +50,26 @@ def load_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             raise IdxError(f"load_idx: {path} is a damaged gzip file: {error}") from error
 
 
+def save_idx(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> None:
+    """Writes an array as an IDX file, gzipped where the name ends in ``.gz``; the same array gives the same bytes.
+
+    Raises:
+        TypeError: the format has no code for the dtype; it knows uint8, int8, int16, int32, float32 and float64.
+        ValueError: more than 255 axes or an axis of 2**32 and more.
+        OSError: the file cannot be written.
+    """
+    array = np.asarray(array)
+    codes = {np.dtype(name).newbyteorder("="): code for code, name in TYPES.items()}
+    if (dtype := array.dtype.newbyteorder("=")) not in codes:
+        known = ", ".join(map(str, codes))
+        raise TypeError(f"save_idx: array is {array.dtype}, must be one of {known}")
+    if max(array.shape, default=0) >= 2**32:
+        raise ValueError(f"save_idx: array has shape {array.shape}, an axis must be below 2**32")
+    content = struct.pack(f">HBB{array.ndim}I", 0, codes[dtype], array.ndim, *array.shape)
+    content += array.astype(TYPES[codes[dtype]]).tobytes()
+    atomic_write(path, gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)
+
+
 def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
     magic = stream.read(4)
     if len(magic) < 4:
@@ -65,9 +87,10 @@ def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
     if len(body) != expected:
         found = f"{len(body)} bytes" if len(body) < expected else "more"
         raise IdxError(f"load_idx: {path} has dimensions {shape}, which take {expected} bytes, but holds {found}")
-    if ndim > 64 or (expected == 0 and max(shape, default=0) * dtype.itemsize > 2**62):
-        raise IdxError(f"load_idx: {path} has dimensions {shape}, which no array can have")
-    return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # too many axes, or one too long beside an empty one
+        raise IdxError(f"load_idx: {path} has dimensions {shape}, which no array can have") from error
 
 
 def _read_up_to(stream: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from minidnn import kernels, ops
-from minidnn.nn.checks import number
+from minidnn.checks import number
 from minidnn.nn.layers import Dense
 from minidnn.nn.module import Module
 from minidnn.random import Generator, default_generator

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from minidnn import ops
-from minidnn.nn.checks import positive_integer
+from minidnn.checks import positive_integer
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.initializers import Initializer, constant, initialize
 from minidnn.nn.module import Module

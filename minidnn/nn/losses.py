@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import ops
-from minidnn.nn.checks import as_targets, same_shape
+from minidnn.checks import as_targets, same_shape
 from minidnn.ops.losses import as_labels
 from minidnn.tensor import Tensor
 
@@ -176,7 +176,7 @@ def kl_divergence(log_probabilities: Tensor, targets: Any) -> Tensor:
     if not t.min() >= 0:
         raise ValueError(f"kl_divergence: targets must not be negative, got {t.min()}")
     entropy = np.where(t > 0, t * np.log(np.where(t > 0, t, 1)), 0)
-    return ops.mean(ops.sum(entropy - log_probabilities * t, axis=1))
+    return ops.mean(ops.sum(ops.subtract(entropy, log_probabilities * t), axis=1))
 
 
 def _check_batch(op: str, name: str, x: Tensor, ndim: int | None = None) -> None:

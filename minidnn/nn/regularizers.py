@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from minidnn import ops
-from minidnn.nn.checks import number
+from minidnn.checks import number
 from minidnn.tensor import Tensor
 
 Regularizer = Callable[[Tensor], Tensor]

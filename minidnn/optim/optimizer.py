@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.nn.checks import number
+from minidnn.checks import number
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array

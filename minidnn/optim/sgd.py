@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from minidnn import kernels
-from minidnn.nn.checks import number
+from minidnn.checks import number
 from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
 from minidnn.reference.types import Array
 

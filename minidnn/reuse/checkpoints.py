@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from minidnn.files import atomic_write
 from minidnn.nn import Module
 from minidnn.nn.initializers import deferred
 from minidnn.reference.types import Array
 from minidnn.reuse.registry import LAYERS, UnknownPartError, build, describe
-from minidnn.reuse.safe_files import atomic_write
 
 VERSION = 1
 

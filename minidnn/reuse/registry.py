@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import math
-from collections.abc import Callable
 from typing import Any
 
 from minidnn import nn
@@ -35,7 +33,7 @@ LAYERS: dict[str, type[nn.Module]] = {
     )
 }
 
-VALUES: dict[str, Callable[..., Any]] = {
+VALUES: dict[str, type] = {
     value.__name__: value
     for value in (
         initializers.constant,
@@ -74,8 +72,7 @@ def describe(part: Any, where: str = "the model") -> Any:
         named = {argument: describe(value, f"{where}.{argument}") for argument, value in config.items()}
         return {"type": name} | named
     if VALUES.get(name) is type(part):
-        fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
-        return {"type": name} | {key: describe(value, f"{where}.{key}") for key, value in fields.items()}
+        return {"type": name} | {key: describe(value, f"{where}.{key}") for key, value in vars(part).items()}
     raise UnknownPartError(
         f"{where} is {part!r}, which has no name in a file; only minidnn's own layers, initializers, regularizers and "
         "constraints have. Its weights alone can be saved: save(model, path, architecture=False)"
@@ -96,7 +93,7 @@ def build(description: Any, where: str = "the model", depth: int = 0) -> Any:
         return description
     arguments = dict(description)
     name = arguments.pop("type", None)
-    make = LAYERS.get(name) or VALUES.get(name) if isinstance(name, str) else None
+    make: Any = LAYERS.get(name) or VALUES.get(name) if isinstance(name, str) else None
     if make is None:
         raise UnknownPartError(f"{where} is of type {name!r}, which minidnn does not know")
     built = {key: build(value, f"{where}.{key}", depth + 1) for key, value in arguments.items()}

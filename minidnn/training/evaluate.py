@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
-from minidnn.nn.checks import positive_integer
 from minidnn.tensor import no_grad
 from minidnn.training.run import Loss
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from minidnn import data
+from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
-from minidnn.nn.checks import positive_integer
 from minidnn.optim import Optimizer
 from minidnn.random import Generator
 from minidnn.tensor import Tensor

@@ -1,0 +1,131 @@
+"""The compiled kernels, built from csrc/. Each equals the function of its name in `minidnn.reference`, on float32.
+
+Arrays are C-contiguous float32 in native byte order (`matmul` and `dense` take any strides); results are new arrays. A
+TypeError tells of another type, a ValueError of shapes that do not fit, of outputs that are read-only or overlap.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint32]
+
+compiler: str
+"""What built the library, such as ``GCC 12.2.0``."""
+flags: str
+openmp: int
+"""The version of OpenMP, 0 without."""
+
+def isa() -> str:
+    """The instruction set in use."""
+
+def usable_isas() -> list[str]:
+    """Those that this CPU runs, best first."""
+
+def use_isa(name: str) -> None:
+    """Switches; ValueError lists the choices."""
+
+def num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+def fingerprint(array: np.ndarray) -> int: ...
+def relu(x: Floats) -> Floats:
+    """``y = max(x, 0)`` (Nair & Hinton 2010)."""
+
+def relu_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy`` where y > 0, else 0."""
+
+def leaky_relu(x: Floats, alpha: float) -> Floats:
+    """``y = x`` where x > 0, else ``alpha * x`` (Maas et al. 2013)."""
+
+def leaky_relu_backward(dy: Floats, y: Floats, alpha: float) -> Floats:
+    """``dx = dy`` where y > 0, else ``alpha * dy``."""
+
+def prelu(x: Floats, alpha: Floats) -> Floats:
+    """``y = x`` where x > 0, else ``alpha * x``, one learned slope for each place on the last axis (He et al. 2015)."""
+
+def prelu_backward(dy: Floats, x: Floats, alpha: Floats) -> tuple[Floats, Floats]:
+    """``dx = dy`` or ``alpha * dy``; ``dalpha = sum of dy * x`` over the rows where x <= 0."""
+
+def elu(x: Floats, alpha: float) -> Floats:
+    """``y = x`` where x > 0, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2015)."""
+
+def elu_backward(dy: Floats, y: Floats, alpha: float) -> Floats:
+    """``dx = dy`` where y > 0, else ``dy * (y + alpha)``."""
+
+def selu(x: Floats) -> Floats:
+    """``y = scale * elu(x, alpha)`` with the constants of Klambauer et al. 2017."""
+
+def selu_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy * scale`` where y > 0, else ``dy * (y + scale * alpha)``."""
+
+def tanh(x: Floats) -> Floats:
+    """``y = tanh(x)``."""
+
+def tanh_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy * (1 - y * y)``."""
+
+def logistic(x: Floats) -> Floats:
+    """``y = 1 / (1 + exp(-x))``, written so that nothing overflows."""
+
+def logistic_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy * y * (1 - y)``."""
+
+def softplus(x: Floats) -> Floats:
+    """``y = log(1 + exp(x))``, written so that nothing overflows (Dugas et al. 2001)."""
+
+def softplus_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy * (1 - exp(-y))``."""
+
+def matmul(a: Floats, b: Floats) -> Floats:
+    """``c[i][j] = sum over k of a[i][k] * b[k][j]``."""
+
+def dense(x: Floats, w: Floats, b: Floats, activation: str, alpha: float) -> Floats:
+    """``y = activation(x @ w + b)`` with x (batch, n_in), w (n_in, n_out), b (n_out,)."""
+
+def dense_backward(
+    dy: Floats, x: Floats, w: Floats, y: Floats, activation: str, alpha: float, need_dx: bool
+) -> tuple[Floats | None, Floats, Floats]:
+    """``dz = dy * activation'(y)``; ``dx = dz @ w.T`` where needed, ``dw = x.T @ dz``, ``db = column sums of dz``."""
+
+def softmax(x: Floats) -> Floats:
+    """``y = exp(x) / sum(exp(x))`` along the last axis, shifted by the row's maximum."""
+
+def softmax_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = y * (dy - sum(dy * y))``."""
+
+def log_softmax(x: Floats) -> Floats:
+    """``y = x - log(sum(exp(x)))`` along the last axis."""
+
+def log_softmax_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy - exp(y) * sum(dy)``."""
+
+def softmax_cross_entropy(logits: Floats, labels: Labels) -> tuple[Floats, Floats]:
+    """``loss = -log(softmax(logits)[label])`` for each row, and its gradient ``softmax(logits) - onehot(labels)``."""
+
+def row_sum(x: Floats) -> Floats:
+    """The sum of each row of a matrix."""
+
+def column_sum(x: Floats) -> Floats:
+    """The sum of each column of a matrix."""
+
+def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
+    """The first ``n`` uint32 words of one draw."""
+
+def dropout(x: Floats, rate: float, seed: int, stream: int, draw: int) -> Floats:
+    """``y = x / (1 - rate)`` where kept, else 0 (Srivastava et al. 2014, inverted form). Its own backward."""
+
+def rrelu(x: Floats, lower: float, upper: float, seed: int, stream: int, draw: int) -> Floats:
+    """``y = x`` where x > 0, else ``a * x`` with a random slope ``a`` for each element (Xu et al. 2015)."""
+
+def rrelu_backward(dy: Floats, x: Floats, lower: float, upper: float, seed: int, stream: int, draw: int) -> Floats:
+    """``dx = dy`` where x > 0, else ``a * dy`` with the slopes of the forward pass, made again."""
+
+def sgd_step(param: Floats, grad: Floats, *, lr: float) -> None:
+    """``param -= lr * grad``."""
+
+def momentum_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
+    """``velocity = momentum * velocity + grad; param -= lr * velocity`` (Polyak 1964)."""
+
+def nesterov_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
+    """``velocity = momentum * velocity + grad; param -= lr * (grad + momentum * velocity)`` (Sutskever et al. 2013)."""

@@ -1,0 +1,68 @@
+"""The environment variables, and what show_config tells."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import minidnn
+from minidnn import config, kernels
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, env=os.environ | environment
+    )
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("isa", kernels.usable_isas())
+def test_minidnn_isa_chooses(isa):
+    assert run("import minidnn; print(minidnn.kernels.isa())", MINIDNN_ISA=isa).stdout == f"{isa}\n"
+
+
+@pytest.mark.compiled
+def test_an_unknown_isa_is_an_error_that_lists_the_choices():
+    done = run("import minidnn", MINIDNN_ISA="sse9")
+    assert done.returncode == 1
+    assert (
+        f"'sse9' is unknown or not supported by this CPU; choose from {', '.join(kernels.usable_isas())}" in done.stderr
+    )
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(("value", "threads"), [("1", 1), ("3", 3), ("2,4", 2), (" 5 ", 5)])
+def test_omp_num_threads_is_honoured(value, threads):
+    assert run("import minidnn; print(minidnn.get_num_threads())", OMP_NUM_THREADS=value).stdout == f"{threads}\n"
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "many", "99999"])
+def test_what_is_no_number_of_threads_is_passed_over(value, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert config._threads_of_environment() is None
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu.max": ""}, None),
+        ({}, None),
+    ],
+)
+def test_the_quota_of_a_control_group(tmp_path, files, quota):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert config._cgroup_quota(tmp_path) == quota
+
+
+def test_show_config_tells_all(capsys):
+    minidnn.show_config()
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if len(line.split()) > 1)
+    assert lines["minidnn"] == minidnn.__version__
+    assert {"backend", "threads", "compiler", "flags", "openmp", "numpy", "python"} <= set(lines)

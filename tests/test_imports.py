@@ -1,0 +1,84 @@
+"""What importing costs, and who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minidnn
+
+PACKAGE = Path(minidnn.__file__).parent
+
+# Each may import those before it, never those behind it.
+LAYERS = [
+    ("reference", "_core", "files"),
+    ("kernels",),
+    ("tensor", "config", "random"),
+    ("ops", "checks"),
+    ("gradients",),
+    ("schedules", "nn", "optim", "data"),
+    ("reuse", "training", "deploy"),
+    ("plot",),
+    ("cli",),
+]
+LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+# Within a function, and so at call time only.
+LATE = {("random", "data"), ("tensor", "ops"), ("training", "plot")}
+
+
+def imports(tree):
+    """The parts of minidnn that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "minidnn" else [node.module]
+            )
+        else:
+            continue
+        yield from (name.split(".")[1] for name in names if name.startswith("minidnn."))
+
+
+MODULES = sorted(
+    path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_"
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_nothing_imports_upward(path):
+    own = path.parts[0].removesuffix(".py")
+    for imported in imports(ast.parse((PACKAGE / path).read_text())):
+        if imported in LEVELS and (own, imported) not in LATE:
+            assert LEVELS[imported] <= LEVELS[own], f"{path} imports minidnn.{imported}"
+        if imported == "_core":
+            assert own == "kernels", f"{path} imports _core"
+
+
+def test_every_part_has_a_level():
+    assert {path.parts[0].removesuffix(".py") for path in MODULES} <= set(LEVELS)
+
+
+def test_importing_is_quiet_and_light():
+    code = (
+        "import sys, minidnn\n"
+        "print([name for name in ('matplotlib', 'tqdm', 'safetensors', 'minidnn.training') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n" and done.stderr == ""
+
+
+def test_everything_public_can_be_reached():
+    for name in minidnn.__all__:
+        assert getattr(minidnn, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'tensorr'"):
+        minidnn.tensorr  # noqa: B018
+
+
+def test_the_version_stands_in_one_place():
+    from importlib.metadata import version
+
+    assert version("minidnn") == minidnn.__version__

@@ -1,0 +1,240 @@
+"""Every op: its gradient by central differences, its value by a plain formula, and float32 beside float64."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import minidnn
+from minidnn import Tensor, ops
+from minidnn.gradients import GradientError
+
+rng = np.random.default_rng(11)
+
+
+def away(*shape, gap=0.2):
+    """Numbers that keep away from 0, where many ops have a kink, and from each other."""
+    values = rng.permutation(np.linspace(gap, 2, int(np.prod(shape)))) * rng.choice([-1, 1], int(np.prod(shape)))
+    return values.reshape(shape)
+
+
+def positive(*shape):
+    return np.abs(away(*shape))
+
+
+@dataclass(frozen=True)
+class Op:
+    """A row: an op, what to call it on, and the same with NumPy."""
+
+    name: str
+    inputs: Sequence[np.ndarray]
+    formula: Callable
+    options: tuple = ()
+    keywords: tuple = ()
+
+    def __str__(self):
+        return f"{self.name}{[a.shape for a in self.inputs]}{self.options}{dict(self.keywords) or ''}"
+
+    def __call__(self, *tensors):
+        f = getattr(ops, self.name)
+        if self.name in ("concatenate", "stack"):
+            return f(tensors, *self.options)
+        return f(*tensors, *self.options, **dict(self.keywords))
+
+
+def binary(name, formula, make=away):
+    shapes = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 1, 3), (4, 1))]
+    return [Op(name, [make(*a), make(*b)], formula) for a, b in shapes]
+
+
+def reduction(name, formula):
+    axes = [(None, False), (0, False), (1, True), ((0, 2), False), (-1, True), (None, True)]
+    return [
+        Op(name, [away(3, 4, 2)], lambda x, a=axis, k=keep: formula(x, axis=a, keepdims=k), (axis, keep))
+        for axis, keep in axes
+    ]
+
+
+def softmax(x):
+    e = np.exp(x)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+LABELS = np.array([2, 0, 3])
+CONDITION = rng.integers(0, 2, (3, 4)).astype(bool)
+PLACES = rng.integers(0, 4, (3, 6))
+SELU = 1.0507009873554805, 1.6732632423543772
+
+OPS = [
+    *binary("add", np.add),
+    *binary("subtract", np.subtract),
+    *binary("multiply", np.multiply),
+    *binary("divide", np.divide),
+    *binary("power", np.power, positive),
+    *binary("maximum", np.maximum),
+    *binary("minimum", np.minimum),
+    Op("negative", [away(3, 4)], np.negative),
+    Op("exp", [away(3, 4)], np.exp),
+    Op("log", [positive(3, 4)], np.log),
+    Op("sqrt", [positive(3, 4)], np.sqrt),
+    Op("abs", [away(3, 4)], np.abs),
+    Op("clip", [away(3, 4)], lambda x: np.clip(x, -1.003, 0.703), (-1.003, 0.703)),
+    Op("clip", [away(3, 4)], lambda x: np.clip(x, None, 0.703), (None, 0.703)),
+    Op("where", [away(3, 4), away(4)], lambda a, b: np.where(CONDITION, a, b)),
+    *reduction("sum", np.sum),
+    *reduction("mean", np.mean),
+    *reduction("var", np.var),
+    *reduction("max", np.max),
+    *reduction("min", np.min),
+    Op("reshape", [away(3, 4)], lambda x: x.reshape(2, 6), ((2, 6),)),
+    Op("reshape", [away(3, 4)], lambda x: x.reshape(-1), (-1,)),
+    Op("transpose", [away(3, 4)], np.transpose),
+    Op("transpose", [away(2, 3, 4)], lambda x: x.transpose(2, 0, 1), ((2, 0, 1),)),
+    Op("getitem", [away(3, 4)], lambda x: x[1:, ::-2], ((slice(1, None), slice(None, None, -2)),)),
+    Op("getitem", [away(3, 4)], lambda x: x[1], (1,)),
+    Op("getitem", [away(3, 4)], lambda x: x[..., np.newaxis, 2], ((..., np.newaxis, 2),)),
+    Op("getitem", [away(3, 4)], lambda x: x[[0, 0, 2]], ([0, 0, 2],)),
+    Op("getitem", [away(3, 4)], lambda x: x[CONDITION], (CONDITION,)),
+    Op("gather", [away(3, 4)], lambda x: np.take_along_axis(x, PLACES, 1), (PLACES, 1)),
+    Op("concatenate", [away(3, 2), away(3, 4)], lambda a, b: np.concatenate([a, b], 1), (1,)),
+    Op("stack", [away(3, 2), away(3, 2)], lambda a, b: np.stack([a, b], 1), (1,)),
+    Op("pad", [away(3, 2)], lambda x: np.pad(x, ((1, 0), (2, 3)), constant_values=7), (((1, 0), (2, 3)), 7.0)),
+    Op("matmul", [away(3, 4), away(4, 5)], np.matmul),
+    Op("matmul", [away(4), away(4, 5)], np.matmul),
+    Op("matmul", [away(3, 4), away(4)], np.matmul),
+    Op("matmul", [away(4), away(4)], np.matmul),
+    Op("matmul", [away(2, 3, 4), away(4, 5)], np.matmul),
+    Op("matmul", [away(2, 1, 3, 4), away(3, 4, 5)], np.matmul),
+    Op("dense", [away(3, 4), away(4, 5), away(5)], lambda x, w, b: x @ w + b),
+    Op("dense", [away(3, 4), away(4, 5), away(5)], lambda x, w, b: np.tanh(x @ w + b), ("tanh",)),
+    Op("relu", [away(3, 4)], lambda x: np.maximum(x, 0)),
+    Op("leaky_relu", [away(3, 4)], lambda x: np.where(x > 0, x, 0.2 * x), (0.2,)),
+    Op("prelu", [away(3, 4), positive(4)], lambda x, a: np.where(x > 0, x, a * x)),
+    Op("rrelu", [away(3, 4)], lambda x: np.where(x > 0, x, 0.2 * x), (0.1, 0.3, False)),
+    Op("elu", [away(3, 4)], lambda x: np.where(x > 0, x, 0.7 * (np.exp(x) - 1)), (0.7,)),
+    Op("selu", [away(3, 4)], lambda x: SELU[0] * np.where(x > 0, x, SELU[1] * (np.exp(x) - 1))),
+    Op("tanh", [away(3, 4)], np.tanh),
+    Op("logistic", [away(3, 4)], lambda x: 1 / (1 + np.exp(-x))),
+    Op("softplus", [away(3, 4)], lambda x: np.log(1 + np.exp(x))),
+    Op("softmax", [away(3, 4)], softmax),
+    Op("softmax", [away(2, 3, 4)], softmax),
+    Op("log_softmax", [away(3, 4)], lambda x: np.log(softmax(x))),
+    Op("dropout", [away(3, 4)], lambda x: x, (0.5, False)),
+    Op("softmax_cross_entropy", [away(3, 4)], lambda x: -np.log(softmax(x)[range(3), LABELS]), (LABELS,)),
+]
+by_row = pytest.mark.parametrize("row", OPS, ids=str)
+
+
+def call(row, tensors):
+    return ops.where(CONDITION, *tensors) if row.name == "where" else row(*tensors)
+
+
+@by_row
+def test_value(row):
+    y = call(row, [Tensor(x) for x in row.inputs])
+    assert np.allclose(y.data, row.formula(*row.inputs), rtol=1e-12, atol=1e-14)
+
+
+@by_row
+def test_gradient(row):
+    assert minidnn.gradcheck(lambda *tensors: call(row, tensors), row.inputs)
+
+
+@by_row
+def test_float32_stays_float32_and_agrees(row):
+    def gradients(dtype):
+        tensors = [Tensor(x.astype(dtype), requires_grad=True) for x in row.inputs]
+        y = call(row, tensors)
+        assert y.dtype == dtype
+        y.backward(np.ones(y.shape, dtype))
+        assert all(t.grad.dtype == dtype and t.grad.shape == t.shape for t in tensors)
+        return [y.data, *(t.grad for t in tensors)]
+
+    for exact, got in zip(gradients(np.float64), gradients(np.float32), strict=True):
+        # At most 24 terms of a size below 100, each off by a few units in the last place.
+        assert np.abs(exact - got).max(initial=0) <= 24 * 8 * 100 * np.finfo(np.float32).eps
+
+
+def test_every_op_has_a_row():
+    assert {row.name for row in OPS} == set(ops.__all__)
+
+
+@pytest.mark.parametrize("op", [lambda x, g: ops.dropout(x, 0.5, rng=g), lambda x, g: ops.rrelu(x, rng=g)])
+def test_gradient_of_random_ops(op):
+    assert minidnn.gradcheck(lambda x: op(x, minidnn.Generator(3)), [away(5, 6)])
+
+
+def test_equal_elements_share_the_gradient():
+    for op in (ops.max, ops.min):
+        x = Tensor(np.array([1.0, 1.0, 1.0]), requires_grad=True)
+        op(x).backward()
+        assert np.allclose(x.grad, 1 / 3)
+    a, b = (Tensor(np.array([2.0]), requires_grad=True) for _ in range(2))
+    ops.maximum(a, b).backward()
+    assert a.grad.item() == b.grad.item() == 0.5
+
+
+def test_python_numbers_keep_the_dtype():
+    x = Tensor(np.ones(3, np.float32))
+    for y in (x + 1.5, 2.5 * x, 1 / x, x**2, 2**x, x - 1, 1 - x, ops.maximum(x, 0.5), -x, abs(x)):
+        assert y.dtype == np.float32
+
+
+X = Tensor(np.ones((2, 3), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda: X @ X, ValueError, r"matmul: a has shape \(2, 3\), b has \(2, 3\)"),
+        (lambda: ops.dense(X, X, Tensor([1.0])), ValueError, r"dense: x has shape \(2, 3\), w has \(2, 3\)"),
+        (lambda: ops.dense(X, X.T, Tensor([1.0])), ValueError, r"dense: b has shape \(1,\)"),
+        (lambda: ops.dense(X, X.T, Tensor([1.0, 2.0]), "gelu"), ValueError, "gelu"),
+        (lambda: ops.dropout(X, 1.0), ValueError, r"dropout: rate must be in \[0, 1\), got 1.0"),
+        (lambda: ops.leaky_relu(X, 0.0), ValueError, "leaky_relu: alpha must be positive"),
+        (lambda: ops.elu(X, -1.0), ValueError, "elu: alpha must be positive"),
+        (lambda: ops.rrelu(X, 0.3, 0.1), ValueError, "upper is 0.1, must not be below lower"),
+        (lambda: ops.clip(X), ValueError, "give low, high or both"),
+        (lambda: ops.clip(X, 1, 0), ValueError, "low is 1, must not exceed high, 0"),
+        (lambda: ops.gather(X, [[0.5]], 1), TypeError, "indices must be integers"),
+        (lambda: ops.softmax_cross_entropy(X, [0, 3]), ValueError, "label"),
+        (lambda: ops.softmax_cross_entropy(X, [0, -1]), ValueError, "label"),
+        (lambda: ops.softmax_cross_entropy(X, [0.0, 1.0]), TypeError, "integers"),
+        (lambda: ops.softmax_cross_entropy(X, [0]), ValueError, "labels"),
+        (lambda: X + Tensor(np.ones((4, 5), np.float32)), ValueError, "broadcast"),
+        (lambda: ops.relu(Tensor(np.arange(3))), TypeError, "relu: x must be a float32 array, got an array of int64"),
+    ],
+)
+@pytest.mark.compiled
+def test_refuses(function, error, message):
+    with pytest.raises(error, match=message):
+        function()
+
+
+# The checker, checked.
+
+
+def wrong(rule):
+    return lambda x: minidnn.tensor.record(x.data * 2, (x,), rule)
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (wrong(lambda dy: (dy,)), r"input 0 at \(0,\): backward gives .*, central differences"),
+        (wrong(lambda dy: (-2 * dy,)), "backward gives"),
+        (wrong(lambda dy: (2 * np.roll(dy, 1),)), "backward gives"),
+        (wrong(lambda dy: (np.where(np.arange(3) == 2, np.nan, 2 * dy),)), r"at \(2,\): backward gives nan"),
+        (wrong(lambda dy: (2 * dy[np.newaxis],)), "its gradient"),
+        (wrong(lambda dy: (None,)), "got no gradient"),
+    ],
+)
+def test_gradcheck_catches_a_wrong_rule(f, message):
+    with pytest.raises(GradientError, match=message):
+        minidnn.gradcheck(f, [np.array([1.0, 2.0, 3.0])])
+
+
+def test_gradcheck_wants_floats():
+    with pytest.raises(TypeError, match="input 1 must be floating, got int64"):
+        minidnn.gradcheck(ops.add, [np.ones(2), np.ones(2, int)])

@@ -1,0 +1,85 @@
+"""The loops over examples: compiled against reference, bit for bit."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import minidnn
+from minidnn.data import _pipeline, pipeline, reference_pipeline
+
+pytestmark = pytest.mark.compiled
+
+rng = np.random.default_rng(2)
+SIZES = [0, 1, 15, 16, 17, 31, 33, 1000]
+
+
+def test_both_have_the_same_functions():
+    compiled = {
+        name for name in dir(_pipeline) if callable(getattr(_pipeline, name)) and name in reference_pipeline.__all__
+    }
+    assert compiled == set(reference_pipeline.__all__)
+
+
+@pytest.mark.parametrize("n", [*SIZES, 65, 100_003])
+def test_permutation(n):
+    key = (0x0123456789ABCDEF, 3, (1 << 40) + 5)
+    order = _pipeline.permutation(n, *key)
+    assert np.array_equal(order, reference_pipeline.permutation(n, *key))
+    assert np.array_equal(np.sort(order), np.arange(n))
+
+
+def test_permutations_are_uniform():
+    runs = 24 * 1000
+    counts = Counter(tuple(_pipeline.permutation(4, 1, 2, draw).tolist()) for draw in range(runs))
+    assert len(counts) == 24
+    chi_square = sum((count - 1000) ** 2 / 1000 for count in counts.values())
+    assert abs(chi_square - 23) < 6 * math.sqrt(2 * 23)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("n_in", [0, 1, 15, 16, 17, 784])
+def test_gathers(n, n_in):
+    order = rng.integers(0, n, 2 * n)
+    for examples, function in (
+        (rng.integers(0, 256, (n, n_in), np.uint8), "gather_bytes"),
+        (rng.standard_normal((n, n_in)).astype(np.float32), "gather_floats"),
+    ):
+        got = getattr(_pipeline, function)(examples, order)
+        truth = getattr(reference_pipeline, function)(examples, order)
+        assert got.dtype == truth.dtype == np.float32 and got.tobytes() == truth.tobytes()
+    labels = rng.integers(0, 10, n)
+    assert np.array_equal(_pipeline.gather_labels(labels, order), labels[order])
+
+
+def test_every_byte_is_the_nearest_float_to_its_share():
+    x = pipeline.gather(np.arange(256, dtype=np.uint8)[:, np.newaxis], np.arange(256))[:, 0]
+    assert x.tolist() == [np.float32(np.float64(byte) / 255) for byte in range(256)]
+    assert x[0] == 0.0 and x[255] == 1.0
+
+
+@pytest.mark.parametrize("place", [0, 1, 6])
+@pytest.mark.parametrize("value", [-1, 5, 2**62, -(2**62)])
+@pytest.mark.parametrize("loops", [_pipeline, reference_pipeline])
+def test_an_order_out_of_range_is_refused(loops, place, value):
+    order = np.zeros(7, np.int64)
+    order[place] = value
+    for call in (
+        lambda: loops.gather_bytes(np.zeros((5, 3), np.uint8), order),
+        lambda: loops.gather_floats(np.zeros((5, 3), np.float32), order),
+        lambda: loops.gather_labels(np.zeros(5, np.int64), order),
+    ):
+        with pytest.raises(IndexError, match=rf"order\[{place}\] is {value}, must be in \[0, 5\)"):
+            call()
+
+
+def test_other_dtypes_are_refused():
+    with pytest.raises(TypeError, match="examples is float64, must be uint8 or float32"):
+        pipeline.gather(np.zeros((5, 3)), np.zeros(2, np.int64))
+
+
+def test_the_reference_runs_where_it_was_asked_for():
+    examples, order = rng.integers(0, 256, (9, 5), np.uint8), np.arange(9)
+    with minidnn.use_backend("reference"):
+        assert np.array_equal(pipeline.gather(examples, order), _pipeline.gather_bytes(examples, order))

@@ -1,0 +1,47 @@
+"""The typed stub, the module and the reference agree on every name and parameter."""
+
+import ast
+import inspect
+from importlib.resources import files
+
+import pytest
+
+from minidnn import kernels, reference
+
+pytestmark = pytest.mark.compiled
+
+STUB = ast.parse((files("minidnn") / "_core.pyi").read_text())
+FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+ATTRIBUTES = {node.target.id for node in STUB.body if isinstance(node, ast.AnnAssign)}
+
+
+def parameters(function):
+    return [a.arg for a in function.args.args], [a.arg for a in function.args.kwonlyargs]
+
+
+def compiled(name):
+    """The signature that pybind11 writes into the docstring."""
+    line = getattr(kernels._core, name).__doc__.splitlines()[0]
+    return ast.parse(f"def {line}: ...").body[0]
+
+
+def test_names():
+    assert {name for name in dir(kernels._core) if not name.startswith("__")} == {*FUNCTIONS, *ATTRIBUTES}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_parameters(name):
+    assert parameters(FUNCTIONS[name]) == parameters(compiled(name))
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if hasattr(reference, name)])
+def test_the_reference_has_the_same_signature(name):
+    positional, keyword = parameters(FUNCTIONS[name])
+    own = inspect.signature(getattr(reference, name)).parameters.values()
+    assert positional == [p.name for p in own if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert keyword == [p.name for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def test_docs_are_the_references():
+    for name in set(FUNCTIONS) & set(reference.__all__) - {"fingerprint"}:
+        assert ast.get_docstring(FUNCTIONS[name]) == inspect.getdoc(getattr(reference, name)).splitlines()[0]

@@ -1,0 +1,111 @@
+"""Threads, processes, and numbers that do not depend on them."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import minidnn
+from minidnn import kernels
+
+pytestmark = pytest.mark.compiled
+
+X = minidnn.Generator(7).normal((400, 300))
+W = minidnn.Generator(8).normal((300, 200))
+
+
+def parallel_region():
+    return kernels.matmul(X, W).tobytes() + kernels.dropout(X, 0.5, 1, 2, 3).tobytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_does_not_hang():
+    kernels.set_num_threads(3)
+    expected = parallel_region()
+    for _ in range(50):
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if parallel_region() == expected else 1)
+        assert exit_code(child, seconds=20) == 0
+        assert parallel_region() == expected
+
+
+def exit_code(child, seconds):
+    """Of the child; kills one that does not end in time, and returns None."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        pause.wait(0.001)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def test_python_threads_compute_the_same_bytes_while_the_number_of_threads_changes():
+    expected = parallel_region()
+    wrong, stop = [], threading.Event()
+
+    def work():
+        for _ in range(30):
+            if parallel_region() != expected:
+                wrong.append(1)
+
+    def disturb():
+        n = 0
+        while not stop.is_set():
+            n += 1
+            kernels.set_num_threads(n % 7 + 1)
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    disturber = threading.Thread(target=disturb)
+    for thread in (*workers, disturber):
+        thread.start()
+    for worker in workers:
+        worker.join()
+    stop.set()
+    disturber.join()
+    assert not wrong
+
+
+def test_two_models_train_at_once_as_they_do_alone():
+    def train(seed, results):
+        generator = minidnn.Generator(seed)
+        model = minidnn.nn.Sequential(
+            minidnn.nn.Dense(300, 64, "relu", rng=generator), minidnn.nn.Dense(64, 10, rng=generator)
+        )
+        optimizer = minidnn.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        for _ in range(10):
+            optimizer.zero_grad()
+            minidnn.nn.softmax_cross_entropy(model(X), np.arange(400) % 10).backward()
+            optimizer.step()
+        results[seed] = b"".join(array.tobytes() for array in model.state_dict().values())
+
+    alone, together = {}, {}
+    for seed in (1, 2):
+        train(seed, alone)
+    threads = [threading.Thread(target=train, args=(seed, together)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert alone == together
+
+
+@pytest.mark.parametrize(
+    ("n", "error"), [(0, ValueError), (-1, ValueError), (1025, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_set_num_threads_refuses(n, error):
+    with pytest.raises(error, match="set_num_threads: n must be"):
+        minidnn.set_num_threads(n)
+
+
+def test_set_num_threads_is_what_is_got():
+    minidnn.set_num_threads(5)
+    assert minidnn.get_num_threads() == 5
