@@ -1,0 +1,266 @@
+"""Kernels on elements, rows and parameters, against plain NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minidnn import kernels
+
+from .harness import Bench
+
+LARGE, PARAMETERS = 4_000_000, 10_000_000
+ROWS, COLUMNS = 4096, 1024
+
+rng = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+def close(ours: Sequence[np.ndarray], peer: Sequence[np.ndarray], tolerance: float = 1e-5) -> None:
+    for a, b in zip(ours, peer, strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def log_softmax(x):
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def cross_entropy(x, labels):
+    p = softmax(x)
+    rows = np.arange(len(x))
+    losses = -np.log(p[rows, labels])
+    p[rows, labels] -= 1
+    return losses, p
+
+
+FORWARD = {
+    "relu": (lambda x: np.maximum(x, 0), ()),
+    "leaky_relu": (lambda x: np.where(x > 0, x, np.float32(0.01) * x), (0.01,)),
+    "elu": (lambda x: np.where(x > 0, x, np.expm1(x)), (1.0,)),
+    "selu": (lambda x: np.float32(1.0507) * np.where(x > 0, x, np.float32(1.67326) * np.expm1(x)), ()),
+    "tanh": (np.tanh, ()),
+    "logistic": (lambda x: 1 / (1 + np.exp(-x)), ()),
+    "softplus": (lambda x: np.logaddexp(x, np.float32(0)), ()),
+}
+BACKWARD = {
+    "relu": lambda dy, y: dy * (y > 0),
+    "leaky_relu": lambda dy, y: np.where(y > 0, dy, np.float32(0.01) * dy),
+    "elu": lambda dy, y: np.where(y > 0, dy, dy * (y + np.float32(1))),
+    "selu": lambda dy, y: dy * np.where(y > 0, np.float32(1.0507), y + np.float32(1.7580993)),
+    "tanh": lambda dy, y: dy * (1 - y * y),
+    "logistic": lambda dy, y: dy * y * (1 - y),
+    "softplus": lambda dy, y: dy * (1 - np.exp(-y)),
+}
+
+
+def forward(name: str, n: int) -> Bench:
+    formula, options = FORWARD[name]
+
+    def setup():
+        x = normal(n)
+        ours, peer = (lambda: getattr(kernels, name)(x, *options)), (lambda: formula(x))
+        return ours, peer, lambda: close([ours()], [peer()])
+
+    return Bench(f"{name} {n:,}", (name,), setup, bytes=8 * n)
+
+
+def backward(name: str, n: int) -> Bench:
+    options = FORWARD[name][1]
+
+    def setup():
+        dy, y = normal(n), getattr(kernels, name)(normal(n), *options)
+        ours = lambda: getattr(kernels, f"{name}_backward")(dy, y, *options)  # noqa: E731
+        peer = lambda: BACKWARD[name](dy, y)  # noqa: E731
+        return ours, peer, lambda: close([ours()], [peer()])
+
+    return Bench(f"{name}_backward {n:,}", (f"{name}_backward",), setup, bytes=12 * n)
+
+
+def compared(
+    name: str, make, peer, *, kernel: str = "", flops: float = 0.0, bytes: float = 0.0, tolerance: float = 1e-5
+):
+    """Kernel against formula, on the same arguments."""
+    kernel = name.split()[0]
+
+    def setup():
+        arguments = make()
+        ours, theirs = (lambda: getattr(kernels, kernel)(*arguments)), (lambda: peer(*arguments))
+
+        def check():
+            a, b = ours(), theirs()
+            close(a if isinstance(a, tuple) else [a], b if isinstance(b, tuple) else [b], tolerance)
+
+        return ours, theirs, check
+
+    return Bench(name, (kernel,), setup, bytes=bytes)
+
+
+def prelu_backward(dy, x, alpha):
+    return np.where(x > 0, dy, alpha * dy), np.where(x > 0, 0, dy * x).sum(axis=0)
+
+
+def softmax_backward(dy, y):
+    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+
+
+def log_softmax_backward(dy, y):
+    return dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
+
+
+MATRIX = ROWS * COLUMNS * 4
+SHAPE = f"{ROWS}x{COLUMNS}"
+
+ROW_BENCHES = [
+    compared(f"softmax {SHAPE}", lambda: (normal(ROWS, COLUMNS),), softmax, bytes=2 * MATRIX),
+    compared(
+        f"softmax_backward {SHAPE}",
+        lambda: (normal(ROWS, COLUMNS), softmax(normal(ROWS, COLUMNS))),
+        softmax_backward,
+        bytes=3 * MATRIX,
+    ),
+    compared(f"log_softmax {SHAPE}", lambda: (normal(ROWS, COLUMNS),), log_softmax, bytes=2 * MATRIX),
+    compared(
+        f"log_softmax_backward {SHAPE}",
+        lambda: (normal(ROWS, COLUMNS), log_softmax(normal(ROWS, COLUMNS))),
+        log_softmax_backward,
+        bytes=3 * MATRIX,
+        tolerance=1e-4,
+    ),
+    compared(
+        f"softmax_cross_entropy {SHAPE}",
+        lambda: (normal(ROWS, COLUMNS), rng.integers(0, COLUMNS, ROWS)),
+        cross_entropy,
+        bytes=2 * MATRIX,
+    ),
+    compared(
+        f"row_sum {SHAPE}", lambda: (normal(ROWS, COLUMNS),), lambda x: x.sum(axis=1), bytes=MATRIX, tolerance=1e-3
+    ),
+    compared(
+        f"column_sum {SHAPE}", lambda: (normal(ROWS, COLUMNS),), lambda x: x.sum(axis=0), bytes=MATRIX, tolerance=1e-3
+    ),
+    compared(
+        f"prelu {SHAPE}",
+        lambda: (normal(ROWS, COLUMNS), np.abs(normal(COLUMNS))),
+        lambda x, a: np.where(x > 0, x, a * x),
+        bytes=2 * MATRIX,
+    ),
+    compared(
+        f"prelu_backward {SHAPE}",
+        lambda: (normal(ROWS, COLUMNS), normal(ROWS, COLUMNS), np.abs(normal(COLUMNS))),
+        prelu_backward,
+        bytes=3 * MATRIX,
+        tolerance=1e-3,
+    ),
+]
+
+
+def random_bench(name: str, ours, peer, check, bytes: float) -> Bench:
+    """Random numbers differ from NumPy's: what is checked is their share or range."""
+
+    def setup():
+        x = np.ones(LARGE, np.float32)
+        generator = np.random.default_rng(1)
+        return (lambda: ours(x)), (lambda: peer(x, generator)), lambda: check(ours(x))
+
+    return Bench(f"{name} {LARGE:,}", (name,), setup, bytes=bytes)
+
+
+def about(value: float, wanted: float) -> None:
+    assert abs(value - wanted) < 0.01, f"{value}, wanted {wanted}"
+
+
+KEY = (1, 2, 3)
+RANDOM_BENCHES = [
+    random_bench(
+        "random_bits",
+        lambda x: kernels.random_bits(LARGE, *KEY),
+        lambda x, g: g.integers(0, 2**32, LARGE, np.uint32),
+        lambda bits: about(bits.mean() / 2**32, 0.5),
+        4 * LARGE,
+    ),
+    random_bench(
+        "dropout",
+        lambda x: kernels.dropout(x, 0.5, *KEY),
+        lambda x, g: x * ((g.random(LARGE, np.float32) >= 0.5) * np.float32(2)),
+        lambda y: about(y.mean(), 1.0),
+        8 * LARGE,
+    ),
+    random_bench(
+        "rrelu",
+        lambda x: kernels.rrelu(-x, 0.1, 0.3, *KEY),
+        lambda x, g: np.where(-x > 0, -x, g.uniform(0.1, 0.3, LARGE).astype(np.float32) * -x),
+        lambda y: about(y.mean(), -0.2),
+        8 * LARGE,
+    ),
+    random_bench(
+        "rrelu_backward",
+        lambda x: kernels.rrelu_backward(x, -x, 0.1, 0.3, *KEY),
+        lambda x, g: np.where(-x > 0, x, g.uniform(0.1, 0.3, LARGE).astype(np.float32) * x),
+        lambda dx: about(dx.mean(), 0.2),
+        12 * LARGE,
+    ),
+]
+
+
+def sgd(param, grad, *, lr):
+    param -= np.float32(lr) * grad
+
+
+def momentum(param, grad, velocity, *, lr, momentum):
+    velocity *= np.float32(momentum)
+    velocity += grad
+    param -= np.float32(lr) * velocity
+
+
+def nesterov(param, grad, velocity, *, lr, momentum):
+    velocity *= np.float32(momentum)
+    velocity += grad
+    param -= np.float32(lr) * (grad + np.float32(momentum) * velocity)
+
+
+UPDATES = {
+    "sgd_step": (sgd, 0, {"lr": 1e-3}),
+    "momentum_step": (momentum, 1, {"lr": 1e-3, "momentum": 0.9}),
+    "nesterov_step": (nesterov, 1, {"lr": 1e-3, "momentum": 0.9}),
+}
+
+
+def update(name: str, n: int) -> Bench:
+    peer, slots, options = UPDATES[name]
+
+    def setup():
+        grad = normal(n)
+        mine, theirs = ([normal(n), *(np.abs(normal(n)) for _ in range(slots))] for _ in range(2))
+        for a, b in zip(mine, theirs, strict=True):
+            b[:] = a
+        ours = lambda: getattr(kernels, name)(mine[0], grad, *mine[1:], **options)  # noqa: E731
+        other = lambda: peer(theirs[0], grad, *theirs[1:], **options)  # noqa: E731
+
+        def check():
+            ours(), other()
+            close(mine, theirs)
+
+        return ours, other, check
+
+    return Bench(f"{name} {n:,}", (name,), setup, bytes=4 * n * (3 + 2 * slots))
+
+
+BENCHES = [
+    *(forward(name, LARGE) for name in FORWARD),
+    *(backward(name, LARGE) for name in BACKWARD),
+    forward("relu", 50 * 300),
+    forward("elu", 50 * 300),
+    *ROW_BENCHES,
+    *RANDOM_BENCHES,
+    *(update(name, PARAMETERS) for name in UPDATES),
+]

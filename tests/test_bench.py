@@ -1,0 +1,61 @@
+"""The benchmarks: nothing is timed that is wrong, and no kernel goes without."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+from cases import KERNELS
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def bench():
+    before = list(sys.path)
+    sys.path.insert(0, str(CHECKOUT))
+    try:
+        yield importlib.import_module("bench.__main__")
+    finally:
+        sys.path[:] = before
+
+
+def test_every_kernel_has_a_bench(bench):
+    timed = {kernel for each in bench.all_benches() for kernel in each.kernels}
+    assert timed == {row.name for row in KERNELS}
+
+
+def test_names_are_distinct(bench):
+    names = [each.name for each in bench.all_benches()]
+    assert len(set(names)) == len(names)
+
+
+def test_every_kernel_bench_declares_its_flops_or_bytes(bench):
+    assert not [each.name for each in bench.all_benches() if not (each.flops or each.bytes)]
+
+
+def test_a_wrong_answer_is_not_timed(bench):
+    harness = sys.modules["bench.harness"]
+
+    def check():
+        raise AssertionError("3 is not 4")
+
+    wrong = harness.Bench("wrong", (), lambda: (pytest.fail, pytest.fail, check))
+    with pytest.raises(harness.WrongAnswer, match="bench wrong: the answers differ: 3 is not 4"):
+        harness.run(wrong, 1, 1, 0.001)
+
+
+def test_results_are_times_ratios_and_rates(bench):
+    harness = sys.modules["bench.harness"]
+    calls = []
+    each = harness.Bench("one", (), lambda: (lambda: calls.append("ours"), lambda: calls.append("peer"), list), bytes=8)
+    result = harness.run(each, 2, rounds=3, round_seconds=1e-9)
+    assert result.ours > 0 and result.peer > 0 and result.ratio == result.peer / result.ours
+    assert calls[-6:] == ["ours", "peer"] * 3  # in turn
+    assert harness.from_json(harness.to_json([result])) == [result]
+    lines = harness.table([result]).splitlines()
+    assert lines[0].split()[:2] == ["bench", "threads"] and lines[1].split()[:2] == ["one", "2"]
+
+
+def test_the_checkout_does_not_hide_the_installed_package(bench):
+    assert str(CHECKOUT) not in sys.path
