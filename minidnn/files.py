@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 
@@ -17,6 +16,8 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
     Raises:
         OSError: the disk is full, the folder is missing or not writeable; the old file is as it was.
     """
+    import tempfile  # slow to import, so only where something is written
+
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
