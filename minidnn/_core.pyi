@@ -121,6 +121,30 @@ def rrelu(x: Floats, lower: float, upper: float, seed: int, stream: int, draw: i
 def rrelu_backward(dy: Floats, x: Floats, lower: float, upper: float, seed: int, stream: int, draw: int) -> Floats:
     """``dx = dy`` where x > 0, else ``a * dy`` with the slopes of the forward pass, made again."""
 
+def batch_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` over the batch; y, mean, var (Ioffe & Szegedy 2015)."""
+
+def batch_norm_eval(x: Floats, gamma: Floats, beta: Floats, mean: Floats, var: Floats, eps: float) -> Floats:
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` with statistics that are given."""
+
+def batch_norm_backward(
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
+) -> tuple[Floats, Floats, Floats]:
+    """dx, dgamma and dbeta where mean and var are those of x; with ``x^`` the normalized x::"""
+
+def batch_norm_eval_backward(
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
+) -> tuple[Floats, Floats, Floats]:
+    """dx, dgamma and dbeta where mean and var are constants: ``dx = gamma / sqrt(var + eps) * dy``."""
+
+def layer_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` along each row; y, mean, var (Ba et al. 2016)."""
+
+def layer_norm_backward(
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
+) -> tuple[Floats, Floats, Floats]:
+    """dx, dgamma and dbeta; with ``g = gamma * dy`` and ``x^`` the normalized x::"""
+
 def sgd_step(param: Floats, grad: Floats, *, lr: float) -> None:
     """``param -= lr * grad``."""
 
@@ -129,3 +153,117 @@ def momentum_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, m
 
 def nesterov_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
     """``velocity = momentum * velocity + grad; param -= lr * (grad + momentum * velocity)`` (Sutskever et al. 2013)."""
+
+def adagrad_step(param: Floats, grad: Floats, accumulator: Floats, *, lr: float, eps: float) -> None:
+    """``accumulator += grad**2; param -= lr * grad / sqrt(accumulator + eps)`` (Duchi et al. 2011)."""
+
+def rmsprop_step(param: Floats, grad: Floats, s: Floats, *, lr: float, decay: float, eps: float) -> None:
+    """``s = decay * s + (1 - decay) * grad**2; param -= lr * grad / sqrt(s + eps)`` (Tieleman & Hinton 2012)."""
+
+def rmsprop_momentum_step(
+    param: Floats, grad: Floats, s: Floats, mom: Floats, *, lr: float, decay: float, momentum: float, eps: float
+) -> None:
+    """`rmsprop_step` with ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``, as TensorFlow."""
+
+def rmsprop_centered_step(
+    param: Floats,
+    grad: Floats,
+    s: Floats,
+    mom: Floats,
+    mean: Floats,
+    *,
+    lr: float,
+    decay: float,
+    momentum: float,
+    eps: float,
+) -> None:
+    """`rmsprop_momentum_step` with the variance of the gradient, ``s - mean**2``, in place of s (Graves 2013)."""
+
+def adam_step(
+    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+) -> None:
+    """``param -= rate * m / (sqrt(v) * root + eps)``: Adam (Kingma & Ba 2015)."""
+
+def amsgrad_step(
+    param: Floats,
+    grad: Floats,
+    m: Floats,
+    v: Floats,
+    v_max: Floats,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: float,
+) -> None:
+    """`adam_step` with the largest v so far in place of v (Reddi et al. 2018), bias-corrected as PyTorch does."""
+
+def adamw_step(
+    param: Floats,
+    grad: Floats,
+    m: Floats,
+    v: Floats,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    step: float,
+) -> None:
+    """`adam_step` on ``param * (1 - lr * weight_decay)``: decay apart from the gradient (Loshchilov & Hutter 2019)."""
+
+def nadam_step(
+    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+) -> None:
+    """``param -= (m_rate * m + grad_rate * grad) / (sqrt(v) * root + eps)``: Adam that looks ahead (Dozat 2016)."""
+
+def adamax_step(
+    param: Floats, grad: Floats, m: Floats, u: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+) -> None:
+    """``u = max(beta2 * u, |grad|); param -= rate * m / (u + eps)``: Adam's infinity norm (Kingma & Ba 2015)."""
+
+def adadelta_step(param: Floats, grad: Floats, s: Floats, delta: Floats, *, lr: float, rho: float, eps: float) -> None:
+    """``step = sqrt(delta + eps) / sqrt(s + eps) * grad; param -= lr * step`` (Zeiler 2012)."""
+
+def lion_step(
+    param: Floats, grad: Floats, m: Floats, *, lr: float, beta1: float, beta2: float, weight_decay: float
+) -> None:
+    """``param = (1 - lr * weight_decay) * param - lr * sign(beta1 * m + (1 - beta1) * grad)`` (Chen et al. 2023)."""
+
+def ftrl_step(
+    param: Floats,
+    grad: Floats,
+    accumulator: Floats,
+    linear: Floats,
+    *,
+    lr: float,
+    lr_power: float,
+    l1: float,
+    l2: float,
+    l2_shrinkage: float,
+    beta: float,
+) -> None:
+    """``param = (sign(linear) * l1 - linear) / ((p + beta) / lr + 2 * l2)`` where ``|linear| > l1``, else exactly 0."""
+
+def squared_norm(x: Floats) -> float:
+    """``sum(x**2)``, in float64."""
+
+def l1_l2_penalty(w: Floats, l1: float, l2: float) -> float:
+    """``l1 * sum(|w|) + l2 * sum(w**2)``, in float64."""
+
+def l1_l2_gradient(w: Floats, l1: float, l2: float) -> Floats:
+    """``dw = l1 * sign(w) + 2 * l2 * w``."""
+
+def scale(x: Floats, factor: float) -> None:
+    """``x *= factor``."""
+
+def clip(x: Floats, low: float, high: float) -> None:
+    """``x = min(max(x, low), high)``; a NaN stays."""
+
+def max_norm(w: Floats, limit: float, axis: int) -> None:
+    """``w *= limit / max(norm, limit)`` with the l2 norm along the axis (Srivastava et al. 2014)."""
+
+def unit_norm(w: Floats, axis: int) -> None:
+    """``w /= norm`` with the l2 norm along the axis; what is all zero stays so."""

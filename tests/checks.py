@@ -87,4 +87,4 @@ def outputs_of(function, arguments, options, mutated=()):
         returned = ()
     elif not isinstance(returned, tuple):
         returned = (returned,)
-    return tuple(r for r in returned if r is not None) + tuple(own[i] for i in mutated)
+    return tuple(np.asarray(r) for r in returned if r is not None) + tuple(own[i] for i in mutated)

@@ -5,8 +5,9 @@ import zlib
 
 import numpy as np
 import pytest
-from cases import KERNELS, NOT_ROUTED, SIZES
+from cases import KERNELS, NOT_ROUTED
 from checks import as_float64, outputs_of
+from kit import SIZES
 
 from minidnn import kernels, reference
 

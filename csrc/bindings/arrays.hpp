@@ -147,9 +147,9 @@ struct Named {
 };
 
 // Arrays that are written must not share memory with any other argument.
-inline void disjoint(const char* op, std::initializer_list<Named> arrays) {
-  for (const Named* a = arrays.begin(); a != arrays.end(); ++a)
-    for (const Named* b = a + 1; b != arrays.end(); ++b)
+inline void disjoint(const char* op, const std::vector<Named>& arrays) {
+  for (auto a = arrays.begin(); a != arrays.end(); ++a)
+    for (auto b = a + 1; b != arrays.end(); ++b)
       if (a->data < b->data + b->size && b->data < a->data + a->size)
         throw py::value_error(std::string(op) + ": " + a->name + " and " + b->name + " overlap in memory");
 }

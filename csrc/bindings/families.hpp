@@ -10,9 +10,11 @@ void bind_activations(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
 void bind_fingerprint(pybind11::module_& m);
 void bind_matmul(pybind11::module_& m);
+void bind_normalization(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
 void bind_rows(pybind11::module_& m);
+void bind_weights(pybind11::module_& m);
 
 // "relu" and so on; ValueError with the choices for any other name.
 Act activation_named(const char* op, const char* name);

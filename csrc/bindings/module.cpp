@@ -11,4 +11,6 @@ PYBIND11_MODULE(_core, m) {
   minidnn::bind_rows(m);
   minidnn::bind_random(m);
   minidnn::bind_optim(m);
+  minidnn::bind_weights(m);
+  minidnn::bind_normalization(m);
 }

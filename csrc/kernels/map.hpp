@@ -7,6 +7,8 @@
 
 namespace minidnn::MINIDNN_ISA {
 
+MINIDNN_INLINE float sqrt(float x) { return __builtin_sqrtf(x); }
+
 // In-place calls (y == x) are welcome: element i is read before it is written, and no other element is
 // touched.
 template <class F>
@@ -21,23 +23,34 @@ MINIDNN_INLINE void map(std::size_t n, F f, const float* x1, const float* x2, fl
   for (std::size_t i = 0; i < n; ++i) y[i] = f(x1[i], x2[i]);
 }
 
-// Optimizer updates: the parameter and its slots change where they stand.
-template <class F>
-MINIDNN_INLINE void update(std::size_t n, F f, float* param, const float* grad) {
-#pragma omp simd
-  for (std::size_t i = 0; i < n; ++i) f(param[i], grad[i]);
+// Optimizer updates: the parameter and its slots change where they stand. f takes a parameter, its gradient
+// and one float of each slot; arrays are those of param, grad and the slots, in this order.
+template <class F, class... Slots>
+constexpr int slots_of(void (F::*)(float&, float, Slots&...) const) {
+  return sizeof...(Slots);
 }
 
 template <class F>
-MINIDNN_INLINE void update(std::size_t n, F f, float* param, const float* grad, float* slot) {
+MINIDNN_INLINE void update(F f, float* const* arrays, std::size_t begin, std::size_t end) {
+  constexpr int slots = slots_of(&F::operator());
+  float *param = arrays[0], *grad = arrays[1];
+  if constexpr (slots == 0) {
 #pragma omp simd
-  for (std::size_t i = 0; i < n; ++i) f(param[i], grad[i], slot[i]);
-}
-
-template <class F>
-MINIDNN_INLINE void update(std::size_t n, F f, float* param, const float* grad, float* slot1, float* slot2) {
+    for (std::size_t i = begin; i < end; ++i) f(param[i], grad[i]);
+  } else if constexpr (slots == 1) {
+    float* slot = arrays[2];
 #pragma omp simd
-  for (std::size_t i = 0; i < n; ++i) f(param[i], grad[i], slot1[i], slot2[i]);
+    for (std::size_t i = begin; i < end; ++i) f(param[i], grad[i], slot[i]);
+  } else if constexpr (slots == 2) {
+    float *slot1 = arrays[2], *slot2 = arrays[3];
+#pragma omp simd
+    for (std::size_t i = begin; i < end; ++i) f(param[i], grad[i], slot1[i], slot2[i]);
+  } else {
+    static_assert(slots == 3);
+    float *slot1 = arrays[2], *slot2 = arrays[3], *slot3 = arrays[4];
+#pragma omp simd
+    for (std::size_t i = begin; i < end; ++i) f(param[i], grad[i], slot1[i], slot2[i], slot3[i]);
+  }
 }
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -1,6 +1,7 @@
 // One struct an optimizer: the update of one parameter. minidnn/reference/optim.py holds the same lines in
-// NumPy.
+// NumPy, and says which scalars are derived; they arrive here in the order of the members.
 #pragma once
+#include "kernels/exp.hpp"
 #include "kernels/map.hpp"
 
 namespace minidnn::MINIDNN_ISA {
@@ -23,6 +24,133 @@ struct Nesterov {
   void operator()(float& param, float grad, float& velocity) const {
     velocity = momentum * velocity + grad;
     param = param - lr * (grad + momentum * velocity);
+  }
+};
+
+struct AdaGrad {
+  float lr, eps;
+  void operator()(float& param, float grad, float& accumulator) const {
+    accumulator = accumulator + grad * grad;
+    param = param - lr * grad / sqrt(accumulator + eps);
+  }
+};
+
+struct RmsProp {
+  float lr, decay, rest, eps;
+  void operator()(float& param, float grad, float& s) const {
+    s = decay * s + rest * (grad * grad);
+    param = param - lr * grad / sqrt(s + eps);
+  }
+};
+
+struct RmsPropMomentum {
+  float lr, decay, rest, momentum, eps;
+  void operator()(float& param, float grad, float& s, float& mom) const {
+    s = decay * s + rest * (grad * grad);
+    mom = momentum * mom + lr * grad / sqrt(s + eps);
+    param = param - mom;
+  }
+};
+
+struct RmsPropCentered {
+  float lr, decay, rest, momentum, eps;
+  void operator()(float& param, float grad, float& s, float& mom, float& mean) const {
+    s = decay * s + rest * (grad * grad);
+    mean = decay * mean + rest * grad;
+    mom = momentum * mom + lr * grad / sqrt(s - mean * mean + eps);
+    param = param - mom;
+  }
+};
+
+struct Adam {
+  float rate, root, beta1, rest1, beta2, rest2, eps;
+  void operator()(float& param, float grad, float& m, float& v) const {
+    m = beta1 * m + rest1 * grad;
+    v = beta2 * v + rest2 * (grad * grad);
+    param = param - rate * m / (sqrt(v) * root + eps);
+  }
+};
+
+struct AmsGrad {
+  float rate, root, beta1, rest1, beta2, rest2, eps;
+  void operator()(float& param, float grad, float& m, float& v, float& v_max) const {
+    m = beta1 * m + rest1 * grad;
+    v = beta2 * v + rest2 * (grad * grad);
+    v_max = v > v_max ? v : v_max;
+    param = param - rate * m / (sqrt(v_max) * root + eps);
+  }
+};
+
+struct AdamW {
+  float rate, root, beta1, rest1, beta2, rest2, eps, keep;
+  void operator()(float& param, float grad, float& m, float& v) const {
+    m = beta1 * m + rest1 * grad;
+    v = beta2 * v + rest2 * (grad * grad);
+    param = keep * param - rate * m / (sqrt(v) * root + eps);
+  }
+};
+
+struct NAdam {
+  float rate, grad_rate, root, beta1, rest1, beta2, rest2, eps;
+  void operator()(float& param, float grad, float& m, float& v) const {
+    m = beta1 * m + rest1 * grad;
+    v = beta2 * v + rest2 * (grad * grad);
+    param = param - (rate * m + grad_rate * grad) / (sqrt(v) * root + eps);
+  }
+};
+
+struct AdaMax {
+  float rate, beta1, rest1, beta2, eps;
+  void operator()(float& param, float grad, float& m, float& u) const {
+    m = beta1 * m + rest1 * grad;
+    const float size = grad < 0 ? -grad : grad, decayed = beta2 * u;
+    u = decayed > size ? decayed : size;
+    param = param - rate * m / (u + eps);
+  }
+};
+
+struct AdaDelta {
+  float lr, rho, rest, eps;
+  void operator()(float& param, float grad, float& s, float& delta) const {
+    s = rho * s + rest * (grad * grad);
+    const float step = sqrt(delta + eps) / sqrt(s + eps) * grad;
+    delta = rho * delta + rest * (step * step);
+    param = param - lr * step;
+  }
+};
+
+struct Lion {
+  float lr, keep, beta1, rest1, beta2, rest2;
+  void operator()(float& param, float grad, float& m) const {
+    const float direction = beta1 * m + rest1 * grad;
+    const float sign = direction > 0 ? 1.0f : (direction < 0 ? -1.0f : 0.0f);
+    param = keep * param - lr * sign;
+    m = beta2 * m + rest2 * grad;
+  }
+};
+
+// The three forms of accumulator ** -lr_power that FTRL divides by.
+struct SquareRoot {
+  float operator()(float x) const { return sqrt(x); }
+};
+struct One {
+  float operator()(float) const { return 1.0f; }
+};
+struct Power {
+  float exponent;
+  float operator()(float x) const { return x > 0 ? exp(exponent * log(x)) : 0.0f; }
+};
+
+template <class P>
+struct Ftrl {
+  float lr, l1, twice_l2, twice_shrinkage;
+  P power;
+  void operator()(float& param, float grad, float& accumulator, float& linear) const {
+    const float sum = accumulator + grad * grad, root = power(sum);
+    linear = linear + ((grad + twice_shrinkage * param) - (root - power(accumulator)) / lr * param);
+    accumulator = sum;
+    const float pull = linear > 0 ? l1 - linear : -l1 - linear, size = linear < 0 ? -linear : linear;
+    param = size > l1 ? pull / (root / lr + twice_l2) : 0.0f;
   }
 };
 

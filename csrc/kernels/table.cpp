@@ -5,9 +5,11 @@
 #include "kernels/activations.hpp"
 #include "kernels/gemm_tile.hpp"
 #include "kernels/map.hpp"
+#include "kernels/normalization.hpp"
 #include "kernels/optim.hpp"
 #include "kernels/philox.hpp"
 #include "kernels/rows.hpp"
+#include "kernels/weights.hpp"
 
 #define MINIDNN_STRING_(x) #x
 #define MINIDNN_STRING(x) MINIDNN_STRING_(x)
@@ -46,6 +48,14 @@ void rows_of(const float* x, float* y, size_t rows, size_t columns) {
 template <void (*Row)(const float*, const float*, float*, size_t)>
 void rows_of(const float* x1, const float* x2, float* y, size_t rows, size_t columns) {
   for (size_t i = 0; i < rows; ++i) Row(x1 + i * columns, x2 + i * columns, y + i * columns, columns);
+}
+
+template <class F>
+void step(float* const* arrays, size_t begin, size_t end, const float* scalars) {
+  static_assert(sizeof(F) <= kMaxScalars * sizeof(float));
+  F f;
+  __builtin_memcpy(static_cast<void*>(&f), scalars, sizeof f);
+  update(f, arrays, begin, end);
 }
 
 }  // namespace
@@ -119,16 +129,58 @@ const Table table = {
                       [=](size_t i, std::uint32_t b) { dx[i] = f.backward(dy[i], x[i], b); });
     },
 
-    /* sgd */
-    [](float* param, const float* grad, size_t n, float lr) { update(n, Sgd{lr}, param, grad); },
-    /* momentum */
-    [](float* param, const float* grad, float* velocity, size_t n, float lr, float momentum) {
-      update(n, Momentum{lr, momentum}, param, grad, velocity);
+    {step<Sgd>, step<Momentum>, step<Nesterov>, step<AdaGrad>, step<RmsProp>, step<RmsPropMomentum>,
+     step<RmsPropCentered>, step<Adam>, step<AmsGrad>, step<AdamW>, step<NAdam>, step<AdaMax>, step<AdaDelta>,
+     step<Lion>, step<Ftrl<SquareRoot>>, step<Ftrl<One>>, step<Ftrl<Power>>},
+
+    /* sum_of_squares: a product of two floats is exact in double */
+    [](const float* x, size_t n) {
+      return double_sum(n, [x](size_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
     },
-    /* nesterov */
-    [](float* param, const float* grad, float* velocity, size_t n, float lr, float momentum) {
-      update(n, Nesterov{lr, momentum}, param, grad, velocity);
+    /* sum_of_magnitudes */
+    [](const float* x, size_t n) { return double_sum(n, [x](size_t i) { return magnitude(x[i]); }); },
+    /* l1_l2_gradient */
+    [](const float* w, float* dw, size_t n, float l1, float twice_l2) {
+      map(n, [=](float v) { return l1 * sign(v) + twice_l2 * v; }, w, dw);
     },
+    /* scale */
+    [](float* x, size_t n, float factor) { map(n, [factor](float v) { return v * factor; }, x, x); },
+    /* clip */
+    [](float* x, size_t n, float low, float high) {
+      map(n, [=](float v) { return v < low ? low : (v > high ? high : v); }, x, x);
+    },
+    /* max_norm_rows */
+    [](float* w, size_t rows, size_t columns, float limit) {
+      rescale_rows(w, rows, columns, MaxNorm{limit});
+    },
+    /* unit_norm_rows */
+    [](float* w, size_t rows, size_t columns) { rescale_rows(w, rows, columns, UnitNorm{}); },
+    /* max_norm_columns */
+    [](float* w, float* factors, size_t rows, size_t columns, size_t stride, float limit) {
+      rescale_columns(w, factors, rows, columns, stride, MaxNorm{limit});
+    },
+    /* unit_norm_columns */
+    [](float* w, float* factors, size_t rows, size_t columns, size_t stride) {
+      rescale_columns(w, factors, rows, columns, stride, UnitNorm{});
+    },
+
+    batch_statistics,
+    batch_norm,
+    batch_norm_sums,
+    batch_norm_backward,
+    /* layer_norm */
+    [](const float* x, const float* gamma, const float* beta, float eps, float* y, float* mean, float* var,
+       size_t rows, size_t columns) {
+      for (size_t i = 0, at = 0; i < rows; ++i, at += columns)
+        layer_norm_row(x + at, gamma, beta, eps, y + at, mean + i, var + i, columns);
+    },
+    /* layer_norm_backward */
+    [](const float* dy, const float* x, const float* gamma, const float* mean, const float* var, float eps,
+       float* dx, size_t rows, size_t columns) {
+      for (size_t i = 0, at = 0; i < rows; ++i, at += columns)
+        layer_norm_backward_row(dy + at, x + at, gamma, mean[i], var[i], eps, dx + at, columns);
+    },
+    layer_norm_sums,
 
     kTileRows,
     kTileVectors * kVectorLanes,

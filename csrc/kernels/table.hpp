@@ -8,6 +8,29 @@ namespace minidnn {
 
 enum class Act { identity, relu, leaky_relu, elu, selu, tanh, logistic, softplus, count };
 
+// The formulas of optim.hpp.
+enum class Update {
+  sgd,
+  momentum,
+  nesterov,
+  adagrad,
+  rmsprop,
+  rmsprop_momentum,
+  rmsprop_centered,
+  adam,
+  amsgrad,
+  adamw,
+  nadam,
+  adamax,
+  adadelta,
+  lion,
+  ftrl_square_root,
+  ftrl_one,
+  ftrl_power,
+  count
+};
+constexpr std::size_t kMaxScalars = 8, kMaxSlots = 3;
+
 // alpha is the slope of leaky_relu and the saturation of elu; the others ignore it.
 struct Activation {
   void (*forward)(const float* x, float* y, std::size_t n, float alpha);
@@ -65,9 +88,43 @@ struct Table {
   void (*rrelu_backward)(const float* dy, const float* x, float* dx, std::size_t begin, std::size_t end,
                          const DrawKey& key, float lower, float width);
 
-  void (*sgd)(float* param, const float* grad, std::size_t n, float lr);
-  void (*momentum)(float* param, const float* grad, float* velocity, std::size_t n, float lr, float momentum);
-  void (*nesterov)(float* param, const float* grad, float* velocity, std::size_t n, float lr, float momentum);
+  // Elements [begin, end) of param, grad and slots; scalars are the members of the formula's struct, in
+  // order.
+  void (*update[static_cast<int>(Update::count)])(float* const* arrays, std::size_t begin, std::size_t end,
+                                                  const float* scalars);
+
+  double (*sum_of_squares)(const float* x, std::size_t n);
+  double (*sum_of_magnitudes)(const float* x, std::size_t n);
+  void (*l1_l2_gradient)(const float* w, float* dw, std::size_t n, float l1, float twice_l2);
+  void (*scale)(float* x, std::size_t n, float factor);
+  void (*clip)(float* x, std::size_t n, float low, float high);
+  void (*max_norm_rows)(float* w, std::size_t rows, std::size_t columns, float limit);
+  void (*unit_norm_rows)(float* w, std::size_t rows, std::size_t columns);
+  // factors has room for one a column.
+  void (*max_norm_columns)(float* w, float* factors, std::size_t rows, std::size_t columns,
+                           std::size_t stride, float limit);
+  void (*unit_norm_columns)(float* w, float* factors, std::size_t rows, std::size_t columns,
+                            std::size_t stride);
+
+  // Bands of columns again, see normalization.hpp.
+  void (*batch_statistics)(const float* x, float* mean, float* var, std::size_t rows, std::size_t columns,
+                           std::size_t stride);
+  void (*batch_norm)(const float* x, const float* gamma, const float* beta, const float* mean,
+                     const float* var, float eps, float* y, std::size_t rows, std::size_t columns,
+                     std::size_t stride);
+  void (*batch_norm_sums)(const float* dy, const float* x, const float* mean, const float* var, float eps,
+                          float* dgamma, float* dbeta, std::size_t rows, std::size_t columns,
+                          std::size_t stride);
+  void (*batch_norm_backward)(const float* dy, const float* x, const float* gamma, const float* mean,
+                              const float* var, float eps, const float* dgamma, const float* dbeta, float n,
+                              float* dx, std::size_t rows, std::size_t columns, std::size_t stride);
+  void (*layer_norm)(const float* x, const float* gamma, const float* beta, float eps, float* y, float* mean,
+                     float* var, std::size_t rows, std::size_t columns);
+  void (*layer_norm_backward)(const float* dy, const float* x, const float* gamma, const float* mean,
+                              const float* var, float eps, float* dx, std::size_t rows, std::size_t columns);
+  void (*layer_norm_sums)(const float* dy, const float* x, const float* mean, const float* var, float eps,
+                          float* dgamma, float* dbeta, std::size_t rows, std::size_t columns,
+                          std::size_t stride);
 
   std::size_t tile_rows, tile_columns, vector_lanes;  // the largest tile
   bool masked_loads;                                  // else b must be readable up to a whole vector

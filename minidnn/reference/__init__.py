@@ -23,7 +23,31 @@ from minidnn.reference.activations import (
 )
 from minidnn.reference.fingerprint import fingerprint
 from minidnn.reference.matmul import dense, dense_backward, matmul
-from minidnn.reference.optim import momentum_step, nesterov_step, sgd_step
+from minidnn.reference.normalization import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_eval,
+    batch_norm_eval_backward,
+    layer_norm,
+    layer_norm_backward,
+)
+from minidnn.reference.optim import (
+    adadelta_step,
+    adagrad_step,
+    adam_step,
+    adamax_step,
+    adamw_step,
+    amsgrad_step,
+    ftrl_step,
+    lion_step,
+    momentum_step,
+    nadam_step,
+    nesterov_step,
+    rmsprop_centered_step,
+    rmsprop_momentum_step,
+    rmsprop_step,
+    sgd_step,
+)
 from minidnn.reference.random import dropout, philox, random_bits, rrelu, rrelu_backward
 from minidnn.reference.rows import (
     column_sum,
@@ -34,8 +58,20 @@ from minidnn.reference.rows import (
     softmax_backward,
     softmax_cross_entropy,
 )
+from minidnn.reference.weights import clip, l1_l2_gradient, l1_l2_penalty, max_norm, scale, squared_norm, unit_norm
 
 __all__ = [
+    "adadelta_step",
+    "adagrad_step",
+    "adam_step",
+    "adamax_step",
+    "adamw_step",
+    "amsgrad_step",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_eval",
+    "batch_norm_eval_backward",
+    "clip",
     "column_sum",
     "dense",
     "dense_backward",
@@ -43,14 +79,22 @@ __all__ = [
     "elu",
     "elu_backward",
     "fingerprint",
+    "ftrl_step",
+    "l1_l2_gradient",
+    "l1_l2_penalty",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "lion_step",
     "log_softmax",
     "log_softmax_backward",
     "logistic",
     "logistic_backward",
     "matmul",
+    "max_norm",
     "momentum_step",
+    "nadam_step",
     "nesterov_step",
     "philox",
     "prelu",
@@ -58,9 +102,13 @@ __all__ = [
     "random_bits",
     "relu",
     "relu_backward",
+    "rmsprop_centered_step",
+    "rmsprop_momentum_step",
+    "rmsprop_step",
     "row_sum",
     "rrelu",
     "rrelu_backward",
+    "scale",
     "selu",
     "selu_backward",
     "sgd_step",
@@ -69,6 +117,8 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "softplus_backward",
+    "squared_norm",
     "tanh",
     "tanh_backward",
+    "unit_norm",
 ]

@@ -1,26 +1,228 @@
 """Optimizer updates, in place. csrc/kernels/optim.hpp holds the same lines in C++.
 
-Hyperparameters are rounded once to the parameter's type, as the compiled kernels receive them.
+``x(value)`` rounds a scalar to the parameter's type, once; what is derived from several scalars (``1 - beta``, bias
+corrections) is computed in float64 before. ``step`` counts from 1.
 """
 
 from __future__ import annotations
 
-from minidnn.reference.types import Floats
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from minidnn.reference.types import Array, Floats
 
 
 def sgd_step(param: Floats, grad: Floats, *, lr: float) -> None:
     """``param -= lr * grad``."""
-    param -= param.dtype.type(lr) * grad
+    x = param.dtype.type
+    param -= x(lr) * grad
 
 
 def momentum_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
     """``velocity = momentum * velocity + grad; param -= lr * velocity`` (Polyak 1964)."""
-    velocity[...] = param.dtype.type(momentum) * velocity + grad
-    param -= param.dtype.type(lr) * velocity
+    x = param.dtype.type
+    velocity[...] = x(momentum) * velocity + grad
+    param -= x(lr) * velocity
 
 
 def nesterov_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
     """``velocity = momentum * velocity + grad; param -= lr * (grad + momentum * velocity)`` (Sutskever et al. 2013)."""
-    mu = param.dtype.type(momentum)
-    velocity[...] = mu * velocity + grad
-    param -= param.dtype.type(lr) * (grad + mu * velocity)
+    x = param.dtype.type
+    velocity[...] = x(momentum) * velocity + grad
+    param -= x(lr) * (grad + x(momentum) * velocity)
+
+
+def adagrad_step(param: Floats, grad: Floats, accumulator: Floats, *, lr: float, eps: float) -> None:
+    """``accumulator += grad**2; param -= lr * grad / sqrt(accumulator + eps)`` (Duchi et al. 2011)."""
+    x = param.dtype.type
+    accumulator += grad * grad
+    param -= x(lr) * grad / np.sqrt(accumulator + x(eps))
+
+
+def rmsprop_step(param: Floats, grad: Floats, s: Floats, *, lr: float, decay: float, eps: float) -> None:
+    """``s = decay * s + (1 - decay) * grad**2; param -= lr * grad / sqrt(s + eps)`` (Tieleman & Hinton 2012)."""
+    x = param.dtype.type
+    s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
+    param -= x(lr) * grad / np.sqrt(s + x(eps))
+
+
+def rmsprop_momentum_step(
+    param: Floats, grad: Floats, s: Floats, mom: Floats, *, lr: float, decay: float, momentum: float, eps: float
+) -> None:
+    """`rmsprop_step` with ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``, as TensorFlow."""
+    x = param.dtype.type
+    s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
+    mom[...] = x(momentum) * mom + x(lr) * grad / np.sqrt(s + x(eps))
+    param -= mom
+
+
+def rmsprop_centered_step(
+    param: Floats,
+    grad: Floats,
+    s: Floats,
+    mom: Floats,
+    mean: Floats,
+    *,
+    lr: float,
+    decay: float,
+    momentum: float,
+    eps: float,
+) -> None:
+    """`rmsprop_momentum_step` with the variance of the gradient, ``s - mean**2``, in place of s (Graves 2013)."""
+    x = param.dtype.type
+    s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
+    mean[...] = x(decay) * mean + x(1 - decay) * grad
+    mom[...] = x(momentum) * mom + x(lr) * grad / np.sqrt(s - mean * mean + x(eps))
+    param -= mom
+
+
+def _rate(lr: float, beta1: float, step: float) -> float:
+    """The rate, with the bias of m corrected: ``lr / (1 - beta1**step)``."""
+    return lr / (1 - beta1**step)
+
+
+def _root(beta2: float, step: float) -> float:
+    """What corrects the bias of sqrt(v): ``1 / sqrt(1 - beta2**step)``."""
+    return 1 / math.sqrt(1 - beta2**step)
+
+
+def _moments(grad: Floats, m: Floats, v: Floats, beta1: float, beta2: float) -> None:
+    """``m = beta1 * m + (1 - beta1) * grad; v = beta2 * v + (1 - beta2) * grad**2``."""
+    x = m.dtype.type
+    m[...] = x(beta1) * m + x(1 - beta1) * grad
+    v[...] = x(beta2) * v + x(1 - beta2) * (grad * grad)
+
+
+def adam_step(
+    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+) -> None:
+    """``param -= rate * m / (sqrt(v) * root + eps)``: Adam (Kingma & Ba 2015)."""
+    x = param.dtype.type
+    _moments(grad, m, v, beta1, beta2)
+    param -= x(_rate(lr, beta1, step)) * m / (np.sqrt(v) * x(_root(beta2, step)) + x(eps))
+
+
+def amsgrad_step(
+    param: Floats,
+    grad: Floats,
+    m: Floats,
+    v: Floats,
+    v_max: Floats,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: float,
+) -> None:
+    """`adam_step` with the largest v so far in place of v (Reddi et al. 2018), bias-corrected as PyTorch does."""
+    x = param.dtype.type
+    _moments(grad, m, v, beta1, beta2)
+    v_max[...] = np.where(v > v_max, v, v_max)
+    param -= x(_rate(lr, beta1, step)) * m / (np.sqrt(v_max) * x(_root(beta2, step)) + x(eps))
+
+
+def adamw_step(
+    param: Floats,
+    grad: Floats,
+    m: Floats,
+    v: Floats,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    step: float,
+) -> None:
+    """`adam_step` on ``param * (1 - lr * weight_decay)``: decay apart from the gradient (Loshchilov & Hutter 2019)."""
+    x = param.dtype.type
+    _moments(grad, m, v, beta1, beta2)
+    update = x(_rate(lr, beta1, step)) * m / (np.sqrt(v) * x(_root(beta2, step)) + x(eps))
+    param[...] = x(1 - lr * weight_decay) * param - update
+
+
+def nadam_step(
+    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+) -> None:
+    """``param -= (m_rate * m + grad_rate * grad) / (sqrt(v) * root + eps)``: Adam that looks ahead (Dozat 2016)."""
+    x = param.dtype.type
+    _moments(grad, m, v, beta1, beta2)
+    m_rate, grad_rate = x(beta1 * _rate(lr, beta1, step + 1)), x((1 - beta1) * _rate(lr, beta1, step))
+    param -= (m_rate * m + grad_rate * grad) / (np.sqrt(v) * x(_root(beta2, step)) + x(eps))
+
+
+def adamax_step(
+    param: Floats, grad: Floats, m: Floats, u: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+) -> None:
+    """``u = max(beta2 * u, |grad|); param -= rate * m / (u + eps)``: Adam's infinity norm (Kingma & Ba 2015)."""
+    x = param.dtype.type
+    m[...] = x(beta1) * m + x(1 - beta1) * grad
+    size, decayed = np.where(grad < 0, -grad, grad), x(beta2) * u
+    u[...] = np.where(decayed > size, decayed, size)
+    param -= x(_rate(lr, beta1, step)) * m / (u + x(eps))
+
+
+def adadelta_step(param: Floats, grad: Floats, s: Floats, delta: Floats, *, lr: float, rho: float, eps: float) -> None:
+    """``step = sqrt(delta + eps) / sqrt(s + eps) * grad; param -= lr * step`` (Zeiler 2012).
+
+    s and delta are the decaying means of grad**2 and step**2.
+    """
+    x = param.dtype.type
+    s[...] = x(rho) * s + x(1 - rho) * (grad * grad)
+    step = np.sqrt(delta + x(eps)) / np.sqrt(s + x(eps)) * grad
+    delta[...] = x(rho) * delta + x(1 - rho) * (step * step)
+    param -= x(lr) * step
+
+
+def lion_step(
+    param: Floats, grad: Floats, m: Floats, *, lr: float, beta1: float, beta2: float, weight_decay: float
+) -> None:
+    """``param = (1 - lr * weight_decay) * param - lr * sign(beta1 * m + (1 - beta1) * grad)`` (Chen et al. 2023).
+
+    Then ``m = beta2 * m + (1 - beta2) * grad``.
+    """
+    x = param.dtype.type
+    direction = x(beta1) * m + x(1 - beta1) * grad
+    sign = np.where(direction > 0, x(1), np.where(direction < 0, x(-1), x(0)))
+    param[...] = x(1 - lr * weight_decay) * param - x(lr) * sign
+    m[...] = x(beta2) * m + x(1 - beta2) * grad
+
+
+def ftrl_step(
+    param: Floats,
+    grad: Floats,
+    accumulator: Floats,
+    linear: Floats,
+    *,
+    lr: float,
+    lr_power: float,
+    l1: float,
+    l2: float,
+    l2_shrinkage: float,
+    beta: float,
+) -> None:
+    """``param = (sign(linear) * l1 - linear) / ((p + beta) / lr + 2 * l2)`` where ``|linear| > l1``, else exactly 0.
+
+    FTRL-Proximal (McMahan et al. 2013) as TensorFlow has it. With ``p(a) = a ** -lr_power``, first
+    ``linear += grad + 2 * l2_shrinkage * param - (p(accumulator + grad**2) - p(accumulator)) / lr * param``,
+    then ``accumulator += grad**2``.
+    """
+    x, power = param.dtype.type, _power(lr_power)
+    total = accumulator + grad * grad
+    root = power(total)
+    linear += (grad + x(2 * l2_shrinkage) * param) - (root - power(accumulator)) / x(lr) * param
+    accumulator[...] = total
+    pull = np.where(linear > 0, x(l1) - linear, -x(l1) - linear)
+    size = np.where(linear < 0, -linear, linear)
+    param[...] = np.where(size > x(l1), pull / (root / x(lr) + x(2 * l2 + beta / lr)), x(0))
+
+
+def _power(lr_power: float) -> Callable[[Floats], Array]:
+    if lr_power == -0.5:
+        return np.sqrt
+    if lr_power == 0:
+        return np.ones_like
+    return lambda a: np.power(a, a.dtype.type(-lr_power))

@@ -1,0 +1,63 @@
+"""Batch normalization (down the columns) and layer normalization (along the rows); variances are divided by n."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidnn.reference.types import Floats
+
+
+def batch_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` over the batch; y, mean, var (Ioffe & Szegedy 2015)."""
+    mean, var = x.mean(axis=0), x.var(axis=0)
+    return batch_norm_eval(x, gamma, beta, mean, var, eps), mean, var
+
+
+def batch_norm_eval(x: Floats, gamma: Floats, beta: Floats, mean: Floats, var: Floats, eps: float) -> Floats:
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` with statistics that are given."""
+    return gamma * ((x - mean) * _inverse_deviation(var, eps)) + beta
+
+
+def batch_norm_backward(
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
+) -> tuple[Floats, Floats, Floats]:
+    """dx, dgamma and dbeta where mean and var are those of x; with ``x^`` the normalized x::
+
+    dx = gamma / sqrt(var + eps) * (dy - mean(dy) - x^ * mean(dy * x^));  dgamma = sum(dy * x^);  dbeta = sum(dy)
+    """
+    r = _inverse_deviation(var, eps)
+    normal = (x - mean) * r
+    dgamma, dbeta = (dy * normal).sum(axis=0), dy.sum(axis=0)
+    return gamma * r * (dy - dbeta / len(x) - normal * (dgamma / len(x))), dgamma, dbeta
+
+
+def batch_norm_eval_backward(
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
+) -> tuple[Floats, Floats, Floats]:
+    """dx, dgamma and dbeta where mean and var are constants: ``dx = gamma / sqrt(var + eps) * dy``."""
+    r = _inverse_deviation(var, eps)
+    return gamma * r * dy, (dy * ((x - mean) * r)).sum(axis=0), dy.sum(axis=0)
+
+
+def layer_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` along each row; y, mean, var (Ba et al. 2016)."""
+    mean, var = x.mean(axis=1), x.var(axis=1)
+    y = gamma * ((x - mean[:, np.newaxis]) * _inverse_deviation(var, eps)[:, np.newaxis]) + beta
+    return y, mean, var
+
+
+def layer_norm_backward(
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
+) -> tuple[Floats, Floats, Floats]:
+    """dx, dgamma and dbeta; with ``g = gamma * dy`` and ``x^`` the normalized x::
+
+    dx = (g - mean(g) - x^ * mean(g * x^)) / sqrt(var + eps) along each row
+    """
+    r = _inverse_deviation(var, eps)[:, np.newaxis]
+    normal, g = (x - mean[:, np.newaxis]) * r, gamma * dy
+    inner = (g * normal).mean(axis=1, keepdims=True)
+    return r * (g - g.mean(axis=1, keepdims=True) - normal * inner), (dy * normal).sum(axis=0), dy.sum(axis=0)
+
+
+def _inverse_deviation(var: Floats, eps: float) -> Floats:
+    return 1 / np.sqrt(var + var.dtype.type(eps))

@@ -1,0 +1,47 @@
+"""Norms and penalties of weights, and what bounds them; those that return None work in place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidnn.reference.types import Floats
+
+
+def squared_norm(x: Floats) -> float:
+    """``sum(x**2)``, in float64."""
+    return float(np.square(x, dtype=np.float64).sum())
+
+
+def l1_l2_penalty(w: Floats, l1: float, l2: float) -> float:
+    """``l1 * sum(|w|) + l2 * sum(w**2)``, in float64."""
+    return l1 * float(np.abs(w, dtype=np.float64).sum()) + l2 * squared_norm(w)
+
+
+def l1_l2_gradient(w: Floats, l1: float, l2: float) -> Floats:
+    """``dw = l1 * sign(w) + 2 * l2 * w``."""
+    x = w.dtype.type
+    sign = np.where(w > 0, x(1), np.where(w < 0, x(-1), x(0)))
+    return x(l1) * sign + x(2 * l2) * w
+
+
+def scale(x: Floats, factor: float) -> None:
+    """``x *= factor``."""
+    x *= x.dtype.type(factor)
+
+
+def clip(x: Floats, low: float, high: float) -> None:
+    """``x = min(max(x, low), high)``; a NaN stays."""
+    least, most = x.dtype.type(low), x.dtype.type(high)
+    x[...] = np.where(x < least, least, np.where(x > most, most, x))
+
+
+def max_norm(w: Floats, limit: float, axis: int) -> None:
+    """``w *= limit / max(norm, limit)`` with the l2 norm along the axis (Srivastava et al. 2014)."""
+    most = w.dtype.type(limit)
+    w *= most / np.maximum(np.sqrt((w * w).sum(axis=axis, keepdims=True)), most)
+
+
+def unit_norm(w: Floats, axis: int) -> None:
+    """``w /= norm`` with the l2 norm along the axis; what is all zero stays so."""
+    squares = (w * w).sum(axis=axis, keepdims=True)
+    w *= 1 / np.sqrt(np.where(squares > 0, squares, w.dtype.type(1)))

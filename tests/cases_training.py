@@ -1,0 +1,200 @@
+"""The rows of what trains: optimizer updates, norms and penalties of weights, normalization."""
+
+from __future__ import annotations
+
+import numpy as np
+from checks import Bits, Bound
+from kit import ROWS, SIZES, Kernel, normal
+
+MATRICES = tuple(shape for shape in ROWS if min(shape) > 0)
+
+
+def update(slots: str, **options: float):
+    """A slot is any number ("n"), positive as a sum of squares ("p"), or far larger than the others squared ("l")."""
+
+    def make(rng, n):
+        makers = {
+            "n": lambda: normal(rng, n),
+            "p": lambda: np.abs(normal(rng, n)),
+            "l": lambda: np.abs(normal(rng, n)) + 500,
+        }
+        return (normal(rng, n), normal(rng, n), *(makers[slot]() for slot in slots)), options
+
+    return make
+
+
+def step(name: str, slots: str, variant: str = "", **options: float) -> Kernel:
+    outputs = 1 + len(slots)
+    mutated = (0, *range(2, 2 + len(slots)))
+    return Kernel(name, update(slots, **options), [Bits()] * outputs, mutated=mutated, variant=variant)
+
+
+BETAS = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "step": 3}
+FTRL = {"lr": 0.05, "lr_power": -0.5, "l1": 0.3, "l2": 0.01, "l2_shrinkage": 0.02, "beta": 0.1}
+
+
+def ftrl_power_bounds():
+    """Of a general power, which comes from exp and log: off by 2 + 2 |p log a| EPS of its size.
+
+    The difference of two such powers, and what is divided by one, inherit that; param is 0 or not by a hair's breadth
+    where |linear| is near l1, so that it is compared as ``pull / quadratic`` with l1's own place in the bound.
+    """
+
+    def powers(accumulator, grad, p):
+        total = accumulator + grad**2
+        return total**p, 4 + 2 * np.abs(p * np.log(total)) + 2 * np.abs(p * np.log(accumulator))
+
+    def linear(param, grad, accumulator, line, exact):
+        root, ulps = powers(accumulator, grad, 0.7)
+        return Bound(
+            8 * (np.abs(line) + np.abs(grad) + np.abs(param)) + 8 * np.abs(exact) + ulps * root / 0.05 * np.abs(param)
+        )
+
+    def weights(param, grad, accumulator, line, exact):
+        root, ulps = powers(accumulator, grad, 0.7)
+        return Bound((linear(param, grad, accumulator, line, exact).scale + ulps * 100) / (root / 0.05))
+
+    return [weights, Bits(), linear]
+
+
+UPDATES = [
+    step("sgd_step", "", lr=0.1),
+    step("momentum_step", "n", lr=0.1, momentum=0.9),
+    step("nesterov_step", "n", lr=0.1, momentum=0.9),
+    step("adagrad_step", "p", lr=0.1, eps=1e-10),
+    step("rmsprop_step", "p", lr=0.1, decay=0.9, eps=1e-10),
+    step("rmsprop_momentum_step", "pn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
+    step("rmsprop_centered_step", "lnn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
+    step("adam_step", "np", **BETAS),
+    step("amsgrad_step", "npp", **BETAS),
+    step("adamw_step", "np", weight_decay=0.1, **BETAS),
+    step("nadam_step", "np", **BETAS),
+    step("adamax_step", "np", **BETAS),
+    step("adadelta_step", "pp", lr=1.0, rho=0.95, eps=1e-6),
+    step("lion_step", "n", lr=0.01, beta1=0.9, beta2=0.99, weight_decay=0.1),
+    step("ftrl_step", "pn", "square root", **FTRL),
+    step("ftrl_step", "pn", "one", **(FTRL | {"lr_power": 0.0})),
+]
+
+
+def sum_bound(terms):
+    """A float64 sum, in units of float32's EPS."""
+    return lambda x, *options_and_exact: Bound(np.asarray(x.size * terms(x).sum() * 2.0**-29))
+
+
+def rescale_bound(w, *options_and_exact):
+    return Bound((max(w.shape) + 8) * np.abs(options_and_exact[-1]))
+
+
+WEIGHTS = [
+    Kernel("squared_norm", lambda rng, n: ((normal(rng, n),), {}), [sum_bound(np.square)]),
+    Kernel(
+        "l1_l2_penalty",
+        lambda rng, n: ((normal(rng, n), 0.3, 0.2), {}),
+        [sum_bound(lambda x: np.abs(x) + x * x)],
+    ),
+    Kernel("l1_l2_gradient", lambda rng, n: ((normal(rng, n), 0.3, 0.2), {}), [Bits()], special=True),
+    Kernel("scale", lambda rng, n: ((normal(rng, n), 0.3), {}), [Bits()], mutated=(0,), special=True),
+    Kernel("clip", lambda rng, n: ((normal(rng, n), -1.5, 2.0), {}), [Bits()], mutated=(0,), special=True),
+    *(
+        Kernel(
+            name,
+            lambda rng, size, options=options: ((normal(rng, *size), *options), {}),
+            [rescale_bound],
+            MATRICES,
+            mutated=(0,),
+            variant=f"axis {options[-1]}",
+        )
+        for name, options in [("max_norm", (6.0, 0)), ("max_norm", (6.0, 1)), ("unit_norm", (0,)), ("unit_norm", (1,))]
+    ),
+]
+
+NORM_EPS = 1e-3
+
+
+class Condition:
+    """How far rounding moves statistics along an axis, and what is normalized with them, in units of EPS.
+
+    size: of what mean and deviation are taken from; kappa: how much larger than the variance its square is.
+    """
+
+    def __init__(self, x, axis):
+        self.n = x.shape[axis] + 16
+        self.size = np.abs(x) + np.abs(x).mean(axis=axis, keepdims=True)
+        var = x.var(axis=axis, keepdims=True) + NORM_EPS
+        self.square = (self.size**2).mean(axis=axis, keepdims=True)
+        self.kappa = 1 + self.square / var
+        self.r = 1 / np.sqrt(var)
+        self.normal = self.size * self.r * self.kappa
+
+
+def norm_bounds(axis):
+    def y(x, gamma, beta, eps, exact):
+        c = Condition(x, axis)
+        return Bound(c.n * (np.abs(gamma) * c.normal + np.abs(beta)))
+
+    def mean(x, gamma, beta, eps, exact):
+        return Bound(Condition(x, axis).n * np.abs(x).mean(axis=axis))
+
+    def var(x, gamma, beta, eps, exact):
+        c = Condition(x, axis)
+        return Bound(2 * c.n * c.square.squeeze(axis))
+
+    return [y, mean, var]
+
+
+def norm_backward_bounds(axis):
+    def dx(dy, x, gamma, *rest):
+        c = Condition(x, axis)
+        g = np.abs(gamma * dy)
+        spread = g + g.mean(axis=axis, keepdims=True)
+        spread = spread + c.normal * (g * c.normal).mean(axis=axis, keepdims=True)
+        return Bound(4 * c.n * c.r * c.kappa * spread)
+
+    def dgamma(dy, x, gamma, *rest):
+        c = Condition(x, axis)
+        return Bound((len(x) + c.n) * (np.abs(dy) * c.normal).sum(axis=0))
+
+    def dbeta(dy, *rest):
+        return Bound(len(dy) * np.abs(dy).sum(axis=0))
+
+    return [dx, dgamma, dbeta]
+
+
+def with_affine(rng, size):
+    return (normal(rng, *size), normal(rng, size[1]), normal(rng, size[1]), NORM_EPS), {}
+
+
+def with_statistics(backward: bool, axis: int = 0):
+    def make(rng, size):
+        x = normal(rng, *size)
+        statistics = x.mean(axis=axis), x.var(axis=axis)
+        if backward:
+            return (normal(rng, *size), x, normal(rng, size[1]), *statistics, NORM_EPS), {}
+        return (x, normal(rng, size[1]), normal(rng, size[1]), *statistics, NORM_EPS), {}
+
+    return make
+
+
+NORMALIZATION = [
+    Kernel("batch_norm", with_affine, norm_bounds(0), MATRICES),
+    Kernel("batch_norm_eval", with_statistics(False), [Bits()], MATRICES),
+    Kernel("batch_norm_backward", with_statistics(True), norm_backward_bounds(0), MATRICES),
+    Kernel("batch_norm_eval_backward", with_statistics(True), norm_backward_bounds(0), MATRICES),
+    Kernel("layer_norm", with_affine, norm_bounds(1), MATRICES),
+    Kernel("layer_norm_backward", with_statistics(True, axis=1), norm_backward_bounds(1), MATRICES),
+]
+
+TRAINING = [
+    *UPDATES,
+    Kernel(
+        "ftrl_step",
+        update("pn", **(FTRL | {"lr_power": -0.7, "l1": 0.0})),
+        ftrl_power_bounds(),
+        SIZES,
+        mutated=(0, 2, 3),
+        variant="power",
+    ),
+    *WEIGHTS,
+    *NORMALIZATION,
+]
