@@ -10,7 +10,7 @@ from minidnn import kernels
 
 from .harness import Bench
 
-LARGE, PARAMETERS = 4_000_000, 10_000_000
+LARGE = 4_000_000
 ROWS, COLUMNS = 4096, 1024
 
 rng = np.random.default_rng(0)
@@ -211,50 +211,6 @@ RANDOM_BENCHES = [
     ),
 ]
 
-
-def sgd(param, grad, *, lr):
-    param -= np.float32(lr) * grad
-
-
-def momentum(param, grad, velocity, *, lr, momentum):
-    velocity *= np.float32(momentum)
-    velocity += grad
-    param -= np.float32(lr) * velocity
-
-
-def nesterov(param, grad, velocity, *, lr, momentum):
-    velocity *= np.float32(momentum)
-    velocity += grad
-    param -= np.float32(lr) * (grad + np.float32(momentum) * velocity)
-
-
-UPDATES = {
-    "sgd_step": (sgd, 0, {"lr": 1e-3}),
-    "momentum_step": (momentum, 1, {"lr": 1e-3, "momentum": 0.9}),
-    "nesterov_step": (nesterov, 1, {"lr": 1e-3, "momentum": 0.9}),
-}
-
-
-def update(name: str, n: int) -> Bench:
-    peer, slots, options = UPDATES[name]
-
-    def setup():
-        grad = normal(n)
-        mine, theirs = ([normal(n), *(np.abs(normal(n)) for _ in range(slots))] for _ in range(2))
-        for a, b in zip(mine, theirs, strict=True):
-            b[:] = a
-        ours = lambda: getattr(kernels, name)(mine[0], grad, *mine[1:], **options)  # noqa: E731
-        other = lambda: peer(theirs[0], grad, *theirs[1:], **options)  # noqa: E731
-
-        def check():
-            ours(), other()
-            close(mine, theirs)
-
-        return ours, other, check
-
-    return Bench(f"{name} {n:,}", (name,), setup, bytes=4 * n * (3 + 2 * slots))
-
-
 BENCHES = [
     *(forward(name, LARGE) for name in FORWARD),
     *(backward(name, LARGE) for name in BACKWARD),
@@ -262,5 +218,4 @@ BENCHES = [
     forward("elu", 50 * 300),
     *ROW_BENCHES,
     *RANDOM_BENCHES,
-    *(update(name, PARAMETERS) for name in UPDATES),
 ]

@@ -15,6 +15,7 @@ from minidnn.reuse import CheckpointError, registry
 # One of each layer, with arguments that are not the defaults.
 EVERY_LAYER = [
     nn.AlphaDropout(0.1),
+    nn.BatchNorm(6, momentum=0.8, eps=0.01),
     nn.Dense(6, 6, "elu", kernel_regularizer=nn.l1_l2(0.1, 0.2), kernel_constraint=nn.max_norm(2.0, axis=1)),
     nn.Dense(6, 6, nn.PReLU(6), nn.initializers.variance_scaling(3.0, "in", "normal"), nn.initializers.constant(0.5)),
     nn.DropConnect(nn.Dense(6, 6, name="inner", activity_regularizer=nn.l1(0.1), bias_regularizer=nn.l2(0.1)), 0.5),
@@ -23,6 +24,7 @@ EVERY_LAYER = [
     nn.Dropout(0.3, mode="scale_at_test", name="drop"),
     nn.ELU(0.5),
     nn.Flatten(),
+    nn.LayerNorm(6, eps=0.1),
     nn.LeakyReLU(0.2),
     nn.Logistic(),
     nn.PReLU(6, alpha=0.3),

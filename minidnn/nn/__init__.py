@@ -19,6 +19,7 @@ from minidnn.nn.losses import (
 )
 from minidnn.nn.metrics import accuracy, in_top_k
 from minidnn.nn.module import Module
+from minidnn.nn.normalization import BatchNorm, LayerNorm
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import l1, l1_l2, l2
 from minidnn.nn.sequential import Sequential
@@ -28,10 +29,12 @@ __all__ = [
     "ELU",
     "SELU",
     "AlphaDropout",
+    "BatchNorm",
     "Dense",
     "DropConnect",
     "Dropout",
     "Flatten",
+    "LayerNorm",
     "LeakyReLU",
     "Logistic",
     "Module",

@@ -68,5 +68,5 @@ class non_neg:
     """``w = max(w, 0)``."""
 
     def __call__(self, param: Tensor) -> None:
-        kernels.non_neg(param.data)
+        kernels.clip(param.data, 0.0, math.inf)
         param.version += 1

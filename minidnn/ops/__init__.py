@@ -31,13 +31,16 @@ from minidnn.ops.arithmetic import (
     where,
 )
 from minidnn.ops.linear import dense, matmul
-from minidnn.ops.losses import softmax_cross_entropy
+from minidnn.ops.losses import l1_l2_penalty, softmax_cross_entropy
+from minidnn.ops.normalization import batch_norm, batch_norm_eval, layer_norm
 from minidnn.ops.reductions import max, mean, min, sum, var
 from minidnn.ops.shaping import concatenate, gather, getitem, pad, reshape, stack, transpose
 
 __all__ = [
     "abs",
     "add",
+    "batch_norm",
+    "batch_norm_eval",
     "clip",
     "concatenate",
     "dense",
@@ -47,6 +50,8 @@ __all__ = [
     "exp",
     "gather",
     "getitem",
+    "l1_l2_penalty",
+    "layer_norm",
     "leaky_relu",
     "log",
     "log_softmax",

@@ -1,4 +1,4 @@
-"""Activations; each is its kernel and the kernel's derivative. A strided view is copied once, kernels want it whole."""
+"""Activations; each is its kernel and the kernel's derivative."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, record
 
 
-def _whole(array: Array) -> Array:
+def whole(array: Array) -> Array:
+    """The array, copied only if it is strided: most kernels want one piece of memory."""
     return array if array.flags.c_contiguous else array.copy()
 
 
 def relu(x: Tensor) -> Tensor:
     """y = max(x, 0)   (Nair & Hinton 2010)."""
-    y = kernels.relu(_whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.relu_backward(_whole(dy), y),))
+    y = kernels.relu(whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.relu_backward(whole(dy), y),))
 
 
 def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     """y = x where x > 0, else alpha * x, for alpha > 0   (Maas et al. 2013)."""
     _check_positive("leaky_relu", alpha)
-    y = kernels.leaky_relu(_whole(x.data), alpha)
-    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(_whole(dy), y, alpha),))
+    y = kernels.leaky_relu(whole(x.data), alpha)
+    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(whole(dy), y, alpha),))
 
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
     """y = x where x > 0, else alpha * x, one learned slope for each place on the last axis   (He et al. 2015)."""
-    value, slopes = _whole(x.data), alpha.data
+    value, slopes = whole(x.data), alpha.data
     y = kernels.prelu(value, slopes)
-    return record(y, (x, alpha), lambda dy: kernels.prelu_backward(_whole(dy), value, slopes), reads=(x, alpha))
+    return record(y, (x, alpha), lambda dy: kernels.prelu_backward(whole(dy), value, slopes), reads=(x, alpha))
 
 
 def rrelu(
@@ -42,52 +43,52 @@ def rrelu(
     if not training:
         return leaky_relu(x, (lower + upper) / 2)
     key = (rng or default_generator()).next_key()
-    value = _whole(x.data)
+    value = whole(x.data)
     y = kernels.rrelu(value, lower, upper, *key)
-    return record(y, (x,), lambda dy: (kernels.rrelu_backward(_whole(dy), value, lower, upper, *key),), reads=(x,))
+    return record(y, (x,), lambda dy: (kernels.rrelu_backward(whole(dy), value, lower, upper, *key),), reads=(x,))
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """y = x where x > 0, else alpha * (exp(x) - 1), for alpha > 0   (Clevert et al. 2015)."""
     _check_positive("elu", alpha)
-    y = kernels.elu(_whole(x.data), alpha)
-    return record(y, (x,), lambda dy: (kernels.elu_backward(_whole(dy), y, alpha),))
+    y = kernels.elu(whole(x.data), alpha)
+    return record(y, (x,), lambda dy: (kernels.elu_backward(whole(dy), y, alpha),))
 
 
 def selu(x: Tensor) -> Tensor:
     """y = 1.0507 * elu(x, 1.6733): activations drift to mean 0 and variance 1   (Klambauer et al. 2017)."""
-    y = kernels.selu(_whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.selu_backward(_whole(dy), y),))
+    y = kernels.selu(whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.selu_backward(whole(dy), y),))
 
 
 def tanh(x: Tensor) -> Tensor:
     """y = tanh(x)."""
-    y = kernels.tanh(_whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.tanh_backward(_whole(dy), y),))
+    y = kernels.tanh(whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.tanh_backward(whole(dy), y),))
 
 
 def logistic(x: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x)), the sigmoid."""
-    y = kernels.logistic(_whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.logistic_backward(_whole(dy), y),))
+    y = kernels.logistic(whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.logistic_backward(whole(dy), y),))
 
 
 def softplus(x: Tensor) -> Tensor:
     """y = log(1 + exp(x))   (Dugas et al. 2001)."""
-    y = kernels.softplus(_whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.softplus_backward(_whole(dy), y),))
+    y = kernels.softplus(whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.softplus_backward(whole(dy), y),))
 
 
 def softmax(x: Tensor) -> Tensor:
     """y = exp(x) / sum(exp(x)) along the last axis."""
-    y = kernels.softmax(_whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.softmax_backward(_whole(dy), y),))
+    y = kernels.softmax(whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.softmax_backward(whole(dy), y),))
 
 
 def log_softmax(x: Tensor) -> Tensor:
     """y = x - log(sum(exp(x))) along the last axis."""
-    y = kernels.log_softmax(_whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.log_softmax_backward(_whole(dy), y),))
+    y = kernels.log_softmax(whole(x.data))
+    return record(y, (x,), lambda dy: (kernels.log_softmax_backward(whole(dy), y),))
 
 
 def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None = None) -> Tensor:
@@ -103,8 +104,8 @@ def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None
     if not training or rate == 0.0:
         return x
     key = (rng or default_generator()).next_key()
-    y = kernels.dropout(_whole(x.data), rate, *key)
-    return record(y, (x,), lambda dy: (kernels.dropout(_whole(dy), rate, *key),))
+    y = kernels.dropout(whole(x.data), rate, *key)
+    return record(y, (x,), lambda dy: (kernels.dropout(whole(dy), rate, *key),))
 
 
 def _check_positive(op: str, alpha: float) -> None:

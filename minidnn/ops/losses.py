@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.reference.types import Labels
+from minidnn.ops.activations import whole
+from minidnn.reference.types import Array, Labels
 from minidnn.tensor import Tensor, record
 
 
@@ -21,6 +22,18 @@ def as_labels(op: str, labels: Any) -> Labels:
     if array.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels must be integers, got an array of {array.dtype}")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:
+    """y = l1 * sum(|w|) + l2 * sum(w**2), summed in float64."""
+    value = whole(w.data)
+    y = np.asarray(kernels.l1_l2_penalty(value, l1, l2), dtype=value.dtype)
+
+    def backward(dy: Array) -> tuple[Array]:
+        factor = float(dy)
+        return (kernels.l1_l2_gradient(value, factor * l1, factor * l2),)
+
+    return record(y, (w,), backward, reads=(w,))
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:

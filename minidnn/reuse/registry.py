@@ -13,11 +13,13 @@ LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
     for layer in (
         nn.AlphaDropout,
+        nn.BatchNorm,
         nn.Dense,
         nn.DropConnect,
         nn.Dropout,
         nn.ELU,
         nn.Flatten,
+        nn.LayerNorm,
         nn.LeakyReLU,
         nn.Logistic,
         nn.PReLU,

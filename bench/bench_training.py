@@ -1,0 +1,149 @@
+"""Optimizer updates on 10M parameters, penalties, norms and normalization, against NumPy (in place where it can be)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minidnn import kernels, reference
+
+from .bench_kernels import close, compared, normal
+from .harness import Bench
+
+PARAMETERS = 10_000_000
+
+
+def momentum(param, grad, velocity, *, lr, momentum):
+    velocity *= np.float32(momentum)
+    velocity += grad
+    param -= np.float32(lr) * velocity
+
+
+def adam(param, grad, m, v, *, lr, beta1, beta2, eps, step):
+    m *= np.float32(beta1)
+    m += np.float32(1 - beta1) * grad
+    v *= np.float32(beta2)
+    v += np.float32(1 - beta2) * (grad * grad)
+    scaled = np.sqrt(v)
+    scaled *= np.float32(1 / np.sqrt(1 - beta2**step))
+    scaled += np.float32(eps)
+    param -= np.float32(lr / (1 - beta1**step)) * m / scaled
+
+
+BETAS = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "step": 10}
+FTRL = {"lr": 0.05, "l1": 0.1, "l2": 0.0, "l2_shrinkage": 0.0, "beta": 0.0}
+
+# name -> (slots, options, the peer: by default the reference)
+UPDATES: dict[str, tuple[int, dict[str, float], Callable | None]] = {
+    "sgd_step": (0, {"lr": 1e-3}, None),
+    "momentum_step": (1, {"lr": 1e-3, "momentum": 0.9}, momentum),
+    "nesterov_step": (1, {"lr": 1e-3, "momentum": 0.9}, None),
+    "adagrad_step": (1, {"lr": 1e-2, "eps": 1e-10}, None),
+    "rmsprop_step": (1, {"lr": 1e-3, "decay": 0.9, "eps": 1e-10}, None),
+    "rmsprop_momentum_step": (2, {"lr": 1e-3, "decay": 0.9, "momentum": 0.9, "eps": 1e-10}, None),
+    "rmsprop_centered_step": (3, {"lr": 1e-3, "decay": 0.9, "momentum": 0.9, "eps": 100.0}, None),
+    "adam_step": (2, BETAS, adam),
+    "amsgrad_step": (3, BETAS, None),
+    "adamw_step": (2, BETAS | {"weight_decay": 0.01}, None),
+    "nadam_step": (2, BETAS, None),
+    "adamax_step": (2, BETAS, None),
+    "adadelta_step": (2, {"lr": 1.0, "rho": 0.95, "eps": 1e-6}, None),
+    "lion_step": (1, {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0}, None),
+    "ftrl_step": (2, FTRL | {"lr_power": -0.5}, None),
+}
+
+
+def update(name: str, n: int) -> Bench:
+    slots, options, by_hand = UPDATES[name]
+    peer = by_hand or getattr(reference, name)
+
+    def setup():
+        grad = normal(n)
+        mine = [normal(n), *(np.abs(normal(n)) for _ in range(slots))]
+        theirs = [array.copy() for array in mine]
+        ours = lambda: getattr(kernels, name)(mine[0], grad, *mine[1:], **options)  # noqa: E731
+        other = lambda: peer(theirs[0], grad, *theirs[1:], **options)  # noqa: E731
+
+        def check():
+            ours(), other()
+            close(mine, theirs)
+
+        return ours, other, check
+
+    return Bench(f"{name} {n:,}", (name,), setup, bytes=4 * n * (3 + 2 * slots))
+
+
+def in_place(name: str, shape: tuple[int, ...], options: tuple[float, ...], passes: int) -> Bench:
+    """A kernel that changes its argument, against its reference."""
+
+    def setup():
+        mine = normal(*shape)
+        theirs = mine.copy()
+        ours = lambda: getattr(kernels, name)(mine, *options)  # noqa: E731
+        peer = lambda: getattr(reference, name)(theirs, *options)  # noqa: E731
+
+        def check():
+            ours(), peer()
+            close([mine], [theirs])
+
+        return ours, peer, check
+
+    size = f"{'x'.join(map(str, shape))} {' '.join(map(str, options))}".strip()
+    return Bench(f"{name} {size}", (name,), setup, bytes=4 * passes * int(np.prod(shape)))
+
+
+BATCH, UNITS = 256, 1024
+MATRIX = 4 * BATCH * UNITS
+
+
+def normalized(name: str, passes: int, backward: bool, axis: int = 0, given: bool = False) -> Bench:
+    def make():
+        x = normal(BATCH, UNITS)
+        statistics = (x.mean(axis=axis), x.var(axis=axis)) if backward or given else ()
+        if backward:
+            return normal(BATCH, UNITS), x, normal(UNITS), *statistics, 1e-3
+        return x, normal(UNITS), normal(UNITS), *statistics, 1e-3
+
+    peer = getattr(reference, name)
+    return compared(f"{name} {BATCH}x{UNITS}", make, peer, bytes=passes * MATRIX, tolerance=1e-3)
+
+
+def scalar(name: str, *options: float) -> Bench:
+    ours = lambda x: [np.asarray(getattr(kernels, name)(x, *options))]  # noqa: E731
+    peers = {
+        "squared_norm": lambda x: np.dot(x, x),
+        "l1_l2_penalty": lambda x, l1, l2: l1 * np.abs(x).sum() + l2 * np.dot(x, x),
+    }
+
+    def setup():
+        x = normal(PARAMETERS)
+        peer = lambda: [np.asarray(peers[name](x, *options))]  # noqa: E731
+        return (lambda: ours(x)), peer, lambda: close(ours(x), peer(), 1e-2)
+
+    return Bench(f"{name} {PARAMETERS:,}", (name,), setup, bytes=4 * PARAMETERS)
+
+
+BENCHES = [
+    *(update(name, PARAMETERS) for name in UPDATES),
+    update("adam_step", 784 * 300),
+    scalar("squared_norm"),
+    scalar("l1_l2_penalty", 0.1, 0.1),
+    compared(
+        f"l1_l2_gradient {PARAMETERS:,}",
+        lambda: (normal(PARAMETERS), 0.1, 0.1),
+        lambda w, l1, l2: np.float32(l1) * np.sign(w) + np.float32(2 * l2) * w,
+        bytes=8 * PARAMETERS,
+    ),
+    in_place("scale", (PARAMETERS,), (0.9999,), 2),
+    in_place("clip", (PARAMETERS,), (-1.0, 1.0), 2),
+    in_place("max_norm", (784, 300), (1.0, 0), 3),
+    in_place("max_norm", (784, 300), (1.0, 1), 3),
+    in_place("unit_norm", (784, 300), (0,), 3),
+    normalized("batch_norm", 2, backward=False),
+    normalized("batch_norm_eval", 2, backward=False, given=True),
+    normalized("batch_norm_backward", 3, backward=True),
+    normalized("batch_norm_eval_backward", 3, backward=True),
+    normalized("layer_norm", 2, backward=False),
+    normalized("layer_norm_backward", 3, backward=True, axis=1),
+]

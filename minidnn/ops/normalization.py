@@ -1,0 +1,57 @@
+"""Normalization over the batch and along the rows."""
+
+from __future__ import annotations
+
+from minidnn import kernels
+from minidnn.ops.activations import whole
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor, record
+
+
+def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tensor, Array, Array]:
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta over the batch   (Ioffe & Szegedy 2015).
+
+    Args:
+        x: (batch, n), batch > 0.
+        gamma, beta: (n,).
+
+    Returns:
+        y, and the batch's mean and variance (divided by the batch's size), arrays of shape (n,).
+    """
+    value, scale = whole(x.data), gamma.data
+    y, mean, var = kernels.batch_norm(value, scale, beta.data, eps)
+    return (
+        record(
+            y,
+            (x, gamma, beta),
+            lambda dy: kernels.batch_norm_backward(whole(dy), value, scale, mean, var, eps),
+            reads=(x, gamma),
+        ),
+        mean,
+        var,
+    )
+
+
+def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Array, eps: float) -> Tensor:
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta with statistics that are given; no gradient flows to them."""
+    value, scale = whole(x.data), gamma.data
+    mean, var = mean.copy(), var.copy()  # running statistics may move before backward
+    y = kernels.batch_norm_eval(value, scale, beta.data, mean, var, eps)
+    return record(
+        y,
+        (x, gamma, beta),
+        lambda dy: kernels.batch_norm_eval_backward(whole(dy), value, scale, mean, var, eps),
+        reads=(x, gamma),
+    )
+
+
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta along each row of x, (batch, n)   (Ba et al. 2016)."""
+    value, scale = whole(x.data), gamma.data
+    y, mean, var = kernels.layer_norm(value, scale, beta.data, eps)
+    return record(
+        y,
+        (x, gamma, beta),
+        lambda dy: kernels.layer_norm_backward(whole(dy), value, scale, mean, var, eps),
+        reads=(x, gamma),
+    )

@@ -1,0 +1,142 @@
+"""Adam and its kin: momentum and a rate for each parameter, both corrected for their start at 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from minidnn import kernels
+from minidnn.checks import number
+from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
+from minidnn.reference.types import Array
+
+
+class _Betas(Optimizer):
+    """An optimizer with two decays, eps, and a count of updates for each parameter."""
+
+    kernel: Any
+
+    def check(self, **options: Any) -> None:
+        for name in ("beta1", "beta2"):
+            number(self._kind, name, options[name], below=1.0)
+        for name in options.keys() - {"beta1", "beta2"}:
+            number(self._kind, name, options[name])
+
+    def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
+        self.kernel(track.param.data, grad, *track.slots.values(), lr=lr, step=track.updates, **options)
+
+
+class Adam(_Betas):
+    """Adaptive moment estimation (Kingma & Ba 2015); t counts the updates of a parameter from 1::
+
+        m = beta1 * m + (1 - beta1) * grad
+        v = beta2 * v + (1 - beta2) * grad**2
+        param -= lr / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)
+
+    eps stands outside the root, as in the paper, PyTorch and Keras; TensorFlow's and the chapter's variant differs by a
+    factor of sqrt(1 - beta2**t) on eps alone.
+
+    Args:
+        lr: a number >= 0 or a schedule.
+        beta1, beta2: in [0, 1).
+        eps: > 0.
+        amsgrad: divide by the largest v so far (Reddi et al. 2018).
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        amsgrad: bool = False,
+    ) -> None:
+        self.kernel = kernels.amsgrad_step if amsgrad else kernels.adam_step
+        slots = ("m", "v", "v_max") if amsgrad else ("m", "v")
+        super().__init__(params, lr, dict.fromkeys(slots, 0.0), {"beta1": beta1, "beta2": beta2, "eps": eps})
+
+
+class AdamW(_Betas):
+    """`Adam`, after ``param *= 1 - lr * weight_decay``: decay apart from the gradient (Loshchilov & Hutter 2019).
+
+    Args:
+        weight_decay: >= 0.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        self.kernel = kernels.adamw_step
+        options = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, lr, {"m": 0.0, "v": 0.0}, options)
+
+
+class NAdam(_Betas):
+    """Adam that looks ahead, as Nesterov's momentum does (Dozat 2016), with a constant beta1::
+
+        param -= (beta1 * lr / (1 - beta1**(t+1)) * m + (1 - beta1) * lr / (1 - beta1**t) * grad)
+                 / (sqrt(v) / sqrt(1 - beta2**t) + eps)
+
+    PyTorch and Keras let beta1 grow from half of itself over the first thousand steps; this is the paper's plain form.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(
+        self, params: Params, lr: Rate = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+    ) -> None:
+        self.kernel = kernels.nadam_step
+        super().__init__(params, lr, {"m": 0.0, "v": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps})
+
+
+class AdaMax(_Betas):
+    """Adam with the infinity norm in place of the root of v (Kingma & Ba 2015)::
+
+        u = max(beta2 * u, |grad|)
+        param -= lr / (1 - beta1**t) * m / (u + eps)
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(
+        self, params: Params, lr: Rate = 0.002, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+    ) -> None:
+        self.kernel = kernels.adamax_step
+        super().__init__(params, lr, {"m": 0.0, "u": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps})
+
+
+class Lion(_Betas):
+    """Steps of one size, in the direction of a sign (Chen et al. 2023)::
+
+        param = (1 - lr * weight_decay) * param - lr * sign(beta1 * m + (1 - beta1) * grad)
+        m = beta2 * m + (1 - beta2) * grad
+
+    Its rate wants to be 3 to 10 times smaller than Adam's, its decay as much larger.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(
+        self, params: Params, lr: Rate = 1e-4, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0
+    ) -> None:
+        options = {"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay}
+        super().__init__(params, lr, {"m": 0.0}, options)
+
+    def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
+        kernels.lion_step(track.param.data, grad, track.slots["m"], lr=lr, **options)

@@ -1,0 +1,118 @@
+"""Optimizers that give each parameter a rate of its own by the squares of its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from minidnn import kernels
+from minidnn.checks import number
+from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
+from minidnn.reference.types import Array
+
+
+class AdaGrad(Optimizer):
+    """Each parameter's rate falls with all its gradients so far (Duchi et al. 2011)::
+
+        accumulator += grad**2
+        param -= lr * grad / sqrt(accumulator + eps)
+
+    eps stands inside the root, as in the chapter and in Keras; PyTorch has it outside. Good for sparse features; in
+    deep networks the rate often dies too early.
+
+    Args:
+        lr: a number >= 0 or a schedule.
+        initial_accumulator: >= 0; 0 as in the chapter, TensorFlow's default is 0.1.
+        eps: > 0.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(self, params: Params, lr: Rate = 0.01, initial_accumulator: float = 0.0, eps: float = 1e-10) -> None:
+        start = number("AdaGrad", "initial_accumulator", initial_accumulator)
+        super().__init__(params, lr, {"accumulator": start}, {"eps": eps})
+
+    def check(self, **options: Any) -> None:
+        number("AdaGrad", "eps", options["eps"])
+
+    def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
+        kernels.adagrad_step(track.param.data, grad, *track.slots.values(), lr=lr, **options)
+
+
+class RMSProp(Optimizer):
+    """AdaGrad that forgets (Tieleman & Hinton 2012)::
+
+        s = decay * s + (1 - decay) * grad**2
+        param -= lr * grad / sqrt(s + eps)
+
+    With momentum, as TensorFlow: ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``. Centered (Graves
+    2013), the variance ``s - mean(grad)**2`` stands for s. eps is inside the root, as in TensorFlow; PyTorch has it
+    outside.
+
+    Args:
+        lr: a number >= 0 or a schedule.
+        decay: in [0, 1).
+        momentum: in [0, 1).
+        eps: > 0.
+        centered: subtract the squared mean.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 0.001,
+        decay: float = 0.9,
+        momentum: float = 0.0,
+        eps: float = 1e-10,
+        centered: bool = False,
+    ) -> None:
+        self._plain = momentum == 0 and not centered
+        self._step = kernels.rmsprop_centered_step if centered else kernels.rmsprop_momentum_step
+        slots = ["s"] if self._plain else ["s", "mom", "mean"] if centered else ["s", "mom"]
+        options = {"decay": decay, "momentum": momentum, "eps": eps}
+        super().__init__(params, lr, dict.fromkeys(slots, 0.0), options)
+
+    def check(self, **options: Any) -> None:
+        number("RMSProp", "decay", options["decay"], below=1.0)
+        number("RMSProp", "eps", options["eps"])
+        if number("RMSProp", "momentum", options["momentum"], below=1.0) and self._plain:
+            raise ValueError("RMSProp: a group with momentum needs momentum in the constructor, which makes the slots")
+
+    def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
+        if self._plain:
+            decay, eps = options["decay"], options["eps"]
+            kernels.rmsprop_step(track.param.data, grad, track.slots["s"], lr=lr, decay=decay, eps=eps)
+        else:
+            self._step(track.param.data, grad, *track.slots.values(), lr=lr, **options)
+
+
+class AdaDelta(Optimizer):
+    """The step's own size sets the rate (Zeiler 2012)::
+
+        s = rho * s + (1 - rho) * grad**2
+        step = sqrt(delta + eps) / sqrt(s + eps) * grad
+        delta = rho * delta + (1 - rho) * step**2
+        param -= lr * step
+
+    Args:
+        lr: a number >= 0 or a schedule; 1 in the paper.
+        rho: in [0, 1).
+        eps: > 0.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    def __init__(self, params: Params, lr: Rate = 1.0, rho: float = 0.95, eps: float = 1e-6) -> None:
+        super().__init__(params, lr, {"s": 0.0, "delta": 0.0}, {"rho": rho, "eps": eps})
+
+    def check(self, **options: Any) -> None:
+        number("AdaDelta", "rho", options["rho"], below=1.0)
+        number("AdaDelta", "eps", options["eps"])
+
+    def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
+        kernels.adadelta_step(track.param.data, grad, *track.slots.values(), lr=lr, **options)

@@ -1,0 +1,59 @@
+"""Follow the regularized leader: sparse weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from minidnn import kernels
+from minidnn.checks import number
+from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
+from minidnn.reference.types import Array
+
+
+class FTRL(Optimizer):
+    """FTRL-Proximal (McMahan et al. 2013) as TensorFlow has it; with ``p(a) = a ** -lr_power``::
+
+        linear += grad + 2 * l2_shrinkage * param - (p(accumulator + grad**2) - p(accumulator)) / lr * param
+        accumulator += grad**2
+        param = (sign(linear) * l1 - linear) / ((p(accumulator) + beta) / lr + 2 * l2)   where |linear| > l1, else 0
+
+    With l1 > 0 many weights become exact zeros: the chapter's way to sparse models, dual averaging (Nesterov 2009).
+    Without l1 and l2, from an accumulator and parameters of 0, it is SGD for lr_power 0 and AdaGrad for lr_power -0.5.
+
+    Args:
+        lr: a number > 0 or a schedule.
+        lr_power: <= 0; -0.5 takes the square root.
+        initial_accumulator: >= 0.
+        l1, l2: penalties, >= 0.
+        l2_shrinkage: >= 0; a magnitude penalty, where l2 is a stabilization penalty.
+        beta: >= 0, the paper's.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range, lr 0 included.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 0.001,
+        lr_power: float = -0.5,
+        initial_accumulator: float = 0.1,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        l2_shrinkage: float = 0.0,
+        beta: float = 0.0,
+    ) -> None:
+        if not callable(lr) and lr == 0:
+            raise ValueError("FTRL: lr must be above 0, it divides by it")
+        start = number("FTRL", "initial_accumulator", initial_accumulator)
+        options = {"lr_power": lr_power, "l1": l1, "l2": l2, "l2_shrinkage": l2_shrinkage, "beta": beta}
+        super().__init__(params, lr, {"accumulator": start, "linear": 0.0}, options)
+
+    def check(self, **options: Any) -> None:
+        number("FTRL", "-lr_power", -options["lr_power"])
+        for name in ("l1", "l2", "l2_shrinkage", "beta"):
+            number("FTRL", name, options[name])
+
+    def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
+        kernels.ftrl_step(track.param.data, grad, *track.slots.values(), lr=lr, **options)
