@@ -38,6 +38,69 @@ def nesterov(param, grad, state, t):
     return param - 0.1 * (grad + 0.9 * state["v"])
 
 
+def adagrad(param, grad, state, t):
+    state["s"] = state.get("s", 0) + grad**2
+    return param - 0.1 * grad / np.sqrt(state["s"] + 1e-10)
+
+
+def rmsprop(momentum=0.0, centered=False):
+    def update(param, grad, state, t):
+        state["s"] = 0.9 * state.get("s", 0) + 0.1 * grad**2
+        state["mean"] = 0.9 * state.get("mean", 0) + 0.1 * grad
+        square = state["s"] - (state["mean"] ** 2 if centered else 0)
+        state["mom"] = momentum * state.get("mom", 0) + 0.01 * grad / np.sqrt(square + 1e-4)
+        return param - state["mom"]
+
+    return update
+
+
+def adam(form):
+    """Kingma & Ba's Algorithm 1 with its corrected estimates, and its variants."""
+
+    def update(param, grad, state, t):
+        t += 1
+        m = state["m"] = 0.9 * state.get("m", 0) + 0.1 * grad
+        v = state["v"] = 0.999 * state.get("v", 0) + 0.001 * grad**2
+        if form == "amsgrad":
+            v = state["v_max"] = np.maximum(state.get("v_max", 0), v)
+        m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+        if form == "nadam":
+            m_hat = 0.9 * m / (1 - 0.9 ** (t + 1)) + 0.1 * grad / (1 - 0.9**t)
+        if form == "adamax":
+            u = state["u"] = np.maximum(0.999 * state.get("u", 0), np.abs(grad))
+            return param - 0.01 * m_hat / (u + 1e-8)
+        decay = 0.01 * 0.1 * param if form == "adamw" else 0
+        return param - decay - 0.01 * m_hat / (np.sqrt(v_hat) + 1e-8)
+
+    return update
+
+
+def adadelta(param, grad, state, t):
+    s = state["s"] = 0.95 * state.get("s", 0) + 0.05 * grad**2
+    step = np.sqrt(state.get("d", 0) + 1e-6) / np.sqrt(s + 1e-6) * grad
+    state["d"] = 0.95 * state.get("d", 0) + 0.05 * step**2
+    return param - step
+
+
+def lion(param, grad, state, t):
+    m = state.get("m", 0)
+    state["m"] = 0.99 * m + 0.01 * grad
+    return param - 0.01 * (np.sign(0.9 * m + 0.1 * grad) + 0.1 * param)
+
+
+def ftrl(lr_power=-0.5, l1=0.0, l2=0.0, shrinkage=0.0, beta=0.0):
+    def update(param, grad, state, t):
+        n, z = state.get("n", 0.1 * np.ones_like(grad)), state.get("z", 0)
+        total = n + grad**2
+        sigma = (total**-lr_power - n**-lr_power) / 0.1
+        z = state["z"] = z + grad + 2 * shrinkage * param - sigma * param
+        state["n"] = total
+        quadratic = (total**-lr_power + beta) / 0.1 + 2 * l2
+        return np.where(np.abs(z) > l1, (np.sign(z) * l1 - z) / quadratic, 0.0)
+
+    return update
+
+
 TRAJECTORIES = {
     "plain": (lambda p: optim.SGD(p, 0.1), lambda param, grad, state, t: param - 0.1 * grad),
     "momentum": (lambda p: optim.SGD(p, 0.1, momentum=0.9), polyak),
@@ -46,7 +109,30 @@ TRAJECTORIES = {
         lambda p: optim.SGD(p, schedules.exponential(0.1, 0.5, 3)),
         lambda param, grad, state, t: param - 0.1 * 0.5 ** (t / 3) * grad,
     ),
+    "adagrad": (lambda p: optim.AdaGrad(p, 0.1), adagrad),
+    "rmsprop": (lambda p: optim.RMSProp(p, 0.01, eps=1e-4), rmsprop()),
+    "rmsprop with momentum": (lambda p: optim.RMSProp(p, 0.01, momentum=0.8, eps=1e-4), rmsprop(0.8)),
+    "rmsprop centered": (lambda p: optim.RMSProp(p, 0.01, eps=1e-4, centered=True), rmsprop(centered=True)),
+    "adam": (lambda p: optim.Adam(p, 0.01), adam("adam")),
+    "amsgrad": (lambda p: optim.Adam(p, 0.01, amsgrad=True), adam("amsgrad")),
+    "adamw": (lambda p: optim.AdamW(p, 0.01, weight_decay=0.1), adam("adamw")),
+    "nadam": (lambda p: optim.NAdam(p, 0.01), adam("nadam")),
+    "adamax": (lambda p: optim.AdaMax(p, 0.01), adam("adamax")),
+    "adadelta": (lambda p: optim.AdaDelta(p), adadelta),
+    "lion": (lambda p: optim.Lion(p, 0.01, weight_decay=0.1), lion),
+    "ftrl": (lambda p: optim.FTRL(p, 0.1), ftrl()),
+    "ftrl, all its options": (
+        lambda p: optim.FTRL(p, 0.1, l1=0.5, l2=0.1, l2_shrinkage=0.05, beta=0.3),
+        ftrl(l1=0.5, l2=0.1, shrinkage=0.05, beta=0.3),
+    ),
+    "ftrl, another power": (lambda p: optim.FTRL(p, 0.1, lr_power=-0.7, l1=0.5), ftrl(-0.7, l1=0.5)),
 }
+
+
+def test_every_optimizer_has_a_trajectory():
+    used = {type(make([nn.Parameter(np.ones(1, np.float32))])).__name__ for make, _ in TRAJECTORIES.values()}
+    public = {name for name in optim.__all__ if isinstance(getattr(optim, name), type)}
+    assert used == public - {"Optimizer"}
 
 
 @pytest.mark.parametrize("name", TRAJECTORIES)
@@ -54,7 +140,7 @@ TRAJECTORIES = {
 def test_trajectory_follows_the_formula(name, dtype):
     make, update = TRAJECTORIES[name]
     expected = truth(update)
-    # Each of 12 updates rounds a few times; |param| and |velocity| stay below 32.
+    # Each of 12 updates rounds a few times; parameters and slots stay below 32, what is divided by above 1 / 32.
     tolerance = 12 * 8 * 32 * np.finfo(dtype).eps
     assert np.abs(run(make, dtype=dtype) - expected).max() < tolerance
 
@@ -72,6 +158,107 @@ def test_terminal_velocity_is_ten_times_plain_descent():
     before = run(lambda p: optim.SGD(p, 0.01, momentum=0.9), constant[:-1])
     after = run(lambda p: optim.SGD(p, 0.01, momentum=0.9), constant)
     assert np.allclose(before - after, 0.01 / (1 - 0.9), rtol=1e-3)
+
+
+def at_zero(make, grads=GRADS):
+    param = nn.Parameter(np.zeros((4, 5), np.float32))
+    optimizer = make([param])
+    for grad in grads:
+        param.grad = grad
+        optimizer.step()
+    return param.data
+
+
+def test_ftrl_without_penalties_is_sgd_at_power_0_and_adagrad_at_power_minus_half():
+    plain = at_zero(lambda p: optim.FTRL(p, 0.1, lr_power=0.0, initial_accumulator=0.0))
+    assert np.allclose(plain, at_zero(lambda p: optim.SGD(p, 0.1)), rtol=1e-4, atol=1e-5)
+    adaptive = at_zero(lambda p: optim.FTRL(p, 0.1, initial_accumulator=0.0))
+    assert np.allclose(adaptive, at_zero(lambda p: optim.AdaGrad(p, 0.1, eps=1e-20)), rtol=1e-4, atol=1e-5)
+
+
+def test_ftrl_makes_exact_zeros():
+    sparse = run(lambda p: optim.FTRL(p, 0.1, l1=5.0))
+    assert 0 < np.count_nonzero(sparse == 0.0) < sparse.size
+    assert np.count_nonzero(run(lambda p: optim.FTRL(p, 0.1, l1=1e6))) == 0
+
+
+def test_the_first_step_of_adam_is_lr_wide_whatever_the_gradient():
+    for size in (1e-3, 1.0, 1e3):
+        assert np.allclose(run(lambda p: optim.Adam(p, 0.01), [np.full((4, 5), size, np.float32)]), 0.99, atol=1e-5)
+
+
+def test_a_parameter_that_joins_late_is_corrected_by_its_own_count():
+    early, late = nn.Parameter(np.ones(2, np.float32)), nn.Parameter(np.ones(2, np.float32))
+    optimizer = optim.Adam([early], 0.01)
+    for _ in range(20):
+        early.grad = np.ones(2, np.float32)
+        optimizer.step()
+    optimizer.add_group([late])
+    late.grad = np.ones(2, np.float32)
+    optimizer.step()
+    assert np.allclose(late.data, 0.99, atol=1e-5)
+
+
+def test_constraints_are_restored_after_each_step():
+    for constraint, axis in ((nn.max_norm(0.5), 0), (nn.max_norm(0.5, axis=1), 1)):
+        param = nn.Parameter(np.ones((4, 5), np.float32), constraint=constraint)
+        optimizer = optim.Adam([param], 0.1)
+        for grad in GRADS:
+            param.grad = grad
+            optimizer.step()
+            assert np.linalg.norm(param.data, axis=axis).max() < 0.5 * (1 + 1e-6)
+
+
+def test_constraints_by_hand_are_the_same():
+    by_hand, param = (nn.Parameter(GRADS[0].copy()) for _ in range(2))
+    param.constraint = nn.max_norm(1.0, axis=1)
+    for each in (by_hand, param):
+        each.grad = GRADS[1]
+        optim.SGD([each], 0.1).step()
+    nn.max_norm(1.0, axis=1)(by_hand)
+    assert by_hand.data.tobytes() == param.data.tobytes()
+    # What tf.clip_by_norm(weights, clip_norm=1.0, axes=1) does.
+    rows = GRADS[0].astype(np.float64) - 0.1 * GRADS[1]
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.allclose(param.data, rows / np.maximum(norms, 1.0), atol=1e-6)
+
+
+def test_other_constraints():
+    param = nn.Parameter(np.array([[3.0, 0.0, -1.0], [4.0, 0.0, 0.0]], np.float32))
+    nn.unit_norm()(param)
+    assert np.allclose(param.data, [[0.6, 0, -1], [0.8, 0, 0]])
+    nn.non_neg()(param)
+    assert param.data.min() == 0 and param.version == 2
+
+
+def with_grads():
+    params = [nn.Parameter(np.zeros((2, 2), np.float32)) for _ in range(3)]
+    params[0].grad = np.full((2, 2), 3.0, np.float32)  # norm 6
+    params[1].grad = np.array([[1.0, -8.0], [0, 4]], np.float32).T  # norm 9, a view
+    return params  # the third has none
+
+
+def test_clip_by_value():
+    params = with_grads()
+    optim.clip_by_value(params, 2.0)
+    assert params[0].grad.tolist() == [[2, 2], [2, 2]] and params[1].grad.tolist() == [[1, 0], [-2, 2]]
+
+
+def test_clip_by_norm():
+    params = with_grads()
+    optim.clip_by_norm(params, 6.5)
+    assert params[0].grad.tolist() == [[3, 3], [3, 3]]
+    assert np.isclose(np.linalg.norm(params[1].grad), 6.5)
+
+
+def test_clip_by_global_norm():
+    params = with_grads()
+    assert np.isclose(optim.clip_by_global_norm(params, 1.0), math.sqrt(36 + 81))
+    assert np.isclose(sum((p.grad**2).sum() for p in params[:2]), 1.0)
+    assert params[2].grad is None
+    assert np.isclose(optim.clip_by_global_norm(params, 2.0), 1.0)
+    params[0].grad[0, 0] = np.nan
+    assert math.isnan(optim.clip_by_global_norm(params, 0.5))
 
 
 def test_textbook_form_agrees_while_the_rate_is_constant():
@@ -110,10 +297,9 @@ def test_gradients_that_are_views_are_taken():
     assert np.all(param.data == 0)
 
 
-def test_state_dict_continues_bit_for_bit():
-    def make(params):
-        return optim.SGD(params, schedules.exponential(0.1, 0.5, 3), momentum=0.9)
-
+@pytest.mark.parametrize("name", TRAJECTORIES)
+def test_state_dict_continues_bit_for_bit(name):
+    make, _ = TRAJECTORIES[name]
     whole = run(make)
     param = nn.Parameter(np.ones((4, 5), np.float32))
     optimizer = make([param])
@@ -153,6 +339,22 @@ P = nn.Parameter(np.ones(3, np.float32))
         (lambda: optim.SGD([P], 0.1, momentum=1.0), ValueError, r"momentum must be in \[0, 1\)"),
         (lambda: optim.SGD([P], 0.1, nesterov=True), ValueError, "nesterov needs a momentum"),
         (lambda: optim.SGD([{"params": [P], "mometum": 0.9}], 0.1), ValueError, "unknown option 'mometum'"),
+        (lambda: optim.SGD([{"params": [P], "momentum": 0.9}], 0.1), ValueError, "momentum in the constructor"),
+        (lambda: optim.RMSProp([{"params": [P], "momentum": 0.9}]), ValueError, "momentum in the constructor"),
+        (lambda: optim.AdaGrad([P], initial_accumulator=-1.0), ValueError, "initial_accumulator must be finite"),
+        (lambda: optim.AdaGrad([P], eps=-1.0), ValueError, "AdaGrad: eps must be"),
+        (lambda: optim.RMSProp([P], decay=1.0), ValueError, r"RMSProp: decay must be in \[0, 1\)"),
+        (lambda: optim.Adam([P], beta1=1.0), ValueError, r"Adam: beta1 must be in \[0, 1\)"),
+        (lambda: optim.Adam([P], eps=math.nan), ValueError, "Adam: eps must be"),
+        (lambda: optim.AdamW([P], weight_decay=-0.1), ValueError, "AdamW: weight_decay must be"),
+        (lambda: optim.NAdam([P], beta2="x"), TypeError, "NAdam: beta2 must be a number, got str"),
+        (lambda: optim.AdaMax([P], lr=-1), ValueError, "AdaMax: lr must be"),
+        (lambda: optim.AdaDelta([P], rho=1.5), ValueError, "AdaDelta: rho must be"),
+        (lambda: optim.Lion([P], weight_decay=math.inf), ValueError, "Lion: weight_decay must be"),
+        (lambda: optim.FTRL([P], lr=0), ValueError, "FTRL: lr must be above 0"),
+        (lambda: optim.FTRL([P], lr_power=0.5), ValueError, "lr_power must be"),
+        (lambda: optim.FTRL([P], l1=-1), ValueError, "FTRL: l1 must be"),
+        (lambda: optim.clip_by_norm([P], -1.0), ValueError, "clip_by_norm: limit must be"),
     ],
 )
 def test_optimizers_refuse(make, error, message):
