@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minidnn.files import atomic_write
 
 if TYPE_CHECKING:
@@ -80,6 +82,27 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
         axis.set_title(quantity, color=INK, fontsize=10, loc="left")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False, fontsize=9, labelcolor=INK)
+    write(drawing, path)
+
+
+def image_grid(columns: Sequence[Any], path: str | os.PathLike[str]) -> None:
+    """Draws images side by side: the first column of (n, h, w, c) in [0, 1] or bytes, then the others.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        OSError: the file cannot be written.
+    """
+    n, h, w, _ = columns[0].shape
+    gap = max(1, h // 14)
+    sheet = np.ones((n * (h + gap) - gap, len(columns) * (w + gap) + gap, 3))
+    for j, images in enumerate(columns):
+        scaled = images / 255.0 if images.dtype == np.uint8 else images  # one channel spreads to three
+        left = j * (w + gap) + (2 * gap if j else 0)
+        for i in range(n):
+            sheet[i * (h + gap) : i * (h + gap) + h, left : left + w] = scaled[i]
+    drawing, (axis,) = figure(width=sheet.shape[1] / 40, height=sheet.shape[0] / 40)
+    axis.set_axis_off()
+    axis.imshow(sheet, interpolation="nearest", vmin=0, vmax=1)
     write(drawing, path)
 
 

@@ -60,7 +60,7 @@ class Generator:
     def normal(self, shape: Shape, mean: float = 0.0, std: float = 1.0) -> npt.NDArray[np.float32]:
         """float32, normally distributed: ``mean + std * quantile(u)``, with u from 32 random bits."""
         unit = (self.bits(shape) + 0.5) * 2.0**-32
-        return (mean + std * _normal_quantile(unit)).astype(np.float32)
+        return (mean + std * normal_quantile(unit)).astype(np.float32)
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
         """A shuffled ``arange(n)``."""
@@ -161,7 +161,8 @@ def _log(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return exponent * math.log(2.0) + 2.0 * s * series
 
 
-def _normal_quantile(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def normal_quantile(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The inverse of the standard normal distribution, for p in (0, 1)."""
     q = p - 0.5
     r = np.sqrt(-_log(np.minimum(p, 1.0 - p)))
     tail = np.where(r <= 5.0, _ratio(_NEAR_TAIL, r - 1.6), _ratio(_FAR_TAIL, r - 5.0))

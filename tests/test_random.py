@@ -85,12 +85,12 @@ def test_normal():
     assert max((steps - cdf).max(), (cdf - steps + 1 / len(cdf)).max()) * math.sqrt(len(cdf)) < 2.5
 
 
-def test_the_normal_quantile_is_the_inverse_of_the_distribution():
-    from minidnn.random import _normal_quantile
+def test_thenormal_quantile_is_the_inverse_of_the_distribution():
+    from minidnn.random import normal_quantile
 
     p = np.concatenate([[2.0**-33, 1 - 2.0**-33, 0.075, 0.925, 0.5], np.linspace(1e-6, 1 - 1e-6, 1001)])
     expected = np.array([statistics.NormalDist().inv_cdf(value) for value in p])
-    assert np.allclose(_normal_quantile(p), expected, rtol=1e-14, atol=1e-15)
+    assert np.allclose(normal_quantile(p), expected, rtol=1e-14, atol=1e-15)
 
 
 def test_a_state_continues_where_it_was_taken():

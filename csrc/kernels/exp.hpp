@@ -90,7 +90,7 @@ MINIDNN_INLINE float log1p_unit(float x) {
 MINIDNN_INLINE float log(float x) {
   const std::int32_t bits = to_bits(x);
   const std::int32_t n = (bits - 0x3f3504f3) >> 23;  // x = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2))
-  const float f = from_bits(bits - (n << 23)) - 1.0f, k = static_cast<float>(n);
+  const float f = from_bits(bits - n * (1 << 23)) - 1.0f, k = static_cast<float>(n);
   return (log1p_tail(f) + k * kLog2Low) + f + k * kLog2High;
 }
 

@@ -137,8 +137,9 @@ struct One {
   float operator()(float) const { return 1.0f; }
 };
 struct Power {
+  static constexpr float kSmallest = 1.17549435e-38f;  // a denormal's power counts as 0
   float exponent;
-  float operator()(float x) const { return x > 0 ? exp(exponent * log(x)) : 0.0f; }
+  float operator()(float x) const { return x >= kSmallest ? exp(exponent * log(x)) : 0.0f; }
 };
 
 template <class P>

@@ -1,5 +1,6 @@
 """Real data, and batches of it."""
 
+from minidnn.data import augment
 from minidnn.data.batches import batches
 from minidnn.data.datasets import ArrayDataset, Splits
 from minidnn.data.idx import IdxError, load_idx, save_idx
@@ -9,6 +10,7 @@ __all__ = [
     "ArrayDataset",
     "IdxError",
     "Splits",
+    "augment",
     "batches",
     "load_idx",
     "load_mnist",

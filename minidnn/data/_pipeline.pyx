@@ -6,6 +6,7 @@ A function takes what it reads and returns an array of its own, so that shapes c
 """
 
 from cython cimport view
+from libc.math cimport floorf
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -140,3 +141,79 @@ def gather_labels(const int64_t[:] labels, const int64_t[::1] order):
         for i in range(order.shape[0]):
             y[i] = labels[order[i]]
     return gathered
+
+
+# Augmentation
+
+def example_bits(const int64_t[::1] examples, uint32_t n, uint64_t seed, uint32_t stream, uint64_t draw, uint32_t place):
+    words = np.empty((examples.shape[0], n), np.uint32)
+    cdef uint32_t[:, ::1] out = words
+    cdef Py_ssize_t i, j, last
+    cdef Block block
+    with nogil:
+        for i in range(examples.shape[0]):
+            for j in range(0, n, 4):
+                block.w0, block.w1 = <uint32_t> examples[i], place + 256 * <uint32_t> (j // 4)
+                block.w2, block.w3 = <uint32_t> draw, stream ^ <uint32_t> 0x61756721
+                block = _philox(block, <uint32_t> seed, <uint32_t> (seed >> 32))
+                last = n - j
+                out[i, j] = block.w0
+                if last > 1:
+                    out[i, j + 1] = block.w1
+                if last > 2:
+                    out[i, j + 2] = block.w2
+                if last > 3:
+                    out[i, j + 3] = block.w3
+    return words
+
+
+cdef inline float _pixel(
+    const float* image, Py_ssize_t h, Py_ssize_t w, Py_ssize_t c, Py_ssize_t row, Py_ssize_t column, Py_ssize_t k, float fill
+) noexcept nogil:
+    if 0 <= row < h and 0 <= column < w:
+        return image[(row * w + column) * c + k]
+    return fill
+
+
+def resample(
+    const float[:, :, :, ::1] images, const float[:, :, ::1] maps, const float[:, :, :, ::1] fields, float fill
+):
+    cdef Py_ssize_t n = images.shape[0], h = images.shape[1], w = images.shape[2], c = images.shape[3]
+    cdef Py_ssize_t i, row, column, k, top, left
+    cdef float y, x, source_y, source_x, floor_y, floor_x, dy, dx, upper, lower
+    cdef float one = 1  # a plain 1 would make the arithmetic double
+    cdef const float* image
+    if maps.shape[0] != n or maps.shape[1] != 2 or maps.shape[2] != 3:
+        raise ValueError(f"resample: maps must be ({n}, 2, 3)")
+    if fields.shape[0] != 0 and (
+        fields.shape[0] != n or fields.shape[1] != 2 or fields.shape[2] != h or fields.shape[3] != w
+    ):
+        raise ValueError(f"resample: fields must be ({n}, 2, {h}, {w}), or empty")
+    resampled = np.empty((n, h, w, c), np.float32)
+    cdef float[:, :, :, ::1] out = resampled
+    cdef bint displaced = fields.shape[0] != 0
+    with nogil:
+        for i in range(n if h * w * c > 0 else 0):
+            image = &images[i, 0, 0, 0]
+            for row in range(h):
+                for column in range(w):
+                    y, x = <float> row, <float> column
+                    if displaced:
+                        y, x = y + fields[i, 0, row, column], x + fields[i, 1, row, column]
+                    source_y = maps[i, 0, 0] * y + maps[i, 0, 1] * x + maps[i, 0, 2]
+                    source_x = maps[i, 1, 0] * y + maps[i, 1, 1] * x + maps[i, 1, 2]
+                    # Far outside there is nothing but fill, and no integer that could hold the place.
+                    if not (-2 < source_y < h + 1 and -2 < source_x < w + 1):
+                        for k in range(c):
+                            out[i, row, column, k] = fill
+                        continue
+                    floor_y, floor_x = floorf(source_y), floorf(source_x)
+                    dy, dx = source_y - floor_y, source_x - floor_x
+                    top, left = <Py_ssize_t> floor_y, <Py_ssize_t> floor_x
+                    for k in range(c):
+                        upper = _pixel(image, h, w, c, top, left, k, fill) * (one - dx) + _pixel(
+                            image, h, w, c, top, left + 1, k, fill) * dx
+                        lower = _pixel(image, h, w, c, top + 1, left, k, fill) * (one - dx) + _pixel(
+                            image, h, w, c, top + 1, left + 1, k, fill) * dx
+                        out[i, row, column, k] = upper * (one - dy) + lower * dy
+    return resampled

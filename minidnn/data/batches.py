@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minidnn.checks import positive_integer
+from minidnn.data.augment.compose import Augment
 from minidnn.data.datasets import ArrayDataset
 from minidnn.data.pipeline import gather, gather_labels, permutation
 from minidnn.data.types import Floats32, Indices
@@ -12,7 +13,11 @@ from minidnn.random import Generator, default_generator
 
 
 def batches(
-    dataset: ArrayDataset, batch_size: int, rng: Generator | None = None, drop_last: bool = False
+    dataset: ArrayDataset,
+    batch_size: int,
+    rng: Generator | None = None,
+    drop_last: bool = False,
+    augment: Augment | None = None,
 ) -> Iterator[tuple[Floats32, Indices]]:
     """One epoch: every example once, in an order that is one draw of ``rng``.
 
@@ -20,6 +25,7 @@ def batches(
         batch_size: examples in a batch, at least 1.
         rng: the default generator where it is None.
         drop_last: leave out the last batch if it is smaller than the others.
+        augment: makes new images of those of each batch; see `minidnn.data.augment`.
 
     Returns:
         An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255, and int64 (batch,).
@@ -29,12 +35,10 @@ def batches(
         ValueError: batch_size < 1.
     """
     batch_size = positive_integer("batches", "batch_size", batch_size)
-    order = permutation(len(dataset), *(rng or default_generator()).next_key())
+    key = (rng or default_generator()).next_key()
+    order = permutation(len(dataset), *key)
     end = len(order) - len(order) % batch_size if drop_last else len(order)
-    return _gathered(dataset, order[:end], batch_size)
-
-
-def _gathered(dataset: ArrayDataset, order: Indices, batch_size: int) -> Iterator[tuple[Floats32, Indices]]:
-    for start in range(0, len(order), batch_size):
-        part = order[start : start + batch_size]
-        yield gather(dataset.x, part), gather_labels(dataset.y, part)
+    parts = (order[start : start + batch_size] for start in range(0, end, batch_size))
+    if augment is None:
+        return ((gather(dataset.x, part), gather_labels(dataset.y, part)) for part in parts)
+    return ((augment(gather(dataset.x, part), part, key), gather_labels(dataset.y, part)) for part in parts)

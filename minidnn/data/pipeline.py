@@ -8,6 +8,7 @@ from types import ModuleType
 
 from minidnn.data import reference_pipeline
 from minidnn.data.types import Bytes, Floats32, Indices
+from minidnn.reference.types import Words
 
 _compiled: ModuleType
 try:
@@ -68,3 +69,15 @@ def gather_labels(labels: Indices, order: Indices) -> Indices:
     """
     y: Indices = _loops().gather_labels(labels, order)
     return y
+
+
+def example_bits(examples: Indices, n: int, key: tuple[int, int, int], place: int) -> Words:
+    """``n`` random words for each example; see `minidnn.data.reference_pipeline`."""
+    words: Words = _loops().example_bits(examples, n, *key, place)
+    return words
+
+
+def resample(images: Floats32, maps: Floats32, fields: Floats32, fill: float) -> Floats32:
+    """Images read at other places; see `minidnn.data.reference_pipeline`."""
+    resampled: Floats32 = _loops().resample(images, maps, fields, fill)
+    return resampled

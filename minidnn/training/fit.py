@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from minidnn import data
 from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
+from minidnn.data.augment import Augment
+from minidnn.data.types import Floats32, Indices
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.random import Generator
@@ -19,6 +21,8 @@ from minidnn.training.history import History
 from minidnn.training.interrupt import stop_on_interrupt
 from minidnn.training.progress import Progress
 from minidnn.training.run import Callback, Loss, Run
+
+Batches = Iterator[tuple[Floats32, Indices]]
 
 
 class NonFiniteError(ArithmeticError):
@@ -36,6 +40,7 @@ def fit(
     valid: ArrayDataset | None = None,
     callbacks: Sequence[Callback] = (),
     rng: Generator | None = None,
+    augment: Augment | None = None,
     progress: bool = True,
 ) -> History:
     """Trains the model; every epoch visits the examples once, in a new random order.
@@ -50,6 +55,7 @@ def fit(
         valid: evaluated after each epoch.
         callbacks: see `Callback`.
         rng: draws the orders; the default generator where it is None.
+        augment: makes new images of those of each batch; see `minidnn.data.augment`.
         progress: show a progress bar on a terminal, a line for each epoch elsewhere.
 
     Returns:
@@ -73,7 +79,7 @@ def fit(
                 callback.on_fit_begin(run)
             while run.epoch < epochs and not run.stopping:
                 run.epoch += 1
-                _epoch(run, callbacks, rng)
+                _epoch(run, callbacks, data.batches(train, batch_size, rng, augment=augment))
         finally:
             run.history.stopped = run.stopping
             for module, mode in modes:
@@ -83,11 +89,11 @@ def fit(
     return run.history
 
 
-def _epoch(run: Run, callbacks: Sequence[Callback], rng: Generator | None) -> None:
+def _epoch(run: Run, callbacks: Sequence[Callback], batches: Batches) -> None:
     run.model.train()
     start = time.perf_counter()
     lr, seen, loss_sum, accuracy_sum = run.optimizer.lr, 0, 0.0, 0.0
-    for x, y in data.batches(run.train, run.batch_size, rng):
+    for x, y in batches:
         logits = _step(run, x, y)
         seen += len(y)
         loss_sum += run.loss * len(y)

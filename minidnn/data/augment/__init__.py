@@ -1,0 +1,26 @@
+"""Data augmentation, on the fly: realistic new instances from those there are.
+
+augmentation = augment.Augment([augment.shift(2), augment.rotate(15), augment.elastic(34, 4)], image_shape=(28, 28))
+training.fit(model, train, ..., augment=augmentation)
+"""
+
+from minidnn.data.augment.colour import brightness, contrast, hue, noise, saturation
+from minidnn.data.augment.compose import Augment, contact_sheet
+from minidnn.data.augment.geometry import crop, elastic, flip, rotate, shear, shift, zoom
+
+__all__ = [
+    "Augment",
+    "brightness",
+    "contact_sheet",
+    "contrast",
+    "crop",
+    "elastic",
+    "flip",
+    "hue",
+    "noise",
+    "rotate",
+    "saturation",
+    "shear",
+    "shift",
+    "zoom",
+]

@@ -1,0 +1,144 @@
+"""A list of transformations as one function of a batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minidnn.checks import positive_integer
+from minidnn.data.augment import colour, geometry
+from minidnn.data.augment.geometry import Floats
+from minidnn.data.pipeline import example_bits, resample
+from minidnn.data.types import Bytes, Floats32, Indices
+
+Geometric = geometry.shift | geometry.rotate | geometry.zoom | geometry.shear | geometry.flip | geometry.crop
+OfValue = colour.brightness | colour.contrast | colour.saturation | colour.hue
+Transformation = Geometric | OfValue | geometry.elastic | colour.noise
+
+
+class Augment:
+    """Makes new images of old ones, each time others: a function of (seed, epoch, example) alone.
+
+    Neither the order of the examples nor the size of the batches nor threads change a byte of what comes out.
+
+    Args:
+        transformations: the geometric ones act first, as one interpolation (elastic displacements before the others,
+            which act in the order of the list); then those of value, in the order of the list.
+        image_shape: (h, w) of grey images, (h, w, 3) of RGB ones.
+        fill: what comes in from outside, in [0, 1].
+
+    Raises:
+        TypeError: something in the list is not one of this package's transformations.
+        ValueError: an image_shape or fill that makes no sense.
+    """
+
+    def __init__(self, transformations: Sequence[Any], image_shape: tuple[int, ...], fill: float = 0.0) -> None:
+        for i, transformation in enumerate(transformations):
+            if not isinstance(transformation, Transformation):
+                kind = type(transformation).__name__
+                raise TypeError(f"Augment: transformations[{i}] is a {kind}, must be one of minidnn.data.augment")
+        if len(image_shape) not in (2, 3) or (len(image_shape) == 3 and image_shape[2] not in (1, 3)):
+            raise ValueError(f"Augment: image_shape must be (h, w), (h, w, 1) or (h, w, 3), got {image_shape}")
+        h, w, c = (*image_shape, 1)[:3]
+        self.height = positive_integer("Augment", "image_shape[0]", h)
+        self.width = positive_integer("Augment", "image_shape[1]", w)
+        self.channels = int(c)
+        if not 0 <= fill <= 1:
+            raise ValueError(f"Augment: fill must be in [0, 1], got {fill}")
+        self.transformations: tuple[Transformation, ...] = tuple(transformations)
+        self.fill = float(fill)
+
+    def __repr__(self) -> str:
+        shape = (self.height, self.width, self.channels)
+        return f"Augment({list(self.transformations)}, image_shape={shape}, fill={self.fill})"
+
+    def __call__(self, x: Floats32 | Bytes, examples: Indices, key: tuple[int, int, int]) -> Any:
+        """The batch, changed.
+
+        Args:
+            x: images of these examples, in any shape (n, ...) that holds them; float32 in [0, 1], or uint8.
+            examples: int64 (n,), the number of each in its data set.
+            key: (seed, stream, epoch).
+
+        Returns:
+            A new array of x's shape and dtype.
+
+        Raises:
+            TypeError: another dtype.
+            ValueError: other shapes.
+        """
+        if x.dtype not in (np.float32, np.uint8):
+            raise TypeError(f"Augment: x is {x.dtype}, must be float32 or uint8")
+        pixels = self.height * self.width * self.channels
+        if x.ndim == 0 or x.size != len(x) * pixels or examples.shape != x.shape[:1]:
+            shape = (self.height, self.width, self.channels)
+            raise ValueError(f"Augment: x has shape {x.shape} and examples {examples.shape}, images have {shape}")
+        images: Floats32 = x.astype(np.float32).reshape(len(x), self.height, self.width, self.channels)
+        if x.dtype == np.uint8:
+            images /= np.float32(255)
+        made = self._of_values(self._of_places(images, examples, key), examples, key).reshape(x.shape)
+        return np.rint(made * np.float32(255)).astype(np.uint8) if x.dtype == np.uint8 else made
+
+    def _of_places(self, images: Floats32, examples: Indices, key: tuple[int, int, int]) -> Floats32:
+        shape, n = (self.height, self.width), len(images)
+        total: Floats | None = None
+        fields: Floats32 | None = None
+        for place, transformation in enumerate(self.transformations):
+            if isinstance(transformation, geometry.elastic):
+                more = transformation.fields(examples, shape, key, place)
+                fields = more if fields is None else fields + more
+            elif isinstance(transformation, Geometric):
+                maps = transformation.maps(_uniform(examples, key, place), shape)
+                total = maps if total is None else total @ maps
+        if total is None and fields is None:
+            return images
+        if total is None:
+            total = np.tile(np.eye(3), (n, 1, 1))
+        nothing = np.empty((0, 2, *shape), np.float32)
+        return resample(images, self._about_centre(total), nothing if fields is None else fields, self.fill)
+
+    def _about_centre(self, maps: Floats) -> Floats32:
+        """From coordinates about the centre to rows and columns."""
+        centre = (np.array([self.height, self.width]) - 1) / 2
+        offset = maps[:, :2, 2] + centre - (maps[:, :2, :2] @ centre)
+        return np.concatenate([maps[:, :2, :2], offset[:, :, np.newaxis]], axis=2).astype(np.float32)
+
+    def _of_values(self, images: Floats32, examples: Indices, key: tuple[int, int, int]) -> Floats32:
+        for place, transformation in enumerate(self.transformations):
+            if isinstance(transformation, OfValue):
+                images = transformation.apply(images, _uniform(examples, key, place))
+            elif isinstance(transformation, colour.noise):
+                images = transformation.add(images, examples, key, place)
+        return images
+
+
+def _uniform(examples: Indices, key: tuple[int, int, int], place: int) -> Floats:
+    """Four numbers in [0, 1) for each example."""
+    return (example_bits(examples, 4, key, place) >> np.uint32(8)).astype(np.float64) * 2.0**-24
+
+
+def contact_sheet(
+    augment: Augment, x: Floats32 | Bytes, path: str | os.PathLike[str], columns: int = 10, seed: int = 0
+) -> None:
+    """Draws each image of x, and to its right what the augmentation makes of it in ``columns`` epochs.
+
+    Args:
+        x: a few images.
+        path: the picture.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        ValueError: no images, or another shape.
+        OSError: the file cannot be written.
+    """
+    from minidnn import plot
+
+    if not len(x):
+        raise ValueError("contact_sheet: there are no images")
+    shape = (len(x), augment.height, augment.width, augment.channels)
+    examples = np.arange(len(x))
+    epochs = [augment(x, examples, (seed, 0, epoch)).reshape(shape) for epoch in range(columns)]
+    plot.image_grid([np.asarray(x).reshape(shape), *epochs], path)
