@@ -85,6 +85,45 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
     write(drawing, path)
 
 
+Curve = tuple[Sequence[float], Sequence[float]]
+
+
+def lines(
+    curves: Mapping[str, Curve],
+    path: str | os.PathLike[str],
+    x_label: str,
+    y_label: str,
+    *,
+    log_x: bool = False,
+    log_y: bool = False,
+    mark: float | None = None,
+) -> None:
+    """Draws curves (x, y) by name.
+
+    Args:
+        mark: an x to point out.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        OSError: the file cannot be written.
+    """
+    drawing, (axis,) = figure(width=6.0)
+    for i, (name, (x, y)) in enumerate(curves.items()):
+        axis.plot(x, y, color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.6)
+    if log_x:
+        axis.set_xscale("log")
+    if log_y:
+        axis.set_yscale("log")
+    if mark is not None:
+        axis.axvline(mark, color=INK, linewidth=1, linestyle=":")
+        axis.annotate(f" {mark:.2g}", (mark, 0.95), xycoords=("data", "axes fraction"), fontsize=9, color=INK)
+    axis.set_xlabel(x_label, color=INK, fontsize=9)
+    axis.set_ylabel(y_label, color=INK, fontsize=9)
+    if len(curves) > 1:
+        axis.legend(frameon=False, fontsize=9, labelcolor=INK)
+    write(drawing, path)
+
+
 def image_grid(columns: Sequence[Any], path: str | os.PathLike[str]) -> None:
     """Draws images side by side: the first column of (n, h, w, c) in [0, 1] or bytes, then the others.
 

@@ -335,7 +335,14 @@ def record(data: Any, parents: tuple[Tensor, ...], backward: Rule, reads: tuple[
         result.requires_grad = False
         result._parents = ()
         result._backward = None
+    if watchers:
+        for watch in watchers:
+            watch(result, backward.__qualname__.split(".")[0])
     return result
+
+
+watchers: list[Callable[[Tensor, str], None]] = []
+"""Called with each recorded result and the name of its op; see `minidnn.training.nan_guard`."""
 
 
 def as_tensor(value: Any) -> Tensor:

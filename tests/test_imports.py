@@ -13,20 +13,19 @@ PACKAGE = Path(minidnn.__file__).parent
 
 # Each may import those before it, never those behind it.
 LAYERS = [
-    ("reference", "_core", "files"),
+    ("reference", "_core", "files", "plot"),
     ("kernels",),
     ("tensor", "config", "random"),
     ("ops", "checks"),
     ("gradients",),
     ("schedules", "nn", "optim", "data"),
-    ("reuse", "training", "deploy"),
-    ("plot",),
+    ("recipes", "reuse", "training", "deploy"),
     ("cli",),
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-# Within a function, and so at call time only.
-LATE = {("random", "data"), ("tensor", "ops"), ("training", "plot")}
+# At call time only, or for the types only.
+LATE = {("random", "data"), ("tensor", "ops"), ("plot", "training")}
 
 
 def imports(tree):

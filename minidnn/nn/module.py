@@ -65,6 +65,10 @@ class Module:
         for name, child in self.children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Every parameter and buffer, by path; one that is shared comes once."""
+        return dict(self._named_tensors())
+
     def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         seen: set[int] = set()
         for path, module in self.named_modules():
@@ -149,7 +153,7 @@ class Module:
         Raises:
             ValueError: paths or shapes do not match; the message lists all that is missing, unexpected or misshapen.
         """
-        tensors = dict(self._named_tensors())
+        tensors = self.tensors()
         arrays = {path: np.asarray(value) for path, value in state.items() if strict or path in tensors}
         faults = [f"missing {path}" for path in tensors if strict and path not in arrays]
         faults += [f"unexpected {path}" for path in arrays if path not in tensors]

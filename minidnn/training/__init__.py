@@ -1,16 +1,37 @@
 """Training: the loop, what it leaves behind, and what may look on."""
 
+from minidnn.training.anomaly import AnomalyError, DetectAnomaly, nan_guard
+from minidnn.training.averaging import AverageWeights
+from minidnn.training.early_stopping import EarlyStopping
 from minidnn.training.evaluate import Evaluation, evaluate
 from minidnn.training.fit import NonFiniteError, fit
 from minidnn.training.history import History
+from minidnn.training.loggers import CSVLogger, TensorBoard
+from minidnn.training.plateau import ReduceOnPlateau
+from minidnn.training.predict import Spread, predict
+from minidnn.training.rates import RangeTest, RateComparison, compare_rates, lr_range_test
 from minidnn.training.run import Callback, Run
 
 __all__ = [
+    "AnomalyError",
+    "AverageWeights",
+    "CSVLogger",
     "Callback",
+    "DetectAnomaly",
+    "EarlyStopping",
     "Evaluation",
     "History",
     "NonFiniteError",
+    "RangeTest",
+    "RateComparison",
+    "ReduceOnPlateau",
     "Run",
+    "Spread",
+    "TensorBoard",
+    "compare_rates",
     "evaluate",
     "fit",
+    "lr_range_test",
+    "nan_guard",
+    "predict",
 ]

@@ -16,6 +16,7 @@ from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.random import Generator
 from minidnn.tensor import Tensor
+from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.evaluate import evaluate
 from minidnn.training.history import History
 from minidnn.training.interrupt import stop_on_interrupt
@@ -127,11 +128,21 @@ def _step(run: Run, x: Any, y: Any) -> Tensor:
     run.loss = loss.item()
     if not math.isfinite(run.loss):
         raise NonFiniteError(
-            f"fit: the loss of step {run.step + 1} (epoch {run.epoch}) is {run.loss}; try a smaller learning rate (now "
-            f"{run.optimizer.lr:g}) and look for values in the data that are not finite"
+            f"fit: the loss of step {run.step + 1} (epoch {run.epoch}) is {run.loss}: {_culprit(run, x, y)}. Try a "
+            f"smaller learning rate (now {run.optimizer.lr:g}), or training.DetectAnomaly"
         )
     run.optimizer.zero_grad()
     loss.backward()
     run.optimizer.step()
     run.step += 1
     return logits
+
+
+def _culprit(run: Run, x: Any, y: Any) -> str:
+    """What `nan_guard` says when the step is tried again."""
+    try:
+        with nan_guard(run.model):
+            run.loss_function(run.model(x), y)
+    except AnomalyError as error:
+        return str(error)
+    return "not finite only in the sum with the penalties"

@@ -1,0 +1,96 @@
+"""Finding where a number stopped being finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+
+from minidnn import tensor
+from minidnn.nn import Module
+from minidnn.reference.types import Array
+from minidnn.tensor import Rule, Tensor
+from minidnn.training.run import Callback, Run
+
+
+class AnomalyError(ArithmeticError):
+    """An op's output or gradient is not finite; the message names the layer, the op and the first place."""
+
+
+@contextmanager
+def nan_guard(model: Module | None = None) -> Iterator[None]:
+    """Within it each op's output, and each gradient on its way back, is looked at; the first that is not finite raises.
+
+    Costs a look at every array while it is on, and nothing while it is off.
+
+    Args:
+        model: whose layers the message shall name.
+
+    Raises:
+        AnomalyError: from the op or the `backward` at fault.
+    """
+    inside: list[str] = []  # the layers being run, the innermost last
+
+    def watch(result: Tensor, op: str) -> None:
+        layer = inside[-1] if inside else ""
+        _look(result.data, f"the output of {op}", layer)
+        if result._backward is not None:
+            result._backward = _checked(result._backward, op, layer)
+
+    with ExitStack() as undo:
+        for path, module in model.named_modules() if model is not None else ():
+            module.forward = _announced(module.forward, path or module.label, inside)  # type: ignore[method-assign, assignment]
+            undo.callback(vars(module).pop, "forward")
+        tensor.watchers.append(watch)
+        undo.callback(tensor.watchers.remove, watch)
+        yield
+
+
+def _announced(forward: Callable[[Tensor], Tensor], name: str, inside: list[str]) -> Callable[[Tensor], Tensor]:
+    """The same forward, which says where we are while it runs."""
+
+    def call(x: Tensor) -> Tensor:
+        inside.append(name)
+        try:
+            return forward(x)
+        finally:
+            inside.pop()
+
+    return call
+
+
+def _checked(rule: Rule, op: str, layer: str) -> Rule:
+    """The same backward rule, whose gradients are looked at."""
+
+    def call(dy: Array) -> tuple[Array | None, ...]:
+        gradients = rule(dy)
+        for gradient in gradients:
+            if gradient is not None:
+                _look(gradient, f"a gradient of {op}", layer)
+        return gradients
+
+    call.__qualname__ = op
+    return call
+
+
+def _look(array: Array, what: str, layer: str) -> None:
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    wrong = np.argwhere(~finite)
+    place = tuple(int(i) for i in wrong[0])
+    where = f" in layer {layer}" if layer else ""
+    count = "1 value that is" if len(wrong) == 1 else f"{len(wrong)} values that are"
+    raise AnomalyError(f"{what}{where} has {count} not finite; the first, at {place}, is {array[place]}")
+
+
+class DetectAnomaly(Callback):
+    """Trains under `nan_guard`, so that the run ends with the name of the first layer and op at fault."""
+
+    def on_fit_begin(self, run: Run) -> None:
+        self._guard = ExitStack()
+        self._guard.enter_context(nan_guard(run.model))
+
+    def on_fit_end(self, run: Run) -> None:
+        self._guard.close()

@@ -1,0 +1,60 @@
+"""The average of the weights along the way."""
+
+from __future__ import annotations
+
+from minidnn.checks import number, positive_integer
+from minidnn.reference.types import Array
+from minidnn.training.evaluate import evaluate
+from minidnn.training.run import Callback, Run
+
+
+class AverageWeights(Callback):
+    """Keeps ``average = decay * average + (1 - decay) * weights`` and leaves the model with it.
+
+    Polyak & Juditsky 1992: the path of stochastic descent wobbles about a valley; its mean lies nearer the floor.
+    Buffers, such as running statistics, are averaged too. With a validation set each row gets ``average_valid_loss``
+    and ``average_valid_accuracy``.
+
+    Args:
+        decay: in [0, 1).
+        every: steps from one contribution to the next, at least 1; the mean reaches back over about
+            ``every / (1 - decay)`` steps.
+        start: the step before which nothing is averaged.
+
+    Raises:
+        TypeError, ValueError: an argument out of range.
+    """
+
+    def __init__(self, decay: float = 0.99, every: int = 10, start: int = 0) -> None:
+        self.decay = number("AverageWeights", "decay", decay, below=1.0)
+        self.every = positive_integer("AverageWeights", "every", every)
+        self.start = start
+        self.average: dict[str, Array] = {}
+
+    def on_fit_begin(self, run: Run) -> None:
+        self.average = {}
+
+    def on_step_end(self, run: Run) -> None:
+        if run.step < self.start or run.step % self.every:
+            return
+        if not self.average:
+            self.average = run.model.state_dict()
+            return
+        for path, value in run.model.tensors().items():
+            average = self.average[path]
+            average += average.dtype.type(1 - self.decay) * (value.data - average)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.valid is None or not self.average:
+            return
+        own = run.model.state_dict()
+        run.model.load_state_dict(self.average)
+        try:
+            loss, accuracy = evaluate(run.model, run.valid, run.loss_function)
+        finally:
+            run.model.load_state_dict(own)
+        run.row["average_valid_loss"], run.row["average_valid_accuracy"] = loss, accuracy
+
+    def on_fit_end(self, run: Run) -> None:
+        if self.average:
+            run.model.load_state_dict(self.average)

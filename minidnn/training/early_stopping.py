@@ -1,0 +1,56 @@
+"""Stopping when the validation set says so."""
+
+from __future__ import annotations
+
+from minidnn.reference.types import Array
+from minidnn.training.run import Run
+from minidnn.training.watching import Monitor, Watcher
+
+
+class EarlyStopping(Watcher):
+    """Ends the run when nothing better was seen for a while, and gives back the winner (Prechelt 1998).
+
+    The chapter's form: evaluate at regular intervals (every 50 steps), keep a snapshot of the winner, count the steps
+    since then and stop at a limit (2,000). The winner's parameters and buffers are put back on every way out: patience,
+    the last epoch, Ctrl-C, an error. ``history.stopped`` says why and where.
+
+    Args:
+        patience: steps where every is given, else epochs.
+        every: steps from one evaluation to the next; None for each epoch's end.
+        monitor: "valid_loss" or "valid_accuracy".
+        min_delta: by how much it must be better.
+
+    Attributes:
+        best, best_step, best_epoch: the winner.
+
+    Raises:
+        TypeError, ValueError: an argument out of range; fit without a validation set.
+    """
+
+    def __init__(
+        self,
+        patience: int = 2000,
+        every: int | None = 50,
+        monitor: Monitor = "valid_loss",
+        min_delta: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, every, patience, min_delta)
+        self._winner: dict[str, Array] = {}
+
+    def on_fit_begin(self, run: Run) -> None:
+        super().on_fit_begin(run)
+        self._winner = {}
+
+    def on_check(self, run: Run, better: bool, waited: int) -> None:
+        if better:
+            self._winner = run.model.state_dict()
+        elif waited >= self.patience:
+            unit = "epochs" if self.every is None else "steps"
+            run.stop(
+                f"no better {self.monitor} than {self.best:.6g} (step {self.best_step}, epoch {self.best_epoch}) "
+                f"for {waited} {unit}"
+            )
+
+    def on_fit_end(self, run: Run) -> None:
+        if self._winner:
+            run.model.load_state_dict(self._winner)

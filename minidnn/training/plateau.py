@@ -1,0 +1,67 @@
+"""Performance scheduling: the learning rate falls when the validation error stops falling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minidnn.checks import number
+from minidnn.optim.optimizer import Rate
+from minidnn.training.run import Run
+from minidnn.training.watching import Monitor, Watcher
+
+
+class ReduceOnPlateau(Watcher):
+    """Multiplies the learning rate by ``factor`` each time nothing better was seen for ``patience`` steps or epochs.
+
+    The chapter's performance scheduling (Senior et al. 2013). All groups of the optimizer follow; a group with a
+    schedule keeps it, scaled.
+
+    Args:
+        factor: in (0, 1).
+        patience: steps where every is given, else epochs.
+        min_lr: the rate never falls below this.
+        every: steps from one evaluation to the next; None for each epoch's end.
+        monitor: "valid_loss" or "valid_accuracy".
+        min_delta: by how much it must be better.
+
+    Attributes:
+        reductions: the steps at which the rate fell.
+
+    Raises:
+        TypeError, ValueError: an argument out of range; fit without a validation set.
+    """
+
+    def __init__(
+        self,
+        factor: float = 0.1,
+        patience: int = 2,
+        min_lr: float = 0.0,
+        every: int | None = None,
+        monitor: Monitor = "valid_loss",
+        min_delta: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, every, patience, min_delta)
+        if not 0 < factor < 1:
+            raise ValueError(f"ReduceOnPlateau: factor must be in (0, 1), got {factor}")
+        self.factor = factor
+        self.min_lr = number("ReduceOnPlateau", "min_lr", min_lr)
+        self.reductions: list[int] = []
+
+    def on_fit_begin(self, run: Run) -> None:
+        super().on_fit_begin(run)
+        self.reductions = []
+
+    def on_check(self, run: Run, better: bool, waited: int) -> None:
+        if waited < self.patience:
+            return
+        self._last_good += waited  # wait as long again
+        self.reductions.append(run.step)
+        for group in run.optimizer.groups:
+            group.lr = _scaled(group.lr, self.factor, self.min_lr)
+
+
+def _scaled(rate: Rate, factor: float, least: float) -> Rate:
+    if callable(rate):
+        schedule: Callable[[int], float] = rate
+        return lambda step: max(factor * schedule(step), min(least, schedule(step)))
+    return rate if rate <= least else max(factor * rate, least)

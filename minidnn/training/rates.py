@@ -1,0 +1,172 @@
+"""Finding a learning rate: several short runs, or one whose rate rises."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from minidnn import data
+from minidnn.checks import positive_integer
+from minidnn.data import ArrayDataset
+from minidnn.nn import Module, softmax_cross_entropy
+from minidnn.optim import Optimizer
+from minidnn.optim.optimizer import Rate
+from minidnn.random import Generator
+from minidnn.training.run import Loss
+
+MakeOptimizer = Callable[[Module, Rate], Optimizer]
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """The result of `lr_range_test`.
+
+    Attributes:
+        rates, losses: of each step; the losses smoothed.
+        suggested: a tenth of the rate at which the loss was lowest, before it turned.
+    """
+
+    rates: list[float]
+    losses: list[float]
+    suggested: float
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draws the loss over the rate, which is marked where suggested."""
+        from minidnn import plot
+
+        plot.lines({"loss": (self.rates, self.losses)}, path, "learning rate", "loss", log_x=True, mark=self.suggested)
+
+
+@dataclass(frozen=True)
+class RateComparison:
+    """The result of `compare_rates`.
+
+    Attributes:
+        losses: rate -> the smoothed loss of each step; shorter where it was no longer finite.
+        suggested: the rate whose loss was lowest in the end.
+    """
+
+    losses: dict[float, list[float]]
+    suggested: float
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draws all learning curves in one picture."""
+        from minidnn import plot
+
+        curves = {f"{rate:g}": (list(range(1, len(losses) + 1)), losses) for rate, losses in self.losses.items()}
+        plot.lines(curves, path, "step", "loss", log_y=True)
+
+    def __str__(self) -> str:
+        rows = [f"{rate:<10g}  {_ending(losses)}" for rate, losses in self.losses.items()]
+        return "\n".join(["rate        final loss", *rows, f"suggested: {self.suggested:g}"])
+
+
+def lr_range_test(
+    model: Module,
+    train: ArrayDataset,
+    *,
+    optimizer: MakeOptimizer,
+    loss: Loss = softmax_cross_entropy,
+    low: float = 1e-5,
+    high: float = 10.0,
+    steps: int = 200,
+    batch_size: int = 50,
+    rng: Generator | None = None,
+) -> RangeTest:
+    """One run whose rate rises exponentially from low to high (Smith 2017); the model is put back as it was.
+
+    It ends early where the loss is no longer finite, or four times its lowest.
+
+    Args:
+        optimizer: makes one: ``lambda model, lr: optim.SGD(model.parameters(), lr, momentum=0.9)``.
+        steps: at least 10.
+
+    Raises:
+        ValueError: not 0 < low < high, too few steps, or no finite loss at all.
+    """
+    if not 0 < low < high < math.inf:
+        raise ValueError(f"lr_range_test: low and high must be 0 < low < high, got {low} and {high}")
+    if positive_integer("lr_range_test", "steps", steps) < 10:
+        raise ValueError(f"lr_range_test: steps must be at least 10, got {steps}")
+    ratio = (high / low) ** (1 / (steps - 1))
+    losses = _short_run(
+        model, train, optimizer(model, lambda step: low * ratio**step), loss, steps, batch_size, rng, 4.0
+    )
+    if not losses:
+        raise ValueError(f"lr_range_test: the loss is not finite even at the lowest rate, {low}")
+    rates = [low * ratio**step for step in range(len(losses))]
+    return RangeTest(rates, losses, rates[int(np.argmin(losses))] / 10)
+
+
+def compare_rates(
+    model: Module,
+    train: ArrayDataset,
+    rates: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+    *,
+    optimizer: MakeOptimizer,
+    loss: Loss = softmax_cross_entropy,
+    steps: int = 300,
+    batch_size: int = 50,
+    seed: int = 0,
+) -> RateComparison:
+    """A short run for each rate, all from the model's weights and in one order; the model is put back as it was.
+
+    The chapter's advice: too high diverges, slightly too high learns fast and ends high, too low crawls. A run that
+    diverges is a result, not an error.
+
+    Raises:
+        ValueError: no rates, or none of them has a finite loss to the end.
+    """
+    if not rates:
+        raise ValueError("compare_rates: rates is empty")
+    runs: dict[float, list[float]] = {}
+    for rate in rates:
+        order = Generator(seed)
+        runs[rate] = _short_run(model, train, optimizer(model, rate), loss, steps, batch_size, order, give_up=math.inf)
+    endings = {rate: losses[-1] for rate, losses in runs.items() if len(losses) == steps}
+    if not endings:
+        raise ValueError("compare_rates: every rate diverged; try lower ones")
+    return RateComparison(runs, min(endings, key=lambda rate: endings[rate]))
+
+
+def _short_run(
+    model: Module,
+    train: ArrayDataset,
+    optimizer: Optimizer,
+    loss: Loss,
+    steps: int,
+    batch_size: int,
+    rng: Generator | None,
+    give_up: float,
+) -> list[float]:
+    """Smoothed losses, until they are not finite or give_up times the lowest; the model's state is put back."""
+    before, modes = model.state_dict(), [(module, module.training) for _, module in model.named_modules()]
+    epochs = (data.batches(train, batch_size, rng) for _ in itertools.count())
+    losses: list[float] = []
+    mean = 0.0
+    model.train()
+    try:
+        for step, (x, y) in enumerate(itertools.islice(itertools.chain.from_iterable(epochs), steps), start=1):
+            value = loss(model(x), y)
+            mean = 0.95 * mean + 0.05 * value.item()
+            smoothed = mean / (1 - 0.95**step)
+            if not math.isfinite(smoothed) or (losses and smoothed > give_up * min(losses)):
+                break
+            losses.append(smoothed)
+            optimizer.zero_grad()
+            (value + model.regularization_loss()).backward()
+            optimizer.step()
+    finally:
+        model.load_state_dict(before)
+        for module, mode in modes:
+            module.training = mode
+    return losses
+
+
+def _ending(losses: list[float]) -> str:
+    return f"{losses[-1]:.4f} after {len(losses)} steps" if losses else "not finite from the start"
