@@ -152,10 +152,8 @@ def test_on_fit_end_comes_after_an_error_too(mnist):
 def test_a_loss_that_is_not_finite_stops_with_advice(mnist):
     model = network()
     model.get_parameter("outputs.kernel").data[0, 0] = np.nan
-    with pytest.raises(
-        training.NonFiniteError,
-        match=r"loss of step 1 \(epoch 1\) is nan: the output of dense in layer outputs has 50 values that are not finite.*learning rate",
-    ):
+    message = r"step 1 \(epoch 1\) is nan: the output of dense in layer outputs has 50 values .* learning rate"
+    with pytest.raises(training.NonFiniteError, match=message):
         fit(model, mnist)
 
 

@@ -74,10 +74,12 @@ def fit(
     if progress:
         callbacks = [*callbacks, Progress(math.ceil(len(train) / batch_size))]
     modes = [(module, module.training) for _, module in model.named_modules()]
+    begun: list[Callback] = []
     with stop_on_interrupt(run):
         try:
             for callback in callbacks:
                 callback.on_fit_begin(run)
+                begun.append(callback)
             while run.epoch < epochs and not run.stopping:
                 run.epoch += 1
                 _epoch(run, callbacks, data.batches(train, batch_size, rng, augment=augment))
@@ -85,7 +87,7 @@ def fit(
             run.history.stopped = run.stopping
             for module, mode in modes:
                 module.training = mode
-            for callback in callbacks:
+            for callback in begun:
                 callback.on_fit_end(run)
     return run.history
 
