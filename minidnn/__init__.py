@@ -7,7 +7,8 @@ from minidnn import config, data, nn, ops, optim, random, schedules
 from minidnn.config import get_num_threads, set_num_threads, show_config
 from minidnn.kernels import use_backend
 from minidnn.random import Generator, get_rng_state, manual_seed, set_rng_state
-from minidnn.tensor import Tensor, no_grad
+from minidnn.recording import no_grad
+from minidnn.tensor import Tensor
 
 __version__ = "0.1.0"
 

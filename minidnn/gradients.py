@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.recording import no_grad
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, no_grad
+from minidnn.tensor import Tensor
 
 
 class GradientError(AssertionError):

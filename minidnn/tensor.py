@@ -2,58 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ContextDecorator
-from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from minidnn import kernels
+from minidnn.recording import Saved, freed, mode
 from minidnn.reference.types import Array
 
 Rule = Callable[[Array], tuple[Array | None, ...]]
 """A backward rule: the gradient of the output -> the gradients of the parents (None where none is wanted)."""
-
-
-class _Mode(threading.local):
-    recording = True
-
-
-_mode = _Mode()
-
-
-class no_grad(ContextDecorator):
-    """Within it nothing is recorded: no graph, no gradient, no memory held. A context manager and a decorator."""
-
-    def __enter__(self) -> None:
-        self._before = _mode.recording
-        _mode.recording = False
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _mode.recording = self._before
-
-    def _recreate_cm(self) -> no_grad:
-        return no_grad()
-
-
-class _Saved(NamedTuple):
-    """A value that a backward rule will read, and what it looked like when it was recorded."""
-
-    tensor: Tensor
-    array: Array
-    version: int
-    fingerprint: int
-
-    def changed(self) -> bool:
-        return self.tensor.version != self.version or kernels.fingerprint(self.array) != self.fingerprint
-
-
-def _freed(dy: Array) -> tuple[Array | None, ...]:
-    raise AssertionError("unreachable: backward refuses a freed graph before it calls any rule")
 
 
 class Tensor:
@@ -86,7 +45,7 @@ class Tensor:
         self.version = 0
         self._parents: tuple[Tensor, ...] = ()
         self._backward: Rule | None = None
-        self._saved: Sequence[_Saved] = ()
+        self._saved: Sequence[Saved] = ()
 
     # What it is
 
@@ -111,7 +70,7 @@ class Tensor:
         """The op that made it, or None for a leaf."""
         if self._backward is None:
             return None
-        return "freed" if self._backward is _freed else self._backward.__qualname__.split(".")[0]
+        return "freed" if self._backward is freed else self._backward.__qualname__.split(".")[0]
 
     def __repr__(self) -> str:
         parts = [f"shape={self.shape}", f"dtype={self.dtype}"]
@@ -187,7 +146,7 @@ class Tensor:
         if not retain_graph:
             for tensor in order:
                 if tensor._backward is not None:
-                    tensor._backward, tensor._parents, tensor._saved = _freed, (), ()
+                    tensor._backward, tensor._parents, tensor._saved = freed, (), ()
 
     def zero_grad(self) -> None:
         """Forgets the gradient."""
@@ -324,13 +283,13 @@ def record(data: Any, parents: tuple[Tensor, ...], backward: Rule, reads: tuple[
     result.grad = None
     result.version = 0
     result._saved = ()
-    if _mode.recording and any([parent.requires_grad for parent in parents]):  # noqa: C419 - a list is faster here
+    if mode.recording and any([parent.requires_grad for parent in parents]):  # noqa: C419 - a list is faster here
         result.data.flags.writeable = False
         result.requires_grad = True
         result._parents = parents
         result._backward = backward
         if reads:
-            result._saved = [_Saved(t, t.data, t.version, kernels.fingerprint(t.data)) for t in reads]
+            result._saved = [Saved(t, t.data, t.version, kernels.fingerprint(t.data)) for t in reads]
     else:
         result.requires_grad = False
         result._parents = ()
@@ -401,7 +360,7 @@ def _topological_order(root: Tensor) -> list[Tensor]:
 
 
 def _check_usable(tensor: Tensor) -> None:
-    if tensor._backward is _freed:
+    if tensor._backward is freed:
         raise RuntimeError(
             "backward: this graph was freed by an earlier backward(); pass retain_graph=True to the first, or compute "
             "the tensor again"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
-from minidnn.tensor import no_grad
+from minidnn.recording import no_grad
 from minidnn.training.run import Loss
 
 

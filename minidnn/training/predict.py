@@ -9,8 +9,9 @@ import numpy as np
 
 from minidnn.checks import positive_integer
 from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module
+from minidnn.recording import no_grad
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, no_grad
+from minidnn.tensor import Tensor
 
 
 class Spread(NamedTuple):
