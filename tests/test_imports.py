@@ -13,9 +13,9 @@ PACKAGE = Path(minidnn.__file__).parent
 
 # Each may import those before it, never those behind it.
 LAYERS = [
-    ("reference", "_core", "files", "plot", "recording"),
+    ("reference", "_core", "files", "plot"),
     ("kernels",),
-    ("tensor", "config", "random"),
+    ("recording", "tensor", "config", "random"),
     ("ops", "checks"),
     ("gradients",),
     ("schedules", "nn", "optim", "data"),
