@@ -124,6 +124,35 @@ def lines(
     write(drawing, path)
 
 
+def reproduction(
+    published: Mapping[int, float], runs: Sequence[Sequence[float]], path: str | os.PathLike[str], title: str
+) -> None:
+    """Draws test accuracies over the epochs: the published ones, and the median and range of ours.
+
+    Args:
+        published: epoch -> accuracy.
+        runs: for each seed the accuracy after every epoch.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        OSError: the file cannot be written.
+    """
+    ours = np.asarray(runs)
+    epochs = np.arange(1, ours.shape[1] + 1)
+    drawing, (axis,) = figure(width=6.0)
+    axis.fill_between(epochs, ours.min(axis=0), ours.max(axis=0), color=COLOURS[0], alpha=0.2, linewidth=0)
+    label = f"minidnn, median and range of {len(runs)}"
+    axis.plot(epochs, np.median(ours, axis=0), color=COLOURS[0], label=label, linewidth=1.8)
+    shown = {epoch: accuracy for epoch, accuracy in published.items() if epoch <= len(epochs)}
+    style = "o--" if len(shown) > 2 else "o"
+    axis.plot(list(shown), list(shown.values()), style, color=COLOURS[1], label="published", linewidth=1.2)
+    axis.set_xlabel("epoch", color=INK, fontsize=9)
+    axis.set_title(f"{title}: test accuracy", color=INK, fontsize=10, loc="left")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
+    write(drawing, path)
+
+
 def image_grid(columns: Sequence[Any], path: str | os.PathLike[str]) -> None:
     """Draws images side by side: the first column of (n, h, w, c) in [0, 1] or bytes, then the others.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import minidnn
-from minidnn.cli import main
+from minidnn.cli import main, reproduce
 
 COMMAND = Path(sysconfig.get_path("scripts")) / ("minidnn.exe" if os.name == "nt" else "minidnn")
 
@@ -98,3 +98,35 @@ def test_without_matplotlib_it_says_how_to_get_the_picture(in_folder, monkeypatc
     assert main(["train", "--epochs", "1", "--hidden", "5", "--batch-size", "500"]) == 0
     assert 'pip install "minidnn[plot]"' in capsys.readouterr().out
     assert (in_folder / "runs/train/model.safetensors").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "ftrl"])
+def test_train_with_other_optimizers_takes_their_own_rates(in_folder, capsys, optimizer):
+    assert main(["train", "--epochs", "1", "--hidden", "5", "--batch-size", "500", "--optimizer", optimizer]) == 0
+    assert f"{optimizer}, constant(lr=0.001), batches of 500" in capsys.readouterr().out
+
+
+def test_reproduce_prints_published_beside_ours_and_leaves_results_and_picture(in_folder):
+    pytest.importorskip("matplotlib")
+    done = call("reproduce", "l1-manual", "--seeds", "2", "--epochs", "1", folder=in_folder)
+    assert done.returncode == 0, done.stderr
+    first = next(line.split() for line in done.stdout.splitlines() if line.startswith("     1"))
+    published, median, lowest, highest = map(float, first[1:])
+    assert published == 0.8357 and 0.8 < lowest < median < highest < 0.88
+    results = json.loads((in_folder / "runs/reproduce/results.json").read_text())["experiments"]["l1-manual"]
+    assert sorted(run[0] for run in results["runs"]) == pytest.approx([lowest, highest], abs=5e-5)
+    assert results["verdict"].startswith("published lies ") and results["published"]["5"] == 0.8954
+    assert (in_folder / "runs/reproduce/l1-manual.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("finals", "verdict"), [((0.7, 0.9), "in our range"), ((0.9, 0.95), "below"), ((0.6, 0.7), "above")]
+)
+def test_the_verdict_compares_the_last_epoch(finals, verdict):
+    outcome = reproduce.Outcome("x", {1: 0.1, 2: 0.8}, [[0.5, final] for final in finals], 1.0)
+    assert verdict in outcome.verdict
+
+
+def test_reproduce_refuses_an_unknown_experiment(in_folder, capsys):
+    assert main(["reproduce", "dropuot"]) == 2
+    assert "no experiment is called 'dropuot'; there are lr-schedule, l1-manual" in capsys.readouterr().err

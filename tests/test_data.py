@@ -100,3 +100,15 @@ def test_arguments_are_checked_at_the_call():
         batches(DATASETS["bytes"], 0)
     with pytest.raises(TypeError, match="batch_size must be an integer, got float"):
         batches(DATASETS["bytes"], 2.5)
+
+
+def test_data_sets_add_up():
+    whole = ArrayDataset(BYTES, np.arange(20))
+    both = whole[:5] + whole[5:]
+    assert both.x.tobytes() == whole.x.tobytes() and both.y.tobytes() == whole.y.tobytes()
+
+
+@pytest.mark.parametrize("other", [BYTES[:, 1:], BYTES.astype(np.float32)])
+def test_data_sets_of_other_widths_or_dtypes_do_not_add_up(other):
+    with pytest.raises(ValueError, match="width and dtype must be the same"):
+        ArrayDataset(BYTES, np.arange(20)) + ArrayDataset(other, np.arange(20))

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from minidnn import __version__
-from minidnn.cli import config, train
+from minidnn.cli import config, reproduce, train
 
-SUBCOMMANDS = (train, config)
+SUBCOMMANDS = (train, reproduce, config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,23 @@ from typing import Any
 from minidnn import data, kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
 from minidnn.cli import types
 from minidnn.nn.layers import FUSED
-from minidnn.schedules import Schedule
 
-OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], Schedule], optim.Optimizer]] = {
-    "sgd": lambda params, lr: optim.SGD(params, lr),
-    "momentum": lambda params, lr: optim.SGD(params, lr, momentum=0.9),
-    "nesterov": lambda params, lr: optim.SGD(params, lr, momentum=0.9, nesterov=True),
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": optim.SGD,
+    "momentum": partial(optim.SGD, momentum=0.9),
+    "nesterov": partial(optim.SGD, momentum=0.9, nesterov=True),
+    "adagrad": optim.AdaGrad,
+    "rmsprop": optim.RMSProp,
+    "adadelta": optim.AdaDelta,
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "nadam": optim.NAdam,
+    "adamax": optim.AdaMax,
+    "lion": optim.Lion,
+    "ftrl": optim.FTRL,
 }
+PLAIN = ("sgd", "momentum", "nesterov")
+"""Those that the default schedule suits; the others have default rates of their own."""
 
 COLUMNS = {
     "epoch": "{:d}",
@@ -48,8 +59,12 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
     parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
     parser.add_argument("--activation", choices=list(FUSED), default="relu", help="of the hidden layers")
-    parser.add_argument("--optimizer", choices=list(OPTIMIZERS), default="momentum")
-    parser.add_argument("--lr", type=types.rate, help="a constant learning rate, in place of the schedule")
+    parser.add_argument("--optimizer", choices=list(OPTIMIZERS), default="momentum", help="its kind")
+    parser.add_argument(
+        "--lr",
+        type=types.rate,
+        help="a constant learning rate; else the schedule, or with adaptive optimizers their own")
+    )
     parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
     parser.add_argument("--threads", type=types.count, help="at most; all by default; the results are the same bytes")
     parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
@@ -64,11 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
     manual_seed(arguments.seed)
     mnist = data.load_mnist()
     model = network([mnist.train.x.shape[1], *arguments.hidden, 10], arguments.activation)
-    schedule = schedules.exponential(0.1, 1 / 10, 10_000) if arguments.lr is None else schedules.constant(arguments.lr)
-    optimizer = OPTIMIZERS[arguments.optimizer](model.parameters(), schedule)
+    optimizer = _optimizer(arguments, model.parameters())
     if not arguments.json:
         shape = "-".join(map(str, [mnist.train.x.shape[1], *arguments.hidden, 10]))
-        print(f"{shape} {arguments.activation}, {arguments.optimizer}, {schedule}, batches of {arguments.batch_size}")
+        rate = optimizer.groups[0].lr
+        rule = f"{arguments.optimizer}, {rate if callable(rate) else schedules.constant(rate)}"
+        print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
         print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
     history = training.fit(
         model,
@@ -77,11 +93,18 @@ def run(arguments: argparse.Namespace) -> int:
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         valid=mnist.valid,
-        callbacks=[_TestAccuracy(mnist.test), *([] if arguments.json else [_Table()])],
+        callbacks=[training.Evaluate(mnist.test), *([] if arguments.json else [_Table()])],
         progress=not arguments.json and sys.stderr.isatty(),
     )
     _finish(arguments, model, history)
     return 130 if history.stopped == "interrupted" else 0
+
+
+def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> optim.Optimizer:
+    make = OPTIMIZERS[arguments.optimizer]
+    if arguments.lr is not None:
+        return make(params, lr=schedules.constant(arguments.lr))
+    return make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000)) if arguments.optimizer in PLAIN else make(params)
 
 
 def network(sizes: list[int], activation: str) -> nn.Sequential:
@@ -89,14 +112,6 @@ def network(sizes: list[int], activation: str) -> nn.Sequential:
     *hidden, outputs = pairwise(sizes)
     layers = [nn.Dense(*fans, activation, name=f"hidden{i}") for i, fans in enumerate(hidden, start=1)]
     return nn.Sequential(*layers, nn.Dense(*outputs, name="outputs"))
-
-
-class _TestAccuracy(training.Callback):
-    def __init__(self, test: data.ArrayDataset) -> None:
-        self.test = test
-
-    def on_epoch_end(self, run: training.Run) -> None:
-        run.row["test_accuracy"] = training.evaluate(run.model, self.test).accuracy
 
 
 class _Table(training.Callback):

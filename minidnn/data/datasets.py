@@ -51,6 +51,16 @@ class ArrayDataset:
             raise TypeError(f"ArrayDataset: takes slices, got {type(part).__name__}")
         return ArrayDataset(self.x[part], self.y[part])
 
+    def __add__(self, other: ArrayDataset) -> ArrayDataset:
+        """The examples of both, one after the other, in a new data set.
+
+        Raises:
+            ValueError: another number of inputs, or another dtype.
+        """
+        if self.x.shape[1:] != other.x.shape[1:] or self.x.dtype != other.x.dtype:
+            raise ValueError(f"ArrayDataset: cannot add {other!r} to {self!r}: width and dtype must be the same")
+        return ArrayDataset(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
+
     def __repr__(self) -> str:
         return f"ArrayDataset({len(self)} examples, x {self.x.shape} {self.x.dtype})"
 

@@ -69,7 +69,7 @@ def example_bits(examples: Indices, n: int, seed: int, stream: int, draw: int, p
     counter[1] = place + 256 * np.arange(blocks, dtype=np.uint32)
     counter[2], counter[3] = draw & 0xFFFFFFFF, stream ^ TAG
     words = philox(counter.reshape(4, -1), (seed & 0xFFFFFFFF, seed >> 32))
-    return np.ascontiguousarray(words.T.reshape(len(examples), -1)[:, :n])
+    return np.ascontiguousarray(words.T.reshape(len(examples), 4 * blocks)[:, :n])
 
 
 def resample(images: Floats32, maps: Floats32, fields: Floats32, fill: float) -> Floats32:

@@ -1,8 +1,9 @@
-"""Optimizers: one short class each around one fused kernel; and gradient clipping."""
+"""Optimizers: one short class each around one fused kernel; gradient clipping; rates by depth."""
 
 from minidnn.optim.adam import Adam, AdaMax, AdamW, Lion, NAdam
 from minidnn.optim.adaptive import AdaDelta, AdaGrad, RMSProp
 from minidnn.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from minidnn.optim.depth import by_depth
 from minidnn.optim.ftrl import FTRL
 from minidnn.optim.optimizer import Optimizer
 from minidnn.optim.sgd import SGD
@@ -19,6 +20,7 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSProp",
+    "by_depth",
     "clip_by_global_norm",
     "clip_by_norm",
     "clip_by_value",

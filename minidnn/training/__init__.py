@@ -3,7 +3,7 @@
 from minidnn.training.anomaly import AnomalyError, DetectAnomaly, nan_guard
 from minidnn.training.averaging import AverageWeights
 from minidnn.training.early_stopping import EarlyStopping
-from minidnn.training.evaluate import Evaluation, evaluate
+from minidnn.training.evaluate import Evaluate, Evaluation, evaluate
 from minidnn.training.fit import NonFiniteError, fit
 from minidnn.training.history import History
 from minidnn.training.loggers import CSVLogger, TensorBoard
@@ -19,6 +19,7 @@ __all__ = [
     "Callback",
     "DetectAnomaly",
     "EarlyStopping",
+    "Evaluate",
     "Evaluation",
     "History",
     "NonFiniteError",

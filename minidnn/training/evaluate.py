@@ -8,7 +8,7 @@ from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.recording import no_grad
-from minidnn.training.run import Loss
+from minidnn.training.run import Callback, Loss, Run
 
 
 class Evaluation(NamedTuple):
@@ -43,3 +43,22 @@ def evaluate(
         for module, mode in modes:
             module.training = mode
     return Evaluation(total_loss / len(dataset), total_accuracy / len(dataset))
+
+
+class Evaluate(Callback):
+    """Evaluates one more data set after each epoch: columns ``NAME_loss`` and ``NAME_accuracy`` of the history.
+
+    For a look at the test set over the epochs; choose by the validation set (``fit(valid=...)``) alone.
+
+    Raises:
+        ValueError: the data set is empty.
+    """
+
+    def __init__(self, dataset: ArrayDataset, name: str = "test") -> None:
+        if not len(dataset):
+            raise ValueError("Evaluate: the data set is empty")
+        self.dataset, self.name = dataset, name
+
+    def on_epoch_end(self, run: Run) -> None:
+        result = evaluate(run.model, self.dataset, run.loss_function)
+        run.row[f"{self.name}_loss"], run.row[f"{self.name}_accuracy"] = result

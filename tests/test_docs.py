@@ -1,0 +1,34 @@
+"""What the documents quote is what the sources say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from minidnn import reference
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+OPTIMIZERS = (CHECKOUT / "docs" / "optimizers.md").read_text()
+SOURCES = {
+    "python": Path(reference.optim.__file__).read_text(),
+    "cpp": (CHECKOUT / "csrc" / "kernels" / "optim.hpp").read_text(),
+}
+EXCERPTS = re.findall(r"```(python|cpp)\n(.*?)```", OPTIMIZERS, re.DOTALL)
+
+
+def stripped(text):
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+@pytest.mark.parametrize(("language", "excerpt"), EXCERPTS)
+def test_optimizers_md_quotes_the_source(language, excerpt):
+    assert stripped(excerpt) in stripped(SOURCES[language])
+
+
+def test_optimizers_md_quotes_every_update():
+    quoted = [stripped(excerpt) for language, excerpt in EXCERPTS if language == "cpp"]
+    updates = re.findall(r"struct (\w+) \{\n  float(?:(?!\n\};).)*float& param.*?\n\};", SOURCES["cpp"], re.DOTALL)
+    assert len(updates) == 15
+    for name in updates:
+        body = stripped(SOURCES["cpp"].split(f"struct {name} {{")[1].split("\n};")[0])
+        assert any(excerpt in body for excerpt in quoted), name
