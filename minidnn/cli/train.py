@@ -63,7 +63,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--lr",
         type=types.rate,
-        help="a constant learning rate; else the schedule, or with adaptive optimizers their own")
+        help="a constant learning rate; else the schedule, or with adaptive optimizers their own",
     )
     parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
     parser.add_argument("--threads", type=types.count, help="at most; all by default; the results are the same bytes")
