@@ -109,6 +109,22 @@ def normalized(name: str, passes: int, backward: bool, axis: int = 0, given: boo
     return compared(f"{name} {BATCH}x{UNITS}", make, peer, bytes=passes * MATRIX, tolerance=1e-3)
 
 
+def moving(n: int) -> Bench:
+    def setup():
+        mine, value = normal(n), normal(n)
+        theirs = mine.copy()
+        ours = lambda: kernels.moving_average(mine, value, momentum=0.99)  # noqa: E731
+        peer = lambda: reference.moving_average(theirs, value, momentum=0.99)  # noqa: E731
+
+        def check():
+            ours(), peer()
+            close([mine], [theirs])
+
+        return ours, peer, check
+
+    return Bench(f"moving_average {n}", ("moving_average",), setup, bytes=12 * n)
+
+
 def scalar(name: str, *options: float) -> Bench:
     ours = lambda x: [np.asarray(getattr(kernels, name)(x, *options))]  # noqa: E731
     peers = {
@@ -131,10 +147,31 @@ BENCHES = [
     scalar("l1_l2_penalty", 0.1, 0.1),
     compared(
         f"l1_l2_gradient {PARAMETERS:,}",
-        lambda: (normal(PARAMETERS), 0.1, 0.1),
-        lambda w, l1, l2: np.float32(l1) * np.sign(w) + np.float32(2 * l2) * w,
+        lambda: (normal(PARAMETERS), np.ones((), np.float32), 0.1, 0.1),
+        lambda w, dy, l1, l2: np.float32(dy * l1) * np.sign(w) + np.float32(dy * 2 * l2) * w,
         bytes=8 * PARAMETERS,
     ),
+    *(
+        compared(
+            f"{name} {PARAMETERS:,}", lambda: (normal(PARAMETERS), normal(PARAMETERS)), peer, bytes=12 * PARAMETERS
+        )
+        for name, peer in (("add", np.add), ("subtract", np.subtract), ("multiply", np.multiply))
+    ),
+    compared(f"mean {PARAMETERS:,}", lambda: (normal(PARAMETERS),), np.mean, bytes=4 * PARAMETERS, tolerance=1e-3),
+    compared(
+        f"mean_backward {PARAMETERS:,}",
+        lambda: (np.ones((), np.float32), normal(PARAMETERS)),
+        lambda dy, x: np.full_like(x, dy / x.size),
+        bytes=4 * PARAMETERS,
+    ),
+    compared(
+        "scale_rows 4096x1024",
+        lambda: (normal(4096, 1024), normal(4096)),
+        lambda x, factors: x * factors[:, np.newaxis],
+        bytes=8 * 4096 * 1024,
+    ),
+    compared(f"check_finite {UNITS}", lambda: (normal(UNITS),), reference.check_finite, bytes=4 * UNITS),
+    moving(UNITS),
     in_place("scale", (PARAMETERS,), (0.9999,), 2),
     in_place("clip", (PARAMETERS,), (-1.0, 1.0), 2),
     in_place("max_norm", (784, 300), (1.0, 0), 3),

@@ -4,6 +4,8 @@ Arrays are C-contiguous float32 in native byte order (`matmul` and `dense` take 
 TypeError tells of another type, a ValueError of shapes that do not fit, of outputs that are read-only or overlap.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -250,11 +252,11 @@ def ftrl_step(
 def squared_norm(x: Floats) -> float:
     """``sum(x**2)``, in float64."""
 
-def l1_l2_penalty(w: Floats, l1: float, l2: float) -> float:
-    """``l1 * sum(|w|) + l2 * sum(w**2)``, in float64."""
+def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
+    """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""
 
-def l1_l2_gradient(w: Floats, l1: float, l2: float) -> Floats:
-    """``dw = l1 * sign(w) + 2 * l2 * w``."""
+def l1_l2_gradient(w: Floats, dy: Floats, l1: float, l2: float) -> Floats:
+    """``dw = dy * l1 * sign(w) + 2 * dy * l2 * w``; dy is one number."""
 
 def scale(x: Floats, factor: float) -> None:
     """``x *= factor``."""
@@ -267,3 +269,64 @@ def max_norm(w: Floats, limit: float, axis: int) -> None:
 
 def unit_norm(w: Floats, axis: int) -> None:
     """``w /= norm`` with the l2 norm along the axis; what is all zero stays so."""
+
+def add(a: Floats, b: Floats) -> Floats:
+    """``y = a + b``, of one shape."""
+
+def subtract(a: Floats, b: Floats) -> Floats:
+    """``y = a - b``, of one shape."""
+
+def multiply(a: Floats, b: Floats) -> Floats:
+    """``y = a * b``, of one shape."""
+
+def mean(x: Floats) -> Floats:
+    """The mean of all elements, summed in float64; an array without axes."""
+
+def mean_backward(dy: Floats, x: Floats) -> Floats:
+    """``dx = dy / n`` everywhere, in the shape of x."""
+
+def scale_rows(x: Floats, factors: Floats) -> Floats:
+    """``y[i][j] = x[i][j] * factors[i]``."""
+
+def moving_average(running: Floats, value: Floats, *, momentum: float) -> None:
+    """``running = momentum * running + (1 - momentum) * value``."""
+
+def check_finite(x: Floats) -> None:
+    """Does nothing; FloatingPointError where an element is NaN or infinite."""
+
+class NotFinite(FloatingPointError):
+    """What `check_finite` raises."""
+
+class Plan:
+    """Kernel calls of one thread, recorded between start and stop, replayed without Python."""
+
+    def __init__(self, inputs: tuple[npt.NDArray[Any], ...]) -> None:
+        """The arrays by which a replay gets its inputs."""
+
+    def start(self) -> None: ...
+    @staticmethod
+    def stop() -> None: ...
+    def announce(self, key: tuple[int, int, int]) -> None:
+        """A random key that was given out just now: each replay has another in its place."""
+
+    def owns(self, array: npt.NDArray[Any]) -> bool:
+        """Whether it is an input or was made by a recorded call."""
+    calls: int
+    """How many were recorded."""
+    updates: int
+    """How many of them are optimizer updates."""
+
+    def written(self) -> list[npt.NDArray[Any]]:
+        """Arrays from outside that the calls change."""
+
+    def temporaries(self) -> list[npt.NDArray[Any]]:
+        """Arrays that were made outside the kernels while recording: a replay would read them stale."""
+
+    def replay(
+        self,
+        inputs: tuple[npt.NDArray[Any], ...],
+        rates: list[float],
+        steps: list[float],
+        draws: list[tuple[int, int, int]],
+    ) -> None:
+        """All calls again, with these inputs, learning rates, update counts and random keys."""

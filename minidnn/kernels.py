@@ -108,6 +108,15 @@ logistic_backward = _kernel(reference.logistic_backward)
 softplus = _kernel(reference.softplus)
 softplus_backward = _kernel(reference.softplus_backward)
 
+add = _kernel(reference.add)
+subtract = _kernel(reference.subtract)
+multiply = _kernel(reference.multiply)
+mean = _kernel(reference.mean)
+mean_backward = _kernel(reference.mean_backward)
+scale_rows = _kernel(reference.scale_rows)
+moving_average = _kernel(reference.moving_average)
+check_finite = _kernel(reference.check_finite)
+
 matmul = _kernel(reference.matmul)
 dense = _kernel(reference.dense)
 dense_backward = _kernel(reference.dense_backward)
@@ -158,6 +167,11 @@ scale = _kernel(reference.scale)
 clip = _kernel(reference.clip)
 max_norm = _kernel(reference.max_norm)
 unit_norm = _kernel(reference.unit_norm)
+
+
+def new_plan(inputs: tuple[Any, ...]) -> Any:
+    """A list of kernel calls to record and replay; see `minidnn.training.capture`."""
+    return _core.Plan(inputs)
 
 
 def isa() -> str:

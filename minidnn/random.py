@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minidnn import kernels
+from minidnn.recording import mode
 
 Shape = int | tuple[int, ...]
 
@@ -45,6 +46,8 @@ class Generator:
         with self._lock:
             key = self.seed, self.stream, self.draw
             self.draw += 1
+        if mode.cells is not None:
+            mode.cells.drawn(self, key)
         return key
 
     def bits(self, shape: Shape) -> npt.NDArray[np.uint32]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ContextDecorator
+from collections.abc import Iterator
+from contextlib import ContextDecorator, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minidnn import kernels
 from minidnn.reference.types import Array
@@ -14,8 +15,27 @@ if TYPE_CHECKING:
     from minidnn.tensor import Tensor
 
 
+class Cells:
+    """What a step that is being captured draws on, and a replay must ask for again.
+
+    Attributes:
+        generators: one for each draw.
+        optimizers: one for each optimizer step, with the tracks that were updated, by group.
+    """
+
+    def __init__(self, plan: Any) -> None:
+        self._plan = plan
+        self.generators: list[Any] = []
+        self.optimizers: list[tuple[Any, list[tuple[Any, list[Any]]]]] = []
+
+    def drawn(self, generator: Any, key: tuple[int, int, int]) -> None:
+        self.generators.append(generator)
+        self._plan.announce(key)
+
+
 class Mode(threading.local):
     recording = True
+    cells: Cells | None = None
 
 
 mode = Mode()
@@ -35,6 +55,18 @@ class no_grad(ContextDecorator):
 
     def _recreate_cm(self) -> no_grad:
         return no_grad()
+
+
+@contextmanager
+def recording_cells(plan: Any) -> Iterator[Cells]:
+    """Within, the kernel calls of this thread are recorded as the plan."""
+    mode.cells = Cells(plan)
+    plan.start()
+    try:
+        yield mode.cells
+    finally:
+        plan.stop()
+        mode.cells = None
 
 
 class Saved(NamedTuple):

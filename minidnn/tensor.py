@@ -142,7 +142,7 @@ class Tensor:
                 if dparent is None or not parent.requires_grad:
                     continue
                 before = gradients.get(id(parent))
-                gradients[id(parent)] = dparent if before is None else before + dparent
+                gradients[id(parent)] = dparent if before is None else _sum(before, dparent)
         if not retain_graph:
             for tensor in order:
                 if tensor._backward is not None:
@@ -327,6 +327,10 @@ def _as_array(data: Any) -> Array:
     return array
 
 
+ONE = np.ones((), np.float32)
+ONE.flags.writeable = False
+
+
 def _seed(tensor: Tensor, grad: Any) -> Array:
     if grad is None:
         if tensor.size != 1:
@@ -334,7 +338,7 @@ def _seed(tensor: Tensor, grad: Any) -> Array:
                 f"backward: the tensor has shape {tensor.shape}; give backward() a gradient of that shape, or reduce "
                 "the tensor to one element first"
             )
-        return np.ones_like(tensor.data)
+        return ONE if tensor.dtype == np.float32 and tensor.ndim == 0 else np.ones_like(tensor.data)
     seed = np.array(_plain(grad), dtype=tensor.dtype)
     if seed.shape != tensor.shape:
         raise ValueError(f"backward: grad has shape {seed.shape}, the tensor has {tensor.shape}: must be the same")
@@ -373,10 +377,14 @@ def _check_usable(tensor: Tensor) -> None:
             )
 
 
+def _sum(a: Array, b: Array) -> Array:
+    return kernels.add(a, b) if a.dtype == b.dtype and a.flags.c_contiguous and b.flags.c_contiguous else a + b
+
+
 def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:
     """Adds grad to the leaf's; never lets two leaves share one array."""
     if leaf.grad is not None:
-        leaf.grad = leaf.grad + grad
+        leaf.grad = _sum(leaf.grad, grad)
     elif id(grad) in owned or grad.base is not None or not grad.flags.writeable:
         leaf.grad = grad.copy()
     else:

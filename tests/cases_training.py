@@ -82,18 +82,54 @@ def sum_bound(terms):
     return lambda x, *options_and_exact: Bound(np.asarray(x.size * terms(x).sum() * 2.0**-29))
 
 
+def penalty_bound(w, l1, l2, exact):
+    """As `sum_bound`, and of rounding to float32."""
+    return Bound(np.asarray(np.abs(exact) + w.size * (np.abs(w) + w * w).sum() * 2.0**-29))
+
+
 def rescale_bound(w, *options_and_exact):
     return Bound((max(w.shape) + 8) * np.abs(options_and_exact[-1]))
 
+
+def mean_bound(x, exact):
+    """Of the float64 sum, in units of float32's EPS, and of rounding to float32."""
+    return Bound(np.asarray(np.abs(exact) + np.abs(x).sum() * 2.0**-29))
+
+
+def pair(rng, n):
+    return (normal(rng, n), normal(rng, n)), {}
+
+
+NOT_EMPTY = tuple(size for size in SIZES if size)
+
+ARITHMETIC = [
+    *(Kernel(name, pair, [Bits()], special=True) for name in ("add", "subtract", "multiply")),
+    Kernel("mean", lambda rng, n: ((normal(rng, n),), {}), [mean_bound], NOT_EMPTY),
+    Kernel("mean_backward", lambda rng, n: ((np.asarray(0.7, np.float32), normal(rng, n)), {}), [Bits()], NOT_EMPTY),
+    Kernel("scale_rows", lambda rng, size: ((normal(rng, *size), normal(rng, size[0])), {}), [Bits()], ROWS),
+    Kernel(
+        "moving_average",
+        lambda rng, n: ((normal(rng, n), normal(rng, n)), {"momentum": 0.9}),
+        [Bits()],
+        mutated=(0,),
+        special=True,
+    ),
+    Kernel("check_finite", lambda rng, n: ((normal(rng, n),), {}), []),
+]
 
 WEIGHTS = [
     Kernel("squared_norm", lambda rng, n: ((normal(rng, n),), {}), [sum_bound(np.square)]),
     Kernel(
         "l1_l2_penalty",
         lambda rng, n: ((normal(rng, n), 0.3, 0.2), {}),
-        [sum_bound(lambda x: np.abs(x) + x * x)],
+        [penalty_bound],
     ),
-    Kernel("l1_l2_gradient", lambda rng, n: ((normal(rng, n), 0.3, 0.2), {}), [Bits()], special=True),
+    Kernel(
+        "l1_l2_gradient",
+        lambda rng, n: ((normal(rng, n), np.asarray(0.7, np.float32), 0.3, 0.2), {}),
+        [Bits()],
+        special=True,
+    ),
     Kernel("scale", lambda rng, n: ((normal(rng, n), 0.3), {}), [Bits()], mutated=(0,), special=True),
     Kernel("clip", lambda rng, n: ((normal(rng, n), -1.5, 2.0), {}), [Bits()], mutated=(0,), special=True),
     *(
@@ -195,6 +231,7 @@ TRAINING = [
         mutated=(0, 2, 3),
         variant="power",
     ),
+    *ARITHMETIC,
     *WEIGHTS,
     *NORMALIZATION,
 ]

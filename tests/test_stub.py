@@ -12,6 +12,7 @@ pytestmark = pytest.mark.compiled
 
 STUB = ast.parse((files("minidnn") / "_core.pyi").read_text())
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
 ATTRIBUTES = {node.target.id for node in STUB.body if isinstance(node, ast.AnnAssign)}
 
 
@@ -26,7 +27,12 @@ def compiled(name):
 
 
 def test_names():
-    assert {name for name in dir(kernels._core) if not name.startswith("__")} == {*FUNCTIONS, *ATTRIBUTES}
+    assert {name for name in dir(kernels._core) if not name.startswith("__")} == {*FUNCTIONS, *ATTRIBUTES, *CLASSES}
+    for name, node in CLASSES.items():
+        members = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+        members |= {part.target.id for part in node.body if isinstance(part, ast.AnnAssign)}
+        own = {member for member in vars(getattr(kernels._core, name)) if not member.startswith("_")}
+        assert own == {member for member in members if not member.startswith("_")}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

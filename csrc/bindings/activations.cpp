@@ -28,12 +28,11 @@ constexpr ActName kActs[] = {
 py::object forward(const ActName& act, Array x_array, float alpha) {
   const In x(x_array, act.name, "x");
   auto y = Empty<>::like(x);
-  {
-    const Unlocked unlocked;
-    const auto f = kernels().activation[static_cast<int>(act.act)].forward;
+  run([=, y = y.data, act = static_cast<int>(act.act)] {
+    const auto f = kernels().activation[act].forward;
     parallel_for(x.size, kGrain,
-                 [&](std::size_t i, std::size_t end) { f(x.data + i, y.data + i, end - i, alpha); });
-  }
+                 [&](std::size_t i, std::size_t end) { f(x.data + i, y + i, end - i, alpha); });
+  });
   return y.take();
 }
 
@@ -41,13 +40,11 @@ py::object backward(const ActName& act, Array dy_array, Array y_array, float alp
   const In dy(dy_array, act.backward, "dy"), y(y_array, act.backward, "y");
   same_shape(act.backward, "dy", dy, "y", y);
   auto dx = Empty<>::like(y);
-  {
-    const Unlocked unlocked;
-    const auto f = kernels().activation[static_cast<int>(act.act)].backward;
-    parallel_for(y.size, kGrain, [&](std::size_t i, std::size_t end) {
-      f(dy.data + i, y.data + i, dx.data + i, end - i, alpha);
-    });
-  }
+  run([=, dx = dx.data, act = static_cast<int>(act.act)] {
+    const auto f = kernels().activation[act].backward;
+    parallel_for(y.size, kGrain,
+                 [&](std::size_t i, std::size_t end) { f(dy.data + i, y.data + i, dx + i, end - i, alpha); });
+  });
   return dx.take();
 }
 
@@ -78,13 +75,12 @@ In prelu_slopes(const char* op, Array alpha_array, const In& x) {
 py::object prelu(Array x_array, Array alpha_array) {
   const In x(x_array, "prelu", "x"), alpha = prelu_slopes("prelu", alpha_array, x);
   auto y = Empty<>::like(x);
-  {
-    const Unlocked unlocked;
+  run([=, y = y.data] {
     const std::size_t n = x.columns();
     parallel_for(x.rows(), row_grain(n), [&](std::size_t i, std::size_t end) {
-      kernels().prelu(x.data + i * n, alpha.data, y.data + i * n, end - i, n);
+      kernels().prelu(x.data + i * n, alpha.data, y + i * n, end - i, n);
     });
-  }
+  });
   return y.take();
 }
 
@@ -93,16 +89,15 @@ py::tuple prelu_backward(Array dy_array, Array x_array, Array alpha_array) {
   const In dy(dy_array, op, "dy"), x(x_array, op, "x"), alpha = prelu_slopes(op, alpha_array, x);
   same_shape(op, "dy", dy, "x", x);
   auto dx = Empty<>::like(x), dalpha = Empty<>::like(alpha);
-  {
-    const Unlocked unlocked;
+  run([=, dx = dx.data, dalpha = dalpha.data] {
     const std::size_t n = x.columns(), rows = x.rows();
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
-      kernels().prelu_backward(dy.data + i * n, x.data + i * n, alpha.data, dx.data + i * n, end - i, n);
+      kernels().prelu_backward(dy.data + i * n, x.data + i * n, alpha.data, dx + i * n, end - i, n);
     });
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      kernels().prelu_alpha(dy.data + j, x.data + j, dalpha.data + j, rows, end - j, n);
+      kernels().prelu_alpha(dy.data + j, x.data + j, dalpha + j, rows, end - j, n);
     });
-  }
+  });
   return py::make_tuple(dx.take(), dalpha.take());
 }
 

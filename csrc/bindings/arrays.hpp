@@ -9,8 +9,11 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "bindings/recorder.hpp"
 #include "gemm.hpp"
 
 namespace py = pybind11;
@@ -90,12 +93,22 @@ class View {
     if (!(array->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_))
       throw py::value_error(std::string(op) + ": " + name + " must be C-contiguous, got strides " +
                             detail::text(array->strides, ndim) + " for shape " + shape_text());
+    if (recorder) recorder->touch(a.object, !std::is_const_v<T>);
   }
 };
 
 struct In : View<const float> {
   In(Array a, const char* op, const char* name) : View(a, op, name, "a float32 array") {}
 };
+
+// An array of a single number.
+inline In scalar_in(Array a, const char* op, const char* name) {
+  const In x(a, op, name);
+  if (x.size != 1)
+    throw py::value_error(std::string(op) + ": " + name + " has shape " + x.shape_text() +
+                          ", must have one element");
+  return x;
+}
 
 struct InOut : View<float> {
   InOut(Array a, const char* op, const char* name) : View(a, op, name, "a float32 array") {
@@ -111,6 +124,9 @@ struct Labels : View<const std::int64_t> {
     if (ndim != 1 || size != count)
       throw py::value_error(std::string(op) + ": " + name + " has shape " + shape_text() + ", must be (" +
                             std::to_string(count) + ",)");
+    check(op, name, classes);
+  }
+  void check(const char* op, const char* name, std::size_t classes) const {
     for (std::size_t i = 0; i < size; ++i)
       if (data[i] < 0 || static_cast<std::uint64_t>(data[i]) >= classes)
         throw py::value_error(std::string(op) + ": " + name + "[" + std::to_string(i) + "] is " +
@@ -129,6 +145,7 @@ inline Matrix matrix(Array a, const char* op, const char* name) {
   if (array->strides[0] % unit || array->strides[1] % unit)
     throw py::value_error(std::string(op) + ": " + name + " has strides " + detail::text(array->strides, 2) +
                           ", must be multiples of 4 bytes");
+  if (recorder) recorder->touch(a.object, false);
   return {reinterpret_cast<const float*>(array->data), static_cast<std::size_t>(array->dimensions[0]),
           static_cast<std::size_t>(array->dimensions[1]), array->strides[0] / unit, array->strides[1] / unit};
 }
@@ -165,7 +182,9 @@ class Empty {
                                     ndim, dims, nullptr, nullptr, 0, nullptr));
     if (!object_) throw py::error_already_set();
     data = reinterpret_cast<T*>(py::detail::array_proxy(object_.ptr())->data);
+    if (recorder) recorder->own(object_.ptr());
   }
+  Empty(Empty&&) = default;  // and no copies: work that is run again must not hold Python objects
   explicit Empty(const Shape& shape) : Empty(static_cast<int>(shape.size()), shape.data()) {}
   template <class V>
   static Empty like(const V& v) {
@@ -190,6 +209,25 @@ class Unlocked {
  private:
   PyThreadState* state_;
 };
+
+// Does the work of a kernel call, now and in every replay of the plan being recorded. work() touches no
+// Python object and holds pointers by value; work(cells) finds there what differs between replays.
+template <class F>
+void run(F work, const Cells& cells = {}) {
+  constexpr bool has_cells = std::is_invocable_v<F, const Cells&>;
+  {
+    const Unlocked unlocked;
+    if constexpr (has_cells)
+      work(cells);
+    else
+      work();
+  }
+  if (!recorder) return;
+  if constexpr (has_cells)
+    recorder->plan.calls.emplace_back(std::move(work));
+  else
+    recorder->plan.calls.emplace_back([work = std::move(work)](const Cells&) { work(); });
+}
 
 }  // namespace minidnn
 

@@ -7,11 +7,13 @@
 namespace minidnn {
 
 void bind_activations(pybind11::module_& m);
+void bind_arithmetic(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
 void bind_fingerprint(pybind11::module_& m);
 void bind_matmul(pybind11::module_& m);
 void bind_normalization(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
+void bind_plan(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
 void bind_rows(pybind11::module_& m);
 void bind_weights(pybind11::module_& m);

@@ -21,10 +21,7 @@ py::object matmul(Array a_array, Array b_array) {
     throw py::value_error("matmul: a has shape " + shape_of(a) + ", b has " + shape_of(b) +
                           ": a's last axis must be b's first");
   auto c = empty(a.rows, b.columns);
-  {
-    const Unlocked unlocked;
-    gemm(kernels(), a, b, c.data);
-  }
+  run([=, c = c.data] { gemm(kernels(), a, b, c); });
   return c.take();
 }
 
@@ -41,13 +38,13 @@ py::object dense(Array x_array, Array w_array, Array b_array, const char* activa
   if (b.ndim != 1 || b.size != w.columns)
     throw py::value_error("dense: b has shape " + b.shape_text() + ", w has " + shape_of(w) +
                           ": b must have (" + std::to_string(w.columns) + ",)");
-  const auto& f = kernels().activation[static_cast<int>(activation_named("dense", activation))];
+  const auto act = static_cast<int>(activation_named("dense", activation));
   auto y = empty(x.rows, w.columns);
-  {
-    const Unlocked unlocked;
-    const Epilogue epilogue{f.bias_forward, b.data, alpha};
-    gemm(kernels(), x, w, y.data, &epilogue);
-  }
+  run([=, y = y.data] {
+    const Table& table = kernels();
+    const Epilogue epilogue{table.activation[act].bias_forward, b.data, alpha};
+    gemm(table, x, w, y, &epilogue);
+  });
   return y.take();
 }
 
@@ -67,24 +64,23 @@ py::tuple dense_backward(Array dy_array, Array x_array, Array w_array, Array y_a
   Empty<> db({static_cast<py::ssize_t>(columns)});
   auto dz = empty(act == Act::identity ? 0 : rows, columns);
   auto dx = empty(need_dx ? rows : 0, x.columns);
-  {
-    const Unlocked unlocked;
+  run([=, dw = dw.data, db = db.data, dz = dz.data, dx = dx.data] {
     const Table& table = kernels();
     const float* gradient = dy.data;
     if (act != Act::identity) {
       const auto f = table.activation[static_cast<int>(act)].backward;
       parallel_for(dy.size, kGrain, [&](std::size_t i, std::size_t end) {
-        f(dy.data + i, y.data + i, dz.data + i, end - i, alpha);
+        f(dy.data + i, y.data + i, dz + i, end - i, alpha);
       });
-      gradient = dz.data;
+      gradient = dz;
     }
     parallel_for(columns, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      table.column_sum(gradient + j, db.data + j, rows, end - j, columns);
+      table.column_sum(gradient + j, db + j, rows, end - j, columns);
     });
     const Matrix z{gradient, rows, columns, static_cast<std::ptrdiff_t>(columns), 1};
-    gemm(table, x.transposed(), z, dw.data);
-    if (need_dx) gemm(table, z, w.transposed(), dx.data);
-  }
+    gemm(table, x.transposed(), z, dw);
+    if (need_dx) gemm(table, z, w.transposed(), dx);
+  });
   return py::make_tuple(need_dx ? dx.take() : py::none(), dw.take(), db.take());
 }
 

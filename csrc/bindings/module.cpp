@@ -7,10 +7,12 @@ PYBIND11_MODULE(_core, m) {
   minidnn::bind_config(m);
   minidnn::bind_fingerprint(m);
   minidnn::bind_activations(m);
+  minidnn::bind_arithmetic(m);
   minidnn::bind_matmul(m);
   minidnn::bind_rows(m);
   minidnn::bind_random(m);
   minidnn::bind_optim(m);
   minidnn::bind_weights(m);
   minidnn::bind_normalization(m);
+  minidnn::bind_plan(m);
 }

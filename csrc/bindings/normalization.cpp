@@ -35,15 +35,14 @@ py::tuple batch_norm(Array x_array, Array gamma_array, Array beta_array, float e
   const Each gamma(gamma_array, op, "gamma", n), beta(beta_array, op, "beta", n);
   auto y = Empty<>::like(x);
   auto mean = vector(n), var = vector(n);
-  {
-    const Unlocked unlocked;
+  run([=, y = y.data, mean = mean.data, var = var.data] {
     const Table& table = kernels();
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      table.batch_statistics(x.data + j, mean.data + j, var.data + j, rows, end - j, n);
-      table.batch_norm(x.data + j, gamma.data + j, beta.data + j, mean.data + j, var.data + j, eps,
-                       y.data + j, rows, end - j, n);
+      table.batch_statistics(x.data + j, mean + j, var + j, rows, end - j, n);
+      table.batch_norm(x.data + j, gamma.data + j, beta.data + j, mean + j, var + j, eps, y + j, rows,
+                       end - j, n);
     });
-  }
+  });
   return py::make_tuple(y.take(), mean.take(), var.take());
 }
 
@@ -55,13 +54,12 @@ py::object batch_norm_eval(Array x_array, Array gamma_array, Array beta_array, A
   const Each gamma(gamma_array, op, "gamma", n), beta(beta_array, op, "beta", n),
       mean(mean_array, op, "mean", n), var(var_array, op, "var", n);
   auto y = Empty<>::like(x);
-  {
-    const Unlocked unlocked;
+  run([=, y = y.data] {
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      kernels().batch_norm(x.data + j, gamma.data + j, beta.data + j, mean.data + j, var.data + j, eps,
-                           y.data + j, rows, end - j, n);
+      kernels().batch_norm(x.data + j, gamma.data + j, beta.data + j, mean.data + j, var.data + j, eps, y + j,
+                           rows, end - j, n);
     });
-  }
+  });
   return y.take();
 }
 
@@ -75,17 +73,16 @@ py::tuple batch_norm_gradients(const char* op, bool of_batch, Array dy_array, Ar
       var(var_array, op, "var", n);
   auto dx = Empty<>::like(x);
   auto dgamma = vector(n), dbeta = vector(n);
-  {
-    const Unlocked unlocked;
+  run([=, dx = dx.data, dgamma = dgamma.data, dbeta = dbeta.data] {
     const Table& table = kernels();
     const float count = of_batch ? static_cast<float>(rows) : std::numeric_limits<float>::infinity();
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      table.batch_norm_sums(dy.data + j, x.data + j, mean.data + j, var.data + j, eps, dgamma.data + j,
-                            dbeta.data + j, rows, end - j, n);
+      table.batch_norm_sums(dy.data + j, x.data + j, mean.data + j, var.data + j, eps, dgamma + j, dbeta + j,
+                            rows, end - j, n);
       table.batch_norm_backward(dy.data + j, x.data + j, gamma.data + j, mean.data + j, var.data + j, eps,
-                                dgamma.data + j, dbeta.data + j, count, dx.data + j, rows, end - j, n);
+                                dgamma + j, dbeta + j, count, dx + j, rows, end - j, n);
     });
-  }
+  });
   return py::make_tuple(dx.take(), dgamma.take(), dbeta.take());
 }
 
@@ -96,13 +93,12 @@ py::tuple layer_norm(Array x_array, Array gamma_array, Array beta_array, float e
   const Each gamma(gamma_array, op, "gamma", n), beta(beta_array, op, "beta", n);
   auto y = Empty<>::like(x);
   auto mean = vector(rows), var = vector(rows);
-  {
-    const Unlocked unlocked;
+  run([=, y = y.data, mean = mean.data, var = var.data] {
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
-      kernels().layer_norm(x.data + i * n, gamma.data, beta.data, eps, y.data + i * n, mean.data + i,
-                           var.data + i, end - i, n);
+      kernels().layer_norm(x.data + i * n, gamma.data, beta.data, eps, y + i * n, mean + i, var + i, end - i,
+                           n);
     });
-  }
+  });
   return py::make_tuple(y.take(), mean.take(), var.take());
 }
 
@@ -116,18 +112,17 @@ py::tuple layer_norm_backward(Array dy_array, Array x_array, Array gamma_array, 
       var(var_array, op, "var", rows);
   auto dx = Empty<>::like(x);
   auto dgamma = vector(n), dbeta = vector(n);
-  {
-    const Unlocked unlocked;
+  run([=, dx = dx.data, dgamma = dgamma.data, dbeta = dbeta.data] {
     const Table& table = kernels();
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
       table.layer_norm_backward(dy.data + i * n, x.data + i * n, gamma.data, mean.data + i, var.data + i, eps,
-                                dx.data + i * n, end - i, n);
+                                dx + i * n, end - i, n);
     });
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      table.layer_norm_sums(dy.data + j, x.data + j, mean.data, var.data, eps, dgamma.data + j,
-                            dbeta.data + j, rows, end - j, n);
+      table.layer_norm_sums(dy.data + j, x.data + j, mean.data, var.data, eps, dgamma + j, dbeta + j, rows,
+                            end - j, n);
     });
-  }
+  });
   return py::make_tuple(dx.take(), dgamma.take(), dbeta.take());
 }
 

@@ -1,5 +1,6 @@
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "bindings/arrays.hpp"
@@ -26,9 +27,10 @@ using ArrayOf = Array;
 template <std::size_t>
 using DoubleOf = double;
 
-template <std::size_t SLOTS>
-void run(const char* op, const Names<SLOTS + 2>& names, const std::array<Array, SLOTS + 2>& arrays,
-         const Step& step) {
+// make_step(rate, step) gives the formula of one update.
+template <std::size_t SLOTS, class F>
+void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Array, SLOTS + 2>& arrays,
+            F make_step, double rate, double step) {
   std::vector<Named> named;
   std::array<float*, SLOTS + 2> data{};
   const InOut param(arrays[0], op, names[0]);
@@ -42,21 +44,39 @@ void run(const char* op, const Names<SLOTS + 2>& names, const std::array<Array, 
   }
   for (std::size_t i = 0; i < SLOTS + 2; ++i) named.push_back({names[i], data[i], param.size});
   disjoint(op, named);
-  const Unlocked unlocked;
-  const auto update = kernels().update[static_cast<int>(step.formula)];
-  parallel_for(param.size, kGrain,
-               [&](std::size_t i, std::size_t end) { update(data.data(), i, end, step.scalars.data()); });
+  const std::size_t cell = recorder ? recorder->updates++ : 0;
+  Cells now;
+  now.rates.assign(cell + 1, rate), now.steps.assign(cell + 1, step);
+  run(
+      [=](const Cells& cells) {
+        const Step formula = make_step(cells.rates[cell], cells.steps[cell]);
+        const auto kernel = kernels().update[static_cast<int>(formula.formula)];
+        parallel_for(param.size, kGrain, [&](std::size_t i, std::size_t end) {
+          kernel(data.data(), i, end, formula.scalars.data());
+        });
+      },
+      now);
 }
 
-// Defines op(param, grad, *slots, *, **hyperparameters); make_step takes the hyperparameters, as doubles.
+// Defines op(param, grad, *slots, *, **hyperparameters); make_step takes the hyperparameters, as doubles. The
+// first is the learning rate; the last may be the step: these two differ in each replay.
 template <std::size_t SLOTS, std::size_t HYPERS, class F, std::size_t... S, std::size_t... H>
 void bind_step(py::module_& m, const char* op, const Names<SLOTS>& slots, const Names<HYPERS>& hypers,
                F make_step, std::index_sequence<S...>, std::index_sequence<H...>) {
   const Names<SLOTS + 2> names{"param", "grad", slots[S]...};
+  constexpr std::size_t last = HYPERS - 1;
+  const bool counts = std::strcmp(hypers[last], "step") == 0;
   m.def(
       op,
       [=](Array param, Array grad, ArrayOf<S>... arrays, DoubleOf<H>... hyper) {
-        run<SLOTS>(op, names, {param, grad, arrays...}, make_step(hyper...));
+        const std::array<double, HYPERS> given{hyper...};
+        const auto make = [=](double rate, double step) {
+          auto now = given;
+          now[0] = rate;
+          if (counts) now[last] = step;
+          return make_step(now[H]...);
+        };
+        update<SLOTS>(op, names, {param, grad, arrays...}, make, given[0], given[last]);
       },
       py::arg("param"), py::arg("grad"), py::arg(slots[S])..., py::kw_only(), py::arg(hypers[H])...);
 }

@@ -8,6 +8,15 @@
 namespace minidnn {
 namespace {
 
+// f(key) with the key given, and in replays with that of its cell, if it has one.
+template <class F>
+void run_draw(const DrawKey& key, F f) {
+  const int cell = recorder ? recorder->draw_cell(key) : -1;
+  Cells now;
+  if (cell >= 0) now.draws = recorder->announced;
+  run([=](const Cells& cells) { f(cell < 0 ? key : cells.draws[static_cast<std::size_t>(cell)]); }, now);
+}
+
 constexpr std::size_t kRandomGrain = kGrain / 4;  // a random element costs several plain ones
 
 // Block numbers are 32 bits wide, four elements a block.
@@ -20,13 +29,10 @@ void check_count(const char* op, std::size_t n) {
 py::object random_bits(std::size_t n, std::uint64_t seed, std::uint32_t stream, std::uint64_t draw) {
   check_count("random_bits", n);
   Empty<std::uint32_t> bits({static_cast<py::ssize_t>(n)});
-  {
-    const Unlocked unlocked;
-    const DrawKey key{seed, draw, stream};
-    parallel_for(n, kRandomGrain, [&](std::size_t begin, std::size_t end) {
-      kernels().random_bits(bits.data, begin, end, key);
-    });
-  }
+  run_draw({seed, draw, stream}, [=, bits = bits.data](const DrawKey& key) {
+    parallel_for(n, kRandomGrain,
+                 [&](std::size_t begin, std::size_t end) { kernels().random_bits(bits, begin, end, key); });
+  });
   return bits.take();
 }
 
@@ -36,15 +42,13 @@ py::object dropout(Array x_array, double rate, std::uint64_t seed, std::uint32_t
   if (!(rate >= 0.0 && rate < 1.0))
     throw py::value_error("dropout: rate must be in [0, 1), got " + std::to_string(rate));
   auto y = Empty<>::like(x);
-  {
-    const Unlocked unlocked;
-    const DrawKey key{seed, draw, stream};
+  run_draw({seed, draw, stream}, [=, y = y.data](const DrawKey& key) {
     const auto threshold = static_cast<std::uint32_t>(std::min(std::nearbyint(rate * 0x1p32), 0x1p32 - 1));
     const auto scale = static_cast<float>(1.0 / (1.0 - rate));
     parallel_for(x.size, kRandomGrain, [&](std::size_t begin, std::size_t end) {
-      kernels().dropout(x.data, y.data, begin, end, key, threshold, scale);
+      kernels().dropout(x.data, y, begin, end, key, threshold, scale);
     });
-  }
+  });
   return y.take();
 }
 
@@ -53,14 +57,12 @@ py::object rrelu(Array x_array, double lower, double upper, std::uint64_t seed, 
   const In x(x_array, "rrelu", "x");
   check_count("rrelu", x.size);
   auto y = Empty<>::like(x);
-  {
-    const Unlocked unlocked;
-    const DrawKey key{seed, draw, stream};
+  run_draw({seed, draw, stream}, [=, y = y.data](const DrawKey& key) {
     parallel_for(x.size, kRandomGrain, [&](std::size_t begin, std::size_t end) {
-      kernels().rrelu(x.data, y.data, begin, end, key, static_cast<float>(lower),
+      kernels().rrelu(x.data, y, begin, end, key, static_cast<float>(lower),
                       static_cast<float>(upper - lower));
     });
-  }
+  });
   return y.take();
 }
 
@@ -70,14 +72,12 @@ py::object rrelu_backward(Array dy_array, Array x_array, double lower, double up
   same_shape("rrelu_backward", "dy", dy, "x", x);
   check_count("rrelu_backward", x.size);
   auto dx = Empty<>::like(x);
-  {
-    const Unlocked unlocked;
-    const DrawKey key{seed, draw, stream};
+  run_draw({seed, draw, stream}, [=, dx = dx.data](const DrawKey& key) {
     parallel_for(x.size, kRandomGrain, [&](std::size_t begin, std::size_t end) {
-      kernels().rrelu_backward(dy.data, x.data, dx.data, begin, end, key, static_cast<float>(lower),
+      kernels().rrelu_backward(dy.data, x.data, dx, begin, end, key, static_cast<float>(lower),
                                static_cast<float>(upper - lower));
     });
-  }
+  });
   return dx.take();
 }
 

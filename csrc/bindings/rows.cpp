@@ -20,13 +20,12 @@ void bind_map(py::module_& m, const char* op, RowMap Table::* kernel) {
     const In x(x_array, op, "x");
     check_axis(op, x);
     auto y = Empty<>::like(x);
-    {
-      const Unlocked unlocked;
+    run([=, y = y.data] {
       const std::size_t n = x.columns();
       parallel_for(x.rows(), row_grain(n), [&](std::size_t i, std::size_t end) {
-        (kernels().*kernel)(x.data + i * n, y.data + i * n, end - i, n);
+        (kernels().*kernel)(x.data + i * n, y + i * n, end - i, n);
       });
-    }
+    });
     return y.take();
   };
   m.def(op, call, py::arg("x"));
@@ -38,13 +37,12 @@ void bind_map2(py::module_& m, const char* op, RowMap2 Table::* kernel) {
     same_shape(op, "dy", dy, "y", y);
     check_axis(op, y);
     auto dx = Empty<>::like(y);
-    {
-      const Unlocked unlocked;
+    run([=, dx = dx.data] {
       const std::size_t n = y.columns();
       parallel_for(y.rows(), row_grain(n), [&](std::size_t i, std::size_t end) {
-        (kernels().*kernel)(dy.data + i * n, y.data + i * n, dx.data + i * n, end - i, n);
+        (kernels().*kernel)(dy.data + i * n, y.data + i * n, dx + i * n, end - i, n);
       });
-    }
+    });
     return dx.take();
   };
   m.def(op, call, py::arg("dy"), py::arg("y"));
@@ -68,39 +66,37 @@ py::tuple softmax_cross_entropy(Array logits_array, Array labels_array) {
   const Labels labels(labels_array, op, "labels", rows, n);
   Empty<> losses({logits.dims[0]});
   auto dlogits = Empty<>::like(logits);
-  {
-    const Unlocked unlocked;
+  run([=, losses = losses.data, dlogits = dlogits.data] {
+    labels.check(op, "labels", n);  // those of a replay are others
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
-      kernels().softmax_cross_entropy(logits.data + i * n, labels.data + i, losses.data + i,
-                                      dlogits.data + i * n, end - i, n);
+      kernels().softmax_cross_entropy(logits.data + i * n, labels.data + i, losses + i, dlogits + i * n,
+                                      end - i, n);
     });
-  }
+  });
   return py::make_tuple(losses.take(), dlogits.take());
 }
 
 py::object row_sum(Array x_array) {
   const In x = matrix_in(x_array, "row_sum", "x");
   Empty<> sums({x.dims[0]});
-  {
-    const Unlocked unlocked;
+  run([=, sums = sums.data] {
     const std::size_t n = x.dim(1);
     parallel_for(x.dim(0), row_grain(n), [&](std::size_t i, std::size_t end) {
-      kernels().row_sum(x.data + i * n, sums.data + i, end - i, n);
+      kernels().row_sum(x.data + i * n, sums + i, end - i, n);
     });
-  }
+  });
   return sums.take();
 }
 
 py::object column_sum(Array x_array) {
   const In x = matrix_in(x_array, "column_sum", "x");
   Empty<> sums({x.dims[1]});
-  {
-    const Unlocked unlocked;
+  run([=, sums = sums.data] {
     const std::size_t rows = x.dim(0), n = x.dim(1);
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      kernels().column_sum(x.data + j, sums.data + j, rows, end - j, n);
+      kernels().column_sum(x.data + j, sums + j, rows, end - j, n);
     });
-  }
+  });
   return sums.take();
 }
 

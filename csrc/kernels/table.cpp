@@ -66,6 +66,30 @@ const Table table = {
     {activation<Identity>(), activation<Relu>(), activation<LeakyRelu>(), activation<Elu>(),
      activation<Selu>(), activation<Tanh>(), activation<Logistic>(), activation<Softplus>()},
 
+    /* add */
+    [](const float* a, const float* b, float* y, size_t n) {
+      map(n, [](float u, float v) { return u + v; }, a, b, y);
+    },
+    /* subtract */
+    [](const float* a, const float* b, float* y, size_t n) {
+      map(n, [](float u, float v) { return u - v; }, a, b, y);
+    },
+    /* multiply */
+    [](const float* a, const float* b, float* y, size_t n) {
+      map(n, [](float u, float v) { return u * v; }, a, b, y);
+    },
+    /* sum */
+    [](const float* x, size_t n) { return double_sum(n, [x](size_t i) { return x[i]; }); },
+    /* scale_rows */
+    [](const float* x, const float* factors, float* y, size_t rows, size_t columns) {
+      for (size_t i = 0; i < rows; ++i)
+        map(columns, [factor = factors[i]](float v) { return v * factor; }, x + i * columns, y + i * columns);
+    },
+    /* moving_average */
+    [](float* running, const float* value, size_t n, float keep, float take) {
+      map(n, [=](float r, float v) { return keep * r + take * v; }, running, value, running);
+    },
+
     /* prelu */
     [](const float* x, const float* alpha, float* y, size_t rows, size_t columns) {
       const auto f = [](float v, float a) { return v > 0 ? v : a * v; };

@@ -61,6 +61,13 @@ struct Table {
   const char* isa;
   Activation activation[static_cast<int>(Act::count)];
 
+  void (*add)(const float* a, const float* b, float* y, std::size_t n);
+  void (*subtract)(const float* a, const float* b, float* y, std::size_t n);
+  void (*multiply)(const float* a, const float* b, float* y, std::size_t n);
+  double (*sum)(const float* x, std::size_t n);
+  void (*scale_rows)(const float* x, const float* factors, float* y, std::size_t rows, std::size_t columns);
+  void (*moving_average)(float* running, const float* value, std::size_t n, float keep, float take);
+
   // Rows of `columns` floats, one under the other.
   void (*prelu)(const float* x, const float* alpha, float* y, std::size_t rows, std::size_t columns);
   void (*prelu_backward)(const float* dy, const float* x, const float* alpha, float* dx, std::size_t rows,

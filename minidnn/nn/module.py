@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,9 @@ import numpy as np
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
+
+NOTHING = np.zeros((), np.float32)  # one array for all, so that a captured step knows it
+NOTHING.flags.writeable = False
 
 
 class Module:
@@ -109,7 +113,7 @@ class Module:
         for _, module in self.named_modules():
             penalties += module.activity_penalties
             module.activity_penalties.clear()
-        return sum(penalties, start=Tensor(np.zeros((), np.float32)))
+        return reduce(operator.add, penalties) if penalties else Tensor(NOTHING)
 
     @property
     def is_regularized(self) -> bool:

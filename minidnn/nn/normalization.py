@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from minidnn import ops
+from minidnn import kernels, ops
 from minidnn.checks import number, positive_integer
 from minidnn.nn.initializers import initialize
 from minidnn.nn.module import Module
@@ -54,8 +52,7 @@ class BatchNorm(Module):
             return ops.batch_norm_eval(x, self.gamma, self.beta, *statistics, self.eps)
         y, mean, var = ops.batch_norm(x, self.gamma, self.beta, self.eps)
         for running, batch in ((self.running_mean, mean), (self.running_var, var)):
-            keep, take = np.float32(self.momentum), np.float32(1 - self.momentum)
-            running.data[...] = keep * running.data + take * batch
+            kernels.moving_average(running.data, batch, momentum=self.momentum)
             running.version += 1
         return y
 

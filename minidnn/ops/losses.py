@@ -8,7 +8,7 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.ops.activations import whole
-from minidnn.reference.types import Array, Labels
+from minidnn.reference.types import Labels
 from minidnn.tensor import Tensor, record
 
 
@@ -27,13 +27,12 @@ def as_labels(op: str, labels: Any) -> Labels:
 def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:
     """y = l1 * sum(|w|) + l2 * sum(w**2), summed in float64."""
     value = whole(w.data)
-    y = np.asarray(kernels.l1_l2_penalty(value, l1, l2), dtype=value.dtype)
-
-    def backward(dy: Array) -> tuple[Array]:
-        factor = float(dy)
-        return (kernels.l1_l2_gradient(value, factor * l1, factor * l2),)
-
-    return record(y, (w,), backward, reads=(w,))
+    return record(
+        kernels.l1_l2_penalty(value, l1, l2),
+        (w,),
+        lambda dy: (kernels.l1_l2_gradient(value, dy, l1, l2),),
+        reads=(w,),
+    )
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
@@ -48,4 +47,4 @@ def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
         ValueError: shapes that do not fit, or a label out of range.
     """
     losses, dlogits = kernels.softmax_cross_entropy(logits.data, as_labels("softmax_cross_entropy", labels))
-    return record(losses, (logits,), lambda dy: (dlogits * dy[:, np.newaxis],))
+    return record(losses, (logits,), lambda dy: (kernels.scale_rows(dlogits, whole(dy)),))

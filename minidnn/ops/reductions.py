@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from minidnn import kernels
+from minidnn.ops.activations import whole
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -37,8 +39,11 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """y = the mean over the axes, all of them by default."""
     x = as_tensor(x)
-    shape = x.data.shape
-    y = np.asarray(x.data.mean(axis=axis, keepdims=keepdims))
+    value, shape = x.data, x.data.shape
+    if axis is None and not keepdims and value.size and value.dtype.kind == "f":
+        value = whole(value)
+        return record(kernels.mean(value), (x,), lambda dy: (kernels.mean_backward(dy, value),))
+    y = np.asarray(value.mean(axis=axis, keepdims=keepdims))
     n = _count(x.data, y)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from minidnn.checks import number
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.parameter import Parameter
+from minidnn.recording import mode
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule
 from minidnn.tensor import Tensor
@@ -138,6 +139,9 @@ class Optimizer:
 
     def step(self) -> None:
         """Updates every parameter that has a gradient; then counts the step, which moves a schedule on."""
+        if mode.cells is not None:
+            active = [(group, [t for t in group.tracks if t.param.grad is not None]) for group in self.groups]
+            mode.cells.optimizers.append((self, active))
         for group in self.groups:
             lr = group.rate(self.steps)
             for track in group.tracks:

@@ -21,6 +21,16 @@ from minidnn.reference.activations import (
     tanh,
     tanh_backward,
 )
+from minidnn.reference.arithmetic import (
+    add,
+    check_finite,
+    mean,
+    mean_backward,
+    moving_average,
+    multiply,
+    scale_rows,
+    subtract,
+)
 from minidnn.reference.fingerprint import fingerprint
 from minidnn.reference.matmul import dense, dense_backward, matmul
 from minidnn.reference.normalization import (
@@ -66,11 +76,13 @@ __all__ = [
     "adam_step",
     "adamax_step",
     "adamw_step",
+    "add",
     "amsgrad_step",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_eval",
     "batch_norm_eval_backward",
+    "check_finite",
     "clip",
     "column_sum",
     "dense",
@@ -93,7 +105,11 @@ __all__ = [
     "logistic_backward",
     "matmul",
     "max_norm",
+    "mean",
+    "mean_backward",
     "momentum_step",
+    "moving_average",
+    "multiply",
     "nadam_step",
     "nesterov_step",
     "philox",
@@ -109,6 +125,7 @@ __all__ = [
     "rrelu",
     "rrelu_backward",
     "scale",
+    "scale_rows",
     "selu",
     "selu_backward",
     "sgd_step",
@@ -118,6 +135,7 @@ __all__ = [
     "softplus",
     "softplus_backward",
     "squared_norm",
+    "subtract",
     "tanh",
     "tanh_backward",
     "unit_norm",

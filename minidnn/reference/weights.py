@@ -12,16 +12,16 @@ def squared_norm(x: Floats) -> float:
     return float(np.square(x, dtype=np.float64).sum())
 
 
-def l1_l2_penalty(w: Floats, l1: float, l2: float) -> float:
-    """``l1 * sum(|w|) + l2 * sum(w**2)``, in float64."""
-    return l1 * float(np.abs(w, dtype=np.float64).sum()) + l2 * squared_norm(w)
+def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
+    """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""
+    return np.asarray(l1 * float(np.abs(w, dtype=np.float64).sum()) + l2 * squared_norm(w), dtype=w.dtype)
 
 
-def l1_l2_gradient(w: Floats, l1: float, l2: float) -> Floats:
-    """``dw = l1 * sign(w) + 2 * l2 * w``."""
-    x = w.dtype.type
+def l1_l2_gradient(w: Floats, dy: Floats, l1: float, l2: float) -> Floats:
+    """``dw = dy * l1 * sign(w) + 2 * dy * l2 * w``; dy is one number."""
+    x, factor = w.dtype.type, float(dy.reshape(()))
     sign = np.where(w > 0, x(1), np.where(w < 0, x(-1), x(0)))
-    return x(l1) * sign + x(2 * l2) * w
+    return x(factor * l1) * sign + x(factor * 2 * l2) * w
 
 
 def scale(x: Floats, factor: float) -> None:

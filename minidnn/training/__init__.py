@@ -2,6 +2,7 @@
 
 from minidnn.training.anomaly import AnomalyError, DetectAnomaly, nan_guard
 from minidnn.training.averaging import AverageWeights
+from minidnn.training.capture import Captured, CaptureError, capture
 from minidnn.training.early_stopping import EarlyStopping
 from minidnn.training.evaluate import Evaluate, Evaluation, evaluate
 from minidnn.training.fit import NonFiniteError, fit
@@ -17,6 +18,8 @@ __all__ = [
     "AverageWeights",
     "CSVLogger",
     "Callback",
+    "CaptureError",
+    "Captured",
     "DetectAnomaly",
     "EarlyStopping",
     "Evaluate",
@@ -29,6 +32,7 @@ __all__ = [
     "Run",
     "Spread",
     "TensorBoard",
+    "capture",
     "compare_rates",
     "evaluate",
     "fit",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from minidnn import data
+from minidnn import data, kernels
 from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
 from minidnn.data.augment import Augment
@@ -17,11 +18,14 @@ from minidnn.optim import Optimizer
 from minidnn.random import Generator
 from minidnn.tensor import Tensor
 from minidnn.training.anomaly import AnomalyError, nan_guard
+from minidnn.training.capture import Captured, Step
 from minidnn.training.evaluate import evaluate
 from minidnn.training.history import History
 from minidnn.training.interrupt import stop_on_interrupt
 from minidnn.training.progress import Progress
 from minidnn.training.run import Callback, Loss, Run
+
+logger = logging.getLogger("minidnn")
 
 Batches = Iterator[tuple[Floats32, Indices]]
 
@@ -43,6 +47,7 @@ def fit(
     rng: Generator | None = None,
     augment: Augment | None = None,
     progress: bool = True,
+    capture: bool = True,
 ) -> History:
     """Trains the model; every epoch visits the examples once, in a new random order.
 
@@ -57,6 +62,8 @@ def fit(
         callbacks: see `Callback`.
         rng: draws the orders; the default generator where it is None.
         augment: makes new images of those of each batch; see `minidnn.data.augment`.
+        capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
+            same. What cannot be captured runs as it is, and the logger ``minidnn`` says why at level INFO.
         progress: show a progress bar on a terminal, a line for each epoch elsewhere.
 
     Returns:
@@ -73,6 +80,7 @@ def fit(
     run = Run(model, optimizer, train, valid, loss, epochs, batch_size, model.is_regularized)
     if progress:
         callbacks = [*callbacks, Progress(math.ceil(len(train) / batch_size))]
+    step = Captured(_step_of(run)) if capture else _step_of(run)
     modes = [(module, module.training) for _, module in model.named_modules()]
     begun: list[Callback] = []
     with stop_on_interrupt(run):
@@ -82,7 +90,7 @@ def fit(
                 begun.append(callback)
             while run.epoch < epochs and not run.stopping:
                 run.epoch += 1
-                _epoch(run, callbacks, data.batches(train, batch_size, rng, augment=augment))
+                _epoch(run, step, callbacks, data.batches(train, batch_size, rng, augment=augment))
         finally:
             run.history.stopped = run.stopping
             for module, mode in modes:
@@ -92,12 +100,12 @@ def fit(
     return run.history
 
 
-def _epoch(run: Run, callbacks: Sequence[Callback], batches: Batches) -> None:
+def _epoch(run: Run, step: Step, callbacks: Sequence[Callback], batches: Batches) -> None:
     run.model.train()
     start = time.perf_counter()
     lr, seen, loss_sum, accuracy_sum = run.optimizer.lr, 0, 0.0, 0.0
     for x, y in batches:
-        logits = _step(run, x, y)
+        logits = _update(run, step, x, y)
         seen += len(y)
         loss_sum += run.loss * len(y)
         accuracy_sum += accuracy(logits, y) * len(y)
@@ -122,21 +130,36 @@ def _epoch(run: Run, callbacks: Sequence[Callback], batches: Batches) -> None:
         callback.on_epoch_end(run)
 
 
-def _step(run: Run, x: Any, y: Any) -> Tensor:
-    logits = run.model(x)
-    loss = run.loss_function(logits, y)
-    if run.regularized:
-        loss = loss + run.model.regularization_loss()
-    run.loss = loss.item()
-    if not math.isfinite(run.loss):
+def _step_of(run: Run) -> Step:
+    """The training step, which raises FloatingPointError before it changes anything if the loss is not finite."""
+
+    def step(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+        logits = run.model(x)
+        loss = run.loss_function(logits, y)
+        if run.regularized:
+            loss = loss + run.model.regularization_loss()
+        kernels.check_finite(loss.data)
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.optimizer.step()
+        return loss, logits
+
+    return step
+
+
+def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
+    try:
+        loss, logits = step(x, y)
+    except FloatingPointError as error:
+        value = str(error).split()[-1]
         raise NonFiniteError(
-            f"fit: the loss of step {run.step + 1} (epoch {run.epoch}) is {run.loss}: {_culprit(run, x, y)}. Try a "
+            f"fit: the loss of step {run.step + 1} (epoch {run.epoch}) is {value}: {_culprit(run, x, y)}. Try a "
             f"smaller learning rate (now {run.optimizer.lr:g}), or training.DetectAnomaly"
-        )
-    run.optimizer.zero_grad()
-    loss.backward()
-    run.optimizer.step()
+        ) from None
+    run.loss = loss.item()
     run.step += 1
+    if isinstance(step, Captured) and step.reasons:
+        logger.info("fit: runs as it is, as it cannot be captured: %s", step.reasons.pop())
     return logits
 
 

@@ -1,0 +1,125 @@
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+
+namespace minidnn {
+namespace {
+
+// The array that a view is a view of.
+PyObject* owner_of(PyObject* array) {
+  auto& numpy = py::detail::npy_api::get();
+  for (PyObject* base = array; base; base = py::detail::array_proxy(array)->base) {
+    if (!numpy.PyArray_Check_(base)) break;
+    array = base;
+  }
+  return array;
+}
+
+void start(Recorder& mine) {
+  if (recorder) throw std::runtime_error("plan: another one is being recorded in this thread");
+  recorder = &mine;
+}
+
+void stop() { recorder = nullptr; }
+
+DrawKey key_of(const py::handle& key) {
+  const auto [seed, stream, draw] = key.cast<std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>>();
+  return {seed, draw, stream};
+}
+
+void copy_input(PyObject* to, PyObject* from, std::size_t place) {
+  const auto &target = *py::detail::array_proxy(to), &source = *py::detail::array_proxy(from);
+  std::size_t bytes = static_cast<std::size_t>(py::reinterpret_borrow<py::dtype>(target.descr).itemsize());
+  bool fits = py::detail::npy_api::get().PyArray_Check_(from) && target.nd == source.nd &&
+              target.descr == source.descr && (source.flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_);
+  for (int i = 0; fits && i < target.nd; ++i) {
+    fits = target.dimensions[i] == source.dimensions[i];
+    bytes *= static_cast<std::size_t>(target.dimensions[i]);
+  }
+  if (!fits)
+    throw py::value_error("replay: inputs[" + std::to_string(place) +
+                          "] must be contiguous, of the shape and dtype that were recorded");
+  std::memcpy(target.data, source.data, bytes);
+}
+
+void replay(Recorder& r, const py::tuple& inputs, std::vector<double> rates, std::vector<double> steps,
+            const py::list& draws) {
+  if (inputs.size() != r.inputs.size() || rates.size() != r.updates || steps.size() != r.updates ||
+      draws.size() != r.announced.size())
+    throw py::value_error("replay: wants " + std::to_string(r.inputs.size()) + " inputs, " +
+                          std::to_string(r.updates) + " rates and steps, " +
+                          std::to_string(r.announced.size()) + " draws");
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    copy_input(py::object(r.inputs[i]).ptr(), py::object(inputs[i]).ptr(), i);
+  r.cells.rates = std::move(rates), r.cells.steps = std::move(steps);
+  r.cells.draws.clear();
+  for (const auto& key : draws) r.cells.draws.push_back(key_of(key));
+  const Unlocked unlocked;
+  r.plan.replay(r.cells);
+}
+
+}  // namespace
+
+Recorder::Recorder(const py::tuple& given) : inputs(given) {
+  for (const auto& input : given) own(input.ptr());
+}
+
+void Recorder::touch(PyObject* array, bool written) {
+  PyObject* owner = owner_of(array);
+  if (owned_.count(owner)) return own(array);  // a view, perhaps short-lived, of what is kept already
+  const auto [at, is_new] = index_.try_emplace(owner, externals_.size());
+  if (is_new) externals_.push_back({py::reinterpret_borrow<py::object>(owner), false});
+  externals_[at->second].written |= written;
+  if (array != owner) views_.try_emplace(array, View{py::reinterpret_borrow<py::object>(array), at->second});
+}
+
+void Recorder::own(PyObject* array) {
+  if (owned_.insert(array).second) own_.push_back(py::reinterpret_borrow<py::object>(array));
+}
+
+bool Recorder::owns(const py::array& array) const { return owned_.count(owner_of(array.ptr())) > 0; }
+
+int Recorder::draw_cell(const DrawKey& key) const {
+  for (std::size_t i = 0; i < announced.size(); ++i)
+    if (announced[i].seed == key.seed && announced[i].stream == key.stream && announced[i].draw == key.draw)
+      return static_cast<int>(i);
+  return -1;
+}
+
+py::list Recorder::written() const {
+  py::list out;
+  for (const External& e : externals_)
+    if (e.written) out.append(e.owner);
+  return out;
+}
+
+py::list Recorder::temporaries() const {
+  std::vector<Py_ssize_t> ours(externals_.size(), 1);
+  for (const auto& [object, view] : views_)
+    if (Py_REFCNT(object) == 1) ++ours[view.external];  // nobody else has the view, and it holds the owner
+  py::list out;
+  for (std::size_t i = 0; i < externals_.size(); ++i)
+    if (Py_REFCNT(externals_[i].owner.ptr()) <= ours[i]) out.append(externals_[i].owner);
+  return out;
+}
+
+void bind_plan(py::module_& m) {
+  py::class_<Recorder>(m, "Plan")
+      .def(py::init<py::tuple>(), py::arg("inputs"))
+      .def("start", start)
+      .def_static("stop", stop)
+      .def(
+          "announce", [](Recorder& r, const py::tuple& key) { r.announced.push_back(key_of(key)); },
+          py::arg("key"))
+      .def("owns", &Recorder::owns, py::arg("array"))
+      .def_property_readonly("calls", [](const Recorder& r) { return r.plan.calls.size(); })
+      .def_readonly("updates", &Recorder::updates)
+      .def("written", &Recorder::written)
+      .def("temporaries", &Recorder::temporaries)
+      .def("replay", replay, py::arg("inputs"), py::arg("rates"), py::arg("steps"), py::arg("draws"));
+}
+
+}  // namespace minidnn
