@@ -13,6 +13,8 @@ namespace minidnn::MINIDNN_ISA {
 constexpr int kTileVectors = 2;
 constexpr int kTileRows = kRegisters == 32 ? 13 : 6;
 
+constexpr std::ptrdiff_t kAhead = 16;  // rows of b to ask for in advance
+
 template <int ROWS, int VECTORS, bool PARTIAL>
 void gemm_tile(const TileArgs& t) {
   constexpr int LAST = VECTORS - 1;
@@ -33,6 +35,9 @@ void gemm_tile(const TileArgs& t) {
   }
   const float *a = t.a, *b = t.b;
   for (std::size_t k = 0; k < t.depth; ++k, a += t.a_k, b += t.b_k) {
+    // Where b lies in place its rows are far apart, often in another core's cache: ask for them in time.
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) __builtin_prefetch(b + kAhead * t.b_k + v * kVectorLanes);
     Vector row[VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; ++v)
