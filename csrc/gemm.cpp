@@ -54,25 +54,40 @@ Matrix block_of(const Matrix& m, Range rows, Range columns) {
           rows.size(), columns.size(), m.row_stride, m.column_stride};
 }
 
+void copy_panel(const Matrix& m, size_t width, float* to) {
+  const float* from = m.data;
+  for (size_t k = 0; k < m.columns; ++k, from += m.column_stride, to += width) {
+    std::copy_n(from, m.rows, to);
+    std::fill(to + m.rows, to + width, 0.0f);
+  }
+}
+
+// Whole blocks in vectors, what is left one by one.
+void transpose_panel(const Table& table, const Matrix& m, size_t width, float* to) {
+  const size_t lanes = table.vector_lanes;
+  const bool blocks = m.column_stride == 1;
+  const size_t whole_rows = blocks ? m.rows / lanes * lanes : 0, whole = m.columns / lanes * lanes;
+  for (size_t i = 0; i < whole_rows; i += lanes)
+    for (size_t k = 0; k < whole; k += lanes)
+      table.transpose_block(m.data + static_cast<ptrdiff_t>(i) * m.row_stride + k, m.row_stride,
+                            to + k * width + i, static_cast<ptrdiff_t>(width));
+  for (size_t i = 0; i < width; ++i) {
+    const float* row = m.data + static_cast<ptrdiff_t>(i) * m.row_stride;
+    for (size_t k = i < whole_rows ? whole : 0; k < m.columns; ++k)
+      to[k * width + i] = i < m.rows ? row[static_cast<ptrdiff_t>(k) * m.column_stride] : 0.0f;
+  }
+}
+
 // Rewrites m as panels of `width` rows, each stored column after column: panel[k * width + i] = m[i][k]. The
 // last panel is filled up with zeros.
-void pack_panels(const Matrix& m, size_t width, float* to) {
-  for (size_t top = 0; top < m.rows; top += width) {
+void pack_panels(const Table& table, const Matrix& m, size_t width, float* to) {
+  for (size_t top = 0; top < m.rows; top += width, to += width * m.columns) {
     const size_t rows = std::min(width, m.rows - top);
-    const float* from = m.data + static_cast<ptrdiff_t>(top) * m.row_stride;
-    if (m.row_stride == 1) {
-      for (size_t k = 0; k < m.columns; ++k, from += m.column_stride, to += width) {
-        std::copy_n(from, rows, to);
-        std::fill(to + rows, to + width, 0.0f);
-      }
-    } else {
-      for (size_t i = 0; i < width; ++i) {
-        const float* row = from + static_cast<ptrdiff_t>(i) * m.row_stride;
-        for (size_t k = 0; k < m.columns; ++k)
-          to[k * width + i] = i < rows ? row[static_cast<ptrdiff_t>(k) * m.column_stride] : 0.0f;
-      }
-      to += width * m.columns;
-    }
+    const Matrix panel = block_of(m, {top, top + rows}, {0, m.columns});
+    if (m.row_stride == 1)
+      copy_panel(panel, width, to);
+    else
+      transpose_panel(table, panel, width, to);
   }
 }
 
@@ -115,9 +130,9 @@ class Block {
     // Where vectors are read whole, the partial last panel is packed even if the others are not.
     const size_t whole = columns.size() / width * width;
     const bool pack_edge = !pack_b_ && !table_.masked_loads && whole < columns.size();
-    if (pack_b_) pack_panels(b.transposed(), width, memory + a_floats);
+    if (pack_b_) pack_panels(table_, b.transposed(), width, memory + a_floats);
     if (pack_edge)
-      pack_panels(block_of(b, {0, depth.size()}, {whole, columns.size()}).transposed(), width,
+      pack_panels(table_, block_of(b, {0, depth.size()}, {whole, columns.size()}).transposed(), width,
                   memory + a_floats);
     const Panels in_place{b.data, static_cast<ptrdiff_t>(width), 1, b.row_stride};
     const Panels packed{memory + a_floats, static_cast<ptrdiff_t>(width * depth.size()), 1,
@@ -146,7 +161,7 @@ class Block {
   void pack_rows(const Matrix& a, size_t heights, float* to) {
     for (size_t h = 0; h < heights; ++h) {
       const Range rows = part(a.rows, 1, h, heights);
-      pack_panels(block_of(a, rows, {0, a.columns}), rows.size(), to);
+      pack_panels(table_, block_of(a, rows, {0, a.columns}), rows.size(), to);
       to += rows.size() * a.columns;
     }
   }

@@ -9,6 +9,7 @@
 #include "kernels/optim.hpp"
 #include "kernels/philox.hpp"
 #include "kernels/rows.hpp"
+#include "kernels/transpose.hpp"
 #include "kernels/weights.hpp"
 
 #define MINIDNN_STRING_(x) #x
@@ -211,6 +212,7 @@ const Table table = {
     kVectorLanes,
     kMaskedLoads,
     [](int rows, const TileArgs& args) { choose_rows<kTileRows>(rows, args); },
+    transpose_block,
 };
 
 }  // namespace minidnn::MINIDNN_ISA

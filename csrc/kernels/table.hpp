@@ -136,6 +136,8 @@ struct Table {
   std::size_t tile_rows, tile_columns, vector_lanes;  // the largest tile
   bool masked_loads;                                  // else b must be readable up to a whole vector
   void (*gemm_tile)(int rows, const TileArgs& args);
+  // vector_lanes rows of as many columns; rows are from_row and to_row floats apart.
+  void (*transpose_block)(const float* from, std::ptrdiff_t from_row, float* to, std::ptrdiff_t to_row);
 };
 
 }  // namespace minidnn
