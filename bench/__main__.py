@@ -1,4 +1,4 @@
-"""``python -m bench``: every bench, at each number of threads in a process of its own."""
+"""``python -m bench``: every bench, at each number of threads in a process of its own; ``peers``: see bench/peers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def all_benches() -> list[Bench]:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["peers"]:
+        from .peers.run import main as peers
+
+        return peers(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds, one thread: does everything still run?")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")

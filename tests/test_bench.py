@@ -1,11 +1,14 @@
 """The benchmarks: nothing is timed that is wrong, and no kernel goes without."""
 
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
 
 import pytest
 from cases import KERNELS
+
+import minidnn
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -59,3 +62,23 @@ def test_results_are_times_ratios_and_rates(bench):
 
 def test_the_checkout_does_not_hide_the_installed_package(bench):
     assert str(CHECKOUT) not in sys.path
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("place", range(8))
+def test_the_steps_that_peers_are_timed_against_are_captured_with_the_same_bytes(bench, place):
+    workload = importlib.import_module("bench.peers.workloads").WORKLOADS[place]
+    build = importlib.import_module("bench.peers.minidnn_steps").build
+    ends = []
+    for captured in (True, False):
+        minidnn.manual_seed(1)
+        small = dataclasses.replace(workload, batch=min(workload.batch, 50))
+        step, read = build(small, captured=captured)
+        for _ in range(3):
+            step()
+        ends.append([array.tobytes() for array in read()])
+    assert ends[0] == ends[1]
+
+
+def test_there_are_no_other_workloads(bench):
+    assert len(importlib.import_module("bench.peers.workloads").WORKLOADS) == 8

@@ -1,0 +1,1 @@
+"""Whole training steps beside PyTorch, JAX, TensorFlow and NumPy: `python -m bench peers`."""

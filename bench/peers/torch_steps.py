@@ -1,0 +1,48 @@
+"""PyTorch's step: eager with a fused optimizer, and the whole of it through torch.compile."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from .workloads import Workload
+
+
+def build(workload: Workload, compiled: bool):
+    layers: list[nn.Module] = []
+    pairs = list(pairwise(workload.sizes))
+    for i, (n_in, n_out) in enumerate(pairs):
+        if workload.dropout:
+            layers.append(nn.Dropout(workload.dropout))
+        layers.append(nn.Linear(n_in, n_out))
+        if i + 1 < len(pairs):
+            if workload.batch_norm:
+                layers.append(nn.BatchNorm1d(n_out, eps=1e-3))
+            layers.append(nn.ELU() if workload.activation == "elu" else nn.ReLU())
+    model = nn.Sequential(*layers)
+    values = workload.parameters()
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), values, strict=True):
+            parameter.copy_(torch.from_numpy(value.T if value.ndim == 2 else value))
+    kernels = [parameter for parameter in model.parameters() if parameter.ndim == 2]
+    optimizer = {
+        "sgd": lambda params: torch.optim.SGD(params, 0.01, fused=True),
+        "momentum": lambda params: torch.optim.SGD(params, 0.01, momentum=0.9, fused=True),
+        "adam": lambda params: torch.optim.Adam(params, 0.001, fused=True),
+    }[workload.optimizer](model.parameters())
+    x, y = (torch.from_numpy(array) for array in workload.batch_of())
+
+    def step():
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        if workload.l1:
+            loss = loss + workload.l1 * sum(kernel.abs().sum() for kernel in kernels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = torch.compile(step) if compiled else step
+    read = lambda: [p.detach().numpy().T if p.ndim == 2 else p.detach().numpy() for p in model.parameters()]  # noqa: E731
+    return run, read
