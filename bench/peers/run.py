@@ -81,7 +81,7 @@ def agrees(workload: Workload, paths: dict[str, str]) -> list[str]:
         return list(read)  # everybody's masks are others
     same = []
     for name, arrays in read.items():
-        # Adam's steps are as wide as its rate, whatever the gradient: where that is nearly 0, rounding decides the sign.
+        # Adam's steps are as wide as its rate whatever the gradient; where that is near 0, rounding decides the sign.
         shares = [
             np.isclose(theirs, mine, rtol=1e-2, atol=2e-4).mean()
             for mine, theirs in zip(read["minidnn"], arrays, strict=True)
