@@ -59,10 +59,10 @@ class no_grad(ContextDecorator):
 
 @contextmanager
 def recording_cells(plan: Any) -> Iterator[Cells]:
-    """Within, the kernel calls of this thread are recorded as the plan."""
-    mode.cells = Cells(plan)
+    """Within, the kernel calls of this thread are recorded as the plan; RuntimeError where another one is."""
     plan.start()
     try:
+        mode.cells = Cells(plan)
         yield mode.cells
     finally:
         plan.stop()

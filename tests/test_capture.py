@@ -294,3 +294,47 @@ def test_fit_says_why_it_does_not_capture(caplog):
         optimizer = optim.SGD(model.parameters(), 0.1)
         training.fit(model, mnist, optimizer=optimizer, epochs=1, batch_size=50, progress=False)
     assert "computed with NumPy" in caplog.text
+
+
+def test_options_of_the_optimizer_may_change():
+    ends = []
+    for captured in (True, False):
+        model, optimizer, step = simple()
+        step = training.Captured(step, strict=True) if captured else step
+        for momentum, (x, y) in zip((0.9, 0.9, 0.5, 0.5, 0.5), BATCHES, strict=True):
+            optimizer.groups[0].options["momentum"] = momentum
+            step(x, y)
+        ends.append(everything(model, optimizer))
+    assert ends[0] == ends[1]
+
+
+def test_attributes_of_the_model_may_change():
+    ends = []
+    for captured in (True, False):
+        minidnn.manual_seed(2)
+        model = LAYERS["dropout"]()
+        optimizer = optim.SGD(model.parameters(), 0.1)
+
+        def step(x, y, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            nn.softmax_cross_entropy(model(x), y).backward()
+            optimizer.step()
+
+        run = training.Captured(step, strict=True, model=model) if captured else step
+        for rate, (x, y) in zip((0.3, 0.3, 0.6, 0.6, 0.0), BATCHES, strict=True):
+            model.layers[0].rate = rate
+            run(x, y)
+        model.eval()
+        run(*BATCHES[0])
+        ends.append(everything(model, optimizer))
+    assert ends[0] == ends[1]
+
+
+def test_looking_at_a_model_records_nothing_anew():
+    model, _, step = simple()
+    recorded = []
+    captured = training.capture(lambda x, y: (recorded.append(1), step(x, y))[1], *BATCHES[0], model=model)
+    before = len(recorded)
+    training.evaluate(model, data.ArrayDataset(BATCHES[0][0], BATCHES[0][1]))
+    captured(*BATCHES[1])
+    assert len(recorded) == before

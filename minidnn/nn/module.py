@@ -30,6 +30,11 @@ class Module:
 
     training = True
     name: str | None = None
+    changes = 0  # counts the attributes set in any module, so that a captured step knows when to look
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        Module.changes += 1
 
     def forward(self, x: Tensor) -> Tensor:
         """What the module computes."""

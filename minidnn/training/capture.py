@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
+from minidnn.nn import Module
 from minidnn.recording import Cells, recording_cells
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, watchers
@@ -20,7 +21,7 @@ class CaptureError(RuntimeError):
     """A step does something that a replay could not do again."""
 
 
-def capture(step: Step, *example: Any) -> Captured:
+def capture(step: Step, *example: Any, model: Module | None = None) -> Captured:
     """Records a training step, as which it is run on the example; then replays it on other batches.
 
     ::
@@ -41,17 +42,21 @@ def capture(step: Step, *example: Any) -> Captured:
 
     What is recorded are the calls of kernels, and nothing else: what the step does besides (printing, counting,
     deciding) happens while recording only, and it is run once more then, to prove that a replay does the same. Results
-    are the same tensors at each call, with new data.
+    are the same tensors at each call, with new data; a captured step belongs to one thread at a time.
+
+    A step is recorded anew when parameters were replaced or frozen, an optimizer's options were changed, or, if the
+    model is given, an attribute of it was set (a dropout rate, the mode). Other things that it depends on must stay.
 
     Args:
         step: takes arrays, returns tensors (one, or a tuple) or None.
         example: its arguments; floating arrays go in as float32, integers as int64.
+        model: what the step trains.
 
     Raises:
         CaptureError: the step computes with NumPy what a kernel then reads, its results do not come from kernels, or it
             runs on the reference backend; the message says what.
     """
-    captured = Captured(step, strict=True)
+    captured = Captured(step, strict=True, model=model)
     captured(*example)
     return captured
 
@@ -67,8 +72,8 @@ class Captured:
         reasons: why some shapes are not captured.
     """
 
-    def __init__(self, step: Step, strict: bool = False) -> None:
-        self.step, self.strict = step, strict
+    def __init__(self, step: Step, strict: bool = False, model: Module | None = None) -> None:
+        self.step, self.strict, self.model = step, strict, model
         self.reasons: list[str] = []
         self._plans: dict[Key, _Plan | None] = {}
 
@@ -82,12 +87,12 @@ class Captured:
             if self.strict:
                 raise CaptureError("capture: only compiled kernels can be captured, this is the reference backend")
             return self.step(*arrays)
-        if plan is not None and plan.is_current():
+        if plan is not None and plan.is_current(self.model):
             return plan.replay(arrays)
         return self._record(key, arrays)
 
     def _record(self, key: Key, arrays: tuple[Array, ...]) -> Any:
-        plan = _Plan(self.step, arrays)
+        plan = _Plan(self.step, arrays, self.model)
         fault = plan.fault()
         self._plans[key] = None if fault else plan
         if fault:
@@ -100,8 +105,9 @@ class Captured:
 class _Plan:
     """One recording: the kernel calls of a step on arrays of these shapes, which is thereby done once."""
 
-    def __init__(self, step: Step, arrays: tuple[Array, ...]) -> None:
+    def __init__(self, step: Step, arrays: tuple[Array, ...], model: Module | None) -> None:
         self._step = step
+        self._changes, self._attributes = Module.changes, _attributes(model)
         self._inputs = tuple(array.copy() for array in arrays)
         self._core = kernels.new_plan(self._inputs)
         with recording_cells(self._core) as cells:
@@ -109,10 +115,17 @@ class _Plan:
         self._cells: Cells = cells
         self._tracks = [track for _, groups in cells.optimizers for _, tracks in groups for track in tracks]
         self._params = [(track.param, track.param.data, track.param.grad) for track in self._tracks]
+        self._groups = [(group, dict(group.options)) for _, groups in cells.optimizers for group, _ in groups]
 
-    def is_current(self) -> bool:
-        """Whether parameters are where they were, and are trained or frozen as they were."""
-        return all(param.data is data and param.requires_grad for param, data, _ in self._params)
+    def is_current(self, model: Module | None) -> bool:
+        """Whether all that the recording depends on is as it was."""
+        if self._changes != Module.changes:
+            if _attributes(model) != self._attributes:
+                return False
+            self._changes = Module.changes
+        return all(param.data is data and param.requires_grad for param, data, _ in self._params) and all(
+            group.options == options for group, options in self._groups
+        )
 
     def replay(self, arrays: tuple[Array, ...]) -> Any:
         rates = []
@@ -148,13 +161,15 @@ class _Plan:
         """Runs another batch both ways from one state, compares, and puts the state back."""
         batch = tuple(np.roll(array, 1, axis=0) if array.ndim else array.copy() for array in self._inputs)
         before, first = self._state(), [result.data.copy() for result in _tensors(self.results) or ()]
-        self.replay(batch)
-        replayed = self._outcome(self.results)
-        self._restore(before)
-        eager = self._outcome(self._step(*batch))
-        self._restore(before)
-        for result, data in zip(_tensors(self.results) or (), first, strict=True):
-            _overwrite(result.data, data)
+        try:
+            self.replay(batch)
+            replayed = self._outcome(self.results)
+            self._restore(before)
+            eager = self._outcome(self._step(*batch))
+        finally:
+            self._restore(before)
+            for result, data in zip(_tensors(self.results) or (), first, strict=True):
+                _overwrite(result.data, data)
         if replayed != eager:
             return "a replay leaves other numbers than the step: it does something that is not a kernel call"
         return None
@@ -188,6 +203,19 @@ class _Plan:
             track.updates = count
         for generator, key in zip(self._cells.generators, keys, strict=True):
             generator.set_state(key)
+
+
+def _attributes(model: Module | None) -> list[tuple[str, str, Any]]:
+    """What a forward pass may depend on, besides the tensors: plain values as they are, other objects by identity."""
+    if model is None:
+        return []
+    plain = (bool, int, float, str, type(None))
+    return [
+        (path, name, value if isinstance(value, plain) else id(value))
+        for path, module in model.named_modules()
+        for name, value in {"training": module.training, **vars(module)}.items()
+        if not isinstance(value, Tensor)
+    ]
 
 
 def _tensors(results: Any) -> list[Tensor] | None:

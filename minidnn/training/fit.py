@@ -80,7 +80,7 @@ def fit(
     run = Run(model, optimizer, train, valid, loss, epochs, batch_size, model.is_regularized)
     if progress:
         callbacks = [*callbacks, Progress(math.ceil(len(train) / batch_size))]
-    step = Captured(_step_of(run)) if capture else _step_of(run)
+    step = Captured(_step_of(run), model=model) if capture else _step_of(run)
     modes = [(module, module.training) for _, module in model.named_modules()]
     begun: list[Callback] = []
     with stop_on_interrupt(run):
