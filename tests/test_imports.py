@@ -20,7 +20,7 @@ LAYERS = [
     ("gradients",),
     ("schedules", "nn", "optim", "data"),
     ("recipes", "reuse", "training", "deploy"),
-    ("cli",),
+    ("cli", "notebook"),
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
