@@ -75,7 +75,18 @@ def use_backend(name: Backend) -> Iterator[None]:
         _state.compiled = before
 
 
-_FLOAT64 = np.dtype(np.float64)
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def uniform(a: Any, b: Any) -> bool:
+    """Whether a kernel of two arrays takes these: of one shape and dtype, contiguous, float32 or float64."""
+    return (
+        a.shape == b.shape
+        and a.dtype == b.dtype
+        and a.dtype in (_FLOAT32, _FLOAT64)
+        and a.flags.c_contiguous
+        and b.flags.c_contiguous
+    )
 
 
 def _kernel(truth: Callable[P, R]) -> Callable[P, R]:

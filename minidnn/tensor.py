@@ -142,7 +142,7 @@ class Tensor:
                 if dparent is None or not parent.requires_grad:
                     continue
                 before = gradients.get(id(parent))
-                gradients[id(parent)] = dparent if before is None else _sum(before, dparent)
+                gradients[id(parent)] = dparent if before is None else plus(before, dparent)
         if not retain_graph:
             for tensor in order:
                 if tensor._backward is not None:
@@ -377,14 +377,15 @@ def _check_usable(tensor: Tensor) -> None:
             )
 
 
-def _sum(a: Array, b: Array) -> Array:
-    return kernels.add(a, b) if a.dtype == b.dtype and a.flags.c_contiguous and b.flags.c_contiguous else a + b
+def plus(a: Array, b: Array) -> Array:
+    """``a + b``, by a kernel where there is one for it."""
+    return kernels.add(a, b) if kernels.uniform(a, b) else a + b
 
 
 def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:
     """Adds grad to the leaf's; never lets two leaves share one array."""
     if leaf.grad is not None:
-        leaf.grad = _sum(leaf.grad, grad)
+        leaf.grad = plus(leaf.grad, grad)
     elif id(grad) in owned or grad.base is not None or not grad.flags.writeable:
         leaf.grad = grad.copy()
     else:

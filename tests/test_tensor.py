@@ -210,3 +210,16 @@ def test_the_graph_is_freed():
     z.backward()
     after = sys.getrefcount(y.data)
     assert after == before
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("strided", [False, True])
+def test_arithmetic_on_every_floating_dtype_and_on_views(dtype, strided):
+    """Gradients of sums are broadcast views, which no kernel takes."""
+    x, y = np.arange(1, 13, dtype=dtype).reshape(3, 4), np.arange(2, 14, dtype=dtype).reshape(3, 4)
+    if strided:
+        x, y = np.asfortranarray(x), np.asfortranarray(y)
+    a, b = Tensor(x, requires_grad=True), Tensor(y, requires_grad=True)
+    ((a * b).sum() + (a - b).sum() + (a + a * b).sum() + (a * b).mean() * 12).backward()
+    np.testing.assert_allclose(a.grad, 3 * y + 2, rtol=1e-2 if dtype == np.float16 else 1e-6)
+    np.testing.assert_allclose(b.grad, 3 * x - 1, rtol=1e-2 if dtype == np.float16 else 1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, as_tensor, record
+from minidnn.tensor import Tensor, as_tensor, plus, record
 
 Operand = Tensor | Array | float
 
@@ -31,45 +31,42 @@ def _operands(a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
     return as_tensor(a), as_tensor(b)
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
-    """Whether a kernel takes both: nothing to broadcast, one floating dtype, each in one piece of memory."""
-    x, z = a.data, b.data
-    return (
-        x.shape == z.shape
-        and x.dtype == z.dtype
-        and x.dtype.kind == "f"
-        and x.flags.c_contiguous
-        and z.flags.c_contiguous
-    )
+def _minus(a: Array, b: Array) -> Array:
+    return kernels.subtract(a, b) if kernels.uniform(a, b) else a - b
+
+
+def _times(a: Array, b: Array) -> Array:
+    return kernels.multiply(a, b) if kernels.uniform(a, b) else a * b
 
 
 def add(a: Operand, b: Operand) -> Tensor:
     """y = a + b."""
     a, b = _operands(a, b)
-    y = kernels.add(a.data, b.data) if _alike(a, b) else a.data + b.data
-    return record(y, (a, b), lambda dy: (unbroadcast(dy, a), unbroadcast(dy, b)))
+    return record(plus(a.data, b.data), (a, b), lambda dy: (unbroadcast(dy, a), unbroadcast(dy, b)))
 
 
 def subtract(a: Operand, b: Operand) -> Tensor:
     """y = a - b."""
     a, b = _operands(a, b)
-    y = kernels.subtract(a.data, b.data) if _alike(a, b) else a.data - b.data
-    return record(y, (a, b), lambda dy: (unbroadcast(dy, a), unbroadcast(-dy, b) if b.requires_grad else None))
+    return record(
+        _minus(a.data, b.data),
+        (a, b),
+        lambda dy: (unbroadcast(dy, a), unbroadcast(-dy, b) if b.requires_grad else None),
+    )
 
 
 def multiply(a: Operand, b: Operand) -> Tensor:
     """y = a * b."""
     a, b = _operands(a, b)
     x, z = a.data, b.data
-    times = kernels.multiply if _alike(a, b) else np.multiply
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(times(dy, z), a) if a.requires_grad else None,
-            unbroadcast(times(dy, x), b) if b.requires_grad else None,
+            unbroadcast(_times(dy, z), a) if a.requires_grad else None,
+            unbroadcast(_times(dy, x), b) if b.requires_grad else None,
         )
 
-    return record(times(x, z), (a, b), backward, reads=(a, b))
+    return record(_times(x, z), (a, b), backward, reads=(a, b))
 
 
 def divide(a: Operand, b: Operand) -> Tensor:
