@@ -311,8 +311,6 @@ class Plan:
 
     def owns(self, array: npt.NDArray[Any]) -> bool:
         """Whether it is an input or was made by a recorded call."""
-    calls: int
-    """How many were recorded."""
     updates: int
     """How many of them are optimizer updates."""
 

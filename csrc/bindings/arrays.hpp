@@ -10,7 +10,6 @@
 #include <initializer_list>
 #include <string>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "bindings/recorder.hpp"
@@ -210,23 +209,21 @@ class Unlocked {
   PyThreadState* state_;
 };
 
-// Does the work of a kernel call, now and in every replay of the plan being recorded. work() touches no
-// Python object and holds pointers by value; work(cells) finds there what differs between replays.
-template <class F>
-void run(F work, const Cells& cells = {}) {
-  constexpr bool has_cells = std::is_invocable_v<F, const Cells&>;
+// Does the work of a kernel call now, and `again(cells)` in every replay of the plan being recorded, if one
+// is. Both touch no Python object and hold pointers by value.
+template <class F, class G>
+void run(const F& work, const G& again) {
   {
     const Unlocked unlocked;
-    if constexpr (has_cells)
-      work(cells);
-    else
-      work();
+    work();
   }
-  if (!recorder) return;
-  if constexpr (has_cells)
-    recorder->plan.calls.emplace_back(std::move(work));
-  else
-    recorder->plan.calls.emplace_back([work = std::move(work)](const Cells&) { work(); });
+  if (recorder) recorder->plan.calls.emplace_back(again);
+}
+
+// The same where nothing differs between replays.
+template <class F>
+void run(const F& work) {
+  run(work, [work](const Cells&) { work(); });
 }
 
 }  // namespace minidnn

@@ -45,17 +45,14 @@ void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Arra
   for (std::size_t i = 0; i < SLOTS + 2; ++i) named.push_back({names[i], data[i], param.size});
   disjoint(op, named);
   const std::size_t cell = recorder ? recorder->updates++ : 0;
-  Cells now;
-  now.rates.assign(cell + 1, rate), now.steps.assign(cell + 1, step);
-  run(
-      [=](const Cells& cells) {
-        const Step formula = make_step(cells.rates[cell], cells.steps[cell]);
-        const auto kernel = kernels().update[static_cast<int>(formula.formula)];
-        parallel_for(param.size, kGrain, [&](std::size_t i, std::size_t end) {
-          kernel(data.data(), i, end, formula.scalars.data());
-        });
-      },
-      now);
+  const auto work = [=](double now_rate, double now_step) {
+    const Step formula = make_step(now_rate, now_step);
+    const auto kernel = kernels().update[static_cast<int>(formula.formula)];
+    parallel_for(param.size, kGrain, [&](std::size_t i, std::size_t end) {
+      kernel(data.data(), i, end, formula.scalars.data());
+    });
+  };
+  run([&] { work(rate, step); }, [=](const Cells& cells) { work(cells.rates[cell], cells.steps[cell]); });
 }
 
 // Defines op(param, grad, *slots, *, **hyperparameters); make_step takes the hyperparameters, as doubles. The

@@ -10,12 +10,8 @@ namespace {
 
 // The array that a view is a view of.
 PyObject* owner_of(PyObject* array) {
-  auto& numpy = py::detail::npy_api::get();
-  for (PyObject* base = array; base; base = py::detail::array_proxy(array)->base) {
-    if (!numpy.PyArray_Check_(base)) break;
-    array = base;
-  }
-  return array;
+  PyObject* base = py::detail::array_proxy(array)->base;
+  return base && py::detail::npy_api::get().PyArray_Check_(base) ? owner_of(base) : array;
 }
 
 void start(Recorder& mine) {
@@ -54,11 +50,10 @@ void replay(Recorder& r, const py::tuple& inputs, std::vector<double> rates, std
                           std::to_string(r.announced.size()) + " draws");
   for (std::size_t i = 0; i < inputs.size(); ++i)
     copy_input(py::object(r.inputs[i]).ptr(), py::object(inputs[i]).ptr(), i);
-  r.cells.rates = std::move(rates), r.cells.steps = std::move(steps);
-  r.cells.draws.clear();
-  for (const auto& key : draws) r.cells.draws.push_back(key_of(key));
+  Cells cells{std::move(rates), std::move(steps), {}};
+  for (const auto& key : draws) cells.draws.push_back(key_of(key));
   const Unlocked unlocked;
-  r.plan.replay(r.cells);
+  r.plan.replay(cells);
 }
 
 }  // namespace
@@ -115,7 +110,6 @@ void bind_plan(py::module_& m) {
           "announce", [](Recorder& r, const py::tuple& key) { r.announced.push_back(key_of(key)); },
           py::arg("key"))
       .def("owns", &Recorder::owns, py::arg("array"))
-      .def_property_readonly("calls", [](const Recorder& r) { return r.plan.calls.size(); })
       .def_readonly("updates", &Recorder::updates)
       .def("written", &Recorder::written)
       .def("temporaries", &Recorder::temporaries)

@@ -12,9 +12,8 @@ namespace {
 template <class F>
 void run_draw(const DrawKey& key, F f) {
   const int cell = recorder ? recorder->draw_cell(key) : -1;
-  Cells now;
-  if (cell >= 0) now.draws = recorder->announced;
-  run([=](const Cells& cells) { f(cell < 0 ? key : cells.draws[static_cast<std::size_t>(cell)]); }, now);
+  run([=] { f(key); },
+      [=](const Cells& cells) { f(cell < 0 ? key : cells.draws[static_cast<std::size_t>(cell)]); });
 }
 
 constexpr std::size_t kRandomGrain = kGrain / 4;  // a random element costs several plain ones

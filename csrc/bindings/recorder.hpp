@@ -27,7 +27,6 @@ class Recorder {
   int draw_cell(const DrawKey& key) const;
 
   Plan plan;
-  Cells cells;
   std::vector<DrawKey> announced;  // the keys that generators gave out while recording
   std::size_t updates = 0;
   pybind11::tuple inputs;
