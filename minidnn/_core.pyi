@@ -4,6 +4,7 @@ Arrays are C-contiguous float32 in native byte order (`matmul` and `dense` take 
 TypeError tells of another type, a ValueError of shapes that do not fit, of outputs that are read-only or overlap.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -308,6 +309,11 @@ class Plan:
     def stop() -> None: ...
     def announce(self, key: tuple[int, int, int]) -> None:
         """A random key that was given out just now: each replay has another in its place."""
+
+    def compute(
+        self, function: Callable[..., Any], arrays: tuple[npt.NDArray[Any], ...], y: npt.NDArray[Any] | None
+    ) -> None:
+        """A call into Python: each replay puts ``function(*arrays)`` into y, or only calls it if y is None."""
 
     def owns(self, array: npt.NDArray[Any]) -> bool:
         """Whether it is an input or was made by a recorded call."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
@@ -59,4 +60,5 @@ def as_targets(owner: str, name: str, x: Tensor, targets: Any) -> Array:
     same_shape(owner, name, x.data, "targets", array)
     if not array.size:
         raise ValueError(f"{owner}: {name} has shape {x.shape}, the batch is empty")
-    return array.astype(x.dtype, copy=False)
+    dtype = x.dtype
+    return replayable(lambda t: t.astype(dtype, copy=False), array)

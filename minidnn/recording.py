@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from minidnn import kernels
 from minidnn.reference.types import Array
@@ -21,16 +23,24 @@ class Cells:
     Attributes:
         generators: one for each draw.
         optimizers: one for each optimizer step, with the tracks that were updated, by group.
+        constants: whether the Python numbers that tensors are added to, multiplied by, ... stay what they are.
     """
 
-    def __init__(self, plan: Any) -> None:
+    def __init__(self, plan: Any, constants: bool) -> None:
         self._plan = plan
+        self.constants = constants
         self.generators: list[Any] = []
         self.optimizers: list[tuple[Any, list[tuple[Any, list[Any]]]]] = []
 
     def drawn(self, generator: Any, key: tuple[int, int, int]) -> None:
         self.generators.append(generator)
         self._plan.announce(key)
+
+    def computed(self, compute: Callable[..., Any], arrays: tuple[Array, ...], y: Array | None) -> None:
+        closed_over = [cell.cell_contents for cell in getattr(compute, "__closure__", None) or ()]
+        if any(isinstance(value, np.ndarray) for value in closed_over):
+            raise AssertionError(f"{compute.__qualname__} closes over an array; the plan must know all that it reads")
+        self._plan.compute(compute, arrays, None if y is None else y.view())  # the tape makes y itself read-only
 
 
 class Mode(threading.local):
@@ -58,15 +68,33 @@ class no_grad(ContextDecorator):
 
 
 @contextmanager
-def recording_cells(plan: Any) -> Iterator[Cells]:
+def recording_cells(plan: Any, constants: bool) -> Iterator[Cells]:
     """Within, the kernel calls of this thread are recorded as the plan; RuntimeError where another one is."""
     plan.start()
     try:
-        mode.cells = Cells(plan)
+        mode.cells = Cells(plan, constants)
         yield mode.cells
     finally:
         plan.stop()
         mode.cells = None
+
+
+def replayable(compute: Callable[..., Any], *arrays: Array) -> Array:
+    """``compute(*arrays)``, which NumPy does: now, and in every replay of the step that is being captured.
+
+    It reads no other array, and gives a new one, or a view of one of these.
+    """
+    y = np.asarray(compute(*arrays))
+    if mode.cells is not None and not any(np.may_share_memory(y, array) for array in arrays):
+        mode.cells.computed(compute, arrays, y)
+    return y
+
+
+def checked(check: Callable[..., None], *arrays: Array) -> None:
+    """``check(*arrays)``, which raises what it finds: now, and in every replay."""
+    check(*arrays)
+    if mode.cells is not None:
+        mode.cells.computed(check, arrays, None)
 
 
 class Saved(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.recording import Saved, freed, mode
+from minidnn.recording import Saved, freed, mode, replayable
 from minidnn.reference.types import Array
 
 Rule = Callable[[Array], tuple[Array | None, ...]]
@@ -200,22 +200,22 @@ class Tensor:
         return ops.getitem(self, index)
 
     def __lt__(self, other: Any) -> Tensor:
-        return Tensor(np.less(self.data, _plain(other)))
+        return ops.arithmetic.compare(np.less, self, other)
 
     def __le__(self, other: Any) -> Tensor:
-        return Tensor(np.less_equal(self.data, _plain(other)))
+        return ops.arithmetic.compare(np.less_equal, self, other)
 
     def __gt__(self, other: Any) -> Tensor:
-        return Tensor(np.greater(self.data, _plain(other)))
+        return ops.arithmetic.compare(np.greater, self, other)
 
     def __ge__(self, other: Any) -> Tensor:
-        return Tensor(np.greater_equal(self.data, _plain(other)))
+        return ops.arithmetic.compare(np.greater_equal, self, other)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return Tensor(np.equal(self.data, _plain(other)))
+        return ops.arithmetic.compare(np.equal, self, other)
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return Tensor(np.not_equal(self.data, _plain(other)))
+        return ops.arithmetic.compare(np.not_equal, self, other)
 
     __hash__ = object.__hash__
 
@@ -338,7 +338,7 @@ def _seed(tensor: Tensor, grad: Any) -> Array:
                 f"backward: the tensor has shape {tensor.shape}; give backward() a gradient of that shape, or reduce "
                 "the tensor to one element first"
             )
-        return ONE if tensor.dtype == np.float32 and tensor.ndim == 0 else np.ones_like(tensor.data)
+        return ONE if tensor.dtype == np.float32 and tensor.ndim == 0 else replayable(np.ones_like, tensor.data)
     seed = np.array(_plain(grad), dtype=tensor.dtype)
     if seed.shape != tensor.shape:
         raise ValueError(f"backward: grad has shape {seed.shape}, the tensor has {tensor.shape}: must be the same")
@@ -379,7 +379,7 @@ def _check_usable(tensor: Tensor) -> None:
 
 def plus(a: Array, b: Array) -> Array:
     """``a + b``, by a kernel where there is one for it."""
-    return kernels.add(a, b) if kernels.uniform(a, b) else a + b
+    return kernels.add(a, b) if kernels.uniform(a, b) else replayable(np.add, a, b)
 
 
 def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:
@@ -387,7 +387,7 @@ def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:
     if leaf.grad is not None:
         leaf.grad = plus(leaf.grad, grad)
     elif id(grad) in owned or grad.base is not None or not grad.flags.writeable:
-        leaf.grad = grad.copy()
+        leaf.grad = replayable(np.ndarray.copy, grad)
     else:
         owned.add(id(grad))
         leaf.grad = grad

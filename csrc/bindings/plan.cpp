@@ -75,6 +75,19 @@ void Recorder::own(PyObject* array) {
   if (owned_.insert(array).second) own_.push_back(py::reinterpret_borrow<py::object>(array));
 }
 
+void Recorder::compute(const py::object& function, const py::tuple& arrays, const py::object& y) {
+  for (const auto& array : arrays) {
+    touch(array.ptr(), false);
+    ++held_[array.ptr()];
+  }
+  if (!y.is_none()) own(owner_of(y.ptr()));
+  plan.calls.emplace_back([function, arrays, y](const Cells&) {
+    const py::gil_scoped_acquire locked;
+    const py::object result = function(*arrays);
+    if (!y.is_none()) y[py::ellipsis()] = result;
+  });
+}
+
 bool Recorder::owns(const py::array& array) const { return owned_.count(owner_of(array.ptr())) > 0; }
 
 int Recorder::draw_cell(const DrawKey& key) const {
@@ -92,9 +105,14 @@ py::list Recorder::written() const {
 }
 
 py::list Recorder::temporaries() const {
-  std::vector<Py_ssize_t> ours(externals_.size(), 1);
+  const auto held = [this](PyObject* object) {
+    const auto found = held_.find(object);
+    return 1 + (found == held_.end() ? 0 : found->second);
+  };
+  std::vector<Py_ssize_t> ours;
+  for (const External& e : externals_) ours.push_back(held(e.owner.ptr()));
   for (const auto& [object, view] : views_)
-    if (Py_REFCNT(object) == 1) ++ours[view.external];  // nobody else has the view, and it holds the owner
+    if (Py_REFCNT(object) <= held(object)) ++ours[view.external];  // nobody else has it, and it holds the owner
   py::list out;
   for (std::size_t i = 0; i < externals_.size(); ++i)
     if (Py_REFCNT(externals_[i].owner.ptr()) <= ours[i]) out.append(externals_[i].owner);
@@ -109,6 +127,7 @@ void bind_plan(py::module_& m) {
       .def(
           "announce", [](Recorder& r, const py::tuple& key) { r.announced.push_back(key_of(key)); },
           py::arg("key"))
+      .def("compute", &Recorder::compute, py::arg("function"), py::arg("arrays"), py::arg("y"))
       .def("owns", &Recorder::owns, py::arg("array"))
       .def_readonly("updates", &Recorder::updates)
       .def("written", &Recorder::written)

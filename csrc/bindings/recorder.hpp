@@ -21,6 +21,9 @@ class Recorder {
   // A result of a kernel.
   void own(PyObject* array);
 
+  // A call into Python that gives y again (or, if y is None, only checks) in each replay.
+  void compute(const pybind11::object& function, const pybind11::tuple& arrays, const pybind11::object& y);
+
   bool owns(const pybind11::array& array) const;
 
   // The cell of a draw, which differs in each replay if its key was announced; else -1.
@@ -51,6 +54,7 @@ class Recorder {
   std::vector<External> externals_;
   std::unordered_map<PyObject*, std::size_t> index_;
   std::unordered_map<PyObject*, View> views_;
+  std::unordered_map<PyObject*, Py_ssize_t> held_;  // references that the arguments of `compute` add
 };
 
 // The recorder at work in this thread, or null.

@@ -12,6 +12,7 @@ from minidnn.checks import number
 from minidnn.nn.layers import Dense
 from minidnn.nn.module import Module
 from minidnn.random import Generator, default_generator
+from minidnn.recording import replayable
 from minidnn.reference.activations import SELU_ALPHA, SELU_SCALE
 from minidnn.tensor import Tensor
 
@@ -71,7 +72,8 @@ class AlphaDropout(Module):
         saturation, q = -SELU_SCALE * SELU_ALPHA, 1.0 - self.rate
         a = 1.0 / math.sqrt(q + saturation**2 * q * self.rate)
         key = (self.rng or default_generator()).next_key()
-        kept = kernels.dropout(np.ones_like(x.data), self.rate, *key) > 0
+        mask = kernels.dropout(replayable(np.ones_like, x.data), self.rate, *key)
+        kept = replayable(lambda scaled: scaled > 0, mask)
         return a * ops.where(kept, x, saturation) - a * saturation * self.rate
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from minidnn import ops
 from minidnn.checks import as_targets, same_shape
 from minidnn.ops.losses import as_labels
+from minidnn.recording import checked, replayable
+from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
 
@@ -40,8 +42,8 @@ def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 
         smooth = -ops.mean(ops.log_softmax(logits), axis=1)
         return ops.mean((1.0 - label_smoothing) * losses + label_smoothing * smooth)
     same_shape(op, "logits", logits.data, "labels", targets)
-    classes = logits.shape[1]
-    soft = ((1.0 - label_smoothing) * targets + label_smoothing / classes).astype(logits.dtype)
+    classes, dtype = logits.shape[1], logits.dtype
+    soft = replayable(lambda t: ((1.0 - label_smoothing) * t + label_smoothing / classes).astype(dtype), targets)
     return ops.mean(-ops.sum(ops.log_softmax(logits) * soft, axis=1))
 
 
@@ -55,9 +57,13 @@ def sigmoid_cross_entropy(logits: Tensor, targets: Any) -> Tensor:
         targets: the same shape, in [0, 1].
     """
     t = as_targets("sigmoid_cross_entropy", "logits", logits, targets)
-    if t.size and not (t.min() >= 0 and t.max() <= 1):
-        raise ValueError(f"sigmoid_cross_entropy: targets must be in [0, 1], got {t.min()} to {t.max()}")
+    checked(_check_probabilities, t)
     return ops.mean(ops.softplus(logits) - logits * t)
+
+
+def _check_probabilities(t: Array) -> None:
+    if not (t.min() >= 0 and t.max() <= 1):
+        raise ValueError(f"sigmoid_cross_entropy: targets must be in [0, 1], got {t.min()} to {t.max()}")
 
 
 def mean_squared_error(predictions: Tensor, targets: Any) -> Tensor:
@@ -99,9 +105,15 @@ def hinge(scores: Tensor, labels: Any) -> Tensor:
     y = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
     _check_batch("hinge", "scores", scores)
     same_shape("hinge", "scores", scores.data, "labels", y)
+    checked(_check_binary, y)
+    dtype = scores.dtype
+    signs = replayable(lambda y: np.where(y == 1, 1.0, -1.0).astype(dtype), y)
+    return ops.mean(ops.maximum(1.0 - scores * signs, 0.0))
+
+
+def _check_binary(y: Array) -> None:
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"hinge: labels must be 0 or 1, got {y.min()} to {y.max()}")
-    return ops.mean(ops.maximum(1.0 - scores * np.where(y == 1, 1.0, -1.0).astype(scores.dtype), 0.0))
 
 
 def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0) -> Tensor:
@@ -122,8 +134,12 @@ def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0) -> Tensor
     batch, classes = scores.shape
     if y.shape != (batch,):
         raise ValueError(f"{op}: labels has shape {y.shape}, scores has {scores.shape}: labels must be ({batch},)")
-    if not (y.min() >= 0 and y.max() < classes):
-        raise ValueError(f"{op}: labels must be in [0, {classes}), got {y.min()} to {y.max()}")
+
+    def check(y: Array) -> None:
+        if not (y.min() >= 0 and y.max() < classes):
+            raise ValueError(f"{op}: labels must be in [0, {classes}), got {y.min()} to {y.max()}")
+
+    checked(check, y)
     own = ops.gather(scores, y[:, np.newaxis], axis=1)
     violations = ops.maximum(scores - own + margin, 0.0)  # the label's own is the margin itself
     return ops.mean(ops.sum(violations, axis=1)) - margin
@@ -156,12 +172,17 @@ def contrastive(a: Tensor, b: Tensor, same: Any, margin: float = 1.0) -> Tensor:
     _check_batch("contrastive", "a", a, ndim=2)
     same_shape("contrastive", "a", a.data, "b", b.data)
     pairs = np.asarray(same.data if isinstance(same, Tensor) else same)
-    if pairs.shape != a.shape[:1] or not np.isin(pairs, (0, 1)).all():
-        raise ValueError(f"contrastive: same must be ({a.shape[0]},) of 0 and 1, got shape {pairs.shape}")
+    batch = len(a)
+
+    def check(pairs: Array) -> None:
+        if pairs.shape != (batch,) or not np.isin(pairs, (0, 1)).all():
+            raise ValueError(f"contrastive: same must be ({batch},) of 0 and 1, got shape {pairs.shape}")
+
+    checked(check, pairs)
     difference = a - b
     squared = ops.sum(difference * difference, axis=1)
     gap = ops.maximum(margin - ops.sqrt(squared + 1e-12), 0.0)
-    return ops.mean(ops.where(pairs == 1, squared, gap * gap))
+    return ops.mean(ops.where(replayable(lambda p: p == 1, pairs), squared, gap * gap))
 
 
 def kl_divergence(log_probabilities: Tensor, targets: Any) -> Tensor:
@@ -173,10 +194,14 @@ def kl_divergence(log_probabilities: Tensor, targets: Any) -> Tensor:
     """
     _check_batch("kl_divergence", "log_probabilities", log_probabilities, ndim=2)
     t = as_targets("kl_divergence", "log_probabilities", log_probabilities, targets)
+    checked(_check_not_negative, t)
+    entropy = replayable(lambda t: np.where(t > 0, t * np.log(np.where(t > 0, t, 1)), 0), t)
+    return ops.mean(ops.sum(ops.subtract(entropy, log_probabilities * t), axis=1))
+
+
+def _check_not_negative(t: Array) -> None:
     if not t.min() >= 0:
         raise ValueError(f"kl_divergence: targets must not be negative, got {t.min()}")
-    entropy = np.where(t > 0, t * np.log(np.where(t > 0, t, 1)), 0)
-    return ops.mean(ops.sum(ops.subtract(entropy, log_probabilities * t), axis=1))
 
 
 def _check_batch(op: str, name: str, x: Tensor, ndim: int | None = None) -> None:

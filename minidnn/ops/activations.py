@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from minidnn import kernels
 from minidnn.random import Generator, default_generator
+from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, record
 
 
 def whole(array: Array) -> Array:
     """The array, copied only if it is strided: most kernels want one piece of memory."""
-    return array if array.flags.c_contiguous else array.copy()
+    return array if array.flags.c_contiguous else replayable(np.ndarray.copy, array)
 
 
 def relu(x: Tensor) -> Tensor:

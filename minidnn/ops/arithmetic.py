@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
+from minidnn.recording import mode, replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, plus, record
 
@@ -15,28 +16,37 @@ Operand = Tensor | Array | float
 
 def unbroadcast(gradient: Array, x: Tensor) -> Array:
     """The gradient of x, from that of what x was broadcast to: summed over the axes that broadcasting added."""
-    if gradient.shape != x.data.shape:
-        added = gradient.ndim - x.data.ndim
-        stretched = [i + added for i, n in enumerate(x.data.shape) if n == 1 and gradient.shape[i + added] != 1]
-        gradient = gradient.sum(axis=(*range(added), *stretched), keepdims=True).reshape(x.data.shape)
-    return gradient if gradient.dtype == x.data.dtype else gradient.astype(x.data.dtype)
+    shape, dtype = x.data.shape, x.data.dtype
+    if gradient.shape != shape:
+        added = gradient.ndim - len(shape)
+        stretched = [i + added for i, n in enumerate(shape) if n == 1 and gradient.shape[i + added] != 1]
+        axes = (*range(added), *stretched)
+        gradient = replayable(lambda g: g.sum(axis=axes, keepdims=True).reshape(shape), gradient)
+    return gradient if gradient.dtype == dtype else replayable(lambda g: g.astype(dtype), gradient)
 
 
 def _operands(a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
     # A Python number takes the dtype of its partner, as in NumPy.
     if isinstance(a, (int, float)) and isinstance(b, Tensor):
-        a = np.asarray(a, dtype=b.dtype if b.dtype.kind == "f" else None)
+        a = _constant(a, b)
     elif isinstance(b, (int, float)) and isinstance(a, Tensor):
-        b = np.asarray(b, dtype=a.dtype if a.dtype.kind == "f" else None)
+        b = _constant(b, a)
     return as_tensor(a), as_tensor(b)
 
 
+def _constant(value: float, partner: Tensor) -> Array:
+    dtype = partner.dtype if partner.dtype.kind == "f" else None
+    if mode.cells is not None and mode.cells.constants:
+        return replayable(lambda: np.asarray(value, dtype=dtype))
+    return np.asarray(value, dtype=dtype)
+
+
 def _minus(a: Array, b: Array) -> Array:
-    return kernels.subtract(a, b) if kernels.uniform(a, b) else a - b
+    return kernels.subtract(a, b) if kernels.uniform(a, b) else replayable(np.subtract, a, b)
 
 
 def _times(a: Array, b: Array) -> Array:
-    return kernels.multiply(a, b) if kernels.uniform(a, b) else a * b
+    return kernels.multiply(a, b) if kernels.uniform(a, b) else replayable(np.multiply, a, b)
 
 
 def add(a: Operand, b: Operand) -> Tensor:
@@ -51,7 +61,7 @@ def subtract(a: Operand, b: Operand) -> Tensor:
     return record(
         _minus(a.data, b.data),
         (a, b),
-        lambda dy: (unbroadcast(dy, a), unbroadcast(-dy, b) if b.requires_grad else None),
+        lambda dy: (unbroadcast(dy, a), unbroadcast(replayable(np.negative, dy), b) if b.requires_grad else None),
     )
 
 
@@ -73,12 +83,12 @@ def divide(a: Operand, b: Operand) -> Tensor:
     """y = a / b."""
     a, b = _operands(a, b)
     z = b.data
-    y = a.data / z
+    y = replayable(np.divide, a.data, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(dy / z, a) if a.requires_grad else None,
-            unbroadcast(-dy * y / z, b) if b.requires_grad else None,
+            unbroadcast(replayable(np.divide, dy, z), a) if a.requires_grad else None,
+            unbroadcast(replayable(lambda dy, y, z: -dy * y / z, dy, y, z), b) if b.requires_grad else None,
         )
 
     return record(y, (a, b), backward, reads=(b,))
@@ -88,49 +98,57 @@ def power(a: Operand, b: Operand) -> Tensor:
     """y = a ** b; the gradient of b needs a > 0."""
     a, b = _operands(a, b)
     x, z = a.data, b.data
-    y = x**z
+    y = replayable(np.power, x, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(dy * z * x ** (z - 1), a) if a.requires_grad else None,
-            unbroadcast(dy * y * np.log(x), b) if b.requires_grad else None,
+            unbroadcast(replayable(lambda dy, x, z: dy * z * x ** (z - 1), dy, x, z), a) if a.requires_grad else None,
+            unbroadcast(replayable(lambda dy, x, y: dy * y * np.log(x), dy, x, y), b) if b.requires_grad else None,
         )
 
     return record(y, (a, b), backward, reads=(a, b))
 
 
+def compare(holds: np.ufunc, a: Tensor, b: Any) -> Tensor:
+    """y = whether a < b, or what else the ufunc compares; off the tape."""
+    if not isinstance(b, (Tensor, np.ndarray, int, float)):
+        return Tensor(holds(a.data, b))
+    _, b = _operands(a, b)
+    return Tensor(replayable(holds, a.data, b.data))
+
+
 def negative(x: Tensor) -> Tensor:
     """y = -x."""
     x = as_tensor(x)
-    return record(-x.data, (x,), lambda dy: (-dy,))
+    return record(replayable(np.negative, x.data), (x,), lambda dy: (replayable(np.negative, dy),))
 
 
 def exp(x: Tensor) -> Tensor:
     """y = exp(x)."""
     x = as_tensor(x)
-    y = np.exp(x.data)
-    return record(y, (x,), lambda dy: (dy * y,))
+    y = replayable(np.exp, x.data)
+    return record(y, (x,), lambda dy: (_times(dy, y),))
 
 
 def log(x: Tensor) -> Tensor:
     """y = log(x)."""
     x = as_tensor(x)
     value = x.data
-    return record(np.log(value), (x,), lambda dy: (dy / value,), reads=(x,))
+    return record(replayable(np.log, value), (x,), lambda dy: (replayable(np.divide, dy, value),), reads=(x,))
 
 
 def sqrt(x: Tensor) -> Tensor:
     """y = sqrt(x)."""
     x = as_tensor(x)
-    y = np.sqrt(x.data)
-    return record(y, (x,), lambda dy: (dy / (2 * y),))
+    y = replayable(np.sqrt, x.data)
+    return record(y, (x,), lambda dy: (replayable(lambda dy, y: dy / (2 * y), dy, y),))
 
 
 def abs(x: Tensor) -> Tensor:
     """y = abs(x); the gradient at 0 is 0."""
     x = as_tensor(x)
-    sign = np.sign(x.data)
-    return record(np.abs(x.data), (x,), lambda dy: (dy * sign,))
+    sign = replayable(np.sign, x.data)
+    return record(replayable(np.abs, x.data), (x,), lambda dy: (_times(dy, sign),))
 
 
 def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
@@ -144,20 +162,24 @@ def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tens
     if low is not None and high is not None and low > high:
         raise ValueError(f"clip: low is {low}, must not exceed high, {high}")
     x = as_tensor(x)
-    y = np.clip(x.data, low, high)
-    inside = y == x.data
-    return record(y, (x,), lambda dy: (dy * inside,))
+    y = replayable(lambda value: np.clip(value, low, high), x.data)
+    inside = replayable(np.equal, y, x.data)
+    return record(y, (x,), lambda dy: (_times(dy, inside),))
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
     """y = a where the condition holds, else b."""
-    chosen = np.asarray(condition.data if isinstance(condition, Tensor) else condition, dtype=bool)
+    given = np.asarray(condition.data if isinstance(condition, Tensor) else condition)
+    chosen = replayable(lambda c: c.astype(bool, copy=False), given)
     a, b = _operands(a, b)
-    y = np.where(chosen, a.data, b.data)
+    y = replayable(np.where, chosen, a.data, b.data)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         zero = dy.dtype.type(0)
-        return unbroadcast(np.where(chosen, dy, zero), a), unbroadcast(np.where(chosen, zero, dy), b)
+        return (
+            unbroadcast(replayable(lambda c, dy: np.where(c, dy, zero), chosen, dy), a),
+            unbroadcast(replayable(lambda c, dy: np.where(c, zero, dy), chosen, dy), b),
+        )
 
     return record(y, (a, b), backward)
 
@@ -165,19 +187,26 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
 def maximum(a: Operand, b: Operand) -> Tensor:
     """y = max(a, b); where they are equal each gets half of the gradient."""
     a, b = _operands(a, b)
-    y = np.maximum(a.data, b.data)
-    share = _share(a.data, b.data, y.dtype)
-    return record(y, (a, b), lambda dy: (unbroadcast(dy * share, a), unbroadcast(dy * (1 - share), b)))
+    return _either(replayable(np.maximum, a.data, b.data), a, b, np.greater, "maximum")
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
     """y = min(a, b); where they are equal each gets half of the gradient."""
     a, b = _operands(a, b)
-    y = np.minimum(a.data, b.data)
-    share = _share(b.data, a.data, y.dtype)
-    return record(y, (a, b), lambda dy: (unbroadcast(dy * share, a), unbroadcast(dy * (1 - share), b)))
+    return _either(replayable(np.minimum, a.data, b.data), a, b, np.less, "minimum")
 
 
-def _share(winner: Array, loser: Array, dtype: np.dtype[Any]) -> Array:
-    """1 where winner > loser, 1/2 where they are equal, else 0."""
-    return np.asarray(((winner > loser) + (winner >= loser).astype(dtype)) / 2, dtype=dtype)
+def _either(y: Array, a: Tensor, b: Tensor, wins: np.ufunc, op: str) -> Tensor:
+    """Each operand gets the gradient where it wins, and half of it where they are equal."""
+    dtype = y.dtype
+
+    def share(u: Array, v: Array) -> Array:
+        return np.asarray((wins(u, v) + (u == v) / 2), dtype=dtype)
+
+    to_a, to_b = replayable(share, a.data, b.data), replayable(share, b.data, a.data)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        return unbroadcast(_times(dy, to_a), a), unbroadcast(_times(dy, to_b), b)
+
+    backward.__qualname__ = op
+    return record(y, (a, b), backward)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
+from minidnn.ops.activations import whole
 from minidnn.ops.arithmetic import unbroadcast
+from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -22,7 +24,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     if a.ndim == 2 and b.ndim == 2:
         return _matrix_product(a, b)
     x, z = a.data, b.data
-    c = np.matmul(x, z)
+    c = replayable(np.matmul, x, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         # A vector is a matrix of one row (a) or one column (b).
@@ -31,8 +33,8 @@ def matmul(a: Any, b: Any) -> Tensor:
             dy = dy[..., np.newaxis]
         if x.ndim == 1:
             dy = dy[..., np.newaxis, :]
-        da = np.matmul(dy, np.swapaxes(columns, -1, -2))
-        db = np.matmul(np.swapaxes(rows, -1, -2), dy)
+        da = replayable(np.matmul, dy, np.swapaxes(columns, -1, -2))
+        db = replayable(np.matmul, np.swapaxes(rows, -1, -2), dy)
         return (
             unbroadcast(da[..., 0, :] if x.ndim == 1 else da, a),
             unbroadcast(db[..., 0] if z.ndim == 1 else db, b),
@@ -72,8 +74,6 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
     return record(
         y,
         (x, w, b),
-        lambda dy: kernels.dense_backward(
-            np.ascontiguousarray(dy), x_data, w_data, y, activation, alpha, x.requires_grad
-        ),
+        lambda dy: kernels.dense_backward(whole(dy), x_data, w_data, y, activation, alpha, x.requires_grad),
         reads=(x, w),
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.ops.activations import whole
+from minidnn.recording import replayable
 from minidnn.reference.types import Labels
 from minidnn.tensor import Tensor, record
 
@@ -21,7 +22,7 @@ def as_labels(op: str, labels: Any) -> Labels:
     array = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels must be integers, got an array of {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return replayable(lambda y: np.ascontiguousarray(y, dtype=np.int64), array)
 
 
 def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from minidnn.checks import number
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.parameter import Parameter
-from minidnn.recording import mode
+from minidnn.recording import mode, replayable
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule
 from minidnn.tensor import Tensor
@@ -149,7 +149,9 @@ class Optimizer:
                 if grad is not None:
                     track.updates += 1
                     track.param.version += 1
-                    self.update(track, np.ascontiguousarray(grad), lr, group.options)
+                    if not grad.flags.c_contiguous:
+                        grad = replayable(np.ascontiguousarray, grad)
+                    self.update(track, grad, lr, group.options)
                     if track.constraint is not None:
                         track.constraint(track.param)
         self.steps += 1

@@ -40,12 +40,14 @@ def capture(step: Step, *example: Any, model: Module | None = None) -> Captured:
     Every replay leaves the bytes that the step itself would leave: in parameters, slots, gradients and results.
     Learning rates follow their schedules, masks their generators. A batch of another shape is recorded anew.
 
-    What is recorded are the calls of kernels, and nothing else: what the step does besides (printing, counting,
-    deciding) happens while recording only, and it is run once more then, to prove that a replay does the same. Results
-    are the same tensors at each call, with new data; a captured step belongs to one thread at a time.
+    What is recorded are the calls of kernels, and those of NumPy that `minidnn.ops` makes where it has no kernel;
+    nothing else. What the step does besides (printing, counting, deciding, NumPy of its own) happens while recording
+    only, and it is run once more then, to prove that a replay does the same. Results are the same tensors at each call,
+    with new data; a captured step belongs to one thread at a time.
 
     A step is recorded anew when parameters were replaced or frozen, an optimizer's options were changed, or, if the
-    model is given, an attribute of it was set (a dropout rate, the mode). Other things that it depends on must stay.
+    model is given, an attribute of it was set (a dropout rate, the mode). Other things that it depends on must stay,
+    such as a number by which it multiplies the loss.
 
     Args:
         step: takes arrays, returns tensors (one, or a tuple) or None.
@@ -67,13 +69,15 @@ class Captured:
     Args:
         step: as for `capture`.
         strict: raise CaptureError for what cannot be captured; otherwise run it as it is, and say why in ``reasons``.
+        constants: whether Python numbers in the step's arithmetic stay the same; if not, a step that uses them
+            cannot be captured.
 
     Attributes:
         reasons: why some shapes are not captured.
     """
 
-    def __init__(self, step: Step, strict: bool = False, model: Module | None = None) -> None:
-        self.step, self.strict, self.model = step, strict, model
+    def __init__(self, step: Step, strict: bool = False, model: Module | None = None, constants: bool = True) -> None:
+        self.step, self.strict, self.model, self.constants = step, strict, model, constants
         self.reasons: list[str] = []
         self._plans: dict[Key, _Plan | None] = {}
 
@@ -92,7 +96,7 @@ class Captured:
         return self._record(key, arrays)
 
     def _record(self, key: Key, arrays: tuple[Array, ...]) -> Any:
-        plan = _Plan(self.step, arrays, self.model)
+        plan = _Plan(self.step, arrays, self.model, self.constants)
         fault = plan.fault()
         self._plans[key] = None if fault else plan
         if fault:
@@ -105,12 +109,12 @@ class Captured:
 class _Plan:
     """One recording: the kernel calls of a step on arrays of these shapes, which is thereby done once."""
 
-    def __init__(self, step: Step, arrays: tuple[Array, ...], model: Module | None) -> None:
+    def __init__(self, step: Step, arrays: tuple[Array, ...], model: Module | None, constants: bool) -> None:
         self._step = step
         self._changes, self._attributes = Module.changes, _attributes(model)
         self._inputs = tuple(array.copy() for array in arrays)
         self._core = kernels.new_plan(self._inputs)
-        with recording_cells(self._core) as cells:
+        with recording_cells(self._core, constants) as cells:
             self.results = step(*self._inputs)
         self._cells: Cells = cells
         self._tracks = [track for _, groups in cells.optimizers for _, tracks in groups for track in tracks]

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from minidnn import data, kernels
@@ -80,7 +81,7 @@ def fit(
     run = Run(model, optimizer, train, valid, loss, epochs, batch_size, model.is_regularized)
     if progress:
         callbacks = [*callbacks, Progress(math.ceil(len(train) / batch_size))]
-    step = Captured(_step_of(run), model=model) if capture else _step_of(run)
+    step = Captured(_step_of(run), model=model, constants=_is_ours(run)) if capture else _step_of(run)
     modes = [(module, module.training) for _, module in model.named_modules()]
     begun: list[Callback] = []
     with stop_on_interrupt(run):
@@ -145,6 +146,13 @@ def _step_of(run: Run) -> Step:
         return loss, logits
 
     return step
+
+
+def _is_ours(run: Run) -> bool:
+    """Whether loss and layers are this package's: only then are the numbers in them known to stay."""
+    loss = run.loss_function.func if isinstance(run.loss_function, partial) else run.loss_function
+    owners = [getattr(loss, "__module__", ""), *(type(module).__module__ for _, module in run.model.named_modules())]
+    return all(owner.startswith("minidnn.") for owner in owners)
 
 
 def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
