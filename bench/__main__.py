@@ -1,4 +1,4 @@
-"""``python -m bench``: every bench, at each number of threads in a process of its own; ``peers``: see bench/peers."""
+"""``python -m bench``: every bench, at each number of threads in a process of its own; or ``peers``, ``overhead``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ def main() -> int:
         from .peers.run import main as peers
 
         return peers(sys.argv[2:])
+    if sys.argv[1:2] == ["overhead"]:
+        from .overhead import main as overhead
+
+        return overhead()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds, one thread: does everything still run?")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")

@@ -112,7 +112,8 @@ py::list Recorder::temporaries() const {
   std::vector<Py_ssize_t> ours;
   for (const External& e : externals_) ours.push_back(held(e.owner.ptr()));
   for (const auto& [object, view] : views_)
-    if (Py_REFCNT(object) <= held(object)) ++ours[view.external];  // nobody else has it, and it holds the owner
+    if (Py_REFCNT(object) <= held(object))
+      ++ours[view.external];  // nobody else has it, and it holds the owner
   py::list out;
   for (std::size_t i = 0; i < externals_.size(); ++i)
     if (Py_REFCNT(externals_[i].owner.ptr()) <= ours[i]) out.append(externals_[i].owner);

@@ -51,8 +51,8 @@ def add(subparsers: Any) -> None:
         "train",
         help="train a network on MNIST",
         description="Trains 784-300-50-10 on MNIST as the notebook's learning-rate-schedule section does: momentum "
-        "0.9, the rate falling exponentially from 0.1 by 1/10 every 10,000 steps. Leaves model.safetensors and "
-        "curves.png.",
+        "0.9, the rate falling exponentially from 0.1 by 1/10 every 10,000 steps. Leaves model.safetensors, "
+        "curves.png and the last checkpoints, from which --resume goes on after a crash with the same bytes.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
@@ -67,6 +67,12 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
     parser.add_argument("--threads", type=types.count, help="at most; all by default; the results are the same bytes")
+    parser.add_argument(
+        "--checkpoint-every", type=types.count, metavar="STEPS", help="steps between checkpoints; else each epoch's end"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint in the output folder, if there is one"
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.set_defaults(run=run)
@@ -86,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         rule = f"{arguments.optimizer}, {rate if callable(rate) else schedules.constant(rate)}"
         print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
         print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
+    checkpoints = arguments.output / "checkpoints"
     history = training.fit(
         model,
         mnist.train,
@@ -93,7 +100,12 @@ def run(arguments: argparse.Namespace) -> int:
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         valid=mnist.valid,
-        callbacks=[training.Evaluate(mnist.test), *([] if arguments.json else [_Table()])],
+        callbacks=[
+            training.Evaluate(mnist.test),
+            *([] if arguments.json else [_Table()]),
+            training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
+        ],
+        resume=checkpoints if arguments.resume else None,
         progress=not arguments.json and sys.stderr.isatty(),
     )
     _finish(arguments, model, history)

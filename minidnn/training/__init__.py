@@ -3,6 +3,7 @@
 from minidnn.training.anomaly import AnomalyError, DetectAnomaly, nan_guard
 from minidnn.training.averaging import AverageWeights
 from minidnn.training.capture import Captured, CaptureError, capture
+from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.early_stopping import EarlyStopping
 from minidnn.training.evaluate import Evaluate, Evaluation, evaluate
 from minidnn.training.fit import NonFiniteError, fit
@@ -12,6 +13,7 @@ from minidnn.training.plateau import ReduceOnPlateau
 from minidnn.training.predict import Spread, predict
 from minidnn.training.rates import RangeTest, RateComparison, compare_rates, lr_range_test
 from minidnn.training.run import Callback, Run
+from minidnn.training.state import ResumeError
 
 __all__ = [
     "AnomalyError",
@@ -20,6 +22,7 @@ __all__ = [
     "Callback",
     "CaptureError",
     "Captured",
+    "Checkpoint",
     "DetectAnomaly",
     "EarlyStopping",
     "Evaluate",
@@ -29,6 +32,7 @@ __all__ = [
     "RangeTest",
     "RateComparison",
     "ReduceOnPlateau",
+    "ResumeError",
     "Run",
     "Spread",
     "TensorBoard",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from minidnn.checks import number, positive_integer
 from minidnn.reference.types import Array
 from minidnn.training.evaluate import evaluate
@@ -54,6 +57,12 @@ class AverageWeights(Callback):
         finally:
             run.model.load_state_dict(own)
         run.row["average_valid_loss"], run.row["average_valid_accuracy"] = loss, accuracy
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self.average)
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        self.average = dict(state)
 
     def on_fit_end(self, run: Run) -> None:
         if self.average:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from minidnn.reference.types import Array
 from minidnn.training.run import Run
 from minidnn.training.watching import Monitor, Watcher
@@ -50,6 +53,13 @@ class EarlyStopping(Watcher):
                 f"no better {self.monitor} than {self.best:.6g} (step {self.best_step}, epoch {self.best_epoch}) "
                 f"for {waited} {unit}"
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {f"winner.{path}": value for path, value in self._winner.items()}
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(run, state)
+        self._winner = {key[7:]: value for key, value in state.items() if key.startswith("winner.")}
 
     def on_fit_end(self, run: Run) -> None:
         if self._winner:

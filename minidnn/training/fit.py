@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -16,15 +18,17 @@ from minidnn.data.augment import Augment
 from minidnn.data.types import Floats32, Indices
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.optim import Optimizer
-from minidnn.random import Generator
+from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor
 from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.capture import Captured, Step
+from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.evaluate import evaluate
 from minidnn.training.history import History
 from minidnn.training.interrupt import stop_on_interrupt
 from minidnn.training.progress import Progress
-from minidnn.training.run import Callback, Loss, Run
+from minidnn.training.run import Callback, Loss, Position, Run
+from minidnn.training.state import restore
 
 logger = logging.getLogger("minidnn")
 
@@ -49,6 +53,7 @@ def fit(
     augment: Augment | None = None,
     progress: bool = True,
     capture: bool = True,
+    resume: str | os.PathLike[str] | None = None,
 ) -> History:
     """Trains the model; every epoch visits the examples once, in a new random order.
 
@@ -65,6 +70,9 @@ def fit(
         augment: makes new images of those of each batch; see `minidnn.data.augment`.
         capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
             same. What cannot be captured runs as it is, and the logger ``minidnn`` says why at level INFO.
+        resume: a folder of `Checkpoint`: goes on from the newest that is whole, with the same bytes as if the run had
+            never been cut; from the beginning where there is none. The arguments must be those of that run (more epochs
+            are allowed).
         progress: show a progress bar on a terminal, a line for each epoch elsewhere.
 
     Returns:
@@ -72,15 +80,34 @@ def fit(
 
     Raises:
         NonFiniteError: the loss became NaN or infinite.
+        ResumeError: the checkpoints are damaged, or of another run.
         TypeError, ValueError: epochs or batch_size not an integer, or below 1; no examples.
     """
     epochs = positive_integer("fit", "epochs", epochs)
     batch_size = positive_integer("fit", "batch_size", batch_size)
     if not len(train):
         raise ValueError("fit: the training set is empty")
-    run = Run(model, optimizer, train, valid, loss, epochs, batch_size, model.is_regularized)
+    last = [
+        callback for callback in callbacks if isinstance(callback, Checkpoint)
+    ]  # when all others have seen the step
+    callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
+    run = Run(
+        model,
+        optimizer,
+        train,
+        valid,
+        loss,
+        epochs,
+        batch_size,
+        model.is_regularized,
+        rng=rng or default_generator(),
+        callbacks=callbacks,
+        resumed=resume is not None,
+    )
     if progress:
-        callbacks = [*callbacks, Progress(math.ceil(len(train) / batch_size))]
+        shown = Progress(math.ceil(len(train) / batch_size))
+        callbacks = [*callbacks, shown]
+    callbacks = [*callbacks, *last]
     step = Captured(_step_of(run), model=model, constants=_is_ours(run)) if capture else _step_of(run)
     modes = [(module, module.training) for _, module in model.named_modules()]
     begun: list[Callback] = []
@@ -89,9 +116,10 @@ def fit(
             for callback in callbacks:
                 callback.on_fit_begin(run)
                 begun.append(callback)
-            while run.epoch < epochs and not run.stopping:
-                run.epoch += 1
-                _epoch(run, step, callbacks, data.batches(train, batch_size, rng, augment=augment))
+            if resume is not None and restore(run, resume) and progress:
+                shown.load_state_dict(run, {})
+            while (run.epoch < epochs or run.position.batches) and not run.stopping:
+                _epoch(run, step, callbacks, augment)
         finally:
             run.history.stopped = run.stopping
             for module, mode in modes:
@@ -101,32 +129,47 @@ def fit(
     return run.history
 
 
-def _epoch(run: Run, step: Step, callbacks: Sequence[Callback], batches: Batches) -> None:
+def _batches(run: Run, augment: Augment | None) -> Batches:
+    """The batches of the next epoch, or those that are left of the one that was cut."""
+    if not run.position.batches:
+        run.epoch += 1
+        run.position = Position(order=run.rng.get_state(), lr=run.optimizer.lr)
+        return data.batches(run.train, run.batch_size, run.rng, augment=augment)
+    now = run.rng.get_state()
+    run.rng.set_state(run.position.order)
+    batches = data.batches(run.train, run.batch_size, run.rng, augment=augment)
+    run.rng.set_state(now)
+    return itertools.islice(batches, run.position.batches, None)
+
+
+def _epoch(run: Run, step: Step, callbacks: Sequence[Callback], augment: Augment | None) -> None:
     run.model.train()
-    start = time.perf_counter()
-    lr, seen, loss_sum, accuracy_sum = run.optimizer.lr, 0, 0.0, 0.0
+    batches, here = _batches(run, augment), run.position
+    start = time.perf_counter() - here.seconds
     for x, y in batches:
         logits = _update(run, step, x, y)
-        seen += len(y)
-        loss_sum += run.loss * len(y)
-        accuracy_sum += accuracy(logits, y) * len(y)
+        here.batches += 1
+        here.seen += len(y)
+        here.loss_sum += run.loss * len(y)
+        here.accuracy_sum += accuracy(logits, y) * len(y)
+        here.seconds = time.perf_counter() - start
         for callback in callbacks:
             callback.on_step_end(run)
         if run.stopping:
             return
-    seconds = time.perf_counter() - start
     run.row = {
         "epoch": run.epoch,
         "step": run.step,
-        "lr": lr,
-        "loss": loss_sum / seen,
-        "accuracy": accuracy_sum / seen,
-        "seconds": seconds,
-        "examples_per_second": seen / seconds,
+        "lr": here.lr,
+        "loss": here.loss_sum / here.seen,
+        "accuracy": here.accuracy_sum / here.seen,
+        "seconds": here.seconds,
+        "examples_per_second": here.seen / here.seconds,
     }
     if run.valid is not None:
         run.row["valid_loss"], run.row["valid_accuracy"] = evaluate(run.model, run.valid, run.loss_function)
     run.history.rows.append(run.row)
+    run.position = Position()
     for callback in callbacks:
         callback.on_epoch_end(run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class CSVLogger(Callback):
         self.append = append
 
     def on_fit_begin(self, run: Run) -> None:
-        if not (self.append and self.path.exists()):
+        if not ((self.append or run.resumed) and self.path.exists()):
             self.path.write_text("")
 
     def on_epoch_end(self, run: Run) -> None:
@@ -41,6 +42,14 @@ class CSVLogger(Callback):
             if head is None:
                 writer.writerow(columns)
             writer.writerow(run.row.values())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"size": self.path.stat().st_size}
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        """Drops the rows that were written after the checkpoint."""
+        with open(self.path, "r+") as file:
+            file.truncate(min(state["size"], self.path.stat().st_size))
 
 
 class TensorBoard(Callback):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from minidnn.checks import number
 from minidnn.optim.optimizer import Rate
@@ -58,6 +59,16 @@ class ReduceOnPlateau(Watcher):
         self.reductions.append(run.step)
         for group in run.optimizer.groups:
             group.lr = _scaled(group.lr, self.factor, self.min_lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"reductions": self.reductions}
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(run, state)
+        self.reductions = list(state["reductions"])
+        for group in run.optimizer.groups:
+            for _ in self.reductions if callable(group.lr) else ():  # numbers came with the optimizer's own state
+                group.lr = _scaled(group.lr, self.factor, self.min_lr)
 
 
 def _scaled(rate: Rate, factor: float, least: float) -> Rate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from minidnn.training.run import Callback, Run
@@ -26,6 +27,10 @@ class Progress(Callback):
 
             total = self.steps_per_epoch * run.epochs
             self._bar = tqdm(total=total, unit=" examples", unit_scale=run.batch_size, dynamic_ncols=True)
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        if self._bar is not None:
+            self._bar.update(run.step)
 
     def on_step_end(self, run: Run) -> None:
         if self._bar is not None:

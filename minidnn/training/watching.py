@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from minidnn.checks import number, positive_integer
 from minidnn.training.evaluate import evaluate
 from minidnn.training.run import Callback, Run
 
 Monitor = Literal["valid_loss", "valid_accuracy"]
+
+_KEPT = ("best", "best_step", "best_epoch", "_last_good")
 
 
 class Watcher(Callback):
@@ -63,6 +66,13 @@ class Watcher(Callback):
         if better:
             self.best, self.best_step, self.best_epoch, self._last_good = value, run.step, run.epoch, now
         self.on_check(run, better, waited=now - self._last_good)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        for name in _KEPT:
+            setattr(self, name, state[name])
 
     def on_check(self, run: Run, better: bool, waited: int) -> None:
         """After each look; waited is how long nothing was better, in units of patience."""

@@ -1,0 +1,66 @@
+"""Checkpoints of a run, from which `fit` goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from minidnn.checks import positive_integer
+from minidnn.training import state
+from minidnn.training.run import Callback, Run
+
+
+class Checkpoint(Callback):
+    """Writes all that decides the future of a run: weights, slots, generators, callbacks, position, history.
+
+    ``fit(..., resume=folder)`` goes on from the newest one that is whole, with the same bytes as if the run had never
+    been cut, wherever that was. Each is one ``.safetensors`` file, written beside the old ones, flushed to the disk and
+    then renamed, with a checksum. It is written after all other callbacks have seen the step.
+
+    Args:
+        folder: made if it is missing.
+        every: steps from one to the next; None for each epoch's end. A run that is stopped, by Ctrl-C or a callback,
+            leaves one too.
+        keep: how many stay, the newest ones; at least 1.
+        overwrite: begin anew in a folder that holds checkpoints of an earlier run, which are deleted.
+
+    Raises:
+        TypeError, ValueError: every or keep is not an integer, or below 1.
+        FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was asked for.
+        OSError: a file cannot be written; the run ends, the older checkpoints stay.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], every: int | None = None, keep: int = 2, overwrite: bool = False
+    ) -> None:
+        self.folder = Path(folder)
+        self.every = None if every is None else positive_integer("Checkpoint", "every", every)
+        self.keep = positive_integer("Checkpoint", "keep", keep)
+        self.overwrite = overwrite
+
+    def on_fit_begin(self, run: Run) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state.sweep(self.folder)
+        if run.resumed:
+            return
+        old = state.checkpoints(self.folder)
+        if old and not self.overwrite:
+            raise FileExistsError(
+                f"Checkpoint: {self.folder} holds checkpoints of an earlier run, such as {old[-1].name}; go on with "
+                "fit(resume=folder), choose another folder, or give overwrite=True"
+            )
+        for path in old:
+            path.unlink()
+
+    def on_step_end(self, run: Run) -> None:
+        if run.stopping or (self.every is not None and run.step % self.every == 0):
+            self._write(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if run.stopping or self.every is None:
+            self._write(run)
+
+    def _write(self, run: Run) -> None:
+        state.write(run, self.folder)
+        for path in state.checkpoints(self.folder)[: -self.keep]:
+            path.unlink(missing_ok=True)

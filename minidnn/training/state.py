@@ -1,0 +1,178 @@
+"""All that decides the future of a run, in one ``.safetensors`` file; its header holds what is not an array."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import zlib
+from dataclasses import asdict
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidnn.files import atomic_write
+from minidnn.random import Generator, default_generator
+from minidnn.reference.types import Array
+from minidnn.training.run import Position, Run
+
+VERSION = 1
+PATTERN = "checkpoint-*.safetensors"
+
+logger = logging.getLogger("minidnn")
+
+
+class ResumeError(ValueError):
+    """A checkpoint that is damaged, or of another run; the message names the file and the fault."""
+
+
+def write(run: Run, folder: Path) -> Path:
+    """Writes the state of the run; atomic, and on the disk when this returns.
+
+    Raises:
+        OSError: the file cannot be written; what was there before is still there.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    arrays, rest = _split(_gather(run))
+    content = {"version": VERSION, "data": _data_of(run), "state": rest}
+    text = json.dumps(content, sort_keys=True, default=methodcaller("item"))  # NumPy's numbers as Python's
+    header = {"text": text, "sha256": _digest(text, arrays)}
+    path = folder / f"checkpoint-{run.step:010d}.safetensors"
+    atomic_write(path, to_bytes(arrays, {"minidnn-run": json.dumps(header)}))
+    return path
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a process that was killed while writing left half done."""
+    for path in folder.glob(f".{PATTERN}.*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, oldest first; none where there is no such folder."""
+    return sorted(folder.glob(PATTERN))
+
+
+def restore(run: Run, folder: str | os.PathLike[str]) -> Path | None:
+    """Puts a run into the state of the newest checkpoint that is whole; None where there is none at all.
+
+    Raises:
+        ResumeError: all are damaged, or the newest is of another run (other data, batch size, layers, callbacks).
+        OSError: a file cannot be read.
+    """
+    faults = []
+    for path in reversed(checkpoints(Path(folder))):
+        try:
+            text, arrays = _read(path)
+        except ResumeError as error:
+            faults.append(str(error))
+            logger.warning("%s", error)
+            continue
+        _apply(run, path, text, arrays)
+        return path
+    if faults:
+        raise ResumeError(f"resume: no whole checkpoint in {folder}: {'; '.join(faults)}")
+    return None
+
+
+def _gather(run: Run) -> dict[str, Any]:
+    state: dict[str, Any] = {f"model.{path}": value for path, value in run.model.state_dict().items()}
+    state |= {f"optimizer.{key}": value for key, value in run.optimizer.state_dict().items()}
+    for name, generator in _generators(run).items():
+        state[f"generator.{name}"] = generator.get_state()
+    for i, callback in enumerate(run.callbacks):
+        state[f"callback.{i}"] = type(callback).__name__
+        state |= {f"callback.{i}.{key}": value for key, value in callback.state_dict().items()}
+    own = {"epoch": run.epoch, "step": run.step, "loss": run.loss, "stopping": run.stopping}
+    return state | {"run": own, "position": asdict(run.position), "history": run.history.rows}
+
+
+def _generators(run: Run) -> dict[str, Generator]:
+    """Every generator that the run is known to draw from."""
+    found = {"default": default_generator(), "order": run.rng}
+    for path, module in run.model.named_modules():
+        found |= {f"{path}.{name}": value for name, value in vars(module).items() if isinstance(value, Generator)}
+    return found
+
+
+def _data_of(run: Run) -> dict[str, Any]:
+    """What tells that a run is another one."""
+    if run.data_check is None:
+        x, y = run.train.x, run.train.y
+        run.data_check = [zlib.crc32(x.data), zlib.crc32(y.data)]
+    return {
+        "examples": len(run.train),
+        "batch_size": run.batch_size,
+        "check": run.data_check,
+        "optimizer": type(run.optimizer).__name__,
+    }
+
+
+def _split(state: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
+    arrays = {key: np.ascontiguousarray(value) for key, value in state.items() if isinstance(value, np.ndarray)}
+    return arrays, {key: value for key, value in state.items() if key not in arrays}
+
+
+def _digest(text: str, arrays: dict[str, Array]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    from safetensors import SafetensorError, safe_open
+
+    with open(path, "rb"):  # a file that cannot be read is told by Python's own errors
+        pass
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["minidnn-run"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if _digest(header["text"], arrays) != header["sha256"]:
+            raise ResumeError(f"resume: {path} is damaged: its checksum is another")
+        content: dict[str, Any] = json.loads(header["text"])
+        version = content["version"]
+    except ResumeError:
+        raise
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ResumeError(f"resume: {path} is damaged: {type(error).__name__}: {error}") from error
+    if version != VERSION:
+        raise ResumeError(f"resume: {path} is of version {version!r}, this minidnn reads {VERSION}")
+    return content, arrays
+
+
+def _apply(run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Array]) -> None:
+    if (before := content["data"]) != (now := _data_of(run)):
+        raise ResumeError(f"resume: {path} is of another run: it had {before}, this one has {now}")
+    state = {**content["state"], **arrays}
+    kinds = [state[key] for key in (f"callback.{i}" for i in range(len(state))) if key in state]
+    if kinds != (own := [type(callback).__name__ for callback in run.callbacks]):
+        raise ResumeError(f"resume: {path} is of a run with the callbacks {kinds}, this one has {own}")
+    generators = _generators(run)
+    if missing := [name for name in generators if f"generator.{name}" not in state]:
+        raise ResumeError(f"resume: {path} knows no generator {missing[0]}")
+    try:
+        run.model.load_state_dict(_under(state, "model."))
+        run.optimizer.load_state_dict(_under(state, "optimizer."))
+    except ValueError as error:
+        raise ResumeError(f"resume: {path} does not fit: {error}") from error
+    for name, generator in generators.items():
+        generator.set_state(state[f"generator.{name}"])
+    own_state = state["run"]
+    run.epoch, run.step, run.loss = own_state["epoch"], own_state["step"], own_state["loss"]
+    run.stopping = None if own_state["stopping"] == "interrupted" else own_state["stopping"]
+    run.position = Position(**state["position"])
+    run.history.rows = state["history"]
+    for i, callback in enumerate(run.callbacks):
+        callback.load_state_dict(run, _under(state, f"callback.{i}."))
+
+
+def _under(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
