@@ -46,16 +46,33 @@ void parallel_workers(int workers, const F& f) {
   for (int worker = 0; worker < workers; ++worker) f(worker);
 }
 
-// f(begin, end) on ranges that together are [0, n); every begin is a multiple of grain.
+struct Range {
+  std::size_t begin, end;
+  std::size_t size() const { return end - begin; }
+};
+
+// Part i of n equal parts of [0, size), cut at multiples of unit.
+inline Range part_of(std::size_t size, std::size_t unit, std::size_t i, std::size_t n) {
+  const std::size_t units = (size + unit - 1) / unit;
+  return {std::min(size, units * i / n * unit), std::min(size, units * (i + 1) / n * unit)};
+}
+
+// Elements that are work enough for a thread; also the size of the chunks that sums are made of.
+constexpr std::size_t kGrain = 16384;
+
+// Elements between two cuts: cuts are the same in every kernel, so that a thread finds its half of an array
+// in its own cache. Random bits come in groups of as many.
+constexpr std::size_t kCut = 64;
+
+// f(begin, end) on ranges that together are [0, n). A thread gets at least about a grain; cuts fall on
+// multiples of kCut or, if that is less, of the grain.
 template <class F>
 void parallel_for(std::size_t n, std::size_t grain, const F& f) {
-  const std::size_t pieces = (n + grain - 1) / grain;
-  if (pieces == 0) return;
-  const auto workers = static_cast<std::size_t>(threads_for(pieces));
+  if (n == 0) return;
+  const auto workers = static_cast<std::size_t>(threads_for((n + grain - 1) / grain));
   parallel_workers(static_cast<int>(workers), [&](int worker) {
-    const auto w = static_cast<std::size_t>(worker);
-    const std::size_t begin = pieces * w / workers * grain, end = pieces * (w + 1) / workers * grain;
-    f(begin, std::min(n, end));
+    const Range range = part_of(n, std::min(grain, kCut), static_cast<std::size_t>(worker), workers);
+    if (range.size()) f(range.begin, range.end);
   });
 }
 

@@ -32,6 +32,9 @@ def use_isa(name: str) -> None:
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def fingerprint(array: np.ndarray) -> int: ...
+def aligned_copy(x: Floats, place: int) -> Floats:
+    """A copy that begins at ``place`` quarters of a page behind a page boundary (a small one: at a cache line)."""
+
 def relu(x: Floats) -> Floats:
     """``y = max(x, 0)`` (Nair & Hinton 2010)."""
 
@@ -317,6 +320,12 @@ class Plan:
 
     def owns(self, array: npt.NDArray[Any]) -> bool:
         """Whether it is an input or was made by a recorded call."""
+    def nbytes(self) -> int:
+        """The memory of all results."""
+
+    @staticmethod
+    def overwrite(to: npt.NDArray[Any], value: npt.NDArray[Any]) -> None:
+        """Copies value to an array that may be read-only."""
     updates: int
     """How many of them are optimizer updates."""
 

@@ -386,7 +386,7 @@ def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:
     """Adds grad to the leaf's; never lets two leaves share one array."""
     if leaf.grad is not None:
         leaf.grad = plus(leaf.grad, grad)
-    elif id(grad) in owned or grad.base is not None or not grad.flags.writeable:
+    elif id(grad) in owned or isinstance(grad.base, np.ndarray) or not grad.flags.writeable:
         leaf.grad = replayable(np.ndarray.copy, grad)
     else:
         owned.add(id(grad))

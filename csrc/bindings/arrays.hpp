@@ -8,12 +8,16 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
+#include <new>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "bindings/recorder.hpp"
 #include "gemm.hpp"
+#include "parallel.hpp"
 
 namespace py = pybind11;
 
@@ -92,7 +96,10 @@ class View {
     if (!(array->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_))
       throw py::value_error(std::string(op) + ": " + name + " must be C-contiguous, got strides " +
                             detail::text(array->strides, ndim) + " for shape " + shape_text());
-    if (recorder) recorder->touch(a.object, !std::is_const_v<T>);
+    if (recorder) {
+      recorder->touch(a.object, !std::is_const_v<T>);
+      dims = recorder->keep({dims, dims + ndim});  // the array itself may not live as long as the plan
+    }
   }
 };
 
@@ -170,18 +177,73 @@ inline void disjoint(const char* op, const std::vector<Named>& arrays) {
         throw py::value_error(std::string(op) + ": " + a->name + " and " + b->name + " overlap in memory");
 }
 
+// A new array in memory of ours: that of the plan being recorded, or a block of its own.
+class Fresh {
+ public:
+  Fresh(int type, std::size_t bytes, int ndim, const py::ssize_t* dims, int place) {
+    auto& numpy = py::detail::npy_api::get();
+    const auto [data, keeper] = recorder ? from_pool(bytes, place) : of_its_own(bytes, place);
+    auto owner = py::reinterpret_steal<py::object>(keeper);
+    if (!owner) throw py::error_already_set();
+    object_ = py::reinterpret_steal<py::object>(
+        numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy.PyArray_DescrFromType_(type), ndim, dims,
+                                    nullptr, data, py::detail::npy_api::NPY_ARRAY_WRITEABLE_, nullptr));
+    if (!object_ || numpy.PyArray_SetBaseObject_(object_.ptr(), owner.release().ptr()) != 0)
+      throw py::error_already_set();
+  }
+  py::object take() { return std::move(object_); }
+
+ private:
+  using Made = std::pair<char*, PyObject*>;  // the memory, and what frees it
+
+  static Made of_its_own(std::size_t bytes, int place) {
+    auto block = std::make_unique<Block>(bytes, place);
+    char* data = block->data();
+    PyObject* keeper = PyCapsule_New(block.get(), nullptr, [](PyObject* capsule) {
+      delete static_cast<Block*>(PyCapsule_GetPointer(capsule, nullptr));
+    });
+    if (keeper) block.release();
+    return {data, keeper};
+  }
+
+  struct Loan {
+    std::shared_ptr<Pool> pool;
+    char* data;
+  };
+  static Made from_pool(std::size_t bytes, int place) {
+    auto loan = std::make_unique<Loan>(Loan{recorder->pool, recorder->pool->take(bytes, place)});
+    char* data = loan->data;
+    PyObject* keeper = PyCapsule_New(loan.get(), nullptr, [](PyObject* capsule) {
+      const std::unique_ptr<Loan> ended(static_cast<Loan*>(PyCapsule_GetPointer(capsule, nullptr)));
+      ended->pool->give_back(ended->data);
+    });
+    if (keeper) loan.release();
+    return {data, keeper};
+  }
+
+  py::object object_;
+};
+
 // A new C-contiguous array of T; MemoryError where there is no room.
 template <class T = float>
 class Empty {
  public:
   explicit Empty(int ndim, const py::ssize_t* dims) {
-    auto& numpy = py::detail::npy_api::get();
-    object_ = py::reinterpret_steal<py::object>(
-        numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy.PyArray_DescrFromType_(detail::kTypeNumber<T>),
-                                    ndim, dims, nullptr, nullptr, 0, nullptr));
-    if (!object_) throw py::error_already_set();
+    std::size_t bytes = sizeof(T);
+    for (int i = 0; i < ndim; ++i)
+      if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(dims[i]), &bytes)) throw std::bad_alloc();
+    if (recorder || bytes >= kSmall) {
+      // Results lie beside parameters (place 0) and slots (1, 2, ...) as well as can be.
+      static int turn = 0;
+      object_ = Fresh(detail::kTypeNumber<T>, bytes, ndim, dims, turn++ & 3).take();
+    } else {
+      auto& numpy = py::detail::npy_api::get();
+      object_ = py::reinterpret_steal<py::object>(numpy.PyArray_NewFromDescr_(
+          numpy.PyArray_Type_, numpy.PyArray_DescrFromType_(detail::kTypeNumber<T>), ndim, dims, nullptr,
+          nullptr, 0, nullptr));
+      if (!object_) throw py::error_already_set();
+    }
     data = reinterpret_cast<T*>(py::detail::array_proxy(object_.ptr())->data);
-    if (recorder) recorder->own(object_.ptr());
   }
   Empty(Empty&&) = default;  // and no copies: work that is run again must not hold Python objects
   explicit Empty(const Shape& shape) : Empty(static_cast<int>(shape.size()), shape.data()) {}
@@ -194,6 +256,7 @@ class Empty {
   T* data;
 
  private:
+  static constexpr std::size_t kSmall = 4096;  // below, NumPy's own memory is quicker to get
   py::object object_;
 };
 
@@ -217,13 +280,32 @@ void run(const F& work, const G& again) {
     const Unlocked unlocked;
     work();
   }
-  if (recorder) recorder->plan.calls.emplace_back(again);
+  if (recorder) recorder->plan.add(again);
 }
 
 // The same where nothing differs between replays.
 template <class F>
 void run(const F& work) {
   run(work, [work](const Cells&) { work(); });
+}
+
+inline Span reads(const In& x) { return {x.data, x.size, false}; }
+inline Span writes(const float* data, std::size_t size) { return {data, size, true}; }
+
+// A call that does each element for itself: work(begin, end) now, again(cells, begin, end) in every replay.
+template <class F, class G>
+void run_elementwise(std::size_t size, std::vector<Span> spans, const F& work, const G& again) {
+  {
+    const Unlocked unlocked;
+    parallel_for(size, kGrain, work);
+  }
+  if (recorder) recorder->plan.add(Elementwise{size, std::move(spans), again});
+}
+
+template <class F>
+void run_elementwise(std::size_t size, std::vector<Span> spans, const F& work) {
+  run_elementwise(size, std::move(spans), work,
+                  [work](const Cells&, std::size_t begin, std::size_t end) { work(begin, end); });
 }
 
 }  // namespace minidnn

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "kernels/table.hpp"
+#include "parallel.hpp"
 
 namespace minidnn {
 
@@ -11,6 +12,7 @@ void bind_arithmetic(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
 void bind_fingerprint(pybind11::module_& m);
 void bind_matmul(pybind11::module_& m);
+void bind_memory(pybind11::module_& m);
 void bind_normalization(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 void bind_plan(pybind11::module_& m);
@@ -20,9 +22,6 @@ void bind_weights(pybind11::module_& m);
 
 // "relu" and so on; ValueError with the choices for any other name.
 Act activation_named(const char* op, const char* name);
-
-// Elements that one thread handles at least: below, waking another costs more than it saves.
-constexpr std::size_t kGrain = 16384;
 
 // Columns that one thread sums at least; whole cache lines, so that no two threads write the same one.
 inline std::size_t column_grain(std::size_t rows) { return (kGrain / (rows + 1) / 16 + 1) * 16; }

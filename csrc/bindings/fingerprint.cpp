@@ -25,7 +25,9 @@ std::uint64_t fingerprint(Array a) {
   if (!py::detail::npy_api::get().PyArray_Check_(a.object))
     detail::refuse_type("fingerprint", "array", a, "an array");
   const auto& array = *detail::proxy(a);
-  if (!array.base && !(array.flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_)) return 0;
+  if ((!array.base || PyCapsule_CheckExact(array.base)) &&
+      !(array.flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_))
+    return 0;
   py::ssize_t size = 1;
   for (int axis = 0; axis < array.nd; ++axis) size *= array.dimensions[axis];
   const bool contiguous = array.flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_;

@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
   minidnn::bind_random(m);
   minidnn::bind_optim(m);
   minidnn::bind_weights(m);
+  minidnn::bind_memory(m);
   minidnn::bind_normalization(m);
   minidnn::bind_plan(m);
 }

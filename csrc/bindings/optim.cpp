@@ -45,14 +45,17 @@ void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Arra
   for (std::size_t i = 0; i < SLOTS + 2; ++i) named.push_back({names[i], data[i], param.size});
   disjoint(op, named);
   const std::size_t cell = recorder ? recorder->updates++ : 0;
-  const auto work = [=](double now_rate, double now_step) {
-    const Step formula = make_step(now_rate, now_step);
-    const auto kernel = kernels().update[static_cast<int>(formula.formula)];
-    parallel_for(param.size, kGrain, [&](std::size_t i, std::size_t end) {
-      kernel(data.data(), i, end, formula.scalars.data());
-    });
+  const auto apply = [=](const Step& formula, std::size_t begin, std::size_t end) {
+    kernels().update[static_cast<int>(formula.formula)](data.data(), begin, end, formula.scalars.data());
   };
-  run([&] { work(rate, step); }, [=](const Cells& cells) { work(cells.rates[cell], cells.steps[cell]); });
+  const Step now = make_step(rate, step);
+  std::vector<Span> spans;
+  for (std::size_t i = 0; i < SLOTS + 2; ++i) spans.push_back({data[i], param.size, i != 1});
+  run_elementwise(
+      param.size, std::move(spans), [&](std::size_t begin, std::size_t end) { apply(now, begin, end); },
+      [=](const Cells& cells, std::size_t begin, std::size_t end) {
+        apply(make_step(cells.rates[cell], cells.steps[cell]), begin, end);
+      });
 }
 
 // Defines op(param, grad, *slots, *, **hyperparameters); make_step takes the hyperparameters, as doubles. The

@@ -26,19 +26,41 @@ DrawKey key_of(const py::handle& key) {
   return {seed, draw, stream};
 }
 
-void copy_input(PyObject* to, PyObject* from, std::size_t place) {
+// An input as it is to be copied, row by row.
+struct Copy {
+  const char* from;
+  char* to;
+  std::size_t rows, row_bytes;
+};
+
+Copy checked_copy(PyObject* to, PyObject* from, std::size_t place) {
   const auto &target = *py::detail::array_proxy(to), &source = *py::detail::array_proxy(from);
-  std::size_t bytes = static_cast<std::size_t>(py::reinterpret_borrow<py::dtype>(target.descr).itemsize());
+  Copy copy{source.data, target.data, 1,
+            static_cast<std::size_t>(py::reinterpret_borrow<py::dtype>(target.descr).itemsize())};
   bool fits = py::detail::npy_api::get().PyArray_Check_(from) && target.nd == source.nd &&
               target.descr == source.descr && (source.flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_);
   for (int i = 0; fits && i < target.nd; ++i) {
     fits = target.dimensions[i] == source.dimensions[i];
-    bytes *= static_cast<std::size_t>(target.dimensions[i]);
+    (i + 1 < target.nd ? copy.rows : copy.row_bytes) *= static_cast<std::size_t>(target.dimensions[i]);
   }
   if (!fits)
     throw py::value_error("replay: inputs[" + std::to_string(place) +
                           "] must be contiguous, of the shape and dtype that were recorded");
-  std::memcpy(target.data, source.data, bytes);
+  return copy;
+}
+
+// Each thread copies some columns: in the product that comes next it reads them, and not the others.
+void copy_inputs(const std::vector<Copy>& copies) {
+  for (const Copy& copy : copies) {
+    const std::size_t floats = copy.rows * copy.row_bytes / sizeof(float);
+    const auto workers = static_cast<std::size_t>(threads_for(floats / kGrain));
+    parallel_workers(static_cast<int>(workers), [&](int worker) {
+      const Range bytes = part_of(copy.row_bytes, kCut, static_cast<std::size_t>(worker), workers);
+      for (std::size_t row = 0; row < copy.rows; ++row)
+        std::memcpy(copy.to + row * copy.row_bytes + bytes.begin,
+                    copy.from + row * copy.row_bytes + bytes.begin, bytes.size());
+    });
+  }
 }
 
 void replay(Recorder& r, const py::tuple& inputs, std::vector<double> rates, std::vector<double> steps,
@@ -48,12 +70,22 @@ void replay(Recorder& r, const py::tuple& inputs, std::vector<double> rates, std
     throw py::value_error("replay: wants " + std::to_string(r.inputs.size()) + " inputs, " +
                           std::to_string(r.updates) + " rates and steps, " +
                           std::to_string(r.announced.size()) + " draws");
+  std::vector<Copy> copies;
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    copy_input(py::object(r.inputs[i]).ptr(), py::object(inputs[i]).ptr(), i);
+    copies.push_back(checked_copy(py::object(r.inputs[i]).ptr(), py::object(inputs[i]).ptr(), i));
   Cells cells{std::move(rates), std::move(steps), {}};
   for (const auto& key : draws) cells.draws.push_back(key_of(key));
   const Unlocked unlocked;
+  copy_inputs(copies);
   r.plan.replay(cells);
+}
+
+// Writes to an array that the tape may have made read-only.
+void overwrite(const py::array& to, const py::array& from) {
+  if (to.nbytes() != from.nbytes() || !(to.flags() & py::array::c_style) ||
+      !(from.flags() & py::array::c_style))
+    throw py::value_error("overwrite: the arrays must be contiguous and of one size");
+  std::memcpy(py::detail::array_proxy(to.ptr())->data, from.data(), static_cast<std::size_t>(to.nbytes()));
 }
 
 }  // namespace
@@ -64,7 +96,7 @@ Recorder::Recorder(const py::tuple& given) : inputs(given) {
 
 void Recorder::touch(PyObject* array, bool written) {
   PyObject* owner = owner_of(array);
-  if (owned_.count(owner)) return own(array);  // a view, perhaps short-lived, of what is kept already
+  if (is_ours(owner)) return;
   const auto [at, is_new] = index_.try_emplace(owner, externals_.size());
   if (is_new) externals_.push_back({py::reinterpret_borrow<py::object>(owner), false});
   externals_[at->second].written |= written;
@@ -81,14 +113,18 @@ void Recorder::compute(const py::object& function, const py::tuple& arrays, cons
     ++held_[array.ptr()];
   }
   if (!y.is_none()) own(owner_of(y.ptr()));
-  plan.calls.emplace_back([function, arrays, y](const Cells&) {
+  plan.add([function, arrays, y](const Cells&) {
     const py::gil_scoped_acquire locked;
     const py::object result = function(*arrays);
     if (!y.is_none()) y[py::ellipsis()] = result;
   });
 }
 
-bool Recorder::owns(const py::array& array) const { return owned_.count(owner_of(array.ptr())) > 0; }
+bool Recorder::is_ours(PyObject* owner) const {
+  return owned_.count(owner) || pool->holds(py::detail::array_proxy(owner)->data);
+}
+
+bool Recorder::owns(const py::array& array) const { return is_ours(owner_of(array.ptr())); }
 
 int Recorder::draw_cell(const DrawKey& key) const {
   for (std::size_t i = 0; i < announced.size(); ++i)
@@ -130,7 +166,9 @@ void bind_plan(py::module_& m) {
           py::arg("key"))
       .def("compute", &Recorder::compute, py::arg("function"), py::arg("arrays"), py::arg("y"))
       .def("owns", &Recorder::owns, py::arg("array"))
+      .def("nbytes", [](const Recorder& r) { return r.pool->bytes(); })
       .def_readonly("updates", &Recorder::updates)
+      .def_static("overwrite", overwrite, py::arg("to"), py::arg("value"))
       .def("written", &Recorder::written)
       .def("temporaries", &Recorder::temporaries)
       .def("replay", replay, py::arg("inputs"), py::arg("rates"), py::arg("steps"), py::arg("draws"));

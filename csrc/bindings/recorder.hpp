@@ -2,11 +2,13 @@
 #pragma once
 #include <pybind11/numpy.h>
 
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "bindings/memory.hpp"
 #include "plan.hpp"
 
 namespace minidnn {
@@ -18,12 +20,18 @@ class Recorder {
 
   // An argument of a kernel; the plan keeps it alive.
   void touch(PyObject* array, bool written);
-  // A result of a kernel.
-  void own(PyObject* array);
+  // Where results of kernels are; it lives as long as the plan or any of them.
+  std::shared_ptr<Pool> pool = std::make_shared<Pool>();
+
+  // The shape, for as long as the plan lives.
+  const pybind11::ssize_t* keep(std::vector<pybind11::ssize_t> shape) {
+    return shapes_.emplace_back(std::move(shape)).data();
+  }
 
   // A call into Python that gives y again (or, if y is None, only checks) in each replay.
   void compute(const pybind11::object& function, const pybind11::tuple& arrays, const pybind11::object& y);
 
+  // Whether each replay writes the array anew, or it is an input.
   bool owns(const pybind11::array& array) const;
 
   // The cell of a draw, which differs in each replay if its key was announced; else -1.
@@ -40,6 +48,10 @@ class Recorder {
   pybind11::list temporaries() const;
 
  private:
+  // An input, or what `compute` gives.
+  void own(PyObject* array);
+  bool is_ours(PyObject* owner) const;
+
   struct External {
     pybind11::object owner;
     bool written;
@@ -49,6 +61,7 @@ class Recorder {
     pybind11::object array;
     std::size_t external;
   };
+  std::vector<std::vector<pybind11::ssize_t>> shapes_;
   std::vector<pybind11::object> own_;
   std::unordered_set<PyObject*> owned_;
   std::vector<External> externals_;

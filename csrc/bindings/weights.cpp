@@ -29,13 +29,13 @@ py::object l1_l2_gradient(Array w_array, Array dy_array, double l1, double l2) {
   const In w(w_array, "l1_l2_gradient", "w");
   const In dy = scalar_in(dy_array, "l1_l2_gradient", "dy");
   auto dw = Empty<>::like(w);
-  run([=, dw = dw.data] {
-    const double factor = static_cast<double>(*dy.data);
-    const auto l1_part = static_cast<float>(factor * l1), l2_part = static_cast<float>(factor * 2 * l2);
-    parallel_for(w.size, kGrain, [&](std::size_t i, std::size_t end) {
-      kernels().l1_l2_gradient(w.data + i, dw + i, end - i, l1_part, l2_part);
-    });
-  });
+  run_elementwise(w.size, {reads(w), reads(dy), writes(dw.data, w.size)},
+                  [=, dw = dw.data](std::size_t i, std::size_t end) {
+                    const double factor = static_cast<double>(*dy.data);
+                    const auto l1_part = static_cast<float>(factor * l1);
+                    const auto l2_part = static_cast<float>(factor * 2 * l2);
+                    kernels().l1_l2_gradient(w.data + i, dw + i, end - i, l1_part, l2_part);
+                  });
   return dw.take();
 }
 

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from minidnn import kernels
 from minidnn.random import Generator
 
 Shape = tuple[int, ...]
@@ -130,4 +131,4 @@ def initialize(
     values = np.ascontiguousarray(initializer(shape, rng), dtype=np.float32)
     if values.shape != shape:
         raise ValueError(f"{owner}: {argument} gave shape {values.shape}, must give {shape}")
-    return values
+    return cast(npt.NDArray[np.float32], kernels.aligned_copy(values, place=0))

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from minidnn import kernels
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
@@ -175,7 +176,7 @@ class Module:
             raise ValueError(f"load_state_dict: {'; '.join(faults)}")
         for path, array in arrays.items():
             if assign:
-                tensors[path].data = np.array(array, tensors[path].dtype, order="C")
+                tensors[path].data = kernels.aligned_copy(np.asarray(array, tensors[path].dtype, order="C"), place=0)
             else:
                 tensors[path].data[...] = array
             tensors[path].version += 1

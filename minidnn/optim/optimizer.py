@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minidnn import kernels
 from minidnn.checks import number
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.parameter import Parameter
@@ -103,7 +104,10 @@ class Optimizer:
         tracks = [
             Track(
                 param,
-                {name: np.full_like(param.data, value) for name, value in self._slots.items()},
+                {
+                    name: kernels.aligned_copy(np.full_like(param.data, value), place)
+                    for place, (name, value) in enumerate(self._slots.items(), start=1)
+                },
                 param.constraint if isinstance(param, Parameter) else None,
             )
             for param in params

@@ -16,7 +16,8 @@ def fingerprint(array: Array) -> int:
 
     Arrays of up to 64 elements are read whole, larger ones at 64 places spread evenly, first and last included.
     """
-    if array.base is None and not array.flags.writeable:
+    ours = array.base is None or type(array.base).__name__ == "PyCapsule"  # the memory of compiled results
+    if ours and not array.flags.writeable:
         return 0
     places = np.linspace(0, array.size - 1, min(array.size, SAMPLES)).astype(np.int64)
     return zlib.crc32(np.asarray(array.flat[places]).tobytes())

@@ -112,7 +112,7 @@ class _Plan:
     def __init__(self, step: Step, arrays: tuple[Array, ...], model: Module | None, constants: bool) -> None:
         self._step = step
         self._changes, self._attributes = Module.changes, _attributes(model)
-        self._inputs = tuple(array.copy() for array in arrays)
+        self._inputs = tuple(kernels.aligned_copy(array, place=0) for array in arrays)
         self._core = kernels.new_plan(self._inputs)
         with recording_cells(self._core, constants) as cells:
             self.results = step(*self._inputs)
@@ -173,7 +173,7 @@ class _Plan:
         finally:
             self._restore(before)
             for result, data in zip(_tensors(self.results) or (), first, strict=True):
-                _overwrite(result.data, data)
+                self._core.overwrite(result.data, data)
         if replayed != eager:
             return "a replay leaves other numbers than the step: it does something that is not a kernel call"
         return None
@@ -196,7 +196,7 @@ class _Plan:
     def _restore(self, state: Any) -> None:
         arrays, grads, steps, updates, keys = state
         for array, value in zip(self._core.written(), arrays, strict=True):
-            _overwrite(array, value)
+            self._core.overwrite(array, value)
         for (param, _, _), (grad, value) in zip(self._params, grads, strict=True):
             param.grad = grad
             if grad is not None:
@@ -227,14 +227,6 @@ def _tensors(results: Any) -> list[Tensor] | None:
         return []
     found = list(results) if isinstance(results, (tuple, list)) else [results]
     return found if all(isinstance(value, Tensor) for value in found) else None
-
-
-def _overwrite(array: Array, value: Array) -> None:
-    """Writes to an array that the tape may have made read-only."""
-    writeable = array.flags.writeable
-    array.flags.writeable = True
-    array[...] = value
-    array.flags.writeable = writeable
 
 
 def _as_input(value: Any) -> Array:

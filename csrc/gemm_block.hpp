@@ -1,0 +1,208 @@
+// One thread's part of the matrix product: cache blocks, packed panels, and the order of the tiles.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+#include "gemm.hpp"
+#include "parallel.hpp"
+
+namespace minidnn {
+
+inline std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+inline Matrix block_of(const Matrix& m, Range rows, Range columns) {
+  return {m.data + static_cast<std::ptrdiff_t>(rows.begin) * m.row_stride +
+              static_cast<std::ptrdiff_t>(columns.begin) * m.column_stride,
+          rows.size(), columns.size(), m.row_stride, m.column_stride};
+}
+
+namespace detail {
+
+using std::ptrdiff_t;
+using std::size_t;
+
+// Cache blocks, in floats: a panel of A (13 x kDepth) lives in the first-level cache, the packed block of A
+// in the second, the packed block of B in the second or third.
+constexpr size_t kDepth = 384, kRows = 260, kColumns = 1024;
+
+// Memory for packing, one a thread, kept for the thread's life.
+inline float* workspace(size_t floats) {
+  struct Free {
+    void operator()(float* p) const { ::operator delete(p, std::align_val_t{64}); }
+  };
+  thread_local std::unique_ptr<float, Free> memory;
+  thread_local size_t capacity = 0;
+  if (floats > capacity) {
+    memory.reset();
+    capacity = 0;
+    memory.reset(static_cast<float*>(::operator new(floats * sizeof(float), std::align_val_t{64})));
+    capacity = floats;
+  }
+  return memory.get();
+}
+
+inline void copy_panel(const Matrix& m, size_t width, float* to) {
+  const float* from = m.data;
+  for (size_t k = 0; k < m.columns; ++k, from += m.column_stride, to += width) {
+    std::copy_n(from, m.rows, to);
+    std::fill(to + m.rows, to + width, 0.0f);
+  }
+}
+
+// Whole blocks in vectors, what is left one by one.
+inline void transpose_panel(const Table& table, const Matrix& m, size_t width, float* to) {
+  const size_t lanes = table.vector_lanes;
+  const bool blocks = m.column_stride == 1;
+  const size_t whole_rows = blocks ? m.rows / lanes * lanes : 0, whole = m.columns / lanes * lanes;
+  for (size_t i = 0; i < whole_rows; i += lanes)
+    for (size_t k = 0; k < whole; k += lanes)
+      table.transpose_block(m.data + static_cast<ptrdiff_t>(i) * m.row_stride + k, m.row_stride,
+                            to + k * width + i, static_cast<ptrdiff_t>(width));
+  for (size_t i = 0; i < width; ++i) {
+    const float* row = m.data + static_cast<ptrdiff_t>(i) * m.row_stride;
+    for (size_t k = i < whole_rows ? whole : 0; k < m.columns; ++k)
+      to[k * width + i] = i < m.rows ? row[static_cast<ptrdiff_t>(k) * m.column_stride] : 0.0f;
+  }
+}
+
+// Rewrites m as panels of `width` rows, each stored column after column: panel[k * width + i] = m[i][k]. The
+// last panel is filled up with zeros.
+inline void pack_panels(const Table& table, const Matrix& m, size_t width, float* to) {
+  for (size_t top = 0; top < m.rows; top += width, to += width * m.columns) {
+    const size_t rows = std::min(width, m.rows - top);
+    const Matrix panel = block_of(m, {top, top + rows}, {0, m.columns});
+    if (m.row_stride == 1)
+      copy_panel(panel, width, to);
+    else
+      transpose_panel(table, panel, width, to);
+  }
+}
+
+// Panels of one operand as the tile reads them, packed or where they lie.
+struct Panels {
+  const float* data;
+  ptrdiff_t panel_stride, row_stride, k_stride;
+};
+
+}  // namespace detail
+
+// C = A B, or C = C + A B, for one thread; every element is one chain over k. `columns` may be called for
+// parts of C one after the other.
+class Block {
+ public:
+  Block(const Table& table, const Matrix& a, const Matrix& b, float* c, std::ptrdiff_t c_row, bool accumulate)
+      : table_(table), a_(a), b_(b), c_(c), c_row_(c_row), accumulate_(accumulate) {
+    const bool reused = a.rows >= 4 * table.tile_rows,
+               far = b.row_stride * static_cast<std::ptrdiff_t>(b.rows) > 65536;
+    pack_b_ = b.column_stride != 1 || (reused && far);
+    pack_a_ = b.columns >= 4 * table.tile_columns && a.columns >= 256 && a.rows >= 2 * table.tile_rows;
+    keep_a_ = pack_a_ && a.rows <= detail::kRows && a.columns <= 2 * detail::kDepth;
+  }
+
+  // The columns of C, whole sums.
+  void columns(Range columns) {
+    for (std::size_t j = columns.begin; j < columns.end; j += detail::kColumns) {
+      const Range some{j, std::min(columns.end, j + detail::kColumns)};
+      for (std::size_t k = 0; k < a_.columns; k += detail::kDepth)
+        multiply({k, std::min(a_.columns, k + detail::kDepth)}, some);
+      if (a_.columns == 0 && !accumulate_) clear(some);
+    }
+  }
+
+  void all_columns() { columns({0, b_.columns}); }
+
+  float* row(std::size_t i) const { return c_ + static_cast<std::ptrdiff_t>(i) * c_row_; }
+
+ private:
+  using Panels = detail::Panels;
+
+  void multiply(Range depth, Range columns) {
+    const std::size_t width = table_.tile_columns, tall = detail::kRows + table_.tile_rows;
+    const std::size_t a_depth = keep_a_ ? a_.columns : std::min(detail::kDepth, a_.columns);
+    const std::size_t b_floats = ceil_div(columns.size(), width) * width * depth.size();
+    float* a_memory = detail::workspace(tall * a_depth + b_floats);
+    float* b_memory = a_memory + tall * a_depth;
+    const Matrix b = block_of(b_, depth, columns);
+    // Where vectors are read whole, the partial last panel is packed even if the others are not.
+    const std::size_t whole = columns.size() / width * width;
+    const bool pack_edge = !pack_b_ && !table_.masked_loads && whole < columns.size();
+    if (pack_b_) detail::pack_panels(table_, b.transposed(), width, b_memory);
+    if (pack_edge)
+      detail::pack_panels(table_, block_of(b, {0, depth.size()}, {whole, columns.size()}).transposed(), width,
+                          b_memory);
+    const Panels in_place{b.data, static_cast<std::ptrdiff_t>(width), 1, b.row_stride};
+    const Panels packed{b_memory, static_cast<std::ptrdiff_t>(width * depth.size()), 1,
+                        static_cast<std::ptrdiff_t>(width)};
+    for (std::size_t i = 0; i < a_.rows; i += detail::kRows) {
+      const Range rows{i, std::min(a_.rows, i + detail::kRows)};
+      const Panels a = panels_of_a(rows, depth, a_memory);
+      for (std::size_t column = 0; column < columns.size(); column += width) {
+        const bool edge = pack_edge && column == whole;
+        const Panels& from = pack_b_ || edge ? packed : in_place;
+        const float* b_panel =
+            from.data + (edge ? 0 : static_cast<std::ptrdiff_t>(column / width) * from.panel_stride);
+        column_of_tiles(a, rows, depth, b_panel, from.k_stride,
+                        {columns.begin + column, std::min(columns.begin + column + width, columns.end)});
+      }
+    }
+  }
+
+  std::size_t heights(Range rows) const { return ceil_div(rows.size(), table_.tile_rows); }
+
+  // Rows are dealt out to tiles evenly (50 = 13 + 13 + 12 + 12), so that no tile is nearly empty.
+  Panels panels_of_a(Range rows, Range depth, float* memory) {
+    const Matrix a = block_of(a_, rows, depth);
+    if (!pack_a_) return {a.data, 0, a.row_stride, a.column_stride};
+    if (keep_a_) memory += rows.size() * depth.begin;
+    if (!keep_a_ || packed_ <= depth.begin) {
+      float* to = memory;
+      for (std::size_t h = 0; h < heights(rows); ++h) {
+        const Range tile = part_of(rows.size(), 1, h, heights(rows));
+        detail::pack_panels(table_, block_of(a, tile, {0, a.columns}), tile.size(), to);
+        to += tile.size() * a.columns;
+      }
+      packed_ = depth.end;
+    }
+    return {memory, 0, 0, 0};
+  }
+
+  void column_of_tiles(const Panels& a, Range rows, Range depth, const float* b, std::ptrdiff_t b_k,
+                       Range columns) {
+    for (std::size_t h = 0; h < heights(rows); ++h) {
+      const Range tile = part_of(rows.size(), 1, h, heights(rows));
+      TileArgs args{};
+      args.depth = depth.size();
+      args.columns = columns.size();
+      args.accumulate = accumulate_ || depth.begin > 0;
+      if (pack_a_) {
+        args.a = a.data + tile.begin * depth.size();
+        args.a_row = 1;
+        args.a_k = static_cast<std::ptrdiff_t>(tile.size());
+      } else {
+        args.a = a.data + static_cast<std::ptrdiff_t>(tile.begin) * a.row_stride;
+        args.a_row = a.row_stride;
+        args.a_k = a.k_stride;
+      }
+      args.b = b;
+      args.b_k = b_k;
+      args.c = row(rows.begin + tile.begin) + columns.begin;
+      args.c_row = c_row_;
+      table_.gemm_tile(static_cast<int>(tile.size()), args);
+    }
+  }
+
+  void clear(Range columns) {
+    for (std::size_t i = 0; i < a_.rows; ++i) std::fill_n(row(i) + columns.begin, columns.size(), 0.0f);
+  }
+
+  const Table& table_;
+  Matrix a_, b_;
+  float* c_;
+  std::ptrdiff_t c_row_;
+  bool accumulate_, pack_a_, pack_b_, keep_a_;
+  std::size_t packed_ = 0;  // how much of k is packed already, where A is kept
+};
+
+}  // namespace minidnn
