@@ -138,6 +138,7 @@ class Block {
     const Panels packed{memory + a_floats, static_cast<ptrdiff_t>(width * depth.size()), 1,
                         static_cast<ptrdiff_t>(width)};
     for (size_t i = 0; i < a_.rows; i += kRows) {
+      if (blocks_++) may_stop();
       const Range rows{i, std::min(a_.rows, i + kRows)};
       const Matrix a = block_of(a_, rows, depth);
       const size_t heights = ceil_div(rows.size(), table_.tile_rows);
@@ -209,7 +210,7 @@ class Block {
   ptrdiff_t c_row_;
   const Epilogue* epilogue_;
   bool pack_a_, pack_b_;
-  size_t depth_;
+  size_t depth_, blocks_ = 0;
 };
 
 struct Grid {

@@ -73,6 +73,7 @@ void moving_average(Array running_array, Array value_array, double momentum) {
   const In value(value_array, "moving_average", "value");
   same_shape("moving_average", "running", running, "value", value);
   run([=] {
+    must_finish();
     const auto keep = static_cast<float>(momentum), take = static_cast<float>(1 - momentum);
     kernels().moving_average(running.data, value.data, running.size, keep, take);
   });

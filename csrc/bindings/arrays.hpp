@@ -6,6 +6,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "bindings/recorder.hpp"
 #include "gemm.hpp"
+#include "parallel.hpp"
 
 namespace py = pybind11;
 
@@ -197,16 +199,32 @@ class Empty {
   py::object object_;
 };
 
-// Other Python threads run while this lives; held only around calls that touch no Python object.
+// Lets Python handle signals now and then; throws what a handler raises, as Ctrl-C's KeyboardInterrupt.
+inline void ask_python() {
+  using Clock = std::chrono::steady_clock;
+  thread_local Clock::time_point due;
+  const auto now = Clock::now();
+  if (now < due) return;
+  due = now + std::chrono::milliseconds(50);
+  const py::gil_scoped_acquire locked;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+// Other Python threads run while this lives; held only around calls that touch no Python object. What runs
+// may be stopped by a signal, see `ask`.
 class Unlocked {
  public:
-  Unlocked() : state_(PyEval_SaveThread()) {}
-  ~Unlocked() { PyEval_RestoreThread(state_); }
+  Unlocked() : state_(PyEval_SaveThread()), before_(ask) { ask = ask_python; }
+  ~Unlocked() {
+    ask = before_;
+    PyEval_RestoreThread(state_);
+  }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;
 
  private:
   PyThreadState* state_;
+  void (*before_)();
 };
 
 // Does the work of a kernel call now, and `again(cells)` in every replay of the plan being recorded, if one

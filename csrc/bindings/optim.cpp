@@ -46,6 +46,7 @@ void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Arra
   disjoint(op, named);
   const std::size_t cell = recorder ? recorder->updates++ : 0;
   const auto work = [=](double now_rate, double now_step) {
+    must_finish();
     const Step formula = make_step(now_rate, now_step);
     const auto kernel = kernels().update[static_cast<int>(formula.formula)];
     parallel_for(param.size, kGrain, [&](std::size_t i, std::size_t end) {
