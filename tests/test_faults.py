@@ -38,12 +38,12 @@ class After(training.Callback):
             self.act()
 
 
-def train(folder, checkpoint, *callbacks, resume=False, size=30):
+def train(folder, checkpoint, act=lambda: None, resume=False, size=30):
     minidnn.manual_seed(1)
     model = nn.Sequential(nn.Dense(2, size, "relu"), nn.Dense(size, 2))
     options = {"optimizer": optim.Adam(model.parameters()), "batch_size": 5, "epochs": 3, "progress": False}
     try:
-        training.fit(model, TRAIN, callbacks=[*callbacks, checkpoint], resume=folder if resume else None, **options)
+        training.fit(model, TRAIN, callbacks=[After(5, act), checkpoint], resume=folder if resume else None, **options)
     except OSError as error:
         return model, error
     return model, None
@@ -54,7 +54,7 @@ def survives(folder, act, undo, errors, size=30):
     whole, error = train(folder / "whole", training.Checkpoint(folder / "whole", every=1), size=size)
     assert error is None
     checkpoint = training.Checkpoint(folder / "own", every=1)
-    _, error = train(folder / "own", checkpoint, After(5, act), size=size)
+    _, error = train(folder / "own", checkpoint, act, size=size)
     undo()
     assert isinstance(error, errors)
     assert str(folder / "own" / "checkpoint-0000000005.safetensors") in str(error) and "retry()" in str(error)
