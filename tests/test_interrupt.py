@@ -1,5 +1,6 @@
 """Ctrl-C in the middle of a kernel, and memory that runs out: Python's own exceptions, and the process goes on."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -113,6 +114,7 @@ except Done:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.skipif("MINIDNN_SANITIZED" in os.environ, reason="the sanitizer itself needs all the address space")
 @pytest.mark.parametrize("threads", [1, 3])
 def test_out_of_memory_is_a_memory_error(threads):
     """A step under a limit that is tightened until the first array no longer fits."""

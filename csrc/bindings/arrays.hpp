@@ -75,10 +75,11 @@ class View {
   const py::ssize_t* dims;
 
   std::size_t dim(int i) const { return static_cast<std::size_t>(dims[i < 0 ? ndim + i : i]); }
-  // As a matrix: every axis but the last, and the last.
+  // As a matrix: every axis but the last, and the last. Rows with nothing in them are none, for an empty
+  // array may have 2**60 of them.
   std::size_t columns() const { return ndim == 0 ? 1 : dim(-1); }
   std::size_t rows() const {
-    std::size_t product = 1;
+    std::size_t product = columns() > 0;
     for (int i = 0; i + 1 < ndim; ++i) product *= dim(i);
     return product;
   }

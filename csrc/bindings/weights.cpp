@@ -67,7 +67,7 @@ void rescale(const char* op, Array w_array, int axis, const R& rows_of, const C&
     throw py::value_error(std::string(op) + ": axis must be 0 or 1, got " + std::to_string(axis));
   run([=] {
     must_finish();
-    const std::size_t rows = w.dim(0), n = w.dim(1);
+    const std::size_t rows = w.rows(), n = w.columns();
     if (axis == 1) {
       parallel_for(rows, row_grain(n),
                    [&](std::size_t i, std::size_t end) { rows_of(w.data + i * n, end - i, n); });
