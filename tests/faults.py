@@ -3,8 +3,8 @@
     python -P tests/faults.py [--steps 12] [--errors 3]
 
 A run is a forked child. `native/faults.c`, preloaded, counts the calls (open, write, fsync, chmod, rename, unlink) and
-strikes at one of them: by SIGKILL in the middle of the call, or by an error. After a kill another child resumes, and the
-bytes of the final model must be those of a run that nothing happened to; after an error the state must still be in
+strikes at one of them: by SIGKILL in the middle of the call, or by an error. After a kill another child resumes, and
+the bytes of the final model must be those of a run that nothing happened to; after an error the state must still be in
 memory, older files whole, and the run must go on once the disk works again.
 """
 

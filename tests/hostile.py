@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from minidnn import Tensor
+
 CLEAR = (TypeError, ValueError, IndexError, MemoryError, OverflowError, FloatingPointError)
 """The errors that tell a caller what was wrong; any other is a fault of ours."""
 
@@ -16,6 +18,8 @@ def misaligned(a):
 
 
 def spread(a):
+    if a.ndim == 0:
+        return a.copy()
     wide = np.zeros(tuple(2 * n for n in a.shape), a.dtype)
     view = wide[tuple(slice(None, None, 2) for _ in a.shape)]
     view[...] = a
@@ -125,9 +129,9 @@ def outcome(call, *arguments, **options):
 def bits(value):
     """All the bits of what an op returned, as something to compare."""
     if value is None or isinstance(value, (bool, int, float, str)):
-        return value
+        return repr(value)
     if isinstance(value, (tuple, list)):
         return [bits(part) for part in value]
-    array = np.asarray(getattr(value, "data", value))
+    array = value.data if isinstance(value, Tensor) else np.asarray(value)
     words = array.tolist() if array.dtype.hasobject else array.tobytes()
     return str(array.dtype), array.shape, words
