@@ -17,7 +17,7 @@ with atheris.instrument_imports(
 ):
     import minidnn.data.idx
     import minidnn.reuse
-    import minidnn.training.state
+    import minidnn.training.state  # noqa: F401
 
 sys.path.insert(0, str(Path(__file__).parent))
 import readers
