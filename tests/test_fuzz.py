@@ -94,9 +94,7 @@ def test_any_state_behind_a_right_checksum(tmp_path, state):
     from minidnn.files import checksum
 
     good = seeds("checkpoint")[0]
-    length = int.from_bytes(good[:8], "little")
-    header = json.loads(json.loads(good[8 : 8 + length])["__metadata__"]["minidnn-run"])
-    content = json.loads(header["text"])
+    content = json.loads(json.loads(readers.metadata_of(good)["minidnn-run"])["text"])
     content["state"] |= state
     text, arrays = json.dumps(content), load(good)
     own = {"text": text, "sha256": checksum(text, arrays)}

@@ -1,6 +1,6 @@
 """A coverage-guided fuzzer for one reader of files: needs ``pip install "minidnn[fuzz]"`` (atheris).
 
-    python -P tests/fuzz/fuzz.py idx|model|weights|checkpoint [SECONDS]
+    python -P tests/fuzz/fuzz.py idx|model|weights|checkpoint|header|state [SECONDS]
 
 Starts from good files (`readers.seeds`), keeps what reaches new code in a folder of its own, and stops at the first
 fault, with the bytes that made it. Prints how many inputs were read.

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save as to_bytes
 
 import minidnn
 from minidnn import data, nn, optim, training
 from minidnn.data import IdxError, load_idx, save_idx
+from minidnn.files import checksum
 from minidnn.reuse import CheckpointError
 from minidnn.training import ResumeError
 
@@ -63,11 +65,28 @@ def checkpoint(path: Path) -> None:
         assert str(path.parent) in str(error)
 
 
+def header(path: Path) -> None:
+    """The bytes as the header of a model, in a file that is otherwise whole: what lies behind safetensors' checks."""
+    text = path.read_bytes().decode(errors="replace")
+    path.write_bytes(to_bytes(nn.Dense(3, 2).state_dict(), {"minidnn": text}))
+    model(path)
+
+
+def state(path: Path) -> None:
+    """The bytes as the text of a checkpoint whose checksum is right."""
+    text = path.read_bytes().decode(errors="replace")
+    own = {"text": text, "sha256": checksum(text, {})}
+    path.write_bytes(to_bytes({}, {"minidnn-run": json.dumps(own)}))
+    checkpoint(path)
+
+
 READERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "idx": (idx, "file.idx"),
     "model": (model, "file.safetensors"),
     "weights": (weights, "file.safetensors"),
     "checkpoint": (checkpoint, "checkpoint-0000000002.safetensors"),
+    "header": (header, "file.safetensors"),
+    "state": (state, "checkpoint-0000000002.safetensors"),
 }
 """name -> what reads, and the file's name."""
 
@@ -103,6 +122,7 @@ def seeds(folder: Path) -> Iterator[tuple[str, bytes]]:
     for network in (dense, nn.Sequential(nn.Dense(3, 2, "elu", kernel_regularizer=nn.l2(0.1)), nn.BatchNorm(2))):
         minidnn.save(network, path)
         yield "model", path.read_bytes()
+        yield "header", metadata_of(without_checksum(path.read_bytes()))["minidnn"].encode()
     minidnn.save(dense, path, architecture=False)
     yield "weights", path.read_bytes()
     training.fit(
@@ -114,7 +134,16 @@ def seeds(folder: Path) -> Iterator[tuple[str, bytes]]:
         progress=False,
         callbacks=[training.Checkpoint(folder / "run")],
     )
-    yield "checkpoint", next((folder / "run").iterdir()).read_bytes()
+    content = next((folder / "run").iterdir()).read_bytes()
+    yield "checkpoint", content
+    yield "state", json.loads(metadata_of(content)["minidnn-run"])["text"].encode()
+
+
+def metadata_of(content: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file."""
+    length = int.from_bytes(content[:8], "little")
+    metadata: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
+    return metadata
 
 
 def without_checksum(content: bytes) -> bytes:
