@@ -136,6 +136,7 @@ class Block {
     const Panels packed{b_memory, static_cast<std::ptrdiff_t>(width * depth.size()), 1,
                         static_cast<std::ptrdiff_t>(width)};
     for (std::size_t i = 0; i < a_.rows; i += detail::kRows) {
+      if (blocks_++) may_stop();
       const Range rows{i, std::min(a_.rows, i + detail::kRows)};
       const Panels a = panels_of_a(rows, depth, a_memory);
       for (std::size_t column = 0; column < columns.size(); column += width) {
@@ -202,6 +203,7 @@ class Block {
   float* c_;
   std::ptrdiff_t c_row_;
   bool accumulate_, pack_a_, pack_b_, keep_a_;
+  std::size_t blocks_ = 0;
   std::size_t packed_ = 0;  // how much of k is packed already, where A is kept
 };
 

@@ -15,6 +15,22 @@ namespace minidnn {
 
 inline std::atomic<int> thread_count{1};
 
+// Long work asks between two pieces whether it shall stop: on the thread that began it by calling `ask`,
+// which throws what ends it; on the others by a look at whether one of them has thrown. Null: nobody can stop
+// it.
+inline thread_local void (*ask)() = nullptr;
+inline thread_local const std::atomic<bool>* stopped = nullptr;
+
+struct Stopped {};
+
+inline void may_stop() {
+  if (stopped && stopped->load(std::memory_order_relaxed)) throw Stopped{};
+  if (ask) ask();
+}
+
+// For work that changes what it was given: once begun it is done to the end.
+inline void must_finish() { ask = nullptr; }
+
 // How many threads a region of `pieces` pieces may use.
 inline int threads_for(std::size_t pieces) {
   const auto limit = static_cast<std::size_t>(thread_count.load(std::memory_order_relaxed));
@@ -27,8 +43,10 @@ void parallel_workers(int workers, const F& f) {
 #ifdef _OPENMP
   if (workers > 1) {
     std::exception_ptr error;
+    std::atomic<bool> failed{false};
 #pragma omp parallel num_threads(workers)
     {
+      stopped = &failed;
       // The runtime may give fewer threads than asked for: the workers are dealt out all the same.
       for (int worker = omp_get_thread_num(); worker < workers; worker += omp_get_num_threads()) {
         try {
@@ -36,8 +54,10 @@ void parallel_workers(int workers, const F& f) {
         } catch (...) {
 #pragma omp critical(minidnn_error)
           if (!error) error = std::current_exception();
+          failed = true;  // after the first: one that stops for it comes too late to be `error`
         }
       }
+      stopped = nullptr;
     }
     if (error) std::rethrow_exception(error);
     return;
@@ -64,6 +84,8 @@ constexpr std::size_t kGrain = 16384;
 // in its own cache. Random bits come in groups of as many.
 constexpr std::size_t kCut = 64;
 
+constexpr std::size_t kPieces = 16;  // grains between two questions: short to wait for, long to compute
+
 // f(begin, end) on ranges that together are [0, n). A thread gets at least about a grain; cuts fall on
 // multiples of kCut or, if that is less, of the grain.
 template <class F>
@@ -71,8 +93,11 @@ void parallel_for(std::size_t n, std::size_t grain, const F& f) {
   if (n == 0) return;
   const auto workers = static_cast<std::size_t>(threads_for((n + grain - 1) / grain));
   parallel_workers(static_cast<int>(workers), [&](int worker) {
-    const Range range = part_of(n, std::min(grain, kCut), static_cast<std::size_t>(worker), workers);
-    if (range.size()) f(range.begin, range.end);
+    const Range mine = part_of(n, std::min(grain, kCut), static_cast<std::size_t>(worker), workers);
+    for (std::size_t i = mine.begin; i < mine.end; i += kPieces * grain) {
+      if (i > mine.begin) may_stop();
+      f(i, std::min(mine.end, i + kPieces * grain));
+    }
   });
 }
 

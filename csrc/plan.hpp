@@ -35,6 +35,7 @@ struct Elementwise {
   std::size_t size;
   std::vector<Span> spans;
   std::function<void(const Cells&, std::size_t begin, std::size_t end)> part;
+  bool to_the_end = false;  // it changes what it was given, and must not be stopped half-way
 
   // Whether the two may be done piece by piece, in turn.
   bool may_interleave(const Elementwise& other) const {
@@ -95,7 +96,11 @@ class Plan {
 
   static void replay_together(const std::vector<Group>& groups, const Cells& cells) {
     std::size_t work = 0;
-    for (const Group& group : groups) work += group.size * group.calls.size();
+    for (const Group& group : groups) {
+      work += group.size * group.calls.size();
+      for (const Elementwise& call : group.calls)
+        if (call.to_the_end) must_finish();
+    }
     const auto workers = static_cast<std::size_t>(threads_for(work / kGrain));
     parallel_workers(static_cast<int>(workers), [&](int worker) {
       for (const Group& group : groups) {

@@ -209,42 +209,6 @@ def test_another_run_is_refused(tmp_path):
         training.fit(other, TRAIN, batch_size=50, **options)
 
 
-SYSTEM_CALLS = ("write", "fsync", "replace")
-
-
-def test_dying_at_any_system_call_leaves_a_whole_checkpoint(tmp_path, monkeypatch):
-    """Each write, fsync and rename in turn is the last thing that the process does."""
-    whole = run(None, "momentum", epochs=1)
-    calls, limit = 0, 0
-
-    def dying(real):
-        def call(*args, **options):
-            nonlocal calls
-            calls += 1
-            if calls == limit:
-                raise Killed
-            return real(*args, **options)
-
-        return call
-
-    for name in SYSTEM_CALLS:
-        if hasattr(files.os, name):
-            monkeypatch.setattr(files.os, name, dying(getattr(os, name)))
-    died = 0
-    while True:
-        limit, calls = died + 1, 0
-        folder = tmp_path / str(limit)
-        try:
-            run(folder, "momentum", epochs=1)
-        except Killed:
-            died += 1
-            limit = 0
-            assert run(folder, "momentum", resume=True, epochs=1) == whole
-        else:
-            break
-    assert died >= 5 * 2  # at least an fsync and a rename for each checkpoint
-
-
 def test_a_full_disk_ends_the_run_and_keeps_the_older(tmp_path, monkeypatch):
     real, count = os.fsync, 0
 

@@ -98,6 +98,37 @@ def test_two_models_train_at_once_as_they_do_alone():
     assert alone == together
 
 
+def test_one_model_is_read_by_many_threads():
+    """Predictions, and gradients of inputs, from a model that nobody changes."""
+    model = minidnn.nn.Sequential(
+        minidnn.nn.Dense(300, 64, "elu"), minidnn.nn.BatchNorm(64), minidnn.nn.Dropout(0.5), minidnn.nn.Dense(64, 10)
+    ).eval()
+    for param in model.parameters():
+        param.requires_grad = False
+
+    def read(part):
+        x = minidnn.Tensor(X[part : part + 100], requires_grad=True)
+        y = model(x)
+        minidnn.nn.softmax_cross_entropy(y, np.arange(100) % 10).backward()
+        return y.data.tobytes() + x.grad.tobytes()
+
+    parts = (0, 100, 200, 300)
+    expected, wrong = {part: read(part) for part in parts}, []
+
+    def work(part):
+        for n in range(20):
+            minidnn.set_num_threads(n % 3 + 1)
+            if read(part) != expected[part]:
+                wrong.append(part)
+
+    threads = [threading.Thread(target=work, args=(part,)) for part in parts * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
 @pytest.mark.parametrize(
     ("n", "error"), [(0, ValueError), (-1, ValueError), (1025, ValueError), (1.5, TypeError), (True, TypeError)]
 )

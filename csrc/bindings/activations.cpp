@@ -106,10 +106,11 @@ py::tuple prelu_backward(Array dy_array, Array x_array, Array alpha_array) {
 Act activation_named(const char* op, const char* name) {
   std::string choices;
   for (const auto& act : kActs) {
-    if (std::strcmp(act.name, name) == 0) return act.act;
+    if (name && std::strcmp(act.name, name) == 0) return act.act;
     choices += (choices.empty() ? "" : ", ") + std::string(act.name);
   }
-  throw py::value_error(std::string(op) + ": activation is '" + name + "', must be one of " + choices);
+  throw py::value_error(std::string(op) + ": activation is " +
+                        (name ? "'" + std::string(name) + "'" : "None") + ", must be one of " + choices);
 }
 
 void bind_activations(py::module_& m) {

@@ -71,7 +71,9 @@ void moving_average(Array running_array, Array value_array, double momentum) {
   const InOut running(running_array, "moving_average", "running");
   const In value(value_array, "moving_average", "value");
   same_shape("moving_average", "running", running, "value", value);
+  disjoint("moving_average", {{"running", running.data, running.size}, {"value", value.data, value.size}});
   run([=] {
+    must_finish();
     const auto keep = static_cast<float>(momentum), take = static_cast<float>(1 - momentum);
     kernels().moving_average(running.data, value.data, running.size, keep, take);
   });

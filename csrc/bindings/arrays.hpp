@@ -6,6 +6,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -77,10 +78,11 @@ class View {
   const py::ssize_t* dims;
 
   std::size_t dim(int i) const { return static_cast<std::size_t>(dims[i < 0 ? ndim + i : i]); }
-  // As a matrix: every axis but the last, and the last.
+  // As a matrix: every axis but the last, and the last. Rows with nothing in them are none, for an empty
+  // array may have 2**60 of them.
   std::size_t columns() const { return ndim == 0 ? 1 : dim(-1); }
   std::size_t rows() const {
-    std::size_t product = 1;
+    std::size_t product = columns() > 0;
     for (int i = 0; i + 1 < ndim; ++i) product *= dim(i);
     return product;
   }
@@ -260,16 +262,32 @@ class Empty {
   py::object object_;
 };
 
-// Other Python threads run while this lives; held only around calls that touch no Python object.
+// Lets Python handle signals now and then; throws what a handler raises, as Ctrl-C's KeyboardInterrupt.
+inline void ask_python() {
+  using Clock = std::chrono::steady_clock;
+  thread_local Clock::time_point due;
+  const auto now = Clock::now();
+  if (now < due) return;
+  due = now + std::chrono::milliseconds(50);
+  const py::gil_scoped_acquire locked;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+// Other Python threads run while this lives; held only around calls that touch no Python object. What runs
+// may be stopped by a signal, see `ask`.
 class Unlocked {
  public:
-  Unlocked() : state_(PyEval_SaveThread()) {}
-  ~Unlocked() { PyEval_RestoreThread(state_); }
+  Unlocked() : state_(PyEval_SaveThread()), before_(ask) { ask = ask_python; }
+  ~Unlocked() {
+    ask = before_;
+    PyEval_RestoreThread(state_);
+  }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;
 
  private:
   PyThreadState* state_;
+  void (*before_)();
 };
 
 // Does the work of a kernel call now, and `again(cells)` in every replay of the plan being recorded, if one
@@ -292,20 +310,28 @@ void run(const F& work) {
 inline Span reads(const In& x) { return {x.data, x.size, false}; }
 inline Span writes(const float* data, std::size_t size) { return {data, size, true}; }
 
-// A call that does each element for itself: work(begin, end) now, again(cells, begin, end) in every replay.
-template <class F, class G>
-void run_elementwise(std::size_t size, std::vector<Span> spans, const F& work, const G& again) {
+// A call that does each element for itself: work(begin, end) now, the same in every replay.
+template <class F>
+void run_elementwise(std::size_t size, std::vector<Span> spans, const F& work) {
   {
     const Unlocked unlocked;
     parallel_for(size, kGrain, work);
   }
-  if (recorder) recorder->plan.add(Elementwise{size, std::move(spans), again});
+  if (recorder)
+    recorder->plan.add(
+        Elementwise{size, std::move(spans),
+                    [work](const Cells&, std::size_t begin, std::size_t end) { work(begin, end); }});
 }
 
-template <class F>
-void run_elementwise(std::size_t size, std::vector<Span> spans, const F& work) {
-  run_elementwise(size, std::move(spans), work,
-                  [work](const Cells&, std::size_t begin, std::size_t end) { work(begin, end); });
+// One that changes what it was given: work(begin, end) now, again(cells, begin, end) in every replay.
+template <class F, class G>
+void run_update(std::size_t size, std::vector<Span> spans, const F& work, const G& again) {
+  {
+    const Unlocked unlocked;
+    must_finish();
+    parallel_for(size, kGrain, work);
+  }
+  if (recorder) recorder->plan.add(Elementwise{size, std::move(spans), again, true});
 }
 
 }  // namespace minidnn

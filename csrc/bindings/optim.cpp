@@ -51,7 +51,7 @@ void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Arra
   const Step now = make_step(rate, step);
   std::vector<Span> spans;
   for (std::size_t i = 0; i < SLOTS + 2; ++i) spans.push_back({data[i], param.size, i != 1});
-  run_elementwise(
+  run_update(
       param.size, std::move(spans), [&](std::size_t begin, std::size_t end) { apply(now, begin, end); },
       [=](const Cells& cells, std::size_t begin, std::size_t end) {
         apply(make_step(cells.rates[cell], cells.steps[cell]), begin, end);

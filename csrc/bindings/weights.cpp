@@ -42,6 +42,7 @@ py::object l1_l2_gradient(Array w_array, Array dy_array, double l1, double l2) {
 void scale(Array x_array, float factor) {
   const InOut x(x_array, "scale", "x");
   run([=] {
+    must_finish();
     parallel_for(x.size, kGrain,
                  [&](std::size_t i, std::size_t end) { kernels().scale(x.data + i, end - i, factor); });
   });
@@ -50,6 +51,7 @@ void scale(Array x_array, float factor) {
 void clip(Array x_array, float low, float high) {
   const InOut x(x_array, "clip", "x");
   run([=] {
+    must_finish();
     parallel_for(x.size, kGrain,
                  [&](std::size_t i, std::size_t end) { kernels().clip(x.data + i, end - i, low, high); });
   });
@@ -64,7 +66,8 @@ void rescale(const char* op, Array w_array, int axis, const R& rows_of, const C&
   if (axis != 0 && axis != 1)
     throw py::value_error(std::string(op) + ": axis must be 0 or 1, got " + std::to_string(axis));
   run([=] {
-    const std::size_t rows = w.dim(0), n = w.dim(1);
+    must_finish();
+    const std::size_t rows = w.rows(), n = w.columns();
     if (axis == 1) {
       parallel_for(rows, row_grain(n),
                    [&](std::size_t i, std::size_t end) { rows_of(w.data + i * n, end - i, n); });

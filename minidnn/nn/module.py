@@ -172,6 +172,11 @@ class Module:
             for path, array in arrays.items()
             if path in tensors and array.shape != tensors[path].shape
         ]
+        faults += [
+            f"{path} is {array.dtype}, must be numbers"
+            for path, array in arrays.items()
+            if array.dtype.kind not in "fiub"
+        ]
         if faults:
             raise ValueError(f"load_state_dict: {'; '.join(faults)}")
         for path, array in arrays.items():

@@ -8,7 +8,7 @@ from minidnn import kernels
 from minidnn.random import Generator, default_generator
 from minidnn.recording import replayable
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, record
+from minidnn.tensor import Tensor, as_tensor, record
 
 
 def whole(array: Array) -> Array:
@@ -18,12 +18,14 @@ def whole(array: Array) -> Array:
 
 def relu(x: Tensor) -> Tensor:
     """y = max(x, 0)   (Nair & Hinton 2010)."""
+    x = as_tensor(x)
     y = kernels.relu(whole(x.data))
     return record(y, (x,), lambda dy: (kernels.relu_backward(whole(dy), y),))
 
 
 def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     """y = x where x > 0, else alpha * x, for alpha > 0   (Maas et al. 2013)."""
+    x = as_tensor(x)
     _check_positive("leaky_relu", alpha)
     y = kernels.leaky_relu(whole(x.data), alpha)
     return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(whole(dy), y, alpha),))
@@ -31,6 +33,7 @@ def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
     """y = x where x > 0, else alpha * x, one learned slope for each place on the last axis   (He et al. 2015)."""
+    x, alpha = as_tensor(x), as_tensor(alpha)
     value, slopes = whole(x.data), alpha.data
     y = kernels.prelu(value, slopes)
     return record(y, (x, alpha), lambda dy: kernels.prelu_backward(whole(dy), value, slopes), reads=(x, alpha))
@@ -40,6 +43,7 @@ def rrelu(
     x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = True, rng: Generator | None = None
 ) -> Tensor:
     """y = x where x > 0, else a * x with a ~ U[lower, upper), or its mean when not training   (Xu et al. 2015)."""
+    x = as_tensor(x)
     _check_positive("rrelu", lower)
     if not lower <= upper:
         raise ValueError(f"rrelu: upper is {upper}, must not be below lower, {lower}")
@@ -53,6 +57,7 @@ def rrelu(
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """y = x where x > 0, else alpha * (exp(x) - 1), for alpha > 0   (Clevert et al. 2015)."""
+    x = as_tensor(x)
     _check_positive("elu", alpha)
     y = kernels.elu(whole(x.data), alpha)
     return record(y, (x,), lambda dy: (kernels.elu_backward(whole(dy), y, alpha),))
@@ -60,36 +65,42 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
 
 def selu(x: Tensor) -> Tensor:
     """y = 1.0507 * elu(x, 1.6733): activations drift to mean 0 and variance 1   (Klambauer et al. 2017)."""
+    x = as_tensor(x)
     y = kernels.selu(whole(x.data))
     return record(y, (x,), lambda dy: (kernels.selu_backward(whole(dy), y),))
 
 
 def tanh(x: Tensor) -> Tensor:
     """y = tanh(x)."""
+    x = as_tensor(x)
     y = kernels.tanh(whole(x.data))
     return record(y, (x,), lambda dy: (kernels.tanh_backward(whole(dy), y),))
 
 
 def logistic(x: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x)), the sigmoid."""
+    x = as_tensor(x)
     y = kernels.logistic(whole(x.data))
     return record(y, (x,), lambda dy: (kernels.logistic_backward(whole(dy), y),))
 
 
 def softplus(x: Tensor) -> Tensor:
     """y = log(1 + exp(x))   (Dugas et al. 2001)."""
+    x = as_tensor(x)
     y = kernels.softplus(whole(x.data))
     return record(y, (x,), lambda dy: (kernels.softplus_backward(whole(dy), y),))
 
 
 def softmax(x: Tensor) -> Tensor:
     """y = exp(x) / sum(exp(x)) along the last axis."""
+    x = as_tensor(x)
     y = kernels.softmax(whole(x.data))
     return record(y, (x,), lambda dy: (kernels.softmax_backward(whole(dy), y),))
 
 
 def log_softmax(x: Tensor) -> Tensor:
     """y = x - log(sum(exp(x))) along the last axis."""
+    x = as_tensor(x)
     y = kernels.log_softmax(whole(x.data))
     return record(y, (x,), lambda dy: (kernels.log_softmax_backward(whole(dy), y),))
 
@@ -102,6 +113,7 @@ def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None
     Raises:
         ValueError: rate is not in [0, 1).
     """
+    x = as_tensor(x)
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"dropout: rate must be in [0, 1), got {rate}")
     if not training or rate == 0.0:

@@ -69,6 +69,7 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
     Raises:
         ValueError: shapes that do not fit, an unknown activation.
     """
+    x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
     y = kernels.dense(x.data, w.data, b.data, activation, alpha)
     x_data, w_data = x.data, w.data
     return record(

@@ -10,7 +10,7 @@ from minidnn import kernels
 from minidnn.ops.activations import whole
 from minidnn.recording import replayable
 from minidnn.reference.types import Labels
-from minidnn.tensor import Tensor, record
+from minidnn.tensor import Tensor, as_tensor, record
 
 
 def as_labels(op: str, labels: Any) -> Labels:
@@ -27,6 +27,7 @@ def as_labels(op: str, labels: Any) -> Labels:
 
 def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:
     """y = l1 * sum(|w|) + l2 * sum(w**2), summed in float64."""
+    w = as_tensor(w)
     value = whole(w.data)
     return record(
         kernels.l1_l2_penalty(value, l1, l2),
@@ -47,5 +48,6 @@ def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
         TypeError: labels are not integers.
         ValueError: shapes that do not fit, or a label out of range.
     """
+    logits = as_tensor(logits)
     losses, dlogits = kernels.softmax_cross_entropy(logits.data, as_labels("softmax_cross_entropy", labels))
     return record(losses, (logits,), lambda dy: (kernels.scale_rows(dlogits, whole(dy)),))

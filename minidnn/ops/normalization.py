@@ -5,7 +5,7 @@ from __future__ import annotations
 from minidnn import kernels
 from minidnn.ops.activations import whole
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, record
+from minidnn.tensor import Tensor, as_tensor, record
 
 
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tensor, Array, Array]:
@@ -18,6 +18,7 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
     Returns:
         y, and the batch's mean and variance (divided by the batch's size), arrays of shape (n,).
     """
+    x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale = whole(x.data), gamma.data
     y, mean, var = kernels.batch_norm(value, scale, beta.data, eps)
     return (
@@ -34,6 +35,7 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
 
 def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Array, eps: float) -> Tensor:
     """y = gamma * (x - mean) / sqrt(var + eps) + beta with statistics that are given; no gradient flows to them."""
+    x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale = whole(x.data), gamma.data
     mean, var = mean.copy(), var.copy()  # running statistics may move before backward
     y = kernels.batch_norm_eval(value, scale, beta.data, mean, var, eps)
@@ -47,6 +49,7 @@ def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Ar
 
 def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
     """y = gamma * (x - mean) / sqrt(var + eps) + beta along each row of x, (batch, n)   (Ba et al. 2016)."""
+    x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale = whole(x.data), gamma.data
     y, mean, var = kernels.layer_norm(value, scale, beta.data, eps)
     return record(

@@ -14,8 +14,8 @@ Axis = int | tuple[int, ...] | None
 
 def _spread(reduced: Array, axis: Axis, keepdims: bool, ndim: int) -> Array:
     """Puts back the axes that a reduction removed, so that the array broadcasts against what was reduced."""
-    if keepdims or axis is None:
-        return reduced.reshape((1,) * ndim) if axis is None else reduced
+    if keepdims or axis is None or ndim == 0:
+        return reduced.reshape((1,) * ndim) if axis is None or ndim == 0 else reduced
     axes = (axis,) if isinstance(axis, int) else axis
     return np.expand_dims(reduced, tuple(i % ndim for i in axes))
 
@@ -62,7 +62,7 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     def backward(dy: Array) -> tuple[Array | None, ...]:
         def gradient(dy: Array, value: Array) -> Array:
             centred = value - value.mean(axis=axis, keepdims=True)
-            return np.asarray(_spread(dy, axis, keepdims, ndim) * centred * value.dtype.type(2 / n))
+            return np.asarray(_spread(dy, axis, keepdims, ndim) * centred * value.dtype.type(2 / (n or 1)))
 
         return (replayable(gradient, dy, value),)
 

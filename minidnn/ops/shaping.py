@@ -23,8 +23,9 @@ def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     """y = x with its axes permuted, reversed by default."""
     x = as_tensor(x)
+    y = x.data.transpose(axes)
     inverse = None if axes is None else np.argsort([axis % x.data.ndim for axis in axes])
-    return record(_view(x.data.transpose(axes), x), (x,), lambda dy: (dy.transpose(inverse),))
+    return record(_view(y, x), (x,), lambda dy: (dy.transpose(inverse),))
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from minidnn.files import atomic_write
+import numpy as np
+
+from minidnn.files import atomic_write, checksum
 from minidnn.nn import Module
 from minidnn.nn.initializers import deferred
 from minidnn.reference.types import Array
@@ -23,7 +25,7 @@ class CheckpointError(ValueError):
 
 
 def save(model: Module, path: str | os.PathLike[str], architecture: bool = True) -> None:
-    """Writes parameters and buffers, named by path (``hidden1.kernel``), and the architecture, to one file.
+    """Writes parameters and buffers, named by path (``hidden1.kernel``), the architecture and a checksum, to one file.
 
     A ``.safetensors`` file, which other libraries read too. The write is atomic: the old file stays until the new one
     is whole.
@@ -39,7 +41,9 @@ def save(model: Module, path: str | os.PathLike[str], architecture: bool = True)
 
     # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
     header = {"version": VERSION, "architecture": describe(model) if architecture else None}
-    atomic_write(path, to_bytes(model.state_dict(), {"minidnn": json.dumps(header, sort_keys=True)}))
+    tensors = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
+    header["sha256"] = checksum(json.dumps(header, sort_keys=True), tensors)
+    atomic_write(path, to_bytes(tensors, {"minidnn": json.dumps(header, sort_keys=True)}))
 
 
 @overload
@@ -59,15 +63,18 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
         The model, or ``into``.
 
     Raises:
-        CheckpointError: the file is damaged, holds no architecture that minidnn knows, or does not fit.
+        CheckpointError: the file is damaged (it holds a checksum), has no architecture that minidnn knows, or does not
+            fit.
         OSError: the file cannot be read.
     """
     path = Path(path)
     metadata, tensors = _read(path)
+    header = _header(path, metadata)
+    _verify(path, header, tensors)
     if into is not None:
         _put(path, tensors, into)
         return into
-    architecture = _architecture(path, metadata)
+    architecture = header.get("architecture")
     if architecture is None:
         raise CheckpointError(f"load: {path} holds weights alone: load(path, into=model) puts them into a model")
     try:
@@ -93,7 +100,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         raise CheckpointError(f"load: {path} is not a whole .safetensors file: {error}") from error
 
 
-def _architecture(path: Path, metadata: dict[str, str]) -> Any:
+def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     try:
         header = json.loads(metadata.get("minidnn", "{}"))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -102,7 +109,14 @@ def _architecture(path: Path, metadata: dict[str, str]) -> Any:
         raise CheckpointError(f"load: the header of {path} makes no sense: it is a {type(header).__name__}")
     if (version := header.get("version", VERSION)) != VERSION:
         raise CheckpointError(f"load: {path} is of version {version!r}, this minidnn reads {VERSION}")
-    return header.get("architecture")
+    return header
+
+
+def _verify(path: Path, header: dict[str, Any], tensors: dict[str, Array]) -> None:
+    """Compares the checksum, where there is one: files of other programs have none."""
+    expected = header.pop("sha256", None)
+    if expected is not None and checksum(json.dumps(header, sort_keys=True), tensors) != expected:
+        raise CheckpointError(f"load: {path} is damaged, or was changed by another program: its checksum is another")
 
 
 def _put(path: Path, tensors: dict[str, Array], model: Module, assign: bool = False) -> None:

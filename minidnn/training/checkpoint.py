@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from minidnn.checks import positive_integer
+from minidnn.files import atomic_write, sweep
 from minidnn.training import state
 from minidnn.training.run import Callback, Run
 
@@ -27,7 +28,8 @@ class Checkpoint(Callback):
     Raises:
         TypeError, ValueError: every or keep is not an integer, or below 1.
         FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was asked for.
-        OSError: a file cannot be written; the run ends, the older checkpoints stay.
+        OSError: a file cannot be written: the disk is full, the folder gone or not writeable. The run ends, the older
+            checkpoints stay, and the state is kept in memory, from where `retry` writes it.
     """
 
     def __init__(
@@ -37,10 +39,11 @@ class Checkpoint(Callback):
         self.every = None if every is None else positive_integer("Checkpoint", "every", every)
         self.keep = positive_integer("Checkpoint", "keep", keep)
         self.overwrite = overwrite
+        self._unwritten: tuple[Path, bytes] | None = None
 
     def on_fit_begin(self, run: Run) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        state.sweep(self.folder)
+        sweep(self.folder, state.PATTERN)
         if run.resumed:
             return
         old = state.checkpoints(self.folder)
@@ -60,7 +63,35 @@ class Checkpoint(Callback):
         if run.stopping or self.every is None:
             self._write(run)
 
+    def retry(self) -> None:
+        """Writes the checkpoint that could not be written, once the disk has room, and the folder if it is gone.
+
+        ``fit(..., resume=folder)`` then goes on from that step. Does nothing where nothing is left to write.
+
+        Raises:
+            OSError: as before.
+        """
+        if self._unwritten is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._flush(*self._unwritten)
+
     def _write(self, run: Run) -> None:
-        state.write(run, self.folder)
-        for path in state.checkpoints(self.folder)[: -self.keep]:
-            path.unlink(missing_ok=True)
+        self._unwritten = state.pack(run, self.folder)
+        self._flush(*self._unwritten)
+
+    def _flush(self, path: Path, content: bytes) -> None:
+        try:
+            atomic_write(path, content)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"Checkpoint: cannot write, {error.strerror}; older checkpoints are as they were, and this one is kept "
+                "in memory until retry() can write it",
+                str(path),
+            ) from error
+        self._unwritten = None
+        for old in state.checkpoints(self.folder)[: -self.keep]:
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                state.logger.warning("Checkpoint: cannot remove the old %s: %s", old, error.strerror)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.files import atomic_write
+from minidnn.files import checksum
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Array
 from minidnn.training.run import Position, Run
@@ -29,27 +28,16 @@ class ResumeError(ValueError):
     """A checkpoint that is damaged, or of another run; the message names the file and the fault."""
 
 
-def write(run: Run, folder: Path) -> Path:
-    """Writes the state of the run; atomic, and on the disk when this returns.
-
-    Raises:
-        OSError: the file cannot be written; what was there before is still there.
-    """
+def pack(run: Run, folder: Path) -> tuple[Path, bytes]:
+    """The state of the run as the content of a file, and its path."""
     from safetensors.numpy import save as to_bytes
 
     arrays, rest = _split(_gather(run))
     content = {"version": VERSION, "data": _data_of(run), "state": rest}
     text = json.dumps(content, sort_keys=True, default=methodcaller("item"))  # NumPy's numbers as Python's
-    header = {"text": text, "sha256": _digest(text, arrays)}
+    header = {"text": text, "sha256": checksum(text, arrays)}
     path = folder / f"checkpoint-{run.step:010d}.safetensors"
-    atomic_write(path, to_bytes(arrays, {"minidnn-run": json.dumps(header)}))
-    return path
-
-
-def sweep(folder: Path) -> None:
-    """Removes what a process that was killed while writing left half done."""
-    for path in folder.glob(f".{PATTERN}.*.tmp"):
-        path.unlink(missing_ok=True)
+    return path, to_bytes(arrays, {"minidnn-run": json.dumps(header)})
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -72,7 +60,10 @@ def restore(run: Run, folder: str | os.PathLike[str]) -> Path | None:
             faults.append(str(error))
             logger.warning("%s", error)
             continue
-        _apply(run, path, text, arrays)
+        try:
+            _apply(run, path, text, arrays)
+        except (KeyError, TypeError, AttributeError) as error:  # whole, but nothing that `pack` has written
+            raise ResumeError(f"resume: {path} makes no sense: {type(error).__name__}: {error}") from error
         return path
     if faults:
         raise ResumeError(f"resume: no whole checkpoint in {folder}: {'; '.join(faults)}")
@@ -117,15 +108,6 @@ def _split(state: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, {key: value for key, value in state.items() if key not in arrays}
 
 
-def _digest(text: str, arrays: dict[str, Array]) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     from safetensors import SafetensorError, safe_open
 
@@ -135,7 +117,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["minidnn-run"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if _digest(header["text"], arrays) != header["sha256"]:
+        if checksum(header["text"], arrays) != header["sha256"]:
             raise ResumeError(f"resume: {path} is damaged: its checksum is another")
         content: dict[str, Any] = json.loads(header["text"])
         version = content["version"]

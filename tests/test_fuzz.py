@@ -1,0 +1,101 @@
+"""Files of every kind, damaged in simple ways; the long form, which a fuzzer guides, is ``tests/fuzz/fuzz.py``."""
+
+import functools
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
+import readers
+
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@functools.cache
+def seeds(name):
+    with tempfile.TemporaryDirectory() as folder:
+        found = [content for reader, content in readers.seeds(Path(folder)) if reader == name]
+    if name in ("model", "weights"):
+        found += [readers.without_checksum(content) for content in found]
+    return found
+
+
+@pytest.mark.parametrize("name", readers.READERS)
+def test_good_files_are_read(name, tmp_path):
+    for content in seeds(name):
+        readers.read(name, content, tmp_path)
+
+
+@pytest.mark.parametrize("name", readers.READERS)
+@quick
+@given(chance=st.data())
+def test_damaged_files(name, tmp_path, chance):
+    content = bytearray(chance.draw(st.sampled_from(seeds(name))))
+    for _ in range(chance.draw(st.integers(1, 4))):
+        place = chance.draw(st.integers(0, max(len(content) - 1, 0)))
+        match chance.draw(st.sampled_from(["flip", "cut", "insert", "repeat", "number"])):
+            case "flip" if content:
+                content[place] ^= 1 << chance.draw(st.integers(0, 7))
+            case "cut":
+                del content[place : place + chance.draw(st.integers(1, 200))]
+            case "insert":
+                content[place:place] = chance.draw(st.binary(max_size=20))
+            case "repeat":
+                content[place:place] = content[place : place + 40]
+            case "number":  # a length that no file has
+                content[place : place + 8] = chance.draw(
+                    st.sampled_from([b"\xff" * 8, b"\x7f" + b"\xff" * 7, bytes(8)])
+                )
+    readers.read(name, bytes(content), tmp_path)
+
+
+@pytest.mark.parametrize("name", readers.READERS)
+@quick
+@given(content=st.binary(max_size=200))
+def test_any_bytes(name, tmp_path, content):
+    readers.read(name, content, tmp_path)
+
+
+WORDS = st.sampled_from(
+    ["Dense", "Sequential", "BatchNorm", "Dropout", "l2", "type", "n_in", "n_out", "layers", "rate"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@quick
+@given(architecture=VALUES)
+def test_any_architecture(tmp_path, architecture):
+    import json
+
+    from safetensors.numpy import save
+
+    header = {"version": 1, "architecture": architecture}
+    readers.read("model", save({}, {"minidnn": json.dumps(header)}), tmp_path)
+
+
+@quick
+@given(
+    state=st.dictionaries(st.sampled_from(["run", "position", "history", "callback.0", "generator.default"]), VALUES)
+)
+def test_any_state_behind_a_right_checksum(tmp_path, state):
+    """A checkpoint that somebody made up: whole, but nothing that this package has written."""
+    import json
+
+    from safetensors.numpy import load, save
+
+    from minidnn.files import checksum
+
+    good = seeds("checkpoint")[0]
+    content = json.loads(json.loads(readers.metadata_of(good)["minidnn-run"])["text"])
+    content["state"] |= state
+    text, arrays = json.dumps(content), load(good)
+    own = {"text": text, "sha256": checksum(text, arrays)}
+    readers.read("checkpoint", save(arrays, {"minidnn-run": json.dumps(own)}), tmp_path)
