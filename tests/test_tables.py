@@ -84,6 +84,22 @@ def test_a_wrong_table_is_refused_by_place_and_fault(path, fault):
     assert str(path) in str(error.value)
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    content=st.binary(max_size=60) | st.text('a,y"\n 10.-', max_size=60).map(str.encode),
+    missing=st.sampled_from([None, 0.0]),
+)
+def test_any_bytes_at_all(tmp_path_factory, content, missing):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    try:
+        table = load_csv(path, -1, missing=missing, header=False)
+    except ValueError as error:
+        assert "load_csv: " in str(error)
+    else:
+        assert np.isfinite(table.x).all() and table.x.size + len(table) <= len(content)
+
+
 def test_columns_that_are_none(path):
     path.write_text("a,b,b,y\n1,2,3,4\n")
     for column in ("c", 4, -5, "b"):
