@@ -1,5 +1,6 @@
 """Data sets larger than memory, in files that are mapped."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -98,6 +99,7 @@ except MemoryError:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts private memory on Linux")
+@pytest.mark.skipif("MINIDNN_SANITIZED" in os.environ, reason="sanitizers take memory of their own")
 def test_batches_of_more_than_memory(tmp_path):
     # 700 MB of images, 128 MB of memory: the whole does not fit, as the last lines of the script show.
     path = tmp_path / "large.idx"
