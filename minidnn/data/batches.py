@@ -39,6 +39,7 @@ def batches(
     order = permutation(len(dataset), *key)
     end = len(order) - len(order) % batch_size if drop_last else len(order)
     parts = (order[start : start + batch_size] for start in range(0, end, batch_size))
+    x, y = dataset.x, dataset.y
     if augment is None:
-        return ((gather(dataset.x, part), gather_labels(dataset.y, part)) for part in parts)
-    return ((augment(gather(dataset.x, part), part, key), gather_labels(dataset.y, part)) for part in parts)
+        return ((gather(x, part), gather_labels(y, part)) for part in parts)
+    return ((augment(gather(x, part), part, key), gather_labels(y, part)) for part in parts)

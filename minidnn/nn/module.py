@@ -29,6 +29,7 @@ class Module:
     """
 
     training = True
+    frozen = False  # see `minidnn.reuse.freeze`
     name: str | None = None
     changes = 0  # counts the attributes set in any module, so that a captured step knows when to look
 
@@ -145,6 +146,11 @@ class Module:
         """Sets evaluation mode."""
         return self.train(False)
 
+    @property
+    def learns(self) -> bool:
+        """Whether it does what is done in training alone: in training mode, and not frozen."""
+        return self.training and not self.frozen
+
     # Its state
 
     def state_dict(self) -> dict[str, Array]:
@@ -176,6 +182,7 @@ class Module:
         for path, array in arrays.items():
             if assign:
                 tensors[path].data = np.array(array, tensors[path].dtype, order="C")
+                Module.changes += 1
             else:
                 tensors[path].data[...] = array
             tensors[path].version += 1
