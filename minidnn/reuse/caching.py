@@ -60,7 +60,7 @@ class CachedDataset(ArrayDataset):
         return self._outputs
 
     @property
-    def images(self) -> Floats32:  # type: ignore[override]
+    def images(self) -> Floats32:
         return self.x
 
     def __len__(self) -> int:

@@ -79,7 +79,8 @@ def _named(op: str, targets: list[Module | Parameter], names: tuple[str, ...]) -
     parts: dict[str, list[Module | Parameter]] = {}
     for target in targets:
         if isinstance(target, Module):
-            for path, part in [*target.named_modules(), *target.named_parameters()]:
+            named: list[tuple[str, Module | Parameter]] = [*target.named_modules(), *target.named_parameters()]
+            for path, part in named:
                 parts.setdefault(path or target.name or "", []).append(part)
     found: list[Module | Parameter] = []
     for name in names:
