@@ -178,6 +178,35 @@ def study(study: Study, path: str | os.PathLike[str]) -> None:
     write(drawing, path)
 
 
+def grid(
+    cells: Mapping[tuple[int, int], float], path: str | os.PathLike[str], x_label: str, y_label: str, title: str
+) -> None:
+    """Draws numbers over two counts, (x, y) -> number, as coloured squares with the number in each.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        OSError: the file cannot be written.
+    """
+    across, up = sorted({x for x, _ in cells}), sorted({y for _, y in cells})
+    sheet = np.full((len(up), len(across)), np.nan)
+    for (x, y), value in cells.items():
+        sheet[up.index(y), across.index(x)] = value
+    drawing, (axis,) = figure(width=1.6 + 0.9 * len(across), height=1.2 + 0.7 * len(up))
+    axis.grid(visible=False)
+    axis.imshow(sheet, cmap="Blues", origin="lower", aspect="auto")
+    low, high = np.nanmin(sheet), np.nanmax(sheet)
+    for (x, y), value in cells.items():
+        colour = "white" if value > low + 0.6 * (high - low) else INK
+        at = across.index(x), up.index(y)
+        axis.text(*at, f"{value:.4f}", ha="center", va="center", fontsize=8, color=colour)
+    axis.set_xticks(range(len(across)), across)
+    axis.set_yticks(range(len(up)), up)
+    axis.set_xlabel(x_label, color=INK, fontsize=9)
+    axis.set_ylabel(y_label, color=INK, fontsize=9)
+    axis.set_title(title, color=INK, fontsize=10, loc="left")
+    write(drawing, path)
+
+
 def image_grid(columns: Sequence[Any], path: str | os.PathLike[str]) -> None:
     """Draws images side by side: the first column of (n, h, w, c) in [0, 1] or bytes, then the others.
 

@@ -4,11 +4,14 @@ from minidnn.reuse.caching import CachedDataset, StaleCacheError, cache_frozen
 from minidnn.reuse.checkpoints import CheckpointError, load, save
 from minidnn.reuse.copying import add_hidden, copy_lower, drop_top, replace_top
 from minidnn.reuse.freezing import freeze, unfreeze
+from minidnn.reuse.searching import DepthSearch, DepthTrial, search_depth
 from minidnn.reuse.unfreezing import GradualUnfreezing
 
 __all__ = [
     "CachedDataset",
     "CheckpointError",
+    "DepthSearch",
+    "DepthTrial",
     "GradualUnfreezing",
     "StaleCacheError",
     "add_hidden",
@@ -19,5 +22,6 @@ __all__ = [
     "load",
     "replace_top",
     "save",
+    "search_depth",
     "unfreeze",
 ]
