@@ -4,10 +4,10 @@ A network 784-300-300-100 is trained on all images of the digits 0 to 4. Its two
 5 to 9, of which only a few labels each are known: frozen (which is the same on cached activations, and faster), or
 thawed gradually with lower rates for lower layers.
 
-What is reused depends on the task it was learned for. Five classes ask for little: the lower layers forget what does not
-tell these five apart, and reusing them loses against a start from scratch ("frozen, plain base"). So the base is given
-more to tell apart: each digit in four quarter turns, twenty classes, in distorted images. As the base saw distorted
-images, the networks for 5 to 9 are shown with and without them, too.
+What is reused depends on the task it was learned for. Five classes ask for little: the lower layers forget what does
+not tell these five apart, and reusing them loses against a start from scratch ("frozen, plain base"). So the base is
+given more to tell apart: each digit in four quarter turns, twenty classes, in distorted images. As the base saw
+distorted images, networks for 5 to 9 are shown with them, too.
 
     python examples/reuse/transfer.py --seeds 5
 """
