@@ -39,13 +39,15 @@ class CachedDataset(ArrayDataset):
 
     def refresh(self) -> None:
         """Computes the outputs anew, from the weights and the data as they now are."""
-        source = self._dataset
-        parts = [
-            predict(self.lower, source[start : start + CHUNK].images, batch_size=CHUNK)
-            for start in range(0, len(source), CHUNK)
-        ]
-        self._outputs: Floats32 = np.concatenate(parts)
-        self._outputs.flags.writeable = False
+        source, outputs = self._dataset, None
+        for start in range(0, len(source), CHUNK):
+            part = predict(self.lower, source[start : start + CHUNK].images, batch_size=CHUNK)
+            if outputs is None:
+                outputs = np.empty((len(source), *part.shape[1:]), np.float32)
+            outputs[start : start + CHUNK] = part
+        assert outputs is not None  # cache_frozen refuses an empty data set
+        outputs.flags.writeable = False
+        self._outputs: Floats32 = outputs
         self.y = source.y
         self._weights, self._data = _checksums(self.lower), zlib.crc32(source.x.data)
         self._versions, self._attributes = _versions(self.lower), _attributes(self.lower)

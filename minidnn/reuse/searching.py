@@ -169,7 +169,7 @@ def _candidate(model: Sequential, reused: int, thawed: int, outputs: int | None)
     candidate = Sequential(*copied(lower), *map(build, descriptions), name=model.name)
     unfreeze(candidate)
     if reused > thawed:
-        freeze([part for block in depth[: reused - thawed] for _, part in block])
+        freeze([part for block in blocks(candidate)[: reused - thawed] for _, part in block])
     return candidate
 
 
