@@ -45,7 +45,7 @@ def dense_backward(batch: int, n_in: int, n_out: int) -> Bench:
             dz = dy * (y > 0)
             return dz @ w.T, x.T @ dz, dz.sum(axis=0)
 
-        ours = lambda: kernels.dense_backward(dy, x, w, y, "relu", 0.0, True)  # noqa: E731
+        ours = lambda: kernels.dense_backward(dy, x, w, y, "relu", 0.0, True, True)  # noqa: E731
         return ours, peer, lambda: close(ours(), peer(), 1e-3)
 
     return Bench(

@@ -90,9 +90,9 @@ def dense(x: Floats, w: Floats, b: Floats, activation: str, alpha: float) -> Flo
     """``y = activation(x @ w + b)`` with x (batch, n_in), w (n_in, n_out), b (n_out,)."""
 
 def dense_backward(
-    dy: Floats, x: Floats, w: Floats, y: Floats, activation: str, alpha: float, need_dx: bool
-) -> tuple[Floats | None, Floats, Floats]:
-    """``dz = dy * activation'(y)``; ``dx = dz @ w.T`` where needed, ``dw = x.T @ dz``, ``db = column sums of dz``."""
+    dy: Floats, x: Floats, w: Floats, y: Floats, activation: str, alpha: float, need_dx: bool, need_dw: bool
+) -> tuple[Floats | None, Floats | None, Floats | None]:
+    """``dz = dy * activation'(y)``; ``dx = dz @ w.T``, ``dw = x.T @ dz``, ``db = column sums of dz``, if needed."""
 
 def softmax(x: Floats) -> Floats:
     """``y = exp(x) / sum(exp(x))`` along the last axis, shifted by the row's maximum."""

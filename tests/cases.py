@@ -145,14 +145,17 @@ def layer_backward(activation: str, alpha: float):
     def make(rng, size):
         (x, w, b, *rest), _ = layer(activation, alpha)(rng, size)
         y = dense(x, w, b, activation, alpha)
-        return (normal(rng, *y.shape), x, w, y, *rest, True), {}
+        return (normal(rng, *y.shape), x, w, y, *rest, True, True), {}
 
     return make
 
 
-def without_dx(rng, size):
-    arguments, options = layer_backward("elu", 1.0)(rng, size)
-    return (*arguments[:-1], False), options
+def partly(need_dx: bool, need_dw: bool):
+    def make(rng, size):
+        arguments, options = layer_backward("elu", 1.0)(rng, size)
+        return (*arguments[:-2], need_dx, need_dw), options
+
+    return make
 
 
 def with_labels(rng, size):
@@ -217,7 +220,8 @@ KERNELS: list[Kernel] = [
         Kernel("dense_backward", layer_backward(*f), [dx_bound, dw_bound, db_bound], LAYERS, variant=f[0])
         for f in DENSE
     ),
-    Kernel("dense_backward", without_dx, [dw_bound, db_bound], LAYERS, variant="without dx"),
+    Kernel("dense_backward", partly(False, True), [dw_bound, db_bound], LAYERS, variant="without dx"),
+    Kernel("dense_backward", partly(True, False), [dx_bound], LAYERS, variant="without dw"),
     Kernel("random_bits", lambda rng, n: ((n, *KEY), {}), [Bits()]),
     Kernel("dropout", lambda rng, n: ((normal(rng, n), 0.3, *KEY), {}), [Bits()], special=True),
     Kernel("rrelu", random_slopes(1), [Bits()], special=True),

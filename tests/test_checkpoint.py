@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import data, files, nn, optim, schedules, training
+from minidnn import data, files, nn, optim, reuse, schedules, training
 from minidnn.data import augment
 
 
@@ -47,6 +47,8 @@ RUNS = {
     "augmented": {"augment": augment.Augment([augment.shift(2)], (28, 28))},
     "own generator": {"rng": lambda: minidnn.Generator(9)},
     "eager": {"capture": False},
+    "unfreezing": {"callbacks": lambda: [reuse.GradualUnfreezing(epochs=1)], "optimizer": lambda p: optim.Adam(p)},
+    "unfreezing on a plateau": {"callbacks": lambda: [reuse.GradualUnfreezing(patience=1, min_delta=9.0)]},
 }
 
 

@@ -39,14 +39,13 @@ def test_rates_by_depth_follow_a_schedule():
     assert last["lr"](10) == pytest.approx(0.008)
 
 
-def test_rates_by_depth_leave_the_frozen_out():
+def test_frozen_layers_have_the_rate_of_their_depth():
     model = deep()
-    for param in model.layers[1].parameters():
+    for param in model.layers[3].parameters():
         param.requires_grad = False
-    groups = optim.by_depth(model, lr=1.0, factor=0.5)
-    assert [id(param) for group in groups for param in group["params"]] == [
-        id(param) for param in model.parameters() if param.requires_grad
-    ]
+    optimizer = optim.SGD(optim.by_depth(model, lr=1.0, factor=0.5), lr=1.0, momentum=0.9)
+    assert [group.lr for group in optimizer.groups] == [0.25, 0.5, 1.0]
+    assert [bool(track.slots) for track in optimizer.tracks()] == [True] * 4 + [False] * 2 + [True] * 2
 
 
 @pytest.mark.parametrize("factor", [0, -1, 1.5, math.nan, "half"])

@@ -179,12 +179,13 @@ inline void disjoint(const char* op, const std::vector<Named>& arrays) {
         throw py::value_error(std::string(op) + ": " + a->name + " and " + b->name + " overlap in memory");
 }
 
-// A new array in memory of ours: that of the plan being recorded, or a block of its own.
+// A new array in memory of ours: that of a plan, or (pool null) a block of its own.
 class Fresh {
  public:
-  Fresh(int type, std::size_t bytes, int ndim, const py::ssize_t* dims, int place) {
+  Fresh(int type, std::size_t bytes, int ndim, const py::ssize_t* dims, int place,
+        const std::shared_ptr<Pool>& pool = nullptr) {
     auto& numpy = py::detail::npy_api::get();
-    const auto [data, keeper] = recorder ? from_pool(bytes, place) : of_its_own(bytes, place);
+    const auto [data, keeper] = pool ? from_pool(pool, bytes, place) : of_its_own(bytes, place);
     auto owner = py::reinterpret_steal<py::object>(keeper);
     if (!owner) throw py::error_already_set();
     object_ = py::reinterpret_steal<py::object>(
@@ -212,8 +213,8 @@ class Fresh {
     std::shared_ptr<Pool> pool;
     char* data;
   };
-  static Made from_pool(std::size_t bytes, int place) {
-    auto loan = std::make_unique<Loan>(Loan{recorder->pool, recorder->pool->take(bytes, place)});
+  static Made from_pool(const std::shared_ptr<Pool>& pool, std::size_t bytes, int place) {
+    auto loan = std::make_unique<Loan>(Loan{pool, pool->take(bytes, place)});
     char* data = loan->data;
     PyObject* keeper = PyCapsule_New(loan.get(), nullptr, [](PyObject* capsule) {
       const std::unique_ptr<Loan> ended(static_cast<Loan*>(PyCapsule_GetPointer(capsule, nullptr)));
@@ -237,7 +238,9 @@ class Empty {
     if (recorder || bytes >= kSmall) {
       // Results lie beside parameters (place 0) and slots (1, 2, ...) as well as can be.
       static int turn = 0;
-      object_ = Fresh(detail::kTypeNumber<T>, bytes, ndim, dims, turn++ & 3).take();
+      object_ =
+          Fresh(detail::kTypeNumber<T>, bytes, ndim, dims, turn++ & 3, recorder ? recorder->pool : nullptr)
+              .take();
     } else {
       auto& numpy = py::detail::npy_api::get();
       object_ = py::reinterpret_steal<py::object>(numpy.PyArray_NewFromDescr_(

@@ -49,7 +49,7 @@ py::object dense(Array x_array, Array w_array, Array b_array, const char* activa
 }
 
 py::tuple dense_backward(Array dy_array, Array x_array, Array w_array, Array y_array, const char* activation,
-                         float alpha, bool need_dx) {
+                         float alpha, bool need_dx, bool need_dw) {
   const char* op = "dense_backward";
   const In dy(dy_array, op, "dy"), y(y_array, op, "y");
   const Matrix x = matrix(x_array, op, "x"), w = matrix(w_array, op, "w");
@@ -60,8 +60,8 @@ py::tuple dense_backward(Array dy_array, Array x_array, Array w_array, Array y_a
                           ", w has " + shape_of(w) + ": y must be x.rows by w.columns");
   const Act act = activation_named(op, activation);
   const std::size_t rows = x.rows, columns = w.columns;
-  auto dw = empty(w.rows, columns);
-  Empty<> db({static_cast<py::ssize_t>(columns)});
+  auto dw = empty(need_dw ? w.rows : 0, columns);
+  Empty<> db({static_cast<py::ssize_t>(need_dw ? columns : 0)});
   auto dz = empty(act == Act::identity ? 0 : rows, columns);
   auto dx = empty(need_dx ? rows : 0, x.columns);
   run([=, dw = dw.data, db = db.data, dz = dz.data, dx = dx.data] {
@@ -74,14 +74,17 @@ py::tuple dense_backward(Array dy_array, Array x_array, Array w_array, Array y_a
       });
       gradient = dz;
     }
-    parallel_for(columns, column_grain(rows), [&](std::size_t j, std::size_t end) {
-      table.column_sum(gradient + j, db + j, rows, end - j, columns);
-    });
     const Matrix z{gradient, rows, columns, static_cast<std::ptrdiff_t>(columns), 1};
-    gemm(table, x.transposed(), z, dw);
+    if (need_dw) {
+      parallel_for(columns, column_grain(rows), [&](std::size_t j, std::size_t end) {
+        table.column_sum(gradient + j, db + j, rows, end - j, columns);
+      });
+      gemm(table, x.transposed(), z, dw);
+    }
     if (need_dx) gemm(table, z, w.transposed(), dx);
   });
-  return py::make_tuple(need_dx ? dx.take() : py::none(), dw.take(), db.take());
+  return py::make_tuple(need_dx ? dx.take() : py::none(), need_dw ? dw.take() : py::none(),
+                        need_dw ? db.take() : py::none());
 }
 
 }  // namespace
@@ -90,7 +93,7 @@ void bind_matmul(py::module_& m) {
   m.def("matmul", matmul, py::arg("a"), py::arg("b"));
   m.def("dense", dense, py::arg("x"), py::arg("w"), py::arg("b"), py::arg("activation"), py::arg("alpha"));
   m.def("dense_backward", dense_backward, py::arg("dy"), py::arg("x"), py::arg("w"), py::arg("y"),
-        py::arg("activation"), py::arg("alpha"), py::arg("need_dx"));
+        py::arg("activation"), py::arg("alpha"), py::arg("need_dx"), py::arg("need_dw"));
 }
 
 }  // namespace minidnn

@@ -50,6 +50,7 @@ def batches(
     batch_size = positive_integer("batches", "batch_size", batch_size)
     skip = positive_integer("batches", "skip + 1", skip + 1) - 1
     key = (rng or default_generator()).next_key()
+    dataset.check()
     made = _make(dataset, batch_size, key, drop_last, augment, skip)
     if prefetch is None:
         prefetch = _pays(augment is not None or dataset.slow)

@@ -45,6 +45,9 @@ class Dataset:
         """
         raise NotImplementedError
 
+    def check(self) -> None:
+        """Raises where the examples are no longer to be used; asked before each epoch."""
+
     def checksums(self) -> list[int]:
         """What tells another data set from this one."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from minidnn.nn import initializers
 from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, ReLU, RReLU, Softmax, Softplus, Tanh
+from minidnn.nn.blocks import blocks
 from minidnn.nn.constraints import max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
 from minidnn.nn.layers import Dense, Flatten, PReLU
@@ -49,6 +50,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "accuracy",
+    "blocks",
     "contrastive",
     "hinge",
     "huber",

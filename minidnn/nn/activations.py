@@ -88,4 +88,4 @@ class RReLU(Module):
         self.lower, self.upper, self.name, self.rng = lower, upper, name, rng
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.rrelu(x, self.lower, self.upper, self.training, self.rng)
+        return ops.rrelu(x, self.lower, self.upper, self.learns, self.rng)

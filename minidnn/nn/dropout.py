@@ -46,7 +46,7 @@ class Dropout(Module):
         self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
-        y = ops.dropout(x, self.rate, self.training, self.rng)
+        y = ops.dropout(x, self.rate, self.learns, self.rng)
         return y if self.mode == "inverted" else y * (1.0 - self.rate)
 
 
@@ -67,7 +67,7 @@ class AlphaDropout(Module):
         self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.rate == 0:
+        if not self.learns or self.rate == 0:
             return x
         saturation, q = -SELU_SCALE * SELU_ALPHA, 1.0 - self.rate
         a = 1.0 / math.sqrt(q + saturation**2 * q * self.rate)
@@ -96,4 +96,4 @@ class DropConnect(Module):
         self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dense.apply(x, ops.dropout(self.dense.kernel, self.rate, self.training, self.rng))
+        return self.dense.apply(x, ops.dropout(self.dense.kernel, self.rate, self.learns, self.rng))

@@ -104,7 +104,7 @@ class Dense(Module):
         y = ops.dense(x, kernel, self.bias, self._fused, self._alpha)
         if callable(self.activation):
             y = self.activation(y)
-        if self.activity_regularizer is not None and self.training:
+        if self.activity_regularizer is not None and self.learns:
             self.activity_penalties.append(self.activity_regularizer(y))
         return y
 

@@ -30,6 +30,7 @@ class Module:
     """
 
     training = True
+    frozen = False  # see `minidnn.reuse.freeze`
     name: str | None = None
     changes = 0  # counts the attributes set in any module, so that a captured step knows when to look
 
@@ -146,6 +147,11 @@ class Module:
         """Sets evaluation mode."""
         return self.train(False)
 
+    @property
+    def learns(self) -> bool:
+        """Whether it does what is done in training alone: in training mode, and not frozen."""
+        return self.training and not self.frozen
+
     # Its state
 
     def state_dict(self) -> dict[str, Array]:
@@ -182,6 +188,7 @@ class Module:
         for path, array in arrays.items():
             if assign:
                 tensors[path].data = kernels.aligned_copy(np.asarray(array, tensors[path].dtype, order="C"), place=0)
+                Module.changes += 1
             else:
                 tensors[path].data[...] = array
             tensors[path].version += 1

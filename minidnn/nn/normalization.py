@@ -15,9 +15,9 @@ class BatchNorm(Module):
     """y = gamma * (x - mean) / sqrt(var + eps) + beta over the batch (Ioffe & Szegedy 2015).
 
     While training with the batch's own mean and variance, which move the running ones:
-    ``running = momentum * running + (1 - momentum) * batch``. In evaluation with the running ones. A layer whose gamma
-    and beta are frozen (``requires_grad`` False) uses the running ones too and leaves them as they are, so that no byte
-    of it changes.
+    ``running = momentum * running + (1 - momentum) * batch``. In evaluation with the running ones. A layer that is
+    frozen, or whose gamma and beta are, uses the running ones too and leaves them as they are, so that no byte of it
+    changes.
 
     Args:
         n: x is (batch, n).
@@ -46,8 +46,7 @@ class BatchNorm(Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.data.ndim != 2 or x.data.shape[1] != self.n or not len(x):
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n}) with batch > 0")
-        frozen = not (self.gamma.requires_grad or self.beta.requires_grad)
-        if not self.training or frozen:
+        if not (self.learns and (self.gamma.requires_grad or self.beta.requires_grad)):
             statistics = self.running_mean.data, self.running_var.data
             return ops.batch_norm_eval(x, self.gamma, self.beta, *statistics, self.eps)
         y, mean, var = ops.batch_norm(x, self.gamma, self.beta, self.eps)

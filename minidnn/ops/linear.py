@@ -72,9 +72,9 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
     x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
     y = kernels.dense(x.data, w.data, b.data, activation, alpha)
     x_data, w_data = x.data, w.data
-    return record(
-        y,
-        (x, w, b),
-        lambda dy: kernels.dense_backward(whole(dy), x_data, w_data, y, activation, alpha, x.requires_grad),
-        reads=(x, w),
-    )
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        needs = x.requires_grad, w.requires_grad or b.requires_grad
+        return kernels.dense_backward(whole(dy), x_data, w_data, y, activation, alpha, *needs)
+
+    return record(y, (x, w, b), backward, reads=(x, w))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from minidnn import kernels
 from minidnn.ops.activations import whole
+from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -37,14 +40,17 @@ def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Ar
     """y = gamma * (x - mean) / sqrt(var + eps) + beta with statistics that are given; no gradient flows to them."""
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale = whole(x.data), gamma.data
-    mean, var = mean.copy(), var.copy()  # running statistics may move before backward
+    # Running statistics may move before backward.
+    mean, var = replayable(np.ndarray.copy, mean), replayable(np.ndarray.copy, var)
     y = kernels.batch_norm_eval(value, scale, beta.data, mean, var, eps)
-    return record(
-        y,
-        (x, gamma, beta),
-        lambda dy: kernels.batch_norm_eval_backward(whole(dy), value, scale, mean, var, eps),
-        reads=(x, gamma),
-    )
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        if gamma.requires_grad or beta.requires_grad:
+            return kernels.batch_norm_eval_backward(whole(dy), value, scale, mean, var, eps)
+        zero = replayable(np.zeros_like, scale)
+        return kernels.batch_norm_eval(whole(dy), scale, zero, zero, var, eps), None, None
+
+    return record(y, (x, gamma, beta), backward, reads=(x, gamma))
 
 
 def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:

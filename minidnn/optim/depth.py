@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from minidnn.checks import number
+from minidnn.nn.blocks import blocks
 from minidnn.nn.module import Module
-from minidnn.nn.parameter import Parameter
 from minidnn.optim.optimizer import Rate
 from minidnn.schedules import Schedule
 
@@ -31,25 +31,19 @@ def by_depth(model: Module, lr: Rate, factor: float = 1 / 2.6) -> list[dict[str,
         optimizer = optim.SGD(optim.by_depth(model, lr=0.01), lr=0.01, momentum=0.9)
 
     Args:
-        model: its parts, in order, are the layers; one without a kernel of its own (normalization, PReLU) goes with
-            the layer before it. Frozen parameters are left out.
+        model: depth is counted in its `nn.blocks`: a layer with a kernel and what follows it without. Frozen layers
+            are there too, with the rate that they will have when they are thawed.
         lr: of the last layer; a number or a schedule.
         factor: in (0, 1]; 1 / 2.6 is the paper's.
 
     Raises:
-        ValueError: no parameters to train, or factor out of range.
+        ValueError: no parameters, or factor out of range.
     """
     if not 0 < number("by_depth", "factor", factor) <= 1:
         raise ValueError(f"by_depth: factor must be in (0, 1], got {factor}")
-    layers: list[list[Parameter]] = []
-    for _, part in model.children():
-        params = [param for param in part.parameters() if param.requires_grad]
-        if layers and all(param.ndim < 2 for param in params):
-            layers[-1] += params
-        elif params:
-            layers.append(params)
+    layers = [[param for _, part in block for param in part.parameters()] for block in blocks(model)]
     if not any(layers):
-        raise ValueError("by_depth: no part of the model has parameters to train")
+        raise ValueError("by_depth: no part of the model has parameters")
     rates = [_scaled(lr, factor**distance) for distance in reversed(range(len(layers)))]
     return [{"params": params, "lr": rate} for params, rate in zip(layers, rates, strict=True)]
 

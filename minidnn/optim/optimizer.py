@@ -23,7 +23,7 @@ Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 @dataclass
 class Track:
-    """One parameter, its slots by name, and how many updates it has had."""
+    """One parameter, its slots by name (none while it is frozen), and how many updates it has had."""
 
     param: Tensor
     slots: dict[str, Array]
@@ -46,17 +46,19 @@ class Group:
 class Optimizer:
     """Changes parameters by their gradients, then restores their constraints.
 
-    A subclass names its slots and options, and defines ``update``.
+    A subclass names its slots and options, and defines ``update``. A frozen parameter has its place but no slots; when
+    it is thawed it begins like a new one.
 
     Args:
-        params: tensors that require gradients; or groups of them, mappings ``{"params": tensors, ...}`` whose other
-            entries ("lr" or an option) replace those given here for their group alone.
+        params: parameters, or other leaf tensors that require gradients; or groups of them, mappings
+            ``{"params": tensors, ...}`` whose other entries ("lr" or an option) replace those given here for their
+            group alone.
         lr: the learning rate; a number >= 0 or a schedule ``step -> lr``.
         slots: the arrays kept beside each parameter, name -> initial value.
         options: the other hyperparameters, name -> value.
 
     Raises:
-        TypeError: params are not tensors with requires_grad.
+        TypeError: params are neither parameters nor leaves that require a gradient.
         ValueError: no parameters, one twice, a rate that is negative or not finite, an unknown option.
     """
 
@@ -77,7 +79,7 @@ class Optimizer:
         return type(self).__name__
 
     def add_group(self, params: Iterable[Tensor], **replaced: Any) -> None:
-        """Adds parameters, such as those of a layer just unfrozen, with options of their own.
+        """Adds parameters, such as those of a layer just added, with options of their own.
 
         Raises:
             TypeError, ValueError: as the constructor.
@@ -89,7 +91,7 @@ class Optimizer:
             )
         known = {id(track.param) for track in self.tracks()}
         for i, param in enumerate(params):
-            if not isinstance(param, Tensor) or not param.requires_grad or param.op is not None:
+            if not isinstance(param, Parameter) and not _is_trained_leaf(param):
                 raise TypeError(
                     f"{self._kind}: params[{i}] must be a leaf Tensor that requires a gradient, got {param!r}"
                 )
@@ -104,15 +106,18 @@ class Optimizer:
         tracks = [
             Track(
                 param,
-                {
-                    name: kernels.aligned_copy(np.full_like(param.data, value), place)
-                    for place, (name, value) in enumerate(self._slots.items(), start=1)
-                },
+                self._new_slots(param) if param.requires_grad else {},
                 param.constraint if isinstance(param, Parameter) else None,
             )
             for param in params
         ]
         self.groups.append(Group(tracks, rate, options))
+
+    def _new_slots(self, param: Tensor) -> dict[str, Array]:
+        return {
+            name: kernels.aligned_copy(np.full_like(param.data, value), place)
+            for place, (name, value) in enumerate(self._slots.items(), start=1)
+        }
 
     def check(self, **options: Any) -> None:
         """Refuses options out of range, with a ValueError."""
@@ -136,10 +141,12 @@ class Optimizer:
             group.lr = rate if callable(rate) else number(self._kind, "lr", rate)
 
     def zero_grad(self) -> None:
-        """Forgets the gradients of all parameters."""
+        """Forgets the gradients of all parameters, and what it kept beside those that were frozen."""
         for group in self.groups:
             for track in group.tracks:
                 track.param.grad = None
+                if not track.param.requires_grad:
+                    track.slots, track.updates = {}, 0
 
     def step(self) -> None:
         """Updates every parameter that has a gradient; then counts the step, which moves a schedule on."""
@@ -151,6 +158,8 @@ class Optimizer:
             for track in group.tracks:
                 grad = track.param.grad
                 if grad is not None:
+                    if not track.slots:
+                        track.slots = self._new_slots(track.param)
                     track.updates += 1
                     track.param.version += 1
                     if not grad.flags.c_contiguous:
@@ -163,7 +172,8 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """All that decides the next steps, save the parameters themselves and the schedules (which are functions).
 
-        Slots are copied; the key of a slot is ``place.name``, where place counts parameters over all groups.
+        Slots are copied; the key of a slot is ``place.name``, where place counts parameters over all groups. A
+        frozen one has none.
         """
         state: dict[str, Any] = {"steps": self.steps}
         for place, track in enumerate(self.tracks()):
@@ -180,21 +190,39 @@ class Optimizer:
         Raises:
             ValueError: a key is missing or unexpected, or a slot has another shape.
         """
-        own = self.state_dict()
-        faults = [f"missing {key}" for key in own if key not in state]
-        faults += [f"unexpected {key}" for key in state if key not in own]
+        shapes = self._shapes(state)
+        faults = [f"missing {key}" for key in shapes if key not in state]
+        faults += [f"unexpected {key}" for key in state if key not in shapes]
         faults += [
-            f"{key} has shape {np.shape(state[key])}, must have {np.shape(own[key])}"
-            for key in own
-            if key in state and np.shape(state[key]) != np.shape(own[key])
+            f"{key} has shape {np.shape(state[key])}, must have {shape}"
+            for key, shape in shapes.items()
+            if key in state and np.shape(state[key]) != shape
         ]
         if faults:
             raise ValueError(f"{self._kind}.load_state_dict: {'; '.join(faults)}")
         self.steps = int(state["steps"])
         for place, track in enumerate(self.tracks()):
             track.updates = int(state[f"{place}.updates"])
+            if f"{place}.{next(iter(self._slots), None)}" not in state:
+                track.slots = {}
+                continue
+            track.slots = track.slots or self._new_slots(track.param)
             for name, slot in track.slots.items():
                 slot[...] = state[f"{place}.{name}"]
         for place, group in enumerate(self.groups):
             if not callable(group.lr):
                 group.lr = float(state[f"lr.{place}"])
+
+    def _shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        """What `load_state_dict` wants of such a state: key -> shape; slots where a parameter was ever updated."""
+        shapes: dict[str, tuple[int, ...]] = {"steps": ()}
+        for place, track in enumerate(self.tracks()):
+            shapes[f"{place}.updates"] = ()
+            slots = {f"{place}.{name}": track.param.shape for name in self._slots}
+            if state.get(f"{place}.updates") != 0 or slots.keys() & state.keys():
+                shapes |= slots
+        return shapes | {f"lr.{place}": () for place, group in enumerate(self.groups) if not callable(group.lr)}
+
+
+def _is_trained_leaf(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad and value.op is None

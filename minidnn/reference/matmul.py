@@ -35,8 +35,9 @@ def dense(x: Floats, w: Floats, b: Floats, activation: str, alpha: float) -> Flo
 
 
 def dense_backward(
-    dy: Floats, x: Floats, w: Floats, y: Floats, activation: str, alpha: float, need_dx: bool
-) -> tuple[Floats | None, Floats, Floats]:
-    """``dz = dy * activation'(y)``; ``dx = dz @ w.T`` where needed, ``dw = x.T @ dz``, ``db = column sums of dz``."""
+    dy: Floats, x: Floats, w: Floats, y: Floats, activation: str, alpha: float, need_dx: bool, need_dw: bool
+) -> tuple[Floats | None, Floats | None, Floats | None]:
+    """``dz = dy * activation'(y)``; ``dx = dz @ w.T``, ``dw = x.T @ dz``, ``db = column sums of dz``, if needed."""
     dz = activate_backward(dy, y, activation, alpha)
-    return (dz @ w.T if need_dx else None), x.T @ dz, dz.sum(axis=0)
+    dx = dz @ w.T if need_dx else None
+    return (dx, x.T @ dz, dz.sum(axis=0)) if need_dw else (dx, None, None)

@@ -1,5 +1,27 @@
-"""Saving and loading models."""
+"""Reusing networks: saving and loading, freezing, new networks from parts of old ones."""
 
+from minidnn.reuse.caching import CachedDataset, StaleCacheError, cache_frozen
 from minidnn.reuse.checkpoints import CheckpointError, load, save
+from minidnn.reuse.copying import add_hidden, copy_lower, drop_top, replace_top
+from minidnn.reuse.freezing import freeze, unfreeze
+from minidnn.reuse.searching import DepthSearch, DepthTrial, search_depth
+from minidnn.reuse.unfreezing import GradualUnfreezing
 
-__all__ = ["CheckpointError", "load", "save"]
+__all__ = [
+    "CachedDataset",
+    "CheckpointError",
+    "DepthSearch",
+    "DepthTrial",
+    "GradualUnfreezing",
+    "StaleCacheError",
+    "add_hidden",
+    "cache_frozen",
+    "copy_lower",
+    "drop_top",
+    "freeze",
+    "load",
+    "replace_top",
+    "save",
+    "search_depth",
+    "unfreeze",
+]

@@ -45,9 +45,9 @@ def capture(step: Step, *example: Any, model: Module | None = None) -> Captured:
     only, and it is run once more then, to prove that a replay does the same. Results are the same tensors at each call,
     with new data; a captured step belongs to one thread at a time.
 
-    A step is recorded anew when parameters were replaced or frozen, an optimizer's options were changed, or, if the
-    model is given, an attribute of it was set (a dropout rate, the mode). Other things that it depends on must stay,
-    such as a number by which it multiplies the loss.
+    A step is recorded anew when parameters were replaced, frozen or thawed, an optimizer's groups or options were
+    changed, or, if the model is given, an attribute of it was set (a dropout rate, the mode, a frozen layer). Other
+    things that it depends on must stay, such as a number by which it multiplies the loss.
 
     Args:
         step: takes arrays, returns tensors (one, or a tuple) or None.
@@ -111,7 +111,7 @@ class _Plan:
 
     def __init__(self, step: Step, arrays: tuple[Array, ...], model: Module | None, constants: bool) -> None:
         self._step = step
-        self._changes, self._attributes = Module.changes, _attributes(model)
+        self._changes, self._attributes = Module.changes, attributes_of(model)
         self._inputs = tuple(kernels.aligned_copy(array, place=0) for array in arrays)
         self._core = kernels.new_plan(self._inputs)
         with recording_cells(self._core, constants) as cells:
@@ -120,16 +120,23 @@ class _Plan:
         self._tracks = [track for _, groups in cells.optimizers for _, tracks in groups for track in tracks]
         self._params = [(track.param, track.param.data, track.param.grad) for track in self._tracks]
         self._groups = [(group, dict(group.options)) for _, groups in cells.optimizers for group, _ in groups]
+        self._trained = self._requirements()
 
     def is_current(self, model: Module | None) -> bool:
         """Whether all that the recording depends on is as it was."""
         if self._changes != Module.changes:
-            if _attributes(model) != self._attributes:
+            if attributes_of(model) != self._attributes:
                 return False
             self._changes = Module.changes
-        return all(param.data is data and param.requires_grad for param, data, _ in self._params) and all(
-            group.options == options for group, options in self._groups
+        return (
+            all(param.data is data for param, data, _ in self._params)
+            and all(group.options == options for group, options in self._groups)
+            and self._requirements() == self._trained
         )
+
+    def _requirements(self) -> list[bool]:
+        """Which of the optimizers' parameters require a gradient."""
+        return [track.param.requires_grad for optimizer, _ in self._cells.optimizers for track in optimizer.tracks()]
 
     def replay(self, arrays: tuple[Array, ...]) -> Any:
         rates = []
@@ -209,16 +216,16 @@ class _Plan:
             generator.set_state(key)
 
 
-def _attributes(model: Module | None) -> list[tuple[str, str, Any]]:
-    """What a forward pass may depend on, besides the tensors: plain values as they are, other objects by identity."""
+def attributes_of(model: Module | None) -> list[tuple[str, str, Any]]:
+    """What a forward pass may depend on: plain values as they are, other objects and tensors' arrays by identity."""
     if model is None:
         return []
     plain = (bool, int, float, str, type(None))
     return [
-        (path, name, value if isinstance(value, plain) else id(value))
+        (path, name, value if isinstance(value, plain) else id(value.data if isinstance(value, Tensor) else value))
         for path, module in model.named_modules()
         for name, value in {"training": module.training, **vars(module)}.items()
-        if not isinstance(value, Tensor)
+        if name != "activity_penalties"
     ]
 
 

@@ -49,13 +49,13 @@ def predict(
     if not len(inputs):
         raise ValueError("predict: there are no examples")
     modes = [(module, module.training) for _, module in model.named_modules()]
-    dropouts = [module for module, _ in modes if isinstance(module, (Dropout, AlphaDropout, DropConnect))]
+    dropouts = [m for m, _ in modes if isinstance(m, (Dropout, AlphaDropout, DropConnect)) and not m.frozen]
     try:
         model.eval()
         if mc_samples is None:
             return _outputs(model, inputs, activation, batch_size)
         if not dropouts:
-            raise ValueError("predict: mc_samples needs a model with dropout, this one has none")
+            raise ValueError("predict: mc_samples needs a model with dropout, this one has none (or it is frozen)")
         for dropout in dropouts:
             dropout.training = True
         count = positive_integer("predict", "mc_samples", mc_samples)

@@ -77,8 +77,24 @@ def _gather(run: Run) -> dict[str, Any]:
     for i, callback in enumerate(run.callbacks):
         state[f"callback.{i}"] = type(callback).__name__
         state |= {f"callback.{i}.{key}": value for key, value in callback.state_dict().items()}
+    state["frozen"] = _frozen(run)
     own = {"epoch": run.epoch, "step": run.step, "loss": run.loss, "stopping": run.stopping}
     return state | {"run": own, "position": asdict(run.position), "history": run.history.rows}
+
+
+def _frozen(run: Run) -> list[str]:
+    """The paths of all layers and parameters that are frozen."""
+    layers = [f"{path}." for path, module in run.model.named_modules() if module.frozen]
+    return layers + [path for path, param in run.model.named_parameters() if not param.requires_grad]
+
+
+def _freeze(run: Run, frozen: list[str]) -> None:
+    for path, module in run.model.named_modules():
+        module.frozen = f"{path}." in frozen
+    for path, param in run.model.named_parameters():
+        param.requires_grad = path not in frozen
+        if path in frozen:
+            param.grad = None
 
 
 def _generators(run: Run) -> dict[str, Generator]:
@@ -143,6 +159,7 @@ def _apply(run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Arra
         run.optimizer.load_state_dict(_under(state, "optimizer."))
     except ValueError as error:
         raise ResumeError(f"resume: {path} does not fit: {error}") from error
+    _freeze(run, state.get("frozen", _frozen(run)))
     for name, generator in generators.items():
         generator.set_state(state[f"generator.{name}"])
     own_state = state["run"]
