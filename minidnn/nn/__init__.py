@@ -1,9 +1,10 @@
 """Layers, losses, metrics, initializers, regularizers and constraints."""
 
-from minidnn.nn import initializers
-from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, ReLU, RReLU, Softmax, Softplus, Tanh
+from minidnn.nn import functions, initializers
+from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, LogSoftmax, ReLU, RReLU, Softmax, Softplus, Tanh
 from minidnn.nn.constraints import max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
+from minidnn.nn.graph import Graph, Node, Weight
 from minidnn.nn.layers import Dense, Flatten, PReLU
 from minidnn.nn.losses import (
     contrastive,
@@ -34,10 +35,13 @@ __all__ = [
     "DropConnect",
     "Dropout",
     "Flatten",
+    "Graph",
     "LayerNorm",
     "LeakyReLU",
+    "LogSoftmax",
     "Logistic",
     "Module",
+    "Node",
     "PReLU",
     "Parameter",
     "RReLU",
@@ -48,8 +52,10 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Weight",
     "accuracy",
     "contrastive",
+    "functions",
     "hinge",
     "huber",
     "in_top_k",

@@ -81,6 +81,16 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
     return model.eval()
 
 
+def read_tensors(path: Path) -> dict[str, Array]:
+    """Every tensor of a ``.safetensors`` file, by name.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        OSError: the file cannot be read.
+    """
+    return _read(path)[1]
+
+
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
     from safetensors import SafetensorError, safe_open
 
