@@ -1,5 +1,6 @@
-"""Saving and loading models."""
+"""Saving and loading models, the model zoo, models of other libraries."""
 
+from minidnn.reuse import converters, zoo
 from minidnn.reuse.checkpoints import CheckpointError, load, save
 
-__all__ = ["CheckpointError", "load", "save"]
+__all__ = ["CheckpointError", "converters", "load", "save", "zoo"]

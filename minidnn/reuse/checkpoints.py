@@ -35,11 +35,20 @@ def save(model: Module, path: str | os.PathLike[str], architecture: bool = True)
         ValueError: a layer that is not minidnn's own, so that no file can describe it.
         OSError: the file cannot be written; what was there before is still there.
     """
-    from safetensors.numpy import save as to_bytes
+    atomic_write(path, to_bytes(model, architecture))
+
+
+def to_bytes(model: Module, architecture: bool = True) -> bytes:
+    """What `save` writes.
+
+    Raises:
+        ValueError: a layer that is not minidnn's own.
+    """
+    from safetensors.numpy import save as serialize
 
     # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
     header = {"version": VERSION, "architecture": describe(model) if architecture else None}
-    atomic_write(path, to_bytes(model.state_dict(), {"minidnn": json.dumps(header, sort_keys=True)}))
+    return serialize(model.state_dict(), {"minidnn": json.dumps(header, sort_keys=True)})
 
 
 @overload

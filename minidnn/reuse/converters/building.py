@@ -58,7 +58,7 @@ def dense(kernel: Any, bias: Any = None, activation: str | None = None, name: st
     if kernel.ndim != 2 or not kernel.size:
         raise ConversionError(f"{name or 'a dense layer'}: its kernel has shape {kernel.shape}, must be (n_in, n_out)")
     with deferred():
-        layer = nn.Dense(*kernel.shape, activation, name=name)
+        layer = nn.Dense(kernel.shape[0], kernel.shape[1], activation, name=name)
     return fill(layer, kernel=kernel, bias=np.zeros(kernel.shape[1], np.float32) if bias is None else bias)
 
 

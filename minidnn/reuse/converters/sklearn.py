@@ -8,7 +8,11 @@ from minidnn import nn
 from minidnn.reuse.converters.building import ConversionError, as_array, dense, sequential
 
 ACTIVATIONS: dict[str, str | None] = {"identity": None, "logistic": "logistic", "tanh": "tanh", "relu": "relu"}
-OUTPUTS: dict[str, type[nn.Module] | None] = {"identity": None, "softmax": nn.Softmax, "logistic": nn.Logistic}
+OUTPUTS: dict[str, type[nn.Softmax | nn.Logistic] | None] = {
+    "identity": None,
+    "softmax": nn.Softmax,
+    "logistic": nn.Logistic,
+}
 
 
 def from_sklearn(estimator: Any) -> nn.Sequential:

@@ -51,6 +51,9 @@ def to_onnx(
         OSError: the file cannot be written; what was there before is still there.
     """
     onnx = onnx_module()
+    for name, tensor in model.tensors().items():
+        if tensor.dtype != np.float32:
+            raise ConversionError(f"to_onnx: {name} is {tensor.dtype}, must be float32")
     shapes = _input_shapes(model, input_shape)
     outputs = _trial(model, shapes)
     writer = Writer(shapes)

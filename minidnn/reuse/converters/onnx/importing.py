@@ -19,7 +19,7 @@ def from_onnx(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> nn.Se
 
     Known are Gemm, MatMul, Add, Mul, Relu, Elu, Selu, LeakyRelu, PRelu, Tanh, Sigmoid, Softplus, Softmax, LogSoftmax,
     BatchNormalization and LayerNormalization (as in inference), Dropout, Flatten, Reshape, Concat, Identity and
-    Constant, of operator sets 7 to 26. A product and the bias added to it become one `nn.Dense`, an activation after it
+    Constant, of operator sets 7 to 28. A product and the bias added to it become one `nn.Dense`, an activation after it
     too; a chain of layers becomes a `nn.Sequential`, anything else a `nn.Graph`.
 
     Args:

@@ -13,8 +13,8 @@ import numpy as np
 from minidnn.reference.types import Array
 from minidnn.reuse.converters.building import ConversionError
 
-OPSETS = range(7, 27)
-"""Versions of the operator set that are read: 7 brought broadcasting as it is today, 26 is the newest one looked at."""
+OPSETS = range(7, 29)
+"""Versions of the operator set that are read: 7 brought broadcasting as it is today, 28 is the newest one looked at."""
 
 
 class RefusedError(ConversionError):
@@ -105,8 +105,6 @@ def read(source: Any) -> Network:
 
 
 def _parsed(onnx: Any, source: Any) -> Any:
-    from google.protobuf.message import DecodeError
-
     if isinstance(source, onnx.ModelProto):
         return source
     if isinstance(source, (str, os.PathLike)):
@@ -116,7 +114,7 @@ def _parsed(onnx: Any, source: Any) -> Any:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(source)
-    except (DecodeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever this release of protobuf raises
         raise ConversionError(f"from_onnx: this is no ONNX model, or a damaged one: {error}") from error
     return model
 
@@ -134,10 +132,10 @@ def _tensors(graph: Any) -> list[Any]:
 
 def _opset(model: Any) -> int:
     versions = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
-    version = versions.get("ai.onnx")
+    version = versions.get("ai.onnx", 0)
     if version not in OPSETS:
         raise ConversionError(
-            f"from_onnx: the model is of operator set {version}, must be {OPSETS[0]} to {OPSETS[-1]} of ai.onnx"
+            f"from_onnx: the operator set is {version or 'none'}, must be {OPSETS[0]} to {OPSETS[-1]} of ai.onnx"
         )
     return int(version)
 

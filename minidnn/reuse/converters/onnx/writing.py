@@ -42,10 +42,7 @@ class Writer:
     def weight(self, path: str, name: str, tensor: Tensor) -> str:
         """The value of a parameter or buffer; one that is shared is written once."""
         if id(tensor) not in self._known:
-            path = f"{path}.{name}" if path else name
-            if tensor.dtype != np.float32:
-                raise ConversionError(f"to_onnx: {path} is {tensor.dtype}, must be float32")
-            self._known[id(tensor)] = self.constant(path, tensor.data)
+            self._known[id(tensor)] = self.constant(f"{path}.{name}" if path else name, tensor.data)
         return self._known[id(tensor)]
 
     def constant(self, name: str, value: Any) -> str:
@@ -85,7 +82,8 @@ def write(writer: Writer, part: Any, path: str, inputs: Sequence[str]) -> str:
     """
     put = LAYERS.get(type(part)) or FUNCTIONS.get(type(part))
     if put is None:
-        raise ConversionError(f"to_onnx: {path or 'the model'} is {part!r}, which has no form in ONNX here")
+        what = f"a {part.label}" if isinstance(part, nn.Module) else repr(part)
+        raise ConversionError(f"to_onnx: {path or 'the model'} is {what}, which has no form in ONNX here")
     return put(writer, part, path, *inputs)
 
 

@@ -1,0 +1,428 @@
+"""ONNX both ways: generated networks against onnxruntime, and every kind of file that must be refused."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import minidnn
+from minidnn import nn
+from minidnn.nn import Node, functions
+from minidnn.reuse import converters, registry
+from minidnn.reuse.converters import ConversionError
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from minidnn.reuse.converters.onnx import writing  # noqa: E402
+
+FLOAT = TensorProto.FLOAT
+
+
+def run(proto, *xs):
+    """What onnxruntime makes of it."""
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {value.name: x for value, x in zip(session.get_inputs(), xs, strict=True)})[0]
+
+
+def same(y, expected):
+    """Equal to 1e-6 of the largest number."""
+    y = y.data if isinstance(y, minidnn.Tensor) else y
+    assert y.shape == expected.shape and y.dtype == expected.dtype == np.float32
+    assert np.abs(y - expected).max(initial=0) <= 1e-6 * max(1.0, np.abs(expected).max(initial=0))
+
+
+def shake(model, seed):
+    """Gives every parameter and buffer values that nothing starts from, and that keep signals as large as they are."""
+    rng = np.random.default_rng(seed)
+    for path, tensor in model.tensors().items():
+        scale = 1 / np.sqrt(tensor.shape[0]) if path.endswith("kernel") else 0.5
+        values = rng.normal(0, scale, tensor.shape)
+        if "var" in path or "gamma" in path:
+            values = rng.uniform(0.5, 1.5, tensor.shape)
+        tensor.data = values.astype(np.float32)
+    return model.eval()
+
+
+# Generated networks
+
+WIDTHS = st.integers(1, 40)
+SLOPES = st.floats(0.01, 2.0)
+
+
+PLAIN = (nn.ReLU, nn.SELU, nn.Tanh, nn.Logistic, nn.Softplus, nn.Softmax, nn.LogSoftmax, nn.RReLU, nn.Flatten)
+
+
+def plain(n):
+    """A layer that keeps the width."""
+    return st.one_of(
+        st.builds(nn.BatchNorm, st.just(n), eps=st.floats(1e-5, 0.1)),
+        st.builds(nn.LayerNorm, st.just(n), eps=st.floats(1e-5, 0.1)) if n > 1 else st.builds(nn.ReLU),
+        st.builds(nn.PReLU, st.just(n)),
+        st.builds(nn.ELU, SLOPES),
+        st.builds(nn.LeakyReLU, SLOPES),
+        st.builds(nn.Dropout, st.floats(0, 0.9), mode=st.sampled_from(["inverted", "scale_at_test"])),
+        *(st.builds(kind) for kind in PLAIN),
+        st.just(nn.AlphaDropout(0.1)),
+    )
+
+
+ACTIVATIONS = st.sampled_from([None, *nn.layers.FUSED, minidnn.ops.relu, minidnn.ops.log_softmax, nn.Tanh()])
+
+
+@st.composite
+def layers(draw, n, depth):
+    """Some layers, one after the other, for x of width n; and the width they give."""
+    parts = []
+    for _ in range(draw(st.integers(0 if depth else 1, 4))):
+        kind = draw(st.sampled_from(["dense", "plain", *(["residual", "skip"] if depth < 2 else [])]))
+        if kind == "plain":
+            parts.append(draw(plain(n)))
+        elif kind == "dense":
+            wide = draw(WIDTHS)
+            dense = nn.Dense(n, wide, draw(ACTIVATIONS))
+            parts.append(nn.DropConnect(dense, 0.5) if draw(st.integers(0, 5)) == 0 else dense)
+            n = wide
+        else:
+            inner, width = draw(layers(n, depth + 1))
+            if kind == "residual":
+                parts.append(nn.Residual(nn.Sequential(*inner, nn.Dense(width, n))))
+            else:
+                parts.append(nn.SkipConcat(nn.Sequential(*inner)))
+                n += width
+    return parts, n
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_generated_networks_give_onnxruntimes_answers_and_come_back(data):
+    n = data.draw(WIDTHS)
+    parts, _ = data.draw(layers(n, 0))
+    model = shake(nn.Sequential(*parts), data.draw(st.integers(0, 1000)))
+    x = np.random.default_rng(1).normal(size=(data.draw(st.integers(1, 9)), n)).astype(np.float32)
+    proto = converters.to_onnx(model, input_shape=(n,))
+    expected = run(proto, x)
+    same(model(x), expected)
+    back = converters.from_onnx(proto.SerializeToString())
+    same(back(x), expected)
+    again = converters.to_onnx(back, input_shape=(n,))
+    same(run(again, x), expected)
+
+
+def test_every_layer_can_be_written_or_is_known_not_to_be():
+    # What is not here yet: a row in `writing.LAYERS`, or its name below with the reason.
+    no_form = {}
+    assert set(writing.LAYERS) | set(no_form) == set(registry.LAYERS.values())
+    assert set(writing.FUNCTIONS) == set(functions.FUNCTIONS)
+
+
+# What is written
+
+
+def network():
+    return shake(
+        nn.Sequential(nn.Dense(6, 5, "relu", name="hidden1"), nn.Dropout(0.5), nn.Dense(5, 3, name="outputs")), 3
+    )
+
+
+def test_names_inputs_and_bytes(tmp_path):
+    path = tmp_path / "model.onnx"
+    proto = converters.to_onnx(network(), path)
+    assert path.read_bytes() == proto.SerializeToString(deterministic=True)
+    assert path.read_bytes() == converters.to_onnx(network()).SerializeToString(deterministic=True)
+    (x,), (y,) = proto.graph.input, proto.graph.output
+    assert [d.dim_param or d.dim_value for d in x.type.tensor_type.shape.dim] == ["batch", 6]
+    assert [d.dim_param or d.dim_value for d in y.type.tensor_type.shape.dim] == ["batch", 3]
+    assert (x.name, y.name) == ("x", "y")
+    names = {tensor.name for tensor in proto.graph.initializer}
+    assert names == {"hidden1.kernel", "hidden1.bias", "outputs.kernel", "outputs.bias", "1.rate"}
+    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
+
+
+def test_a_chain_comes_back_as_it_was():
+    model = network()
+    back = converters.from_onnx(converters.to_onnx(model))
+    assert isinstance(back, nn.Sequential) and not back.training
+    assert [type(layer) for layer in back] == [nn.Dense, nn.Dropout, nn.Dense]
+    assert back.state_dict().keys() == model.state_dict().keys()
+    assert all(np.array_equal(back.state_dict()[path], array) for path, array in model.state_dict().items())
+
+
+def test_what_is_imported_trains_and_is_saved(tmp_path):
+    block = nn.Residual(nn.Sequential(nn.Dense(6, 6, "elu"), nn.BatchNorm(6)))
+    model = converters.from_onnx(converters.to_onnx(shake(nn.Sequential(block, nn.Dense(6, 3)), 1)))
+    assert isinstance(model, nn.Graph)
+    x, labels = np.random.default_rng(2).normal(size=(30, 6)).astype(np.float32), np.arange(30) % 3
+    optimizer = minidnn.optim.SGD(model.parameters(), 0.1)
+    losses = []
+    model.train()
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = nn.softmax_cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    minidnn.save(model, tmp_path / "model.safetensors")
+    loaded = minidnn.load(tmp_path / "model.safetensors")
+    assert loaded(x).data.tobytes() == model.eval()(x).data.tobytes()
+
+
+def test_a_model_keeps_its_mode_and_its_random_numbers():
+    model = network().train()
+    before = minidnn.get_rng_state()
+    converters.to_onnx(model)
+    assert all(layer.training for layer in model) and minidnn.get_rng_state() == before
+
+
+def test_images_and_graphs_of_two_inputs():
+    flat = shake(nn.Sequential(nn.Flatten(), nn.Dense(12, 3)), 1)
+    images = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    with pytest.raises(ConversionError, match="no layer tells how wide x is: give input_shape"):
+        converters.to_onnx(flat)
+    same(flat(images), run(converters.to_onnx(flat, input_shape=(3, 4)), images))
+    towers = shake(
+        nn.Graph(
+            [
+                Node("left", nn.Dense(4, 3, "tanh"), ["a"]),
+                Node("right", nn.Dense(2, 3), ["b"]),
+                Node("both", functions.concatenate(), ["left", "right"]),
+                Node("y", nn.Dense(6, 1), ["both"]),
+            ],
+            ["a", "b"],
+        ),
+        1,
+    )
+    a, b = (np.random.default_rng(n).normal(size=(5, n)).astype(np.float32) for n in (4, 2))
+    proto = converters.to_onnx(towers)
+    same(towers(a, b), run(proto, a, b))
+    same(converters.from_onnx(proto)(a, b), run(proto, a, b))
+
+
+def test_a_shared_layer_is_written_once():
+    layer = nn.Dense(3, 3, "tanh")
+    proto = converters.to_onnx(nn.Sequential(layer, nn.ReLU(), layer))
+    assert {tensor.name for tensor in proto.graph.initializer} == {"0.kernel", "0.bias"}
+
+
+def test_a_model_of_nothing_is_the_identity():
+    proto = converters.to_onnx(nn.Sequential(), input_shape=(3,))
+    assert [node.op_type for node in proto.graph.node] == ["Identity"]
+    assert repr(converters.from_onnx(proto)) == "Sequential()"
+
+
+class Own(nn.Module):
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Sequential(nn.Dense(3, 3), Own()), r"1 is a Own, which has no form in ONNX"),
+        (nn.Sequential(nn.Dense(3, 3, lambda x: x, name="h")), r"h\.activation is <function"),
+        (nn.Sequential(nn.Residual(nn.Sequential(nn.Dense(3, 3), Own()))), r"0\.block\.1 is a Own"),
+    ],
+)
+def test_what_has_no_form_is_refused_by_name(model, message, tmp_path):
+    with pytest.raises(ConversionError, match=message):
+        converters.to_onnx(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_dtypes_and_shapes_are_refused():
+    model = nn.Sequential(nn.Dense(3, 2, name="h"))
+    with pytest.raises(ValueError, match=r"h.*x has shape \(2, 4\)"):
+        converters.to_onnx(model, input_shape=(4,))
+    with pytest.raises(ConversionError, match="input_shape names z, the inputs are x"):
+        converters.to_onnx(model, input_shape={"z": (3,)})
+    model[0].kernel.data = model[0].kernel.data.astype(np.float64)
+    with pytest.raises(ConversionError, match=r"h\.kernel is float64, must be float32"):
+        converters.to_onnx(model)
+
+
+# What is read
+
+
+def proto(*nodes, weights=(), x=("batch", 4), outputs=("y",), opset=17, inputs=None, **options):
+    inputs = [helper.make_tensor_value_info("x", FLOAT, x)] if inputs is None else inputs
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        inputs,
+        [helper.make_tensor_value_info(name, FLOAT, None if name == "y" else ["batch", 1]) for name in outputs],
+        [numpy_helper.from_array(np.asarray(array, np.float32), name) for name, array in dict(weights).items()],
+    )
+    for value in graph.output:
+        value.type.tensor_type.shape.CopyFrom(onnx.TensorShapeProto())
+    options = {"ir_version": 8, "opset_imports": [helper.make_opsetid("", opset)]} | options
+    return helper.make_model(graph, **options)
+
+
+X = np.random.default_rng(5).normal(size=(3, 4)).astype(np.float32)
+W, B = np.arange(8, dtype=np.float32).reshape(4, 2) / 8, np.array([1, -2], np.float32)
+
+
+def node(op, *inputs, to="y", **attributes):
+    return helper.make_node(op, list(inputs), [to], name=f"n_{to}", **attributes)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "kinds"),
+    [
+        # What becomes one dense layer.
+        ([node("MatMul", "x", "w")], {"w": W}, ["Dense"]),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": B}, ["Dense"]),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "b", "h")], {"w": W, "b": B[None]}, ["Dense"]),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": 2.0}, ["Dense"]),
+        ([node("Gemm", "x", "w", "b", alpha=0.5, beta=2.0)], {"w": W, "b": B}, ["Dense"]),
+        ([node("Gemm", "x", "w", transB=1, to="h"), node("Relu", "h")], {"w": W.T}, ["Dense"]),
+        ([node("Gemm", "x", "w", to="h"), node("Identity", "h", to="i"), node("Elu", "i")], {"w": W}, ["Dense"]),
+        ([node("Gemm", "x", "w", to="h"), node("Elu", "h", alpha=0.5)], {"w": W}, ["Dense", "ELU"]),
+        ([node("Gemm", "x", "w", to="h"), node("LeakyRelu", "h", alpha=0.0)], {"w": W}, ["Dense"]),
+        # What does not.
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": np.ones((3, 2))}, None),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "h")], {"w": W}, None),
+        ([node("MatMul", "x", "w", to="h"), node("Identity", "h", to="i"), node("Relu", "i", to="r"),
+          node("Add", "i", "r")], {"w": W}, None),
+        ([node("Gemm", "x", "w", "b")], {"w": W, "b": np.ones((3, 1))}, None),
+        ([node("Gemm", "w", "x", transA=1, transB=1)], {"w": W}, None),
+        ([node("Selu", "x", alpha=1.5, gamma=2.0)], {}, None),
+        ([node("Softmax", "x", axis=0)], {}, None),
+        ([node("PRelu", "x", "a")], {"a": 0.1}, None),
+        ([node("PRelu", "x", "a")], {"a": np.ones((3, 4))}, None),
+        ([node("Relu", "x", to="dead"), node("Tanh", "x")], {}, ["Tanh"]),
+        ([node("Relu", "c")], {"c": X}, None),
+    ],
+)  # fmt: skip
+def test_graphs_give_onnxruntimes_answers(nodes, weights, kinds):
+    model = proto(*nodes, weights=weights.items())
+    module = converters.from_onnx(model)
+    if kinds is None:
+        assert isinstance(module, nn.Graph)
+    else:
+        assert [type(layer).__name__ for layer in module] == kinds
+    same(module(X), run(model, X))
+
+
+@pytest.mark.parametrize("opset", [7, 9, 11, 12, 13, 15, 17, 20])
+def test_older_operator_sets(opset):
+    ratio = {"ratio": 0.25} if opset < 12 else {}
+    ways = ("x", "ratio") if opset >= 12 else ("x",)
+    model = proto(
+        node("Dropout", *ways, to="d", **ratio), node("Gemm", "d", "w", "b", to="h"), node("Softmax", "h"),
+        weights={"w": W, "b": B, **({"ratio": 0.25} if opset >= 12 else {})}.items(), opset=opset,
+    )  # fmt: skip
+    module = converters.from_onnx(model)
+    assert [type(layer) for layer in module] == [nn.Dropout, nn.Dense, nn.Softmax] and module[0].rate == 0.25
+    same(module(X), run(model, X))
+
+
+def test_constants_are_followed():
+    shape = node("Constant", to="s", value=numpy_helper.from_array(np.array([4, 2], np.int64)))
+    model = proto(
+        shape, node("Reshape", "flat", "s", to="w"), node("Identity", "w", to="v"), node("MatMul", "x", "v"),
+        weights={"flat": W.reshape(-1)}.items(),
+    )  # fmt: skip
+    module = converters.from_onnx(model)
+    assert [type(layer) for layer in module] == [nn.Dense]
+    same(module(X), run(model, X))
+
+
+def external():
+    model = proto(node("MatMul", "x", "w"), weights={"w": W}.items())
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "../../secret")
+    return model
+
+
+def with_function():
+    function = helper.make_function("own", "F", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], [])
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    node = helper.make_node("F", ["x"], ["y"], domain="own")
+    return proto(node, functions=[function], opset_imports=imports)
+
+
+def branching():
+    branch = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["z"])], "g", [], [helper.make_tensor_value_info("z", FLOAT, [])]
+    )
+    condition = numpy_helper.from_array(np.array(True), "c")
+    model = proto(helper.make_node("If", ["c"], ["y"], "choice", then_branch=branch, else_branch=branch))
+    model.graph.initializer.append(condition)
+    return model
+
+
+def sized(dims, data_type=FLOAT, raw=b"\0" * 16):
+    """A tensor that says it is larger than it is."""
+    model = proto(node("MatMul", "x", "w"))
+    tensor = model.graph.initializer.add()
+    tensor.name, tensor.data_type, tensor.raw_data = "w", data_type, raw
+    tensor.dims.extend(dims)
+    return model
+
+
+REFUSED = {
+    "external data": (external, "tensor 'w' lies in another file: external data is refused"),
+    "functions": (with_function, "function 'F': models with functions are refused"),
+    "a subgraph": (branching, r"node 'choice' \(If\): attribute"),
+    "an unknown operator": (lambda: proto(node("Sin", "x")), r"node 'n_y' \(Sin\): this operator is not known here"),
+    "two outputs": (
+        lambda: proto(node("Relu", "x"), node("Tanh", "x", to="z"), outputs=("y", "z")), "the outputs are y, z"),
+    "an old operator set": (lambda: proto(node("Relu", "x"), opset=6), "operator set is 6, must be 7 to"),
+    "an operator set of the future": (lambda: proto(node("Relu", "x"), opset=99), "operator set is 99"),
+    "an input of integers": (
+        lambda: proto(node("Identity", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.INT64, [1])]),
+        "input 'x' is no tensor of float32",
+    ),
+    "a value of nobody": (lambda: proto(node("Relu", "z")), "not valid"),
+    "a cycle": (lambda: proto(node("Relu", "y", to="h"), node("Relu", "h")), "not valid"),
+    "a shape that is computed": (
+        lambda: proto(node("Reshape", "x", "s"), inputs=[
+            helper.make_tensor_value_info("x", FLOAT, ["batch", 4]), helper.make_tensor_value_info("s", FLOAT, [2])]),
+        r"node 'n_y' \(Reshape\): shape must be a constant",
+    ),
+    "two sizes to be inferred": (
+        lambda: proto(node("Constant", to="s", value_ints=[-1, -1]), node("Reshape", "x", "s")), "makes no sense"),
+    "alpha below 0": (lambda: proto(node("Elu", "x", alpha=-1.0)), r"\(Elu\): alpha is -1.0, must be positive"),
+    "all dropped": (
+        lambda: proto(node("Dropout", "x", "r"), weights={"r": 1.0}.items()), r"\(Dropout\): .*rate must be in"),
+    "a kernel of nothing": (lambda: proto(node("MatMul", "x", "w"), weights={"w": np.ones((4, 0))}.items()), "MatMul"),
+    "a softmax over two axes": (
+        lambda: proto(node("Softmax", "x", axis=1), x=("batch", 4, 4), opset=11), "before operator set 13"),
+    "more than there is": (lambda: sized([10**6, 10**6]), "from_onnx"),
+    "less than nothing": (lambda: sized([-1, 4]), "from_onnx"),
+    "an overflow": (lambda: sized([2**62, 2**62]), "from_onnx"),
+    "a type of the future": (lambda: sized([4], 77), "from_onnx"),
+    "complex numbers": (lambda: sized([2], TensorProto.COMPLEX64), "tensor 'w' is of COMPLEX64"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_not_understood_is_refused_by_name(what):
+    make, message = REFUSED[what]
+    with pytest.raises(ConversionError, match=message):
+        converters.from_onnx(make().SerializeToString())
+
+
+def test_damaged_files(tmp_path):
+    path = tmp_path / "model.onnx"
+    whole = converters.to_onnx(network(), path).SerializeToString()
+    x = np.ones((2, 6), np.float32)
+    expected = converters.from_onnx(path)(x).data
+    rng = np.random.default_rng(0)
+    for length in [0, 1, 10, len(whole) // 2, len(whole) - 1]:
+        with pytest.raises(ConversionError):
+            converters.from_onnx(whole[:length])
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] = rng.integers(256)
+        with suppress(ConversionError):  # anything else fails the test
+            converters.from_onnx(bytes(damaged))
+    assert np.array_equal(converters.from_onnx(whole)(x).data, expected)
+    with pytest.raises(FileNotFoundError):
+        converters.from_onnx(tmp_path / "none.onnx")
+    with pytest.raises(TypeError, match="wants a path, bytes or a ModelProto, got a int"):
+        converters.from_onnx(3)
