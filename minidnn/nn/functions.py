@@ -72,6 +72,9 @@ class reshape:
     shape: Sequence[int]
     allow_zero: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+
     def __call__(self, x: Tensor) -> Tensor:
         keep = not self.allow_zero
         return ops.reshape(x, [x.shape[i] if n == 0 and keep else n for i, n in enumerate(self.shape)])

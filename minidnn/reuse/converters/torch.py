@@ -204,7 +204,7 @@ def _put(source: Any, into: M, names: Mapping[str, str] | None) -> M:
         module, _, tensor = path.rpartition(".")
         if tensor != "num_batches_tracked":
             groups.setdefault(module, {})[tensor] = as_array(f"from_torch: {path}", value)
-    layers = {path: layer for path, layer in into.named_modules() if any(_own_tensors(layer))}
+    layers = {path: layer for path, layer in into.named_modules() if _has_weights(layer)}
     pairs = _pairs(list(groups), list(layers), names)
     found: dict[str, Array] = {}
     for theirs, ours in pairs.items():
@@ -215,8 +215,8 @@ def _put(source: Any, into: M, names: Mapping[str, str] | None) -> M:
     return put(into, found, "from_torch: the state_dict")
 
 
-def _own_tensors(layer: nn.Module) -> Iterator[nn.Parameter]:
-    return (value for value in vars(layer).values() if isinstance(value, nn.Parameter))
+def _has_weights(layer: nn.Module) -> bool:
+    return any(isinstance(value, nn.Parameter) for value in vars(layer).values())
 
 
 def _pairs(theirs: list[str], ours: list[str], names: Mapping[str, str] | None) -> dict[str, str]:
