@@ -73,7 +73,7 @@ class Card:
         for metric, value in self.metrics.items():
             self._check_text("metrics", metric)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e300:
-                raise ZooError(f"card {self.name}: metrics.{metric} is {value!r}, must be a finite number")
+                raise ZooError(f"card {self.name}: metrics.{metric} is {_short(value)}, must be a finite number")
         object.__setattr__(self, "metrics", dict(self.metrics))
         if not isinstance(self.tags, (list, tuple)) or len(self.tags) > MOST:
             raise ZooError(f"card {self.name}: tags must be words")
@@ -83,7 +83,7 @@ class Card:
         if self.sha256 and not SHA256.fullmatch(self.sha256):
             raise ZooError(f"card {self.name}: sha256 must be 64 hexadecimal digits")
         if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 0:
-            raise ZooError(f"card {self.name}: size is {self.size!r}, must be a number of bytes")
+            raise ZooError(f"card {self.name}: size is {_short(self.size)}, must be a number of bytes")
         if self.date:
             self._check_date()
 
@@ -99,7 +99,7 @@ class Card:
         try:
             date.fromisoformat(self.date)
         except ValueError as error:
-            raise ZooError(f"card {self.name}: date is {self.date!r}, must be like 2017-03-13") from error
+            raise ZooError(f"card {self.name}: date is {_short(self.date)}, must be like 2017-03-13") from error
 
     @property
     def file(self) -> str:
@@ -127,11 +127,15 @@ def check_name(name: Any) -> str:
         ZooError: it is no name of a model, such as one that leads out of the catalogue's folder.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name) or ".." in name:
-        shown = repr(name) if len(repr(name)) <= 80 else f"{repr(name)[:77]}..."
         raise ZooError(
-            f"{shown} is no name for a model: must be 1 to 64 small letters, digits and single dots, - and _ among them"
+            f"{_short(name)} is no name for a model: must be 1 to 64 small letters, digits and single dots, - and _ among them"
         )
     return name
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def read_manifest(content: bytes, where: str | Path) -> list[Card]:
@@ -149,7 +153,7 @@ def read_manifest(content: bytes, where: str | Path) -> list[Card]:
     if not isinstance(document, dict) or document.keys() != {"version", "models"}:
         raise ZooError(f"{where} is no manifest: it must hold version and models")
     if document["version"] != VERSION:
-        raise ZooError(f"{where} is of version {document['version']!r}, this minidnn reads {VERSION}")
+        raise ZooError(f"{where} is of version {_short(document['version'])}, this minidnn reads {VERSION}")
     entries = document["models"]
     if not isinstance(entries, list) or len(entries) > MOST:
         raise ZooError(f"{where}: models must be a list of at most {MOST}")

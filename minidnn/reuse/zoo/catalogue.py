@@ -98,7 +98,7 @@ class Catalogue:
         path = self.path(card)
         try:
             return load(path)
-        except CheckpointError as error:
+        except (CheckpointError, FileNotFoundError) as error:  # a program may have removed it this very moment
             raise ZooError(f"{card.name}: {error}") from error
 
     def add(self, model: Module, card: Card | Mapping[str, Any], replace: bool = False) -> Card:
