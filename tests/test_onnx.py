@@ -1,5 +1,7 @@
 """ONNX both ways: generated networks against onnxruntime, and every kind of file that must be refused."""
 
+import subprocess
+import sys
 from contextlib import suppress
 
 import numpy as np
@@ -426,3 +428,17 @@ def test_damaged_files(tmp_path):
         converters.from_onnx(tmp_path / "none.onnx")
     with pytest.raises(TypeError, match="wants a path, bytes or a ModelProto, got a int"):
         converters.from_onnx(3)
+
+
+def test_without_onnx_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for action in (lambda: converters.from_onnx(b""), lambda: converters.to_onnx(network())):
+        with pytest.raises(ImportError, match=r'pip install "minidnn\[onnx\]"'):
+            action()
+
+
+def test_converters_import_no_other_library():
+    names = ("onnx", "torch", "keras", "sklearn", "google", "pooch", "requests", "urllib.request")
+    code = f"import sys, minidnn.reuse; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n" and done.stderr == ""

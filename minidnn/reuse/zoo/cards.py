@@ -128,7 +128,7 @@ def check_name(name: Any) -> str:
     """
     if not isinstance(name, str) or not NAME.fullmatch(name) or ".." in name:
         raise ZooError(
-            f"{_short(name)} is no name for a model: must be 1 to 64 small letters, digits and single dots, - and _ among them"
+            f"{_short(name)} is no name for a model: must be 1 to 64 small letters, digits, - and _, single dots within"
         )
     return name
 
