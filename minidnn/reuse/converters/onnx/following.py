@@ -47,7 +47,7 @@ class Importer:
         self._uses[network.output] += 1
         self._same: dict[str, str] = {}
         self._steps: dict[str, Step] = {}  # by output, in order
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # how often each was asked for
         self._called = {value: self.unique(value) for value in self._inputs}
 
     def check(self, operation: Operation) -> None:
@@ -129,11 +129,11 @@ class Importer:
 
     def unique(self, name: str) -> str:
         """A name without dots that nothing else has."""
-        name = re.sub(r"[^\w-]+", "_", name).strip("_") or "node"
-        free, i = name, 2
+        name = free = re.sub(r"[^\w-]+", "_", name).strip("_") or "node"
         while free in self._names:
-            free, i = f"{name}_{i}", i + 1
-        self._names.add(free)
+            self._names[name] += 1
+            free = f"{name}_{self._names[name]}"
+        self._names[free] = 1
         return free
 
     # The module
