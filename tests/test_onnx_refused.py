@@ -5,6 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from minidnn import nn
 from minidnn.reuse import converters
 from minidnn.reuse.converters import ConversionError
 

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -262,12 +263,12 @@ def test_cards_that_make_no_sense(folder, card, error, message):
 
 
 def test_a_catalogue_that_is_full_says_so_before_it_is_too_large(folder, monkeypatch):
-    monkeypatch.setattr(cards, "MOST", 2)
-    for name in "ab":
+    monkeypatch.setattr(cards, "MOST", 8)
+    for name in "abcdefgh":
         zoo.add(network(), CARD | {"name": name})
     with pytest.raises(ZooError, match="this catalogue is full"):
-        zoo.add(network(), CARD | {"name": "c"})
-    assert {"a", "b"} <= {card.name for card in zoo.list()}
+        zoo.add(network(), CARD | {"name": "i"})
+    assert set("abcdefgh") <= {card.name for card in zoo.list()}
 
 
 # Several at once
@@ -326,3 +327,12 @@ def test_a_shipped_model_is_as_good_as_its_card_says(card):
 def test_the_package_ships_models():
     names = [card.name for card in catalogue.shipped().cards()]
     assert names == ["mnist-relu", "mnist-elu-bn", "mnist-selu-small"]
+
+
+def test_the_document_quotes_the_cards():
+    text = (Path(__file__).resolve().parent.parent / "docs" / "zoo.md").read_text()
+    for card in catalogue.shipped().cards():
+        row = (
+            f"| `{card.name}` | {card.architecture} | {card.metrics['test_accuracy']:.4f} | {card.size / 1000:.0f} kB |"
+        )
+        assert row in text
