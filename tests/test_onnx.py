@@ -171,6 +171,18 @@ def test_what_is_imported_trains_and_is_saved(tmp_path):
     assert loaded(x).data.tobytes() == model.eval()(x).data.tobytes()
 
 
+def test_factors_are_not_trained_and_slopes_are():
+    x, scaled = (
+        np.ones((2, 6), np.float32),
+        nn.Sequential(nn.Dropout(0.4, mode="scale_at_test"), nn.Dense(6, 2, name="h")),
+    )
+    back = converters.from_onnx(converters.to_onnx(scaled, input_shape=(6,)))
+    assert [path for path, _ in back.named_parameters()] == ["h.kernel", "h.bias"]
+    same(back(x), scaled.eval()(x).data)
+    slope = converters.from_onnx(proto(node("PRelu", "x", "a"), weights={"a": 0.1}.items()))
+    assert [path for path, _ in slope.named_parameters()] == ["a.value"]
+
+
 def test_a_model_keeps_its_mode_and_its_random_numbers():
     model = network().train()
     before = minidnn.get_rng_state()

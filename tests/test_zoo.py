@@ -57,13 +57,14 @@ def test_what_was_added_comes_back(folder):
     assert zoo.path("tiny-elu") == folder / card.file
 
 
-def test_search_finds_all_words_in_any_field():
+def test_search_finds_the_beginnings_of_words_in_any_field():
     zoo.add(network(), CARD)
     zoo.add(network(), Card(**CARD | {"name": "other", "description": "of Clevert's"}))
     assert [card.name for card in zoo.search("made ELU toy")] == ["other", "tiny-elu"]
     assert [card.name for card in zoo.search("clevert test_accuracy")] == ["other"]
     assert not zoo.search("made gelu")
     assert len(zoo.search("")) == len(zoo.list())
+    assert [card.name for card in zoo.search("digits elu")] == ["mnist-elu-bn"]  # not relu, not selu
 
 
 def test_a_name_that_is_taken_stays_unless_asked(folder):

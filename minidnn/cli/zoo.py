@@ -98,7 +98,7 @@ def _get(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     suffix = arguments.output.suffix.lower()
     if suffix == ".safetensors":
-        atomic_write(arguments.output, Path(zoo.path(arguments.name)).read_bytes())
+        atomic_write(arguments.output, zoo.path(arguments.name).read_bytes())
     elif suffix == ".onnx":
         converters.to_onnx(zoo.load(arguments.name), arguments.output)
     else:

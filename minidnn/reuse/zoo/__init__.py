@@ -37,13 +37,13 @@ def list(registry: str | None = None) -> Sequence[Card]:
 
 
 def search(words: str, registry: str | None = None) -> Sequence[Card]:
-    """The cards that hold every one of these words, or parts of words, in any field: ``zoo.search("digits elu")``.
+    """The cards in which each of these words begins a word, in any field: ``zoo.search("digits elu")``.
 
     Raises:
         ZooError: a manifest is damaged.
         OSError: it cannot be read or reached.
     """
-    return [card for card in list(registry) if all(word in card.text() for word in words.lower().split())]
+    return [card for card in list(registry) if card.matches(words)]
 
 
 def card(name: str) -> Card:

@@ -106,10 +106,10 @@ class Card:
         """What the model's file is called; another content has another name, so that nothing is written over."""
         return f"{self.name}-{self.sha256[:16]}.safetensors"
 
-    def text(self) -> str:
-        """Everything that one may search for."""
-        values = (str(value) for value in dataclasses.asdict(self).values() if not isinstance(value, (dict, tuple)))
-        return " ".join([*values, *self.tags, *self.metrics]).lower()
+    def matches(self, words: str) -> bool:
+        """Whether each of these words begins a word of the card, so that elu does not find relu."""
+        own = {word for value in dataclasses.asdict(self).values() for word in _words(str(value))}
+        return all(any(word.startswith(wanted) for word in own) for wanted in _words(words))
 
     def __str__(self) -> str:
         rows = {name: value for name, value in dataclasses.asdict(self).items() if value}
@@ -131,6 +131,10 @@ def check_name(name: Any) -> str:
             f"{_short(name)} is no name for a model: must be 1 to 64 small letters, digits, - and _, single dots within"
         )
     return name
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
 
 
 def _short(value: Any) -> str:

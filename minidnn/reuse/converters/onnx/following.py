@@ -80,15 +80,18 @@ class Importer:
         known = self.constant(operation, place)
         return self.ranks[self.resolve(operation.inputs[place])] if known is None else known.ndim
 
-    def value(self, operation: Operation, place: int, trainable: bool = True) -> str:
-        """The input at that place as a value of the module; a constant becomes an `nn.Weight`."""
+    def value(self, operation: Operation, place: int, trainable: bool | None = None) -> str:
+        """The input at that place as a value of the module; a constant becomes an `nn.Weight`.
+
+        It is trained if it has more than one element, as weights have and factors have not, unless that is told.
+        """
         value = self.resolve(operation.inputs[place])
         array = self.constants.get(value)
         if array is not None and value not in self._steps:
             if array.dtype.kind != "f":
                 raise operation.refuse(f"{value!r} is a constant of {array.dtype}, must be floating")
             with deferred():
-                weight = nn.Weight(array.shape, trainable)
+                weight = nn.Weight(array.shape, array.size > 1 if trainable is None else trainable)
             self._add(Step(self.unique(value), fill(weight, value=array), [], value))
         return value
 

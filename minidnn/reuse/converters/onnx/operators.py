@@ -87,7 +87,8 @@ def _prelu(g: Importer, operation: Operation) -> None:
     if slopes is not None and slopes.size > 1 and slopes.size == slopes.shape[-1] and slopes.ndim <= g.rank(operation):
         g.layer(operation, prelu(slopes), called=_layer_name(operation))
     else:
-        g.emit(operation, functions.prelu(), [g.value(operation, 0), g.value(operation, 1)], g.rank(operation))
+        inputs = [g.value(operation, 0), g.value(operation, 1, trainable=True)]
+        g.emit(operation, functions.prelu(), inputs, g.rank(operation))
 
 
 def _batch_norm(g: Importer, operation: Operation) -> None:
