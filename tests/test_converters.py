@@ -252,9 +252,9 @@ def test_a_state_dict_needs_no_pytorch():
     model = converters.from_torch(state, into=nn.Sequential(nn.Dense(6, 2)))
     same(model(X), X @ state["fc.weight"].T + 1)
     for source, into, names, message in [
-        (state, network(), None, r"weights for 1 layers \(fc\), the model for 3 \(hidden1, norm, out\); names"),
+        (state, network(), None, r"weights for 1 layers \(fc\), the model has 3 \(hidden1, norm, out\); names"),
         (state, network(), {"fc": "none"}, "the model has no layer none for fc"),
-        (state, network(), {"fc2": "out"}, "names has fc2, which the state_dict lacks"),
+        (state, network(), {"fc2": "out"}, "names has fc2, which has no weights there"),
         (state, network(), {"fc": "out"}, "missing hidden1.kernel"),
         ({"fc.weight_g": np.ones(2, np.float32)}, nn.Dense(6, 2), None, "fc.weight_g has no equal in"),
         ({"fc.weight": np.ones((2, 6), np.int64)}, nn.Dense(6, 2), None, "fc.weight is an array of int64"),
@@ -310,6 +310,23 @@ def test_models_of_keras():
             ours = converters.from_keras(theirs)
             assert [type(layer).__name__ for layer in ours] == kinds
             same(ours(X), expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_weights_of_a_keras_model_that_branches():
+    keras = library("keras")
+    k = keras.layers
+    x = keras.Input((6,))
+    hidden = k.Dense(6, "tanh", name="h")(k.Dropout(0.5)(x))
+    y = k.Dense(2, use_bias=False, name="top")(k.BatchNormalization(scale=False, name="bn")(k.Add()([x, hidden])))
+    theirs = shaken_keras(keras.Model(x, y))
+    expected = np.asarray(keras.ops.convert_to_numpy(theirs(X, training=False)))
+    for names in (None, {"h": "0.block", "bn": "1"}):
+        ours = nn.Sequential(nn.Residual(nn.Dense(6, 6, "tanh")), nn.BatchNorm(6), nn.Dense(6, 2, name="top")).eval()
+        assert converters.from_keras(theirs, ours, names) is ours
+        same(ours(X), expected)
+    with pytest.raises(ConversionError, match=r"into does not fit: 2\.kernel has shape \(6, 2\), must have \(6, 3\)"):
+        converters.from_keras(theirs, nn.Sequential(*ours[:2], nn.Dense(6, 3)))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -5,14 +5,16 @@ Keras itself is not imported: its objects are asked for what they hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, overload
 
 import numpy as np
 
 from minidnn import nn
+from minidnn.reference.types import Array
 from minidnn.reuse.converters.building import (
     ConversionError,
+    M,
     as_array,
     batch_norm,
     dense,
@@ -20,18 +22,34 @@ from minidnn.reuse.converters.building import (
     prelu,
     sequential,
 )
+from minidnn.reuse.converters.weights import Table, put_groups
 
 
-def from_keras(model: Any) -> nn.Sequential:
-    """A Keras model as one of ours, in evaluation mode.
+@overload
+def from_keras(model: Any) -> nn.Sequential: ...
+@overload
+def from_keras(model: Any, into: M, names: Mapping[str, str] | None = None) -> M: ...
+def from_keras(model: Any, into: M | None = None, names: Mapping[str, str] | None = None) -> M | nn.Sequential:
+    """A Keras model as one of ours; or the weights of any Keras model put into a model of ours.
 
-    It may hold InputLayer, Dense, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, BatchNormalization,
+    The model may hold InputLayer, Dense, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, BatchNormalization,
     LayerNormalization, Dropout, AlphaDropout, Flatten, and Sequentials of these. Layers keep their names.
+
+    Args:
+        model: a ``Sequential`` or a functional model that is one chain; with ``into`` any model of layers.
+        into: takes the weights, and keeps its mode; for models that branch.
+        names: Keras's layer -> our layer; else they are paired in their order.
+
+    Returns:
+        A model in evaluation mode, or ``into``.
 
     Raises:
         TypeError: it is no Keras model.
-        ConversionError: a layer, or an option of one, that has no equal here; a model that branches, or is not built.
+        ConversionError: a layer, an option of one or a tensor that has no equal here; a model that branches, or is not
+            built; names or shapes that do not match.
     """
+    if into is not None:
+        return put_groups("from_keras", _groups(model), into, names, OURS)
     if _kind(model) not in ("Sequential", "Functional"):
         raise TypeError(f"from_keras: wants a keras.Sequential or a functional Model, got a {type(model).__name__}")
     layers: list[nn.Module] = []
@@ -173,3 +191,33 @@ LAYERS: dict[str, Callable[[Any], list[nn.Module]]] = {
     "Softmax": _softmax,
 }
 """What each layer of Keras becomes."""
+
+
+# Weights alone
+
+OURS: Table = {
+    nn.Dense: {"kernel": "kernel", "bias": "bias"},
+    nn.BatchNorm: {
+        "gamma": "gamma",
+        "beta": "beta",
+        "moving_mean": "running_mean",
+        "moving_variance": "running_var",
+    },
+    nn.LayerNorm: {"gamma": "gamma", "beta": "beta"},
+    nn.PReLU: {"alpha": "slopes"},
+}
+
+
+def _groups(model: Any) -> dict[str, dict[str, Array]]:
+    if not hasattr(model, "layers"):
+        raise TypeError(f"from_keras: wants a Keras model, got a {type(model).__name__}")
+    groups: dict[str, dict[str, Array]] = {}
+    for part in model.layers:
+        if hasattr(part, "layers"):
+            groups |= _groups(part)
+            continue
+        # Seeds of dropout are no weights of the model.
+        weights = {weight.name: weight for weight in part.weights if "seed" not in weight.path}
+        if weights:
+            groups[part.name] = {name: as_array(f"{part.name}.{name}", np.asarray(w)) for name, w in weights.items()}
+    return groups

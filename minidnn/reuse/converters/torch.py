@@ -20,9 +20,9 @@ from minidnn.reuse.converters.building import (
     dense,
     layer_norm,
     prelu,
-    put,
     sequential,
 )
+from minidnn.reuse.converters.weights import Table, put_groups
 
 
 @overload
@@ -181,7 +181,7 @@ LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
 
 # Weights alone
 
-OURS: dict[type[nn.Module], Mapping[str, str]] = {
+OURS: Table = {
     nn.Dense: {"weight": "kernel", "bias": "bias"},
     nn.BatchNorm: {
         "weight": "gamma",
@@ -192,7 +192,6 @@ OURS: dict[type[nn.Module], Mapping[str, str]] = {
     nn.LayerNorm: {"weight": "gamma", "bias": "beta"},
     nn.PReLU: {"weight": "slopes"},
 }
-"""PyTorch's name of a tensor -> ours, for each layer that has any."""
 
 
 def _put(source: Any, into: M, names: Mapping[str, str] | None) -> M:
@@ -203,48 +202,6 @@ def _put(source: Any, into: M, names: Mapping[str, str] | None) -> M:
     for path, value in state.items():
         module, _, tensor = path.rpartition(".")
         if tensor != "num_batches_tracked":
-            groups.setdefault(module, {})[tensor] = as_array(f"from_torch: {path}", value)
-    layers = {path: layer for path, layer in into.named_modules() if _has_weights(layer)}
-    pairs = _pairs(list(groups), list(layers), names)
-    found: dict[str, Array] = {}
-    for theirs, ours in pairs.items():
-        found |= {
-            f"{ours}.{name}" if ours else name: array
-            for name, array in _translated(theirs, groups[theirs], ours, layers[ours]).items()
-        }
-    return put(into, found, "from_torch: the state_dict")
-
-
-def _has_weights(layer: nn.Module) -> bool:
-    return any(isinstance(value, nn.Parameter) for value in vars(layer).values())
-
-
-def _pairs(theirs: list[str], ours: list[str], names: Mapping[str, str] | None) -> dict[str, str]:
-    if names is None:
-        if len(theirs) != len(ours):
-            raise ConversionError(
-                f"from_torch: the state_dict has weights for {len(theirs)} layers ({', '.join(theirs)}), "
-                f"the model for {len(ours)} ({', '.join(ours)}); names=... can pair them"
-            )
-        return dict(zip(theirs, ours, strict=True))
-    pairs = {module: names.get(module, module) for module in theirs}
-    faults = [f"names has {module}, which the state_dict lacks" for module in names if module not in theirs]
-    faults += [f"the model has no layer {layer} for {module}" for module, layer in pairs.items() if layer not in ours]
-    if faults:
-        raise ConversionError(f"from_torch: {'; '.join(faults)}")
-    return pairs
-
-
-def _translated(theirs: str, group: Mapping[str, Array], ours: str, layer: nn.Module) -> dict[str, Array]:
-    known = OURS.get(type(layer))
-    if known is None:
-        raise ConversionError(f"from_torch: layer {ours} is a {type(layer).__name__}, which has no equal in PyTorch")
-    unknown = [f"{theirs}.{name}" for name in group if name not in known]
-    if unknown:
-        raise ConversionError(f"from_torch: {', '.join(unknown)} has no equal in {ours}, a {type(layer).__name__}")
-    tensors = {known[name]: array.T if name == "weight" and array.ndim == 2 else array for name, array in group.items()}
-    if isinstance(layer, nn.Dense):
-        tensors.setdefault("bias", np.zeros(layer.n_out, np.float32))  # Linear(bias=False)
-    if isinstance(layer, nn.PReLU) and tensors["slopes"].size == 1:
-        tensors["slopes"] = np.full(layer.n_in, tensors["slopes"].item(), np.float32)
-    return tensors
+            array = as_array(f"from_torch: {path}", value)
+            groups.setdefault(module, {})[tensor] = array.T if array.ndim == 2 else array  # (n_out, n_in) there
+    return put_groups("from_torch", groups, into, names, OURS)
