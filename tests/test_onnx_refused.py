@@ -69,6 +69,8 @@ REFUSED = {
     "two sizes to be inferred": (
         lambda: proto(node("Constant", to="s", value_ints=[-1, -1]), node("Reshape", "x", "s")), "makes no sense"),
     "alpha below 0": (lambda: proto(node("Elu", "x", alpha=-1.0)), r"\(Elu\): alpha is -1.0, must be positive"),
+    "weights of integers": (
+        lambda: sized([4, 2], TensorProto.INT64, bytes(64)), r"\(MatMul\): Dense: kernel is int64, must be floating"),
     "all dropped": (
         lambda: proto(node("Dropout", "x", "r"), weights={"r": 1.0}.items()), r"\(Dropout\): .*rate must be in"),
     "a kernel of nothing": (lambda: proto(node("MatMul", "x", "w"), weights={"w": np.ones((4, 0))}.items()), "MatMul"),

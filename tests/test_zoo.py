@@ -134,6 +134,8 @@ def test_files_that_are_missing_or_tampered_with(folder):
 def test_a_file_that_is_no_model(folder):
     content = b"no model at all"
     card = Card(**CARD, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    with pytest.raises(ZooError, match="tiny-elu: the card's checksum or size is not the file's"):
+        Catalogue(folder).take(b"another", card)
     Catalogue(folder).take(content, card)
     with pytest.raises(ZooError, match=r"tiny-elu: .*is not a whole \.safetensors file"):
         zoo.load("tiny-elu")

@@ -39,8 +39,11 @@ def fill(module: M, **tensors: Any) -> M:
     """The module with these parameters and buffers.
 
     Raises:
-        ConversionError: one is missing, or of another shape.
+        ConversionError: one is missing, of another shape, or of no floating numbers.
     """
+    for name, value in tensors.items():
+        if np.asarray(value).dtype.kind != "f":
+            raise ConversionError(f"{module.label}: {name} is {np.asarray(value).dtype}, must be floating")
     try:
         module.load_state_dict(tensors, assign=True)
     except ValueError as error:

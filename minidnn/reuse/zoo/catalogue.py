@@ -126,7 +126,14 @@ class Catalogue:
         return self.take(content, card, replace)
 
     def take(self, content: bytes, card: Card, replace: bool = False) -> Card:
-        """Adds a file that is there already, with the card that belongs to it."""
+        """Adds a file that is there already, with the card that belongs to it.
+
+        Raises:
+            ZooError: the card is another file's; the name is taken; the catalogue is damaged.
+            OSError: the folder cannot be written; the catalogue is as it was.
+        """
+        if hashlib.sha256(content).hexdigest() != card.sha256 or len(content) != card.size:
+            raise ZooError(f"{card.name}: the card's checksum or size is not the file's")
         card = dataclasses.replace(card, date=card.date or date.today().isoformat())
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / ".lock"):
