@@ -2,17 +2,37 @@
 
 from minidnn.data import augment
 from minidnn.data.batches import batches
-from minidnn.data.datasets import ArrayDataset, Splits
+from minidnn.data.datasets import ArrayDataset, Dataset, Splits, Subset
+from minidnn.data.digits import load_digits_sample
+from minidnn.data.fashion_mnist import load_fashion_mnist
+from minidnn.data.fetching import DownloadError
 from minidnn.data.idx import IdxError, load_idx, save_idx
+from minidnn.data.images import ImageError, ImageFolder
 from minidnn.data.mnist import load_mnist
+from minidnn.data.sources import fetch
+from minidnn.data.splitting import split
+from minidnn.data.standardize import Standardize
+from minidnn.data.tables import TableError, load_csv
 
 __all__ = [
     "ArrayDataset",
+    "Dataset",
+    "DownloadError",
     "IdxError",
+    "ImageError",
+    "ImageFolder",
     "Splits",
+    "Standardize",
+    "Subset",
+    "TableError",
     "augment",
     "batches",
+    "fetch",
+    "load_csv",
+    "load_digits_sample",
+    "load_fashion_mnist",
     "load_idx",
     "load_mnist",
     "save_idx",
+    "split",
 ]
