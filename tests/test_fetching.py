@@ -151,6 +151,37 @@ def test_a_later_process_goes_on(server, path, part):
     assert server.log == [("/good", "bytes=5000-")] and files(path) == ["file.gz"]
 
 
+def test_a_process_that_is_killed_leaves_what_the_next_one_needs(server, path):
+    def stalling(request):
+        request.head(200, len(CONTENT))
+        request.wfile.write(CONTENT[:200_000])
+        request.wfile.flush()
+        server.closing.wait()
+
+    server.pages["/slow"] = stalling
+    code = "import sys; from minidnn.data.fetching import download; download(sys.argv[1:2], *sys.argv[2:])"
+    arguments = [sys.executable, "-P", "-c", code, server.url("/slow"), HASH, str(path)]
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as process:
+        part = path.with_name(f".{path.name}.{HASH[7:23]}.part")
+        for _ in range(1000):
+            if part.exists() and part.stat().st_size:
+                break
+            server.closing.wait(0.01)
+        process.kill()
+    kept = part.stat().st_size
+    assert 0 < kept <= 200_000 and get(server, path, "/good").read_bytes() == CONTENT
+    assert server.log[-1] == ("/good", f"bytes={kept}-")
+
+
+def test_a_bar_is_shown_on_a_terminal_alone(server, path, part, monkeypatch, capsys):
+    part.write_bytes(CONTENT[:128_000])
+    for terminal, progress in ((False, True), (True, False), (True, True)):
+        path.unlink(missing_ok=True)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        get(server, path, "/good", progress=progress)
+        assert ("256k/256k" in capsys.readouterr().err) == (terminal and progress)
+
+
 @pytest.mark.parametrize("size", [None, len(CONTENT)])
 def test_what_is_there_already_is_not_asked_for(server, path, part, size):
     part.write_bytes(CONTENT)

@@ -109,6 +109,22 @@ def test_a_consumer_that_stops_early_ends_it():
     assert not loaders() and list(parts) == []
 
 
+def test_it_can_be_ended_by_its_own_thread():
+    # As the garbage collector may do, which runs in whatever thread it comes to.
+    def items():
+        assert made.wait(10)
+        yield 1
+        loader.close()
+        yield 2
+
+    made = threading.Event()
+    loader = Prefetch(items())
+    made.set()
+    for thread in loaders():
+        thread.join(10)
+    assert not loaders() and list(loader) == []
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_is_told():
     loader = Prefetch(iter(range(10)))

@@ -44,10 +44,11 @@ def batches(
         An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255, and int64 (batch,). It can be closed.
 
     Raises:
-        TypeError: batch_size is not an integer.
-        ValueError: batch_size < 1.
+        TypeError: batch_size or skip is not an integer.
+        ValueError: batch_size < 1 or skip < 0.
     """
     batch_size = positive_integer("batches", "batch_size", batch_size)
+    skip = positive_integer("batches", "skip + 1", skip + 1) - 1
     key = (rng or default_generator()).next_key()
     made = _make(dataset, batch_size, key, drop_last, augment, skip)
     if prefetch is None:

@@ -136,7 +136,7 @@ class ArrayDataset(Dataset):
         return ArrayDataset(x.reshape(len(x), *self.image_shape), y, self.classes, self.columns)
 
     @cached_property
-    def images(self) -> Floats32:  # type: ignore[override]
+    def images(self) -> Floats32:
         if self.x.dtype == np.float32:
             return self.x.astype(np.float32, copy=False)
         return self.x.astype(np.float32) / np.float32(255)

@@ -112,10 +112,7 @@ def _shape_of(path: Path) -> tuple[int, ...]:
 
 
 def _read(path: Path, shape: tuple[int, ...], resize: bool) -> Bytes:
-    image = _open(path)
-    if image.mode.startswith("I;16"):  # which Pillow would cut off at 255
-        image = _pillow().fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    image = image.convert("L" if len(shape) == 2 else "RGB")
+    image = _open(path, "L" if len(shape) == 2 else "RGB")
     h, w = shape[:2]
     if image.size != (w, h):
         if not resize:
@@ -124,8 +121,8 @@ def _read(path: Path, shape: tuple[int, ...], resize: bool) -> Bytes:
     return np.asarray(image, np.uint8)
 
 
-def _open(path: Path) -> Any:
-    """The picture, decoded and turned upright as its EXIF data says.
+def _open(path: Path, mode: str | None = None) -> Any:
+    """The picture, decoded, turned upright as its EXIF data says, and of this mode.
 
     Raises:
         ImageError: it is damaged, no picture, or has more pixels than Pillow's limit (``Image.MAX_IMAGE_PIXELS``).
@@ -138,12 +135,12 @@ def _open(path: Path) -> Any:
         try:
             with Image.open(file) as image:
                 if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
-                    raise ImageError(f"ImageFolder: {path} has {image.height} x {image.width} pixels, too many")
-                return ImageOps.exif_transpose(image)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise ImageError(f"ImageFolder: {path} has too many pixels: {error}") from error
-        except ImageError:
+                    raise ImageError(f"{image.height} x {image.width} pixels are too many")
+                upright = ImageOps.exif_transpose(image)
+            if mode and upright.mode.startswith("I;16"):  # which Pillow would cut off at 255
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            return upright.convert(mode) if mode else upright
+        except MemoryError:
             raise
-        except (OSError, ValueError, SyntaxError, ArithmeticError, IndexError, KeyError, TypeError) as error:
-            # What Pillow's readers are known to raise for damaged files.
+        except Exception as error:  # what Pillow's readers raise for damaged files has no end
             raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {error}") from error

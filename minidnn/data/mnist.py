@@ -22,4 +22,5 @@ def load_mnist() -> Splits:
 
 
 def _examples(part: str) -> ArrayDataset:
-    return ArrayDataset(*(load_packaged("mnist", f"{part}-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1")))
+    images = load_packaged("mnist", f"{part}-images-idx3-ubyte.gz")
+    return ArrayDataset(images, load_packaged("mnist", f"{part}-labels-idx1-ubyte.gz"))

@@ -6,7 +6,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Any, Generic, TypeVar
 
 from minidnn import kernels
@@ -71,7 +71,7 @@ def _make(source: Any, items: SimpleQueue[Any], wanted: SimpleQueue[None], stop:
             while True:
                 wanted.get()
                 if stop.is_set():
-                    return
+                    raise StopIteration
                 items.put((next(source), None))
     except BaseException as error:
         items.put((None, error))
@@ -80,4 +80,5 @@ def _make(source: Any, items: SimpleQueue[Any], wanted: SimpleQueue[None], stop:
 def _end(thread: Thread, wanted: SimpleQueue[None], stop: Event) -> None:
     stop.set()
     wanted.put(None)
-    thread.join()
+    if thread is not current_thread():  # where the garbage collector may have come upon the consumer
+        thread.join()

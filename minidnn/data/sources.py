@@ -79,7 +79,7 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, progress: boo
         raise ValueError(f"fetch: name must be one of {', '.join(SOURCES)}, got {name!r}")
     source = SOURCES[name]
     cache = cache_folder(name) if folder is None else Path(folder)
-    if folder is None and not any((cache / file).exists() for file in source.files):
+    if folder is None and not all((cache / file).exists() for file in source.files):
         for system in map(Path, source.system):
             if all((system / file).is_file() for file in source.files):
                 return {file: system / file for file in source.files}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from minidnn.data.datasets import Dataset, Subset
 from minidnn.data.types import Indices
@@ -23,8 +24,9 @@ def split(
     Args:
         sizes: shares that add up to 1, or numbers of examples (integers) that add up to len(dataset) at most.
         stratify: draw each part so that it has its share of each class: a first part of m of the n examples has
-            floor(m c / n) or ceil(m c / n) of a class of c, and each further part its share of what is left.
-        rng: one draw of it decides; the default generator where it is None.
+            floor(m c / n) or ceil(m c / n) of a class of c, and each further part its share of what is left. An example
+            is as likely as any other to be in a part.
+        rng: two draws of it decide; the default generator where it is None.
 
     Raises:
         TypeError: sizes are not numbers.
@@ -32,12 +34,13 @@ def split(
     """
     n = len(dataset)
     counts = _counts(n, sizes)
-    order = (rng or default_generator()).permutation(n)
+    rng = rng or default_generator()
+    order, start = rng.permutation(n), int(rng.bits(1)[0])
     if stratify:
         order = order[np.argsort(dataset.y[order], kind="stable")]
     parts = []
     for count in counts:
-        taken = _spread(count, len(order), dataset.y[order]) if stratify else np.arange(len(order)) < count
+        taken = _spread(count, dataset.y[order], start) if stratify else np.arange(len(order)) < count
         parts.append(Subset(dataset, np.sort(order[taken])))
         order = order[~taken]
     return tuple(parts)
@@ -58,15 +61,18 @@ def _counts(n: int, sizes: Sequence[float]) -> list[int]:
     return [end - start for start, end in pairwise(ends)]
 
 
-def _spread(count: int, n: int, y: Indices) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which of n examples sorted by class to take: count of them, of each class the same share.
+def _spread(count: int, y: Indices, start: int) -> npt.NDArray[np.bool_]:
+    """Which of the examples, sorted by class, to take: count of them, of each class the same share.
 
-    Of the first e examples round(e * count / n) are taken, so that between the ends of a class the number is its share,
-    rounded up or down, and no rounding adds up.
+    Systematic sampling: of the first e of n examples, floor(e * count / n + start / 2**32) are taken, so that between
+    the ends of a class the number is its share, rounded up or down, and no rounding adds up.
     """
-    ends = np.flatnonzero(np.diff(y, append=-1)) + 1
-    upto = [(2 * int(end) * count + n) // (2 * n) for end in ends]
+    n = len(y)
+    ends = (np.flatnonzero(np.diff(y, append=-1)) + 1).tolist()
     taken = np.zeros(n, np.bool_)
-    for start, many in zip([0, *ends[:-1]], np.diff(upto, prepend=0), strict=True) if n else ():
-        taken[start : start + many] = True
+    before = done = 0
+    for end in ends:
+        upto = (end * count + (n * start >> 32)) // n
+        taken[before : before + upto - done] = True
+        before, done = end, upto
     return taken
