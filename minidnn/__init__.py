@@ -36,6 +36,7 @@ __all__ = [
     "show_config",
     "training",
     "use_backend",
+    "zoo",
 ]
 
 config.apply_environment()
@@ -49,6 +50,7 @@ _LAZY = {
     "reuse": ("minidnn.reuse", ""),
     "save": ("minidnn.reuse.checkpoints", "save"),
     "training": ("minidnn.training", ""),
+    "zoo": ("minidnn.reuse.zoo", ""),
 }
 
 

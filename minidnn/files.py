@@ -6,8 +6,8 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from minidnn.reference.types import Array
@@ -99,6 +99,21 @@ def _lock(handle: int) -> bool:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
     return False
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Holds the lock that the file at path stands for, against other processes and threads; Windows goes without.
+
+    The system gives it back whatever becomes of the process; the file itself, which is empty, stays.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    with open(path, "ab") as file:
+        if LOCKS:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _mode_for(path: Path) -> int:

@@ -12,6 +12,26 @@ import minidnn
 from minidnn import files, nn
 from minidnn.reuse import CheckpointError, registry
 
+# One of each function of a graph, with arguments that are not the defaults; z is (batch, 6).
+F = nn.functions
+EVERY_FUNCTION = [
+    nn.Node("six", nn.Weight((6,), trainable=False, initializer="ones"), []),
+    nn.Node("square", nn.Weight((6, 6), initializer="glorot_normal"), []),
+    nn.Node("product", F.matmul(), ["z", "square"]),
+    nn.Node("gemm", F.gemm(0.5, 2.0, transpose_b=True), ["product", "square", "six"]),
+    nn.Node("norm", F.batch_norm(0.1), ["gemm", "six", "six", "six", "six"]),
+    nn.Node("rows", F.layer_norm(1, 0.1), ["norm", "six", "six"]),
+    nn.Node("slope", F.prelu(), ["rows", "six"]),
+    nn.Node("cube", F.reshape((0, 2, 3)), ["slope"]),
+    nn.Node("soft", F.softmax(1), ["cube"]),
+    nn.Node("logs", F.log_softmax(1), ["cube"]),
+    nn.Node("wide", F.concatenate(2), ["soft", "logs"]),
+    nn.Node("flat", F.flatten(1), ["wide"]),
+    nn.Node("dense", nn.Dense(12, 6, "tanh"), ["flat"]),
+    nn.Node("times", F.multiply(), ["dense", "z"]),
+    nn.Node("sum", F.add(), ["times", "z"]),
+]
+
 # One of each layer, with arguments that are not the defaults.
 EVERY_LAYER = [
     nn.AlphaDropout(0.1),
@@ -24,8 +44,10 @@ EVERY_LAYER = [
     nn.Dropout(0.3, mode="scale_at_test", name="drop"),
     nn.ELU(0.5),
     nn.Flatten(),
+    nn.Graph(EVERY_FUNCTION, ["z"], "sum", name="graph"),
     nn.LayerNorm(6, eps=0.1),
     nn.LeakyReLU(0.2),
+    nn.LogSoftmax(),
     nn.Logistic(),
     nn.PReLU(6, alpha=0.3),
     nn.RReLU(0.1, 0.2),

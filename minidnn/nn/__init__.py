@@ -1,10 +1,11 @@
 """Layers, losses, metrics, initializers, regularizers and constraints."""
 
-from minidnn.nn import initializers
-from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, ReLU, RReLU, Softmax, Softplus, Tanh
+from minidnn.nn import functions, initializers
+from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, LogSoftmax, ReLU, RReLU, Softmax, Softplus, Tanh
 from minidnn.nn.blocks import blocks
 from minidnn.nn.constraints import max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
+from minidnn.nn.graph import Graph, Node, Weight
 from minidnn.nn.layers import Dense, Flatten, PReLU
 from minidnn.nn.losses import (
     contrastive,
@@ -35,10 +36,13 @@ __all__ = [
     "DropConnect",
     "Dropout",
     "Flatten",
+    "Graph",
     "LayerNorm",
     "LeakyReLU",
+    "LogSoftmax",
     "Logistic",
     "Module",
+    "Node",
     "PReLU",
     "Parameter",
     "RReLU",
@@ -49,9 +53,11 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Weight",
     "accuracy",
     "blocks",
     "contrastive",
+    "functions",
     "hinge",
     "huber",
     "in_top_k",

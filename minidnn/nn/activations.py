@@ -55,6 +55,13 @@ class Softmax(_Plain):
         return ops.softmax(x)
 
 
+class LogSoftmax(_Plain):
+    """y = x - log(sum(exp(x))) along the last axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.log_softmax(x)
+
+
 class LeakyReLU(Module):
     """y = x where x > 0, else alpha * x."""
 

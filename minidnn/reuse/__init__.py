@@ -1,5 +1,6 @@
-"""Reusing networks: saving and loading, freezing, new networks from parts of old ones."""
+"""Reusing networks: saving and loading, freezing, parts of old networks, the model zoo, models of other libraries."""
 
+from minidnn.reuse import converters, zoo
 from minidnn.reuse.caching import CachedDataset, StaleCacheError, cache_frozen
 from minidnn.reuse.checkpoints import CheckpointError, load, save
 from minidnn.reuse.copying import add_hidden, copy_lower, drop_top, replace_top
@@ -16,6 +17,7 @@ __all__ = [
     "StaleCacheError",
     "add_hidden",
     "cache_frozen",
+    "converters",
     "copy_lower",
     "drop_top",
     "freeze",
@@ -24,4 +26,5 @@ __all__ = [
     "save",
     "search_depth",
     "unfreeze",
+    "zoo",
 ]

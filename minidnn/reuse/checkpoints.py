@@ -37,13 +37,22 @@ def save(model: Module, path: str | os.PathLike[str], architecture: bool = True)
         ValueError: a layer that is not minidnn's own, so that no file can describe it.
         OSError: the file cannot be written; what was there before is still there.
     """
-    from safetensors.numpy import save as to_bytes
+    atomic_write(path, to_bytes(model, architecture))
+
+
+def to_bytes(model: Module, architecture: bool = True) -> bytes:
+    """What `save` writes.
+
+    Raises:
+        ValueError: a layer that is not minidnn's own.
+    """
+    from safetensors.numpy import save as serialize
 
     # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
     header = {"version": VERSION, "architecture": describe(model) if architecture else None}
     tensors = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
     header["sha256"] = checksum(json.dumps(header, sort_keys=True), tensors)
-    atomic_write(path, to_bytes(tensors, {"minidnn": json.dumps(header, sort_keys=True)}))
+    return serialize(tensors, {"minidnn": json.dumps(header, sort_keys=True)})
 
 
 @overload
@@ -86,6 +95,16 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
         raise CheckpointError(f"load: the architecture in {path} is not a layer")
     _put(path, tensors, model, assign=True)
     return model.eval()
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """Every tensor of a ``.safetensors`` file, by name.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        OSError: the file cannot be read.
+    """
+    return _read(path)[1]
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:

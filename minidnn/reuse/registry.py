@@ -19,8 +19,10 @@ LAYERS: dict[str, type[nn.Module]] = {
         nn.Dropout,
         nn.ELU,
         nn.Flatten,
+        nn.Graph,
         nn.LayerNorm,
         nn.LeakyReLU,
+        nn.LogSoftmax,
         nn.Logistic,
         nn.PReLU,
         nn.RReLU,
@@ -32,6 +34,7 @@ LAYERS: dict[str, type[nn.Module]] = {
         nn.Softmax,
         nn.Softplus,
         nn.Tanh,
+        nn.Weight,
     )
 }
 
@@ -41,6 +44,8 @@ VALUES: dict[str, type] = {
         initializers.constant,
         initializers.orthogonal,
         initializers.variance_scaling,
+        nn.Node,
+        *nn.functions.FUNCTIONS,
         nn.l1,
         nn.l1_l2,
         nn.l2,

@@ -1,0 +1,120 @@
+"""``minidnn zoo``: models with their cards."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from minidnn import load
+from minidnn.files import atomic_write
+from minidnn.reuse import converters, zoo
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "zoo",
+        help="list, show, add, get, export and remove models",
+        description="Models with their cards: those inside the package, and your own in $MINIDNN_ZOO or the user's "
+        "data folder. A registry is such a folder behind a web server.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    action = actions.add_parser("list", help="the models, or those that hold all of some words")
+    action.add_argument("words", nargs="*", metavar="WORD", help="such as digits elu")
+    action.add_argument("--registry", metavar="URL", help="of a registry, not those at hand")
+    action.add_argument("--json", action="store_true", help="print the cards as one JSON document")
+    action.set_defaults(run=_list)
+
+    action = actions.add_parser("show", help="a model's card and layers")
+    action.add_argument("name", metavar="NAME")
+    action.set_defaults(run=_show)
+
+    action = actions.add_parser("add", help="keep a model that was saved")
+    action.add_argument("file", type=Path, metavar="MODEL.safetensors")
+    action.add_argument("--name", required=True)
+    action.add_argument("--task", required=True, help="such as 'classification of digits'")
+    action.add_argument("--data", required=True, help="what it was trained on")
+    action.add_argument("--licence", required=True, help="of the weights")
+    action.add_argument("--metric", action="append", default=[], metavar="NAME=NUMBER", type=_metric)
+    action.add_argument("--tag", action="append", default=[], metavar="WORD")
+    action.add_argument("--description", default="")
+    action.add_argument("--replace", action="store_true", help="take the place of the model of that name")
+    action.set_defaults(run=_add)
+
+    action = actions.add_parser("get", help="download a model from a registry")
+    action.add_argument("name", metavar="NAME")
+    action.add_argument("--registry", required=True, metavar="URL")
+    action.add_argument("--replace", action="store_true", help="take the place of the model of that name")
+    action.set_defaults(run=_get)
+
+    action = actions.add_parser("export", help="write a model to a .safetensors or .onnx file")
+    action.add_argument("name", metavar="NAME")
+    action.add_argument("output", type=Path, metavar="FILE")
+    action.set_defaults(run=_export)
+
+    action = actions.add_parser("remove", help="delete one of your own models")
+    action.add_argument("name", metavar="NAME")
+    action.set_defaults(run=_remove)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    cards = zoo.search(" ".join(arguments.words), arguments.registry)
+    if arguments.json:
+        print(json.dumps([vars(card) for card in cards], indent=2))
+        return 0
+    width = max((len(card.name) for card in cards), default=0)
+    for card in cards:
+        metrics = ", ".join(f"{name} {value:g}" for name, value in card.metrics.items())
+        print(f"{card.name:{width}}  {card.architecture}  {metrics}")
+    if not cards:
+        print("no models" + (f" with {' and '.join(arguments.words)}" if arguments.words else ""), file=sys.stderr)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    print(zoo.card(arguments.name))
+    print(f"{'file':12}  {zoo.path(arguments.name)}")
+    print(zoo.load(arguments.name))
+    return 0
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    fields = ("name", "task", "data", "licence", "description")
+    card = {field: getattr(arguments, field) for field in fields}
+    card |= {"metrics": dict(arguments.metric), "tags": arguments.tag}
+    added = zoo.add(load(arguments.file), card, arguments.replace)
+    print(f"added {added.name}: {added.architecture}")
+    return 0
+
+
+def _get(arguments: argparse.Namespace) -> int:
+    card = zoo.get(arguments.name, arguments.registry, arguments.replace)
+    print(f"got {card.name}: {card.architecture}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    suffix = arguments.output.suffix.lower()
+    if suffix == ".safetensors":
+        atomic_write(arguments.output, zoo.path(arguments.name).read_bytes())
+    elif suffix == ".onnx":
+        converters.to_onnx(zoo.load(arguments.name), arguments.output)
+    else:
+        raise ValueError(f"{arguments.output} must end in .safetensors or .onnx")
+    print(f"saved {arguments.output}")
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    print(f"removed {zoo.remove(arguments.name).name}")
+    return 0
+
+
+def _metric(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be like test_accuracy=0.98, got {text!r}") from None

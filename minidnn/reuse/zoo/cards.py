@@ -1,0 +1,212 @@
+"""A model's card, and manifests: lists of cards as JSON, which may come from anywhere and are read with suspicion."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+MANIFEST = "zoo.json"
+"""The file of a catalogue that holds its cards."""
+
+LARGEST = 8 << 20
+"""Bytes of a manifest; more is no catalogue but an attack, and so are longer texts, and more cards, metrics or tags."""
+LONGEST = 2000
+MOST = 10_000
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ZooError(ValueError):
+    """A card, a catalogue or a file of it that is not what it should be; the message names it and the fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What is known about a model.
+
+    Args:
+        name: small letters, digits, ``-``, ``_`` and ``.``, at most 64; it names files, so nothing else.
+        task: what it is for, such as "classification of digits".
+        data: what it was trained on.
+        metrics: what it reached, by name: ``{"test_accuracy": 0.981}``.
+        licence: of the weights.
+        description: anything else worth knowing.
+        tags: words to find it by.
+        architecture: filled in by `add`, as are the next three.
+        date: of the day it was added, as 2017-03-13.
+        sha256: of the file.
+        size: of the file in bytes.
+
+    Raises:
+        ZooError: a field that is missing, too long, of another type, or no text that can be printed.
+    """
+
+    name: str
+    task: str
+    data: str
+    metrics: Mapping[str, float]
+    licence: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    architecture: str = ""
+    date: str = ""
+    sha256: str = ""
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        for name in ("task", "data", "licence", "description", "architecture", "date", "sha256"):
+            self._check_text(name, getattr(self, name), lines=name == "description")
+        for needed in ("task", "data", "licence"):
+            if not getattr(self, needed):
+                raise ZooError(f"card {self.name}: {needed} is empty")
+        if not isinstance(self.metrics, Mapping) or len(self.metrics) > MOST:
+            raise ZooError(f"card {self.name}: metrics must be numbers by name")
+        for metric, value in self.metrics.items():
+            self._check_text("metrics", metric)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e300:
+                raise ZooError(f"card {self.name}: metrics.{metric} is {_short(value)}, must be a finite number")
+        object.__setattr__(self, "metrics", dict(self.metrics))
+        if not isinstance(self.tags, (list, tuple)) or len(self.tags) > MOST:
+            raise ZooError(f"card {self.name}: tags must be words")
+        for tag in self.tags:
+            self._check_text("tags", tag)
+        object.__setattr__(self, "tags", tuple(self.tags))
+        if self.sha256 and not SHA256.fullmatch(self.sha256):
+            raise ZooError(f"card {self.name}: sha256 must be 64 hexadecimal digits")
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 0:
+            raise ZooError(f"card {self.name}: size is {_short(self.size)}, must be a number of bytes")
+        if self.date:
+            self._check_date()
+
+    def _check_text(self, where: str, text: Any, lines: bool = False) -> None:
+        if not isinstance(text, str):
+            raise ZooError(f"card {self.name}: {where} is a {type(text).__name__}, must be text")
+        if len(text) > LONGEST:
+            raise ZooError(f"card {self.name}: {where} has {len(text)} characters, at most {LONGEST}")
+        if not (text.replace("\n", "") if lines else text).isprintable():
+            raise ZooError(f"card {self.name}: {where} holds characters that cannot be printed")
+
+    def _check_date(self) -> None:
+        try:
+            date.fromisoformat(self.date)
+        except ValueError as error:
+            raise ZooError(f"card {self.name}: date is {_short(self.date)}, must be like 2017-03-13") from error
+
+    @property
+    def file(self) -> str:
+        """What the model's file is called; another content has another name, so that nothing is written over."""
+        return f"{self.name}-{self.sha256[:16]}.safetensors"
+
+    def matches(self, words: str) -> bool:
+        """Whether each of these words begins a word of the card, so that elu does not find relu."""
+        own = {word for value in dataclasses.asdict(self).values() for word in _words(str(value))}
+        return all(any(word.startswith(wanted) for word in own) for wanted in _words(words))
+
+    def __str__(self) -> str:
+        rows = {name: value for name, value in dataclasses.asdict(self).items() if value}
+        rows["metrics"] = ", ".join(f"{name} {value:g}" for name, value in self.metrics.items())
+        rows["tags"] = " ".join(self.tags)
+        if self.size:
+            rows["size"] = f"{self.size:,} bytes"
+        return "\n".join(f"{name:12}  {value}" for name, value in rows.items() if value)
+
+
+def check_name(name: Any) -> str:
+    """The name.
+
+    Raises:
+        ZooError: it is no name of a model, such as one that leads out of the catalogue's folder.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name) or ".." in name:
+        raise ZooError(
+            f"{_short(name)} is no name for a model: must be 1 to 64 small letters, digits, - and _, single dots within"
+        )
+    return name
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def read_manifest(content: bytes, where: str | Path) -> list[Card]:
+    """The cards of a manifest.
+
+    Raises:
+        ZooError: it is too large, no JSON of the form that `write_manifest` gives, or has one name twice.
+    """
+    if len(content) > LARGEST:
+        raise ZooError(f"{where} has {len(content)} bytes, a manifest has at most {LARGEST}")
+    try:
+        document = json.loads(content.decode(), parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise ZooError(f"{where} is no manifest: {error}") from error
+    if not isinstance(document, dict) or document.keys() != {"version", "models"}:
+        raise ZooError(f"{where} is no manifest: it must hold version and models")
+    if document["version"] != VERSION:
+        raise ZooError(f"{where} is of version {_short(document['version'])}, this minidnn reads {VERSION}")
+    entries = document["models"]
+    if not isinstance(entries, list) or len(entries) > MOST:
+        raise ZooError(f"{where}: models must be a list of at most {MOST}")
+    cards = [_card(entry, f"{where}, models[{i}]") for i, entry in enumerate(entries)]
+    names = [card.name for card in cards]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ZooError(f"{where}: {twice} is there twice")
+    return cards
+
+
+def write_manifest(cards: Iterable[Card]) -> bytes:
+    """The cards as JSON.
+
+    Raises:
+        ZooError: they are more than a manifest may hold.
+    """
+    models = [dataclasses.asdict(card) for card in cards]
+    content = (json.dumps({"version": VERSION, "models": models}, indent=1, ensure_ascii=False) + "\n").encode()
+    if len(models) > MOST or len(content) > LARGEST:
+        raise ZooError(f"a manifest holds at most {MOST} cards and {LARGEST} bytes: this catalogue is full")
+    return content
+
+
+FIELDS = {item.name for item in dataclasses.fields(Card)}
+
+
+def _card(entry: Any, where: str) -> Card:
+    if not isinstance(entry, dict):
+        raise ZooError(f"{where} is a {type(entry).__name__}, must be a card")
+    if entry.keys() != FIELDS:
+        faults = [f"lacks {name}" for name in sorted(FIELDS - entry.keys())]
+        faults += [f"has an unknown {name[:80]!r}" for name in sorted(entry.keys() - FIELDS)[:5]]
+        raise ZooError(f"{where} {', '.join(faults)}")
+    try:
+        card = Card(**entry)
+    except ZooError as error:
+        raise ZooError(f"{where}: {error}") from error
+    if not (card.sha256 and card.size):
+        raise ZooError(f"{where}: card {card.name} has no checksum or no size")
+    return card
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")

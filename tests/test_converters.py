@@ -1,0 +1,355 @@
+"""Weights of other libraries predict the same here; what is not understood is refused by name.
+
+scikit-learn is always there; PyTorch and Keras where they are installed (docs/zoo.md tells when they last were).
+"""
+
+import importlib.util
+import os
+import warnings
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from minidnn import nn
+from minidnn.reuse import CheckpointError, converters
+from minidnn.reuse.converters import ConversionError
+
+X = np.random.default_rng(3).normal(size=(20, 6)).astype(np.float32)
+
+
+def library(name):
+    """The library, or a skip; what it says while it is imported is not our business."""
+    if name == "keras" and importlib.util.find_spec("torch") and not importlib.util.find_spec("tensorflow"):
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip(name)
+
+
+def same(y, expected):
+    expected = np.asarray(expected)
+    assert y.shape == expected.shape
+    assert np.abs(y.data - expected).max() <= 1e-6 * max(1.0, np.abs(expected).max())
+
+
+# scikit-learn
+
+
+def fitted(kind, y, **options):
+    pytest.importorskip("sklearn")
+    from sklearn import neural_network
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a few iterations are not convergence
+        return getattr(neural_network, kind)(hidden_layer_sizes=(7, 5), max_iter=20, random_state=0, **options).fit(
+            X, y
+        )
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+def test_a_classifier_of_sklearn(activation):
+    estimator = fitted("MLPClassifier", np.arange(20) % 3, activation=activation)
+    model = converters.from_sklearn(estimator)
+    same(model(X), estimator.predict_proba(X))
+    assert [name for name, _ in model.children()] == ["hidden1", "hidden2", "outputs", "probabilities"]
+    logits = model[:-1](X)
+    assert np.array_equal(logits.data.argmax(1), estimator.predict(X))
+
+
+def test_two_classes_and_several_labels_of_sklearn():
+    two = fitted("MLPClassifier", np.arange(20) % 2)
+    same(converters.from_sklearn(two)(X), two.predict_proba(X)[:, 1:])
+    several = fitted("MLPClassifier", np.stack([np.arange(20) % 2, np.arange(20) % 3 == 0], axis=1))
+    same(converters.from_sklearn(several)(X), several.predict_proba(X))
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_regressor_of_sklearn(columns):
+    estimator = fitted("MLPRegressor", X[:, :columns] if columns > 1 else X[:, 0], activation="tanh")
+    same(converters.from_sklearn(estimator)(X), estimator.predict(X).reshape(20, columns))
+
+
+def test_what_sklearn_gives_else_is_refused():
+    pytest.importorskip("sklearn")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+
+    with pytest.raises(TypeError, match="wants an MLPClassifier or MLPRegressor, got a LogisticRegression"):
+        converters.from_sklearn(LogisticRegression())
+    with pytest.raises(ConversionError, match="the MLPClassifier is not fitted yet"):
+        converters.from_sklearn(MLPClassifier())
+
+
+# safetensors
+
+
+def network():
+    hidden = nn.Dense(6, 4, "relu", name="hidden1")
+    return nn.Sequential(hidden, nn.BatchNorm(4, name="norm"), nn.Dense(4, 2, name="out"))
+
+
+def theirs():
+    """A file as PyTorch would write it."""
+    model = network()
+    rng = np.random.default_rng(1)
+    state = {path: rng.uniform(0.5, 1, a.shape).astype(np.float32) for path, a in model.state_dict().items()}
+    file = {
+        "fc1.weight": state["hidden1.kernel"].T.copy(),
+        "fc1.bias": state["hidden1.bias"],
+        "bn.weight": state["norm.gamma"],
+        "bn.bias": state["norm.beta"],
+        "bn.running_mean": state["norm.running_mean"],
+        "bn.running_var": state["norm.running_var"],
+        "bn.num_batches_tracked": np.array(7),
+        "out.kernel": state["out.kernel"].T.copy(),
+        "out.bias": state["out.bias"],
+    }
+    return model, state, file
+
+
+NAMES = {
+    "fc1.weight": "hidden1.kernel",
+    "fc1.bias": "hidden1.bias",
+    "bn.weight": "norm.gamma",
+    "bn.bias": "norm.beta",
+    "bn.running_mean": "norm.running_mean",
+    "bn.running_var": "norm.running_var",
+}
+TRACKED = ("*.num_batches_tracked",)
+
+
+@pytest.mark.parametrize("transpose", [True, ("fc?.weight", "out.kernel")])
+def test_a_file_with_a_map_of_names(tmp_path, transpose):
+    model, state, file = theirs()
+    path = tmp_path / "theirs.safetensors"
+    save_file(file, path)
+    for names in (NAMES, lambda name: NAMES.get(name, name)):
+        model.load_state_dict({name: np.zeros_like(array) for name, array in state.items()})
+        assert converters.from_safetensors(path, model, names, transpose, TRACKED) is model
+        assert all(np.array_equal(model.state_dict()[name], array) for name, array in state.items())
+
+
+def test_nothing_is_put_where_something_does_not_fit(tmp_path):
+    model, _, file = theirs()
+    path = tmp_path / "theirs.safetensors"
+    save_file(file, path)
+    before = model.state_dict()
+    for options, message in [
+        ({"names": NAMES, "transpose": True}, "bn.num_batches_tracked is an array of int64, must be floating"),
+        ({"names": NAMES, "ignore": TRACKED}, r"does not fit.*hidden1.kernel has shape \(4, 6\), must have \(6, 4\)"),
+        ({"names": {**NAMES, "fc9.bias": "x"}, "ignore": TRACKED}, "holds no fc9.bias; it holds"),
+        ({"names": {"fc1.bias": "out.bias"}, "ignore": TRACKED}, "two tensors are to become out.bias"),
+        ({"names": NAMES, "ignore": ("*.none",)}, r"ignore has '\*.none', which matches nothing"),
+        ({"names": NAMES, "ignore": TRACKED, "transpose": ("*.none",)}, "transpose has"),
+        ({"names": NAMES, "ignore": TRACKED, "transpose": ("*.bias",)}, r"bias has shape \(\d,\), only a matrix"),
+        ({"ignore": TRACKED, "transpose": True}, "missing hidden1.kernel.*unexpected fc1.weight"),
+    ]:
+        with pytest.raises(ConversionError, match=message):
+            converters.from_safetensors(path, model, **options)
+        assert all(np.array_equal(model.state_dict()[name], array) for name, array in before.items())
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="not a whole"):
+        converters.from_safetensors(path, model)
+
+
+# PyTorch
+
+
+def torch_models(torch):
+    t = torch.nn
+    yield (
+        t.Sequential(t.Linear(6, 5), t.ReLU(), t.Linear(5, 3, bias=False), t.Softmax(dim=-1)),
+        ["Dense", "Dense", "Softmax"],
+    )
+    yield (
+        t.Sequential(
+            t.Flatten(), t.Linear(6, 5), t.BatchNorm1d(5, eps=0.01, momentum=0.3), t.ELU(0.7), t.Dropout(0.3),
+            t.Sequential(t.Linear(5, 4), t.PReLU(), t.LayerNorm(4), t.LeakyReLU(0.1)), t.Identity(),
+            t.Linear(4, 4), t.PReLU(4), t.RReLU(), t.AlphaDropout(0.1), t.LogSoftmax(1),
+        ),
+        ["Flatten", "Dense", "BatchNorm", "ELU", "Dropout", "Dense", "PReLU", "LayerNorm", "LeakyReLU", "Dense",
+         "PReLU", "RReLU", "AlphaDropout", "LogSoftmax"],
+    )  # fmt: skip
+    for activation in (t.ELU(), t.SELU(), t.LeakyReLU(), t.Tanh(), t.Sigmoid(), t.Softplus()):
+        yield t.Sequential(t.Linear(6, 5), activation), ["Dense"]
+    yield (
+        t.Sequential(t.BatchNorm1d(6, affine=False), t.LayerNorm(6, elementwise_affine=False)),
+        ["BatchNorm", "LayerNorm"],
+    )
+
+
+def shaken(torch, model):
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand_like(tensor) + 0.5 if "var" in name else torch.randn_like(tensor))
+    return model.eval()
+
+
+def test_sequentials_of_pytorch():
+    torch = library("torch")
+    for theirs, kinds in torch_models(torch):
+        shaken(torch, theirs)
+        ours = converters.from_torch(theirs)
+        assert [type(layer).__name__ for layer in ours] == kinds
+        with torch.no_grad():
+            same(ours(X), theirs(torch.from_numpy(X)).numpy())
+    assert converters.from_torch(torch.nn.Sequential(torch.nn.BatchNorm1d(6, momentum=0.3)))[0].momentum == 0.7
+
+
+def test_a_state_dict_of_pytorch():
+    torch = library("torch")
+    t = torch.nn
+    layers = t.Linear(6, 4), t.ReLU(), t.BatchNorm1d(4, eps=1e-3), t.Linear(4, 4, bias=False), t.PReLU()
+    theirs = shaken(torch, t.Sequential(*layers))
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(X)).numpy()
+    for source in (theirs, theirs.state_dict()):
+        for names in (None, {"0": "h", "2": "1", "3": "2", "4": "slopes"}):
+            hidden, slopes = nn.Dense(6, 4, "relu", name="h"), nn.PReLU(4, name="slopes")
+            ours = nn.Sequential(hidden, nn.BatchNorm(4), nn.Dense(4, 4), slopes).eval()
+            assert converters.from_torch(source, ours, names) is ours
+            same(ours(X), expected)
+    half = converters.from_torch(theirs.to(torch.bfloat16).state_dict(), ours).state_dict()
+    assert half["h.kernel"].dtype == np.float32
+
+
+def test_what_pytorch_has_and_we_do_not():
+    torch = library("torch")
+    t = torch.nn
+
+    class Own(t.Linear):
+        pass
+
+    hooked = t.Linear(6, 2)
+    hooked.register_forward_hook(lambda module, x, y: y + 1)
+    for theirs, message in [
+        (t.Sequential(t.Linear(6, 2), t.GELU()), r"layer 1 is GELU\(.*\), which has no equal here"),
+        (t.Sequential(t.Conv1d(1, 1, 1)), "layer 0 is Conv1d"),
+        (t.Sequential(Own(6, 2)), "layer 0 is Own"),
+        (t.Sequential(hooked), "layer 0 is Linear"),
+        (t.Sequential(t.Softplus(beta=2)), "only beta 1"),
+        (t.Sequential(t.Softmax(dim=0)), "dim must be 1 or -1"),
+        (t.Sequential(t.Flatten(0)), "only start_dim 1"),
+        (t.Sequential(t.PReLU()), "nothing before it tells how wide x is"),
+        (t.Sequential(t.BatchNorm1d(6, track_running_stats=False)), "without running statistics"),
+        (t.Sequential(t.BatchNorm1d(6, momentum=None)), "a cumulative average"),
+        (t.Sequential(t.LayerNorm((2, 3))), "only rows"),
+        (t.Sequential(), "has no layers"),
+    ]:
+        with pytest.raises(ConversionError, match=message):
+            converters.from_torch(theirs)
+    with pytest.raises(TypeError, match=r"wants a torch.nn.Sequential, got a Linear.*into=model"):
+        converters.from_torch(t.Linear(6, 2))
+    with pytest.raises(TypeError, match="got a int"):
+        converters.from_torch(3)
+
+
+def test_a_state_dict_needs_no_pytorch():
+    state = {"fc.weight": np.arange(12, dtype=np.float32).reshape(2, 6), "fc.bias": np.ones(2, np.float32)}
+    model = converters.from_torch(state, into=nn.Sequential(nn.Dense(6, 2)))
+    same(model(X), X @ state["fc.weight"].T + 1)
+    for source, into, names, message in [
+        (state, network(), None, r"weights for 1 layers \(fc\), the model has 3 \(hidden1, norm, out\); names"),
+        (state, network(), {"fc": "none"}, "the model has no layer none for fc"),
+        (state, network(), {"fc2": "out"}, "names has fc2, which has no weights there"),
+        (state, network(), {"fc": "out"}, "missing hidden1.kernel"),
+        ({"fc.weight_g": np.ones(2, np.float32)}, nn.Dense(6, 2), None, "fc.weight_g has no equal in"),
+        ({"fc.weight": np.ones((2, 6), np.int64)}, nn.Dense(6, 2), None, "fc.weight is an array of int64"),
+    ]:
+        with pytest.raises(ConversionError, match=message):
+            converters.from_torch(source, into, names)
+    with pytest.raises(TypeError, match=r"from_torch\(state_dict, into=model\)"):
+        converters.from_torch(state)
+    with pytest.raises(TypeError, match=r"wants a torch\.nn\.Module or a state_dict, got a int"):
+        converters.from_torch(3, into=nn.Dense(6, 2))
+
+
+# Keras
+
+
+def keras_models(keras):
+    k = keras.layers
+    yield [k.Dense(5, "relu"), k.Dense(3, "softmax", use_bias=False)], ["Dense", "Dense", "Softmax"]
+    yield (
+        [
+            k.Flatten(), k.Dense(5), k.BatchNormalization(momentum=0.8, epsilon=0.01), k.Activation("elu"),
+            k.Dropout(0.2), keras.Sequential([k.Dense(4), k.LeakyReLU(0.3), k.LayerNormalization(epsilon=0.1)]),
+            k.ReLU(), k.PReLU(),
+            k.ELU(0.5), k.ReLU(negative_slope=0.25), k.AlphaDropout(0.1), k.Softmax(),
+        ],
+        ["Flatten", "Dense", "BatchNorm", "ELU", "Dropout", "Dense", "LeakyReLU", "LayerNorm", "ReLU", "PReLU", "ELU",
+         "LeakyReLU", "AlphaDropout", "Softmax"],
+    )  # fmt: skip
+    for activation in ("elu", "selu", "tanh", "sigmoid", "softplus", "linear"):
+        yield [k.Dense(4, activation)], ["Dense"]
+    yield [k.Dense(4, "leaky_relu"), k.Dense(4, "log_softmax")], ["Dense", "LeakyReLU", "Dense", "LogSoftmax"]
+    yield (
+        [k.BatchNormalization(center=False, scale=False), k.LayerNormalization(center=False)],
+        ["BatchNorm", "LayerNorm"],
+    )
+
+
+def shaken_keras(model):
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        values = rng.uniform(0.5, 1, weight.shape) if "var" in weight.path else rng.normal(size=weight.shape)
+        weight.assign(values)
+    return model
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_models_of_keras():
+    keras = library("keras")
+    for layers, kinds in keras_models(keras):
+        sequential = shaken_keras(keras.Sequential([keras.Input((6,)), *layers]))
+        expected = np.asarray(keras.ops.convert_to_numpy(sequential(X, training=False)))
+        for theirs in (sequential, keras.Model(sequential.inputs, sequential.outputs)):
+            ours = converters.from_keras(theirs)
+            assert [type(layer).__name__ for layer in ours] == kinds
+            same(ours(X), expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_weights_of_a_keras_model_that_branches():
+    keras = library("keras")
+    k = keras.layers
+    x = keras.Input((6,))
+    hidden = k.Dense(6, "tanh", name="h")(k.Dropout(0.5)(x))
+    y = k.Dense(2, use_bias=False, name="top")(k.BatchNormalization(scale=False, name="bn")(k.Add()([x, hidden])))
+    theirs = shaken_keras(keras.Model(x, y))
+    expected = np.asarray(keras.ops.convert_to_numpy(theirs(X, training=False)))
+    for names in (None, {"h": "0.block", "bn": "1"}):
+        ours = nn.Sequential(nn.Residual(nn.Dense(6, 6, "tanh")), nn.BatchNorm(6), nn.Dense(6, 2, name="top")).eval()
+        assert converters.from_keras(theirs, ours, names) is ours
+        same(ours(X), expected)
+    with pytest.raises(ConversionError, match=r"into does not fit: 2\.kernel has shape \(6, 2\), must have \(6, 3\)"):
+        converters.from_keras(theirs, nn.Sequential(*ours[:2], nn.Dense(6, 3)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_keras_has_and_we_do_not():
+    keras = library("keras")
+    k = keras.layers
+
+    def model(*layers):
+        return keras.Sequential([keras.Input((6,)), *layers])
+
+    x = keras.Input((6,))
+    left = k.Dense(3)(x)
+    branching = keras.Model(x, k.Add()([left, k.Dense(3)(x)]))
+    for theirs, message in [
+        (model(k.Dense(3, "gelu")), "activation gelu has no equal here"),
+        (model(k.Dense(3, lambda x: x)), "activation <lambda> has no equal here"),
+        (model(k.GaussianNoise(0.1)), "is a GaussianNoise, which has no equal here"),
+        (model(k.ReLU(max_value=6.0)), "max_value and threshold have no equal here"),
+        (model(k.Softmax(axis=0)), "axis is 0"),
+        (keras.Sequential([k.Dense(3)]), "not built"),
+        (branching, "no chain"),
+    ]:
+        with pytest.raises(ConversionError, match=message):
+            converters.from_keras(theirs)
+    with pytest.raises(TypeError, match=r"wants a keras\.Sequential or a functional Model, got a int"):
+        converters.from_keras(3)

@@ -1,0 +1,335 @@
+"""ONNX both ways: generated networks against onnxruntime, and every kind of file that must be refused."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import minidnn
+from minidnn import nn
+from minidnn.nn import Node, functions
+from minidnn.reuse import converters, registry
+from minidnn.reuse.converters import ConversionError
+
+onnx = pytest.importorskip("onnx")
+from onnx import numpy_helper  # noqa: E402
+from onnx_kit import B, W, X, node, proto  # noqa: E402
+
+from minidnn.reuse.converters.onnx import writing  # noqa: E402
+
+
+def run(proto, *xs):
+    """What onnxruntime makes of it."""
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {value.name: x for value, x in zip(session.get_inputs(), xs, strict=True)})[0]
+
+
+def same(y, expected):
+    """Equal to 1e-6 of the largest number."""
+    y = y.data if isinstance(y, minidnn.Tensor) else y
+    assert y.shape == expected.shape and y.dtype == expected.dtype == np.float32
+    assert np.abs(y - expected).max(initial=0) <= 1e-6 * max(1.0, np.abs(expected).max(initial=0))
+
+
+def shake(model, seed):
+    """Gives every parameter and buffer values that nothing starts from, and that keep signals as large as they are."""
+    rng = np.random.default_rng(seed)
+    for path, tensor in model.tensors().items():
+        scale = 1 / np.sqrt(tensor.shape[0]) if path.endswith("kernel") else 0.5
+        values = rng.normal(0, scale, tensor.shape)
+        if "var" in path or "gamma" in path:
+            values = rng.uniform(0.5, 1.5, tensor.shape)
+        tensor.data = values.astype(np.float32)
+    return model.eval()
+
+
+# Generated networks
+
+WIDTHS = st.integers(1, 40)
+SLOPES = st.floats(0.01, 2.0)
+
+
+PLAIN = (nn.ReLU, nn.SELU, nn.Tanh, nn.Logistic, nn.Softplus, nn.Softmax, nn.LogSoftmax, nn.RReLU, nn.Flatten)
+
+
+def plain(n):
+    """A layer that keeps the width."""
+    return st.one_of(
+        st.builds(nn.BatchNorm, st.just(n), eps=st.floats(1e-5, 0.1)),
+        st.builds(nn.LayerNorm, st.just(n), eps=st.floats(1e-5, 0.1)) if n > 1 else st.builds(nn.ReLU),
+        st.builds(nn.PReLU, st.just(n)),
+        st.builds(nn.ELU, SLOPES),
+        st.builds(nn.LeakyReLU, SLOPES),
+        st.builds(nn.Dropout, st.floats(0, 0.9), mode=st.sampled_from(["inverted", "scale_at_test"])),
+        *(st.builds(kind) for kind in PLAIN),
+        st.just(nn.AlphaDropout(0.1)),
+    )
+
+
+ACTIVATIONS = st.sampled_from([None, *nn.layers.FUSED, minidnn.ops.relu, minidnn.ops.log_softmax, nn.Tanh()])
+
+
+@st.composite
+def layers(draw, n, depth):
+    """Some layers, one after the other, for x of width n; and the width they give."""
+    parts = []
+    for _ in range(draw(st.integers(0 if depth else 1, 4))):
+        kind = draw(st.sampled_from(["dense", "plain", *(["residual", "skip"] if depth < 2 else [])]))
+        if kind == "plain":
+            parts.append(draw(plain(n)))
+        elif kind == "dense":
+            wide = draw(WIDTHS)
+            dense = nn.Dense(n, wide, draw(ACTIVATIONS))
+            parts.append(nn.DropConnect(dense, 0.5) if draw(st.integers(0, 5)) == 0 else dense)
+            n = wide
+        else:
+            inner, width = draw(layers(n, depth + 1))
+            if kind == "residual":
+                parts.append(nn.Residual(nn.Sequential(*inner, nn.Dense(width, n))))
+            else:
+                parts.append(nn.SkipConcat(nn.Sequential(*inner)))
+                n += width
+    return parts, n
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_generated_networks_give_onnxruntimes_answers_and_come_back(data):
+    n = data.draw(WIDTHS)
+    parts, _ = data.draw(layers(n, 0))
+    model = shake(nn.Sequential(*parts), data.draw(st.integers(0, 1000)))
+    x = np.random.default_rng(1).normal(size=(data.draw(st.integers(1, 9)), n)).astype(np.float32)
+    proto = converters.to_onnx(model, input_shape=(n,))
+    expected = run(proto, x)
+    same(model(x), expected)
+    back = converters.from_onnx(proto.SerializeToString())
+    same(back(x), expected)
+    again = converters.to_onnx(back, input_shape=(n,))
+    same(run(again, x), expected)
+
+
+def test_every_layer_can_be_written_or_is_known_not_to_be():
+    # What is not here yet: a row in `writing.LAYERS`, or its name below with the reason.
+    no_form = {}
+    assert set(writing.LAYERS) | set(no_form) == set(registry.LAYERS.values())
+    assert set(writing.FUNCTIONS) == set(functions.FUNCTIONS)
+
+
+# What is written
+
+
+def network():
+    return shake(
+        nn.Sequential(nn.Dense(6, 5, "relu", name="hidden1"), nn.Dropout(0.5), nn.Dense(5, 3, name="outputs")), 3
+    )
+
+
+def test_names_inputs_and_bytes(tmp_path):
+    path = tmp_path / "model.onnx"
+    proto = converters.to_onnx(network(), path)
+    assert path.read_bytes() == proto.SerializeToString(deterministic=True)
+    assert path.read_bytes() == converters.to_onnx(network()).SerializeToString(deterministic=True)
+    (x,), (y,) = proto.graph.input, proto.graph.output
+    assert [d.dim_param or d.dim_value for d in x.type.tensor_type.shape.dim] == ["batch", 6]
+    assert [d.dim_param or d.dim_value for d in y.type.tensor_type.shape.dim] == ["batch", 3]
+    assert (x.name, y.name) == ("x", "y")
+    names = {tensor.name for tensor in proto.graph.initializer}
+    assert names == {"hidden1.kernel", "hidden1.bias", "outputs.kernel", "outputs.bias", "1.rate"}
+    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
+
+
+def test_a_chain_comes_back_as_it_was():
+    model = network()
+    back = converters.from_onnx(converters.to_onnx(model))
+    assert isinstance(back, nn.Sequential) and not back.training
+    assert [type(layer) for layer in back] == [nn.Dense, nn.Dropout, nn.Dense]
+    assert back.state_dict().keys() == model.state_dict().keys()
+    assert all(np.array_equal(back.state_dict()[path], array) for path, array in model.state_dict().items())
+
+
+def test_what_is_imported_trains_and_is_saved(tmp_path):
+    block = nn.Residual(nn.Sequential(nn.Dense(6, 6, "elu"), nn.BatchNorm(6)))
+    model = converters.from_onnx(converters.to_onnx(shake(nn.Sequential(block, nn.Dense(6, 3)), 1)))
+    assert isinstance(model, nn.Graph)
+    x, labels = np.random.default_rng(2).normal(size=(30, 6)).astype(np.float32), np.arange(30) % 3
+    optimizer = minidnn.optim.SGD(model.parameters(), 0.1)
+    losses = []
+    model.train()
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = nn.softmax_cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    minidnn.save(model, tmp_path / "model.safetensors")
+    loaded = minidnn.load(tmp_path / "model.safetensors")
+    assert loaded(x).data.tobytes() == model.eval()(x).data.tobytes()
+
+
+def test_factors_are_not_trained_and_slopes_are():
+    x, scaled = (
+        np.ones((2, 6), np.float32),
+        nn.Sequential(nn.Dropout(0.4, mode="scale_at_test"), nn.Dense(6, 2, name="h")),
+    )
+    back = converters.from_onnx(converters.to_onnx(scaled, input_shape=(6,)))
+    assert [path for path, _ in back.named_parameters()] == ["h.kernel", "h.bias"]
+    same(back(x), scaled.eval()(x).data)
+    slope = converters.from_onnx(proto(node("PRelu", "x", "a"), weights={"a": 0.1}.items()))
+    assert [path for path, _ in slope.named_parameters()] == ["a.value"]
+
+
+def test_a_model_keeps_its_mode_and_its_random_numbers():
+    model = network().train()
+    before = minidnn.get_rng_state()
+    converters.to_onnx(model)
+    assert all(layer.training for layer in model) and minidnn.get_rng_state() == before
+
+
+def test_images_and_graphs_of_two_inputs():
+    flat = shake(nn.Sequential(nn.Flatten(), nn.Dense(12, 3)), 1)
+    images = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    with pytest.raises(ConversionError, match="no layer tells how wide x is: give input_shape"):
+        converters.to_onnx(flat)
+    same(flat(images), run(converters.to_onnx(flat, input_shape=(3, 4)), images))
+    towers = shake(
+        nn.Graph(
+            [
+                Node("left", nn.Dense(4, 3, "tanh"), ["a"]),
+                Node("right", nn.Dense(2, 3), ["b"]),
+                Node("both", functions.concatenate(), ["left", "right"]),
+                Node("y", nn.Dense(6, 1), ["both"]),
+            ],
+            ["a", "b"],
+        ),
+        1,
+    )
+    a, b = (np.random.default_rng(n).normal(size=(5, n)).astype(np.float32) for n in (4, 2))
+    proto = converters.to_onnx(towers)
+    same(towers(a, b), run(proto, a, b))
+    same(converters.from_onnx(proto)(a, b), run(proto, a, b))
+
+
+def test_a_shared_layer_is_written_once():
+    layer = nn.Dense(3, 3, "tanh")
+    proto = converters.to_onnx(nn.Sequential(layer, nn.ReLU(), layer))
+    assert {tensor.name for tensor in proto.graph.initializer} == {"0.kernel", "0.bias"}
+
+
+def test_a_model_of_nothing_is_the_identity():
+    proto = converters.to_onnx(nn.Sequential(), input_shape=(3,))
+    assert [node.op_type for node in proto.graph.node] == ["Identity"]
+    assert repr(converters.from_onnx(proto)) == "Sequential()"
+
+
+class Own(nn.Module):
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Sequential(nn.Dense(3, 3), Own()), r"1 is a Own, which has no form in ONNX"),
+        (nn.Sequential(nn.Dense(3, 3, lambda x: x, name="h")), r"h\.activation is <function"),
+        (nn.Sequential(nn.Residual(nn.Sequential(nn.Dense(3, 3), Own()))), r"0\.block\.1 is a Own"),
+    ],
+)
+def test_what_has_no_form_is_refused_by_name(model, message, tmp_path):
+    with pytest.raises(ConversionError, match=message):
+        converters.to_onnx(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_dtypes_and_shapes_are_refused():
+    model = nn.Sequential(nn.Dense(3, 2, name="h"))
+    with pytest.raises(ValueError, match=r"h.*x has shape \(2, 4\)"):
+        converters.to_onnx(model, input_shape=(4,))
+    with pytest.raises(ConversionError, match="input_shape names z, the inputs are x"):
+        converters.to_onnx(model, input_shape={"z": (3,)})
+    model[0].kernel.data = model[0].kernel.data.astype(np.float64)
+    with pytest.raises(ConversionError, match=r"h\.kernel is float64, must be float32"):
+        converters.to_onnx(model)
+
+
+# What is read
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "kinds"),
+    [
+        # What becomes one dense layer.
+        ([node("MatMul", "x", "w")], {"w": W}, ["Dense"]),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": B}, ["Dense"]),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "b", "h")], {"w": W, "b": B[None]}, ["Dense"]),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": 2.0}, ["Dense"]),
+        ([node("Gemm", "x", "w", "b", alpha=0.5, beta=2.0)], {"w": W, "b": B}, ["Dense"]),
+        ([node("Gemm", "x", "w", transB=1, to="h"), node("Relu", "h")], {"w": W.T}, ["Dense"]),
+        ([node("Gemm", "x", "w", to="h"), node("Identity", "h", to="i"), node("Elu", "i")], {"w": W}, ["Dense"]),
+        ([node("Gemm", "x", "w", to="h"), node("Elu", "h", alpha=0.5)], {"w": W}, ["Dense", "ELU"]),
+        ([node("Gemm", "x", "w", to="h"), node("LeakyRelu", "h", alpha=0.0)], {"w": W}, ["Dense"]),
+        # What does not.
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": np.ones((3, 2))}, None),
+        ([node("MatMul", "x", "w", to="h"), node("Add", "h", "h")], {"w": W}, None),
+        ([node("MatMul", "x", "w", to="h"), node("Identity", "h", to="i"), node("Relu", "i", to="r"),
+          node("Add", "i", "r")], {"w": W}, None),
+        ([node("Gemm", "x", "w", "b")], {"w": W, "b": np.ones((3, 1))}, None),
+        ([node("Gemm", "w", "x", transA=1, transB=1)], {"w": W}, None),
+        ([node("Selu", "x", alpha=1.5, gamma=2.0)], {}, None),
+        ([node("Softmax", "x", axis=0)], {}, None),
+        ([node("PRelu", "x", "a")], {"a": 0.1}, None),
+        ([node("PRelu", "x", "a")], {"a": np.ones((3, 4))}, None),
+        ([node("Relu", "x", to="dead"), node("Tanh", "x")], {}, ["Tanh"]),
+        ([node("Relu", "c")], {"c": X}, None),
+    ],
+)  # fmt: skip
+def test_graphs_give_onnxruntimes_answers(nodes, weights, kinds):
+    model = proto(*nodes, weights=weights.items())
+    module = converters.from_onnx(model)
+    if kinds is None:
+        assert isinstance(module, nn.Graph)
+    else:
+        assert [type(layer).__name__ for layer in module] == kinds
+    same(module(X), run(model, X))
+
+
+@pytest.mark.parametrize("opset", [7, 9, 11, 12, 13, 15, 17, 20])
+def test_older_operator_sets(opset):
+    ratio = {"ratio": 0.25} if opset < 12 else {}
+    ways = ("x", "ratio") if opset >= 12 else ("x",)
+    model = proto(
+        node("Dropout", *ways, to="d", **ratio), node("Gemm", "d", "w", "b", to="h"), node("Softmax", "h"),
+        weights={"w": W, "b": B, **({"ratio": 0.25} if opset >= 12 else {})}.items(), opset=opset,
+    )  # fmt: skip
+    module = converters.from_onnx(model)
+    assert [type(layer) for layer in module] == [nn.Dropout, nn.Dense, nn.Softmax] and module[0].rate == 0.25
+    same(module(X), run(model, X))
+
+
+def test_constants_are_followed():
+    shape = node("Constant", to="s", value=numpy_helper.from_array(np.array([4, 2], np.int64)))
+    model = proto(
+        shape, node("Reshape", "flat", "s", to="w"), node("Identity", "w", to="v"), node("MatMul", "x", "v"),
+        weights={"flat": W.reshape(-1)}.items(),
+    )  # fmt: skip
+    module = converters.from_onnx(model)
+    assert [type(layer) for layer in module] == [nn.Dense]
+    same(module(X), run(model, X))
+
+
+def test_without_onnx_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for action in (lambda: converters.from_onnx(b""), lambda: converters.to_onnx(network())):
+        with pytest.raises(ImportError, match=r'pip install "minidnn\[onnx\]"'):
+            action()
+
+
+def test_converters_import_no_other_library():
+    names = ("onnx", "torch", "keras", "sklearn", "google", "pooch", "requests", "urllib.request")
+    code = f"import sys, minidnn.reuse; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n" and done.stderr == ""
