@@ -95,8 +95,15 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
     y = kernels.dense(x_data, w_data.T, b.data, activation, alpha)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
-        dz = kernels.activate_backward(whole(dy), y, activation, alpha)
+        dz = _activation_gradient(whole(dy), y, activation, alpha)
         dx = kernels.matmul(dz, w_data) if x.requires_grad else None
         return dx, kernels.matmul(dz.T, x_data), kernels.column_sum(dz)
 
     return record(y, (x, w, b), backward, reads=(x, w))
+
+
+def _activation_gradient(dy: Array, y: Array, activation: str, alpha: float) -> Array:
+    if activation == "identity":
+        return dy
+    gradient: Any = getattr(kernels, f"{activation}_backward")
+    return np.asarray(gradient(dy, y, alpha) if activation in ("leaky_relu", "elu") else gradient(dy, y))

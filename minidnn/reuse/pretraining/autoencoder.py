@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from minidnn import ops
+from minidnn.nn.activations import Logistic
 from minidnn.nn.initializers import initialize
 from minidnn.nn.layers import FUSED, Dense
 from minidnn.nn.module import Module
@@ -120,6 +122,25 @@ def mirrored(encoder: Module, owner: str) -> Sequential:
         raise ValueError(f"{owner}: the encoder has no dense layer to tie a decoder to; give one")
     below = [None, *(layer.activation if isinstance(layer.activation, str) else None for layer in layers[:-1])]
     return Sequential(*(Transposed(layer, activation) for layer, activation in zip(layers, below, strict=True)))[::-1]
+
+
+def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
+    """A deep autoencoder of several, each trained on the codes of the one before it (Hinton & Salakhutdinov 2006).
+
+    It has their layers, not copies, and the loss of the first: train it once more as a whole to fine-tune them.
+
+    Raises:
+        ValueError: none are given.
+    """
+    parts = list(autoencoders)
+    if not parts:
+        raise ValueError("stack: there is nothing to stack")
+    decoders: list[Module] = []
+    for part in reversed(parts):
+        decoders += [part.decoder if part.mirror is None else part.mirror]  # type: ignore[list-item] - one is there
+        if part.loss == "cross_entropy" and part is not parts[0]:
+            decoders.append(Logistic())
+    return Autoencoder(Sequential(*(part.encoder for part in parts)), Sequential(*decoders), parts[0].loss)
 
 
 class Reconstruction(Module):
