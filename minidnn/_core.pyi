@@ -116,7 +116,7 @@ def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
     """The first ``n`` uint32 words of one draw."""
 
 def random_normal(n: int, mean: float, std: float, seed: int, stream: int, draw: int) -> Floats:
-    """``n`` float32 of one draw, ``mean + std * quantile(u)`` with u in (0, 1) from 32 random bits; in double inside."""
+    """``mean + std * quantile(u)``, n of them, with u in (0, 1) from 32 random bits; in double, then float32."""
 
 def bernoulli(p: Floats, seed: int, stream: int, draw: int) -> Floats:
     """``y = 1`` with probability p, else 0: it is 1 where ``u < p``, with u in [0, 1) from 24 random bits."""

@@ -73,7 +73,7 @@ def test_gradients(loss, tied):
 def test_a_linear_autoencoder_finds_the_principal_subspace():
     # Baldi & Hornik 1989: no linear code of 2 numbers is better than the 2 largest principal components.
     minidnn.manual_seed(1)
-    x = (Generator(1).normal((200, 2)) @ Generator(2).normal((2, 6)) + 0.3 * Generator(3).normal((200, 6)))
+    x = Generator(1).normal((200, 2)) @ Generator(2).normal((2, 6)) + 0.3 * Generator(3).normal((200, 6))
     x -= x.mean(axis=0)
     best = (np.linalg.svd(x.astype(np.float64), compute_uv=False)[2:] ** 2).sum() / len(x)
     for decoder in (None, nn.Dense(2, 6)):

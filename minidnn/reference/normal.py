@@ -60,6 +60,6 @@ def normal_quantile(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def random_normal(n: int, mean: float, std: float, seed: int, stream: int, draw: int) -> npt.NDArray[np.float32]:
-    """``n`` float32 of one draw, ``mean + std * quantile(u)`` with u in (0, 1) from 32 random bits; in double inside."""
+    """``mean + std * quantile(u)``, n of them, with u in (0, 1) from 32 random bits; in double, then float32."""
     unit = (random_bits(n, seed, stream, draw) + 0.5) * 2.0**-32
     return (mean + std * normal_quantile(unit)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from minidnn import nn
 from minidnn.nn import Dense, Module, Sequential
@@ -67,7 +68,7 @@ def blocks_of(model: Module) -> list[Block]:
             model.layers[begin],  # type: ignore[arg-type] - places are those of Dense
             Sequential(*(layer for layer in model.layers[begin:end] if not isinstance(layer, DROPOUTS))),
         )
-        for begin, end in zip(places[:-1], places[1:], strict=True)
+        for begin, end in pairwise(places)
     ]
 
 

@@ -56,7 +56,7 @@ class gaussian_noise:
 
 @dataclass(frozen=True)
 class kl_sparsity:
-    """``scale * sum over units of KL(target || mean)``, where mean is a unit's over the batch (Lee et al. 2008; Ng 2011).
+    """``scale * sum over units of KL(target || mean)``, mean being a unit's over the batch (Lee et al. 2008; Ng 2011).
 
     ``KL = target * log(target / mean) + (1 - target) * log((1 - target) / (1 - mean))``, so each unit shall be on in a
     share ``target`` of the examples. For units in [0, 1]; a penalty for ``activity_regularizer=``. For units without

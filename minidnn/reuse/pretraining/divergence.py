@@ -92,14 +92,16 @@ class ContrastiveDivergence(Module):
 
     def _walk(self, h: Array) -> tuple[Array, Array, Array]:
         """k steps from h on: the mean of the first v, the last v, and the mean of h given that."""
-        means = []
-        for step in range(self.k):
-            if step:
-                h = self.rbm.draw_hidden(mean_h, v, self.rng)
-            means.append(self.rbm.visible_mean(h))
-            v = self.rbm.draw_visible(means[-1], self.rng) if self.sample_visible else means[-1]
-            mean_h = self.rbm.hidden_mean(v)
-        return means[0], v, mean_h
+        first, v, mean = self._step(h)
+        for _ in range(self.k - 1):
+            _, v, mean = self._step(self.rbm.draw_hidden(mean, v, self.rng))
+        return first, v, mean
+
+    def _step(self, h: Array) -> tuple[Array, Array, Array]:
+        """The mean of v given h, a v drawn from there, and the mean of h given that."""
+        mean = self.rbm.visible_mean(h)
+        v = self.rbm.draw_visible(mean, self.rng) if self.sample_visible else mean
+        return mean, v, self.rbm.hidden_mean(v)
 
 
 def _errors(v: Array, reconstruction: Array) -> Array:
@@ -108,7 +110,9 @@ def _errors(v: Array, reconstruction: Array) -> Array:
     return kernels.row_sum(kernels.multiply(difference, difference)).reshape(-1, 1)
 
 
-def _diverging(error: Array, objective: ContrastiveDivergence, v: Array, h: Array, chain_v: Array, chain_h: Array) -> Tensor:
+def _diverging(
+    error: Array, objective: ContrastiveDivergence, v: Array, h: Array, chain_v: Array, chain_h: Array
+) -> Tensor:
     """The errors on the tape, with the gradient of contrastive divergence in place of their own."""
     rbm, chains = objective.rbm, objective.chains if objective.persistent else 0
 

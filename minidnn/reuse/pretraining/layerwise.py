@@ -12,7 +12,7 @@ import numpy as np
 from minidnn import data, nn, optim, training
 from minidnn.data import ArrayDataset
 from minidnn.data.types import Floats32
-from minidnn.nn import Module, Parameter, Sequential
+from minidnn.nn import Parameter, Sequential
 from minidnn.nn.regularizers import Regularizer
 from minidnn.optim import Optimizer
 from minidnn.random import Generator
@@ -29,7 +29,7 @@ MakeOptimizer = Callable[[list[Parameter]], Optimizer]
 
 
 class Pretrained(NamedTuple):
-    """What `pretrain_and_finetune` leaves: a history for each pretrained layer, by name, and that of the fine-tuning."""
+    """What `pretrain_and_finetune` leaves: the histories of the pretrained layers, by name, and of the fine-tuning."""
 
     layers: dict[str, History]
     finetuning: History
@@ -228,7 +228,7 @@ def _through(model: Sequential, inputs: ArrayDataset, begin: int, end: int) -> A
 
 
 def _standardized(inputs: ArrayDataset) -> tuple[ArrayDataset, Floats32, Floats32]:
-    """The inputs with mean 0 and deviation 1, and what these were; an input that never changes keeps its deviation 0."""
+    """The inputs with mean 0 and deviation 1, and what these were; 1 for an input that never changes."""
     mean, deviation = inputs.x.mean(axis=0, dtype=np.float64), inputs.x.std(axis=0, dtype=np.float64)
     deviation = np.where(deviation > 1e-6, deviation, 1.0)
     return as_unlabelled(((inputs.x - mean) / deviation).astype(np.float32)), mean, deviation
