@@ -9,6 +9,7 @@ from minidnn.reuse import pretraining
 from minidnn.reuse.pretraining import Autoencoder, Reconstruction, gaussian_noise, kl_sparsity, masking, stack
 
 SOME = Generator(9).uniform((20, 6))
+MNIST = data.load_mnist().train
 
 
 def in_float64(model, seed=0):
@@ -135,7 +136,7 @@ def trained(x, epochs=3, threads=1, capture=True, **options):
 
 
 def test_sparse_units_are_quiet():
-    x = data.load_mnist().train[:500]
+    x = MNIST[:500]
     loud, _ = trained(x, 10)
     quiet, _ = trained(x, 10, activity_regularizer=kl_sparsity(0.05, 100.0))
     means = [training.predict(model.encoder, x.images).mean() for model in (loud, quiet)]
@@ -152,7 +153,7 @@ def test_sparse_units_are_quiet():
 @pytest.mark.compiled
 def test_the_same_bytes_captured_or_not_at_every_thread_count(options, caplog):
     caplog.set_level("INFO", "minidnn")
-    x = data.load_mnist().train[:230]
+    x = MNIST[:230]
 
     def weights(**more):
         model, history = trained(x, **options, **more)

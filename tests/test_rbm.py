@@ -78,6 +78,7 @@ def update(objective, v):
 
 DATA = np.array([[1, 0, 0, 1], [1, 1, 0, 1], [0, 0, 1, 0]], np.float32)
 COPIES = 20_000
+MNIST = data.load_mnist().train
 BOUND = 5 * 0.5 / math.sqrt(COPIES)  # five standard errors of the mean of something between 0 and 1
 
 
@@ -286,7 +287,7 @@ def weights_after(x, capture=True, **options):
 )
 @pytest.mark.compiled
 def test_the_same_bytes_captured_or_not_at_every_thread_count(options, caplog):
-    x = data.load_mnist().train[:200]
+    x = MNIST[:200]
     caplog.set_level("INFO", "minidnn")
     kernels.set_num_threads(1)
     alone = weights_after(x, **options)

@@ -6,12 +6,16 @@ the whole network is fine-tuned on the labels. From scratch it has the labels al
 
 Each network is the best of a small grid on the validation set, and that of the baseline is the larger one: logistic or
 ReLU, with dropout or without, where the pretrained ones are logistic. The test set chooses nothing.
+
+    python examples/reuse/pretraining.py             # or: minidnn reproduce pretraining
+    python examples/reuse/pretraining.py --quick --seeds 1
 """
 
+import sys
 import time
 from collections.abc import Iterable, Sequence
 
-from minidnn import Generator, data, manual_seed, nn, optim, schedules, training
+from minidnn import Generator, cli, data, manual_seed, nn, optim, schedules, training
 from minidnn.data import ArrayDataset, Splits
 from minidnn.reuse import pretraining
 from minidnn.study import Study, uninterrupted
@@ -31,11 +35,11 @@ def network(activation: str, dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Dropout(dropout), nn.Dense(500, 10, name="outputs"))
 
 
-def pretrained(images: ArrayDataset, method: str, epochs: int, progress: bool) -> dict[str, data.types.Floats32]:
+def pretrained(images: ArrayDataset, method: str, epochs: int) -> dict[str, data.types.Floats32]:
     """The hidden weights that a method finds in the images."""
     model = network("logistic")
     if method == RBM:
-        histories = pretraining.pretrain_layers(model, images, "rbm", epochs=epochs, progress=progress)
+        histories = pretraining.pretrain_layers(model, images, "rbm", epochs=epochs, progress=False)
     else:
         histories = pretraining.pretrain_layers(
             model,
@@ -44,7 +48,7 @@ def pretrained(images: ArrayDataset, method: str, epochs: int, progress: bool) -
             corruption=pretraining.masking(0.5),
             activity_regularizer=pretraining.kl_sparsity(0.1),
             epochs=epochs,
-            progress=progress,
+            progress=False,
         )
     for history in histories.values():
         uninterrupted(history)
@@ -84,7 +88,7 @@ def best(mnist: Splits, labelled: ArrayDataset, hidden: dict[str, data.types.Flo
 
 
 def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Study:
-    """Trains with each seed; ``quick`` with a tenth of the images, steps and epochs, and less labels."""
+    """Trains with each seed; ``quick`` with a tenth of the images, for one epoch, and with less labels and steps."""
     mnist = data.load_mnist()
     images, labels, epochs = (mnist.train[:5500], LABELS[:2], 1) if quick else (mnist.train, LABELS, 5)
     runs: dict[str, list[Sequence[float]]] = {SCRATCH: [], RBM: [], AUTOENCODER: []}
@@ -95,13 +99,14 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
             hidden = None
             if method != SCRATCH:
                 start = time.perf_counter()
-                hidden = pretrained(images, method, epochs, progress)
+                hidden = pretrained(images, method, epochs)
                 seconds[method] += time.perf_counter() - start
             accuracies = [
-                best(mnist, few(mnist.train, n, seed), hidden, STEPS[n] // (10 if quick else 1)) for n in labels
+                best(mnist, few(mnist.train, n, seed), hidden, STEPS[n] // (4 if quick else 1)) for n in labels
             ]
             runs[method].append(accuracies)
-            print(f"seed {seed}, {method}: {', '.join(f'{value:.4f}' for value in accuracies)}", flush=True)
+            if progress:
+                print(f"seed {seed}, {method}: {' '.join(map('{:.4f}'.format, accuracies))}", file=sys.stderr)
     count = len(runs[SCRATCH])
     return Study(
         name="pretraining",
@@ -112,3 +117,7 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         measured={f"pretraining of {method}, s": value / count for method, value in seconds.items()},
         notes=[f"pretraining saw {len(images):,} images, and no label; chosen on the validation set"],
     )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "pretraining", *sys.argv[1:]]))
