@@ -225,7 +225,7 @@ def test_one_call_and_few_labels():
         (lambda: pretrain_layers(network(), FEW, k=2), ValueError, "k is nothing of method 'autoencoder'"),
         (lambda: pretrain_layers(network(), FEW.images[:, :9]), ValueError, "takes 784 inputs, the examples have 9"),
         (lambda: pretrain_layers(network(), FEW.images.astype(np.float64)), TypeError, "must be uint8 or float32"),
-        (lambda: pretrain_layers(network(), FEW[:0]), ValueError, "empty"),
+        (lambda: pretrain_layers(network(), FEW.images[:0]), ValueError, "there are no examples"),
         (
             lambda: pretrain_layers(network("elu"), FEW, "rbm"),
             ValueError,

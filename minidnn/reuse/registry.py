@@ -15,8 +15,8 @@ from minidnn.reuse.pretraining.rbm import RBM
 LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
     for layer in (
-        RBM,
         Autoencoder,
+        RBM,
         nn.AlphaDropout,
         nn.BatchNorm,
         nn.Dense,

@@ -129,6 +129,8 @@ def pretrain_layers(
         for block in blocks:
             hidden_kind(block)  # before anything is trained
     inputs, seen = as_unlabelled(unlabelled), 0
+    if not len(inputs):
+        raise ValueError("pretrain_layers: there are no examples")
     histories: dict[str, History] = {}
     for block in blocks:
         inputs, seen = _through(model, inputs, seen, block.place), block.place
