@@ -88,7 +88,10 @@ def test_rectified_layers_and_standardized_inputs():
     model, runs = network("relu"), []
     x = minidnn.Generator(3).normal((300, 784), mean=2.0, std=3.0)
     x[:, 0] = 5.0
-    histories = pretrain_layers(model, x, "rbm", callbacks=lambda name: [Spy(model, name, runs)], **QUIET)
+    held_out = minidnn.Generator(4).normal((50, 784), mean=2.0, std=3.0)
+    histories = pretrain_layers(
+        model, x, "rbm", valid=held_out, callbacks=lambda name: [Spy(model, name, runs)], **QUIET
+    )
     for (_, run, _), raw, layer in zip(runs, (x, training.predict(model[:1], x)), model, strict=False):
         rbm = run.model.rbm
         assert (rbm.visible, rbm.hidden) == ("gaussian", "relu")
@@ -96,7 +99,8 @@ def test_rectified_layers_and_standardized_inputs():
         assert np.allclose(run.train.x.mean(axis=0), 0, atol=1e-4)
         assert np.allclose(run.train.x.std(axis=0)[varied], 1, atol=1e-4)
         assert np.allclose(training.predict(layer, raw), rbm.hidden_mean(run.train.x), atol=1e-3)
-    assert all(np.isfinite(history["loss"]).all() for history in histories.values())
+        assert abs(run.valid.x[:, varied].std() - 1) < 0.1
+    assert all(np.isfinite(history["loss"] + history["valid_loss"]).all() for history in histories.values())
 
 
 def test_an_activation_may_be_a_layer_of_its_own():

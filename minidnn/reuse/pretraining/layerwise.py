@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from minidnn import data, nn, optim, training
+from minidnn import nn, optim, training
 from minidnn.data import ArrayDataset
-from minidnn.data.types import Floats32
-from minidnn.nn import Parameter, Sequential
+from minidnn.nn import Module, Parameter, Sequential
 from minidnn.nn.regularizers import Regularizer
 from minidnn.optim import Optimizer
 from minidnn.random import Generator
+from minidnn.reference.types import Array
 from minidnn.reuse.pretraining.autoencoder import Autoencoder, Reconstruction
 from minidnn.reuse.pretraining.blocks import Block, blocks_of, hidden_kind
 from minidnn.reuse.pretraining.corruption import Corruption
@@ -80,6 +80,7 @@ def pretrain_layers(
     k: int = 1,
     persistent: bool = False,
     kernel_regularizer: Regularizer | None = None,
+    valid: Any = None,
     callbacks: Callable[[str], Sequence[Callback]] | None = None,
     rng: Generator | None = None,
     progress: bool = True,
@@ -109,7 +110,8 @@ def pretrain_layers(
             for an RBM ``SGD(params, 0.05, momentum=0.9)``, with a rate of 0.001 unless all its units are Bernoulli's.
         corruption, activity_regularizer: for autoencoders; see `Autoencoder`.
         k, persistent, kernel_regularizer: for RBMs; see `ContrastiveDivergence` and `RBM`.
-        callbacks: makes those of a layer's run, from its name.
+        valid: further examples; each layer's error on them is ``valid_loss`` in its history.
+        callbacks: makes those of a layer's run, from its name, such as ``lambda name: [EarlyStopping(2, every=None)]``.
         rng: draws orders, noise and chains; the default generator where it is None.
         progress: as for `training.fit`.
         checkpoints: a folder, made if it is missing, that keeps the state of each layer's run after every epoch. The
@@ -129,11 +131,13 @@ def pretrain_layers(
         for block in blocks:
             hidden_kind(block)  # before anything is trained
     inputs, seen = as_unlabelled(unlabelled), 0
+    held_out = None if valid is None else as_unlabelled(valid)
     if not len(inputs):
         raise ValueError("pretrain_layers: there are no examples")
     histories: dict[str, History] = {}
     for block in blocks:
-        inputs, seen = _through(model, inputs, seen, block.place), block.place
+        between, seen = model.layers[seen : block.place], block.place
+        inputs, held_out = _through(between, inputs), held_out and _through(between, held_out)
         if not block.dense.kernel.requires_grad:
             continue
         if inputs.x.shape[1] != block.dense.n_in:
@@ -146,6 +150,7 @@ def pretrain_layers(
         options: dict[str, Any] = {
             "epochs": epochs,
             "batch_size": batch_size,
+            "valid": held_out,
             "callbacks": [*(callbacks(block.name) if callbacks else ()), *([Checkpoint(folder)] if folder else [])],
             "rng": rng,
             "progress": progress,
@@ -194,7 +199,10 @@ def _by_rbm(
 ) -> History:
     dense, mean, deviation = block.dense, np.zeros(1), np.ones(1)
     if not bounded:
-        inputs, mean, deviation = _standardized(inputs)
+        mean, deviation = _statistics(inputs)
+        inputs, options["valid"] = (
+            part and _standardized(part, mean, deviation) for part in (inputs, options["valid"])
+        )
     rbm = RBM(
         dense.n_in,
         dense.n_out,
@@ -217,23 +225,24 @@ def _by_rbm(
     return history
 
 
-def _through(model: Sequential, inputs: ArrayDataset, begin: int, end: int) -> ArrayDataset:
-    """What the layers from begin to end make of the inputs, in evaluation mode."""
-    layers = [layer for layer in model.layers[begin:end] if not isinstance(layer, nn.Flatten)]
+def _through(layers: Sequence[Module], inputs: ArrayDataset) -> ArrayDataset:
+    """What the layers make of the inputs, in evaluation mode."""
+    layers = [layer for layer in layers if not isinstance(layer, nn.Flatten)]  # the examples are flat
     if not layers:
         return inputs
-    parts = [
-        training.predict(Sequential(*layers), data.pipeline.gather(inputs.x, np.arange(i, min(i + 5000, len(inputs)))))
-        for i in range(0, len(inputs), 5000)
-    ]
+    starts = range(0, len(inputs), 5000)  # bytes become floats a part at a time
+    parts = [training.predict(Sequential(*layers), inputs[start : start + 5000].images) for start in starts]
     return as_unlabelled(np.concatenate(parts))
 
 
-def _standardized(inputs: ArrayDataset) -> tuple[ArrayDataset, Floats32, Floats32]:
-    """The inputs with mean 0 and deviation 1, and what these were; 1 for an input that never changes."""
+def _statistics(inputs: ArrayDataset) -> tuple[Array, Array]:
+    """Mean and standard deviation of each input; 1 for one that never changes."""
     mean, deviation = inputs.x.mean(axis=0, dtype=np.float64), inputs.x.std(axis=0, dtype=np.float64)
-    deviation = np.where(deviation > 1e-6, deviation, 1.0)
-    return as_unlabelled(((inputs.x - mean) / deviation).astype(np.float32)), mean, deviation
+    return mean, np.where(deviation > 1e-6, deviation, 1.0)
+
+
+def _standardized(inputs: ArrayDataset, mean: Array, deviation: Array) -> ArrayDataset:
+    return as_unlabelled(((inputs.x - mean) / deviation).astype(np.float32))
 
 
 def _check_arguments(
