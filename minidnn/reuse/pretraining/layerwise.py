@@ -140,12 +140,7 @@ def pretrain_layers(
         inputs, held_out = _through(between, inputs), held_out and _through(between, held_out)
         if not block.dense.kernel.requires_grad:
             continue
-        if inputs.x.shape[1] != block.dense.n_in:
-            raise ValueError(
-                f"pretrain_layers: {block.dense.label} takes {block.dense.n_in} inputs, the examples have "
-                f"{inputs.x.shape[1]}"
-            )
-        bounded = inputs.x.dtype == np.uint8 or bool(inputs.x.min() >= 0 and inputs.x.max() <= 1)
+        bounded = _checked(inputs, block)
         folder = None if checkpoints is None else Path(checkpoints) / block.name
         options: dict[str, Any] = {
             "epochs": epochs,
@@ -200,9 +195,8 @@ def _by_rbm(
     dense, mean, deviation = block.dense, np.zeros(1), np.ones(1)
     if not bounded:
         mean, deviation = _statistics(inputs)
-        inputs, options["valid"] = (
-            part and _standardized(part, mean, deviation) for part in (inputs, options["valid"])
-        )
+        inputs = _standardized(inputs, mean, deviation)
+        options["valid"] = options["valid"] and _standardized(options["valid"], mean, deviation)
     rbm = RBM(
         dense.n_in,
         dense.n_out,
@@ -223,6 +217,20 @@ def _by_rbm(
     for param in (dense.kernel, dense.bias):
         param.version += 1
     return history
+
+
+def _checked(inputs: ArrayDataset, block: Block) -> bool:
+    """Whether the inputs of a layer lie within [0, 1].
+
+    Raises:
+        ValueError: they do not fit the layer.
+    """
+    if inputs.x.shape[1] != block.dense.n_in:
+        raise ValueError(
+            f"pretrain_layers: {block.dense.label} takes {block.dense.n_in} inputs, the examples have "
+            f"{inputs.x.shape[1]}"
+        )
+    return inputs.x.dtype == np.uint8 or bool(inputs.x.min() >= 0 and inputs.x.max() <= 1)
 
 
 def _through(layers: Sequence[Module], inputs: ArrayDataset) -> ArrayDataset:
