@@ -2,7 +2,6 @@
 // the same bits as reference/normal.py. Both tails and the centre are computed and one is chosen, so that the
 // loops become vector code.
 #pragma once
-#include "kernels/exp.hpp"
 #include "kernels/philox.hpp"
 
 namespace minidnn::MINIDNN_ISA {
