@@ -107,9 +107,14 @@ class Autoencoder(Module):
 
     def logits(self, code: Tensor) -> Tensor:
         """What the decoder gives."""
+        return self.any_decoder(code)
+
+    @property
+    def any_decoder(self) -> Module:
+        """The decoder that was given, or the mirrored one."""
         decoder = self.mirror if self.decoder is None else self.decoder
         assert decoder is not None
-        return decoder(code)
+        return decoder
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))
@@ -137,7 +142,7 @@ def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
         raise ValueError("stack: there is nothing to stack")
     decoders: list[Module] = []
     for part in reversed(parts):
-        decoders += [part.decoder if part.mirror is None else part.mirror]  # type: ignore[list-item] - one is there
+        decoders.append(part.any_decoder)
         if part.loss == "cross_entropy" and part is not parts[0]:
             decoders.append(Logistic())
     return Autoencoder(Sequential(*(part.encoder for part in parts)), Sequential(*decoders), parts[0].loss)

@@ -51,7 +51,8 @@ def blocks_of(model: Module) -> list[Block]:
     if not isinstance(model, Sequential):
         raise TypeError(f"pretrain_layers: model must be a Sequential, got {type(model).__name__}")
     names = [name for name, _ in model.children()]
-    places = [i for i, layer in enumerate(model.layers) if isinstance(layer, Dense)]
+    dense = {i: layer for i, layer in enumerate(model.layers) if isinstance(layer, Dense)}
+    places = list(dense)
     for i, layer in enumerate(model.layers):
         flat = isinstance(layer, nn.Flatten) and (not places or i < places[0])
         if not (flat or isinstance(layer, (Dense, nn.Softmax, *ACTIVATIONS, *NORMALIZATIONS, *DROPOUTS))):
@@ -65,7 +66,7 @@ def blocks_of(model: Module) -> list[Block]:
         Block(
             names[begin],
             begin,
-            model.layers[begin],  # type: ignore[arg-type] - places are those of Dense
+            dense[begin],
             Sequential(*(layer for layer in model.layers[begin:end] if not isinstance(layer, DROPOUTS))),
         )
         for begin, end in pairwise(places)
