@@ -189,6 +189,20 @@ RANDOM_BENCHES = [
         4 * LARGE,
     ),
     random_bench(
+        "random_normal",
+        lambda x: kernels.random_normal(LARGE, 0.0, 1.0, *KEY),
+        lambda x, g: g.standard_normal(LARGE, np.float32),
+        lambda y: (about(y.mean(), 0.0), about(y.std(), 1.0)),
+        4 * LARGE,
+    ),
+    random_bench(
+        "bernoulli",
+        lambda x: kernels.bernoulli(0.3 * x, *KEY),
+        lambda x, g: (g.random(LARGE, np.float32) < 0.3 * x).astype(np.float32),
+        lambda y: about(y.mean(), 0.3),
+        8 * LARGE,
+    ),
+    random_bench(
         "dropout",
         lambda x: kernels.dropout(x, 0.5, *KEY),
         lambda x, g: x * ((g.random(LARGE, np.float32) >= 0.5) * np.float32(2)),

@@ -118,6 +118,12 @@ def column_sum(x: Floats) -> Floats:
 def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
     """The first ``n`` uint32 words of one draw."""
 
+def random_normal(n: int, mean: float, std: float, seed: int, stream: int, draw: int) -> Floats:
+    """``mean + std * quantile(u)``, n of them, with u in (0, 1) from 32 random bits; in double, then float32."""
+
+def bernoulli(p: Floats, seed: int, stream: int, draw: int) -> Floats:
+    """``y = 1`` with probability p, else 0: it is 1 where ``u < p``, with u in [0, 1) from 24 random bits."""
+
 def dropout(x: Floats, rate: float, seed: int, stream: int, draw: int) -> Floats:
     """``y = x / (1 - rate)`` where kept, else 0 (Srivastava et al. 2014, inverted form). Its own backward."""
 

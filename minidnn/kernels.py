@@ -144,6 +144,8 @@ fingerprint: Callable[[Any], int] = _core.fingerprint if INSTALLED else referenc
 """Not routed: an array must have one fingerprint, whichever backend asks."""
 
 random_bits = _kernel(reference.random_bits)
+random_normal = _kernel(reference.random_normal)
+bernoulli = _kernel(reference.bernoulli)
 dropout = _kernel(reference.dropout)
 rrelu = _kernel(reference.rrelu)
 rrelu_backward = _kernel(reference.rrelu_backward)

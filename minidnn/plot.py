@@ -228,6 +228,39 @@ def image_grid(columns: Sequence[Any], path: str | os.PathLike[str]) -> None:
     write(drawing, path)
 
 
+def filters(
+    weights: Any, image_shape: tuple[int, int], path: str | os.PathLike[str], count: int = 100, columns: int = 20
+) -> None:
+    """Draws what hidden units look for: the weights into each as an image, black for its most negative, grey for 0.
+
+    Args:
+        weights: (h * w, n_hidden), the kernel of a dense layer or of an RBM.
+        image_shape: (h, w).
+        count: how many units, the first ones.
+        columns: units in a row of the picture.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        ValueError: weights that are no images of that shape.
+        OSError: the file cannot be written.
+    """
+    kernel, (h, w) = np.asarray(getattr(weights, "data", weights), np.float64), image_shape
+    if kernel.ndim != 2 or kernel.shape[0] != h * w or not kernel.size:
+        raise ValueError(f"filters: weights has shape {kernel.shape}, must be ({h * w}, n_hidden) for images {h} x {w}")
+    images = kernel[:, :count].T.reshape(-1, h, w)
+    largest = np.abs(images).max(axis=(1, 2), keepdims=True)
+    images = 0.5 + 0.5 * images / np.where(largest > 0, largest, 1)
+    rows, gap = -(-len(images) // columns), max(1, h // 14)
+    sheet = np.ones((rows * (h + gap) - gap, min(columns, len(images)) * (w + gap) - gap))
+    for i, image in enumerate(images):
+        top, left = i // columns * (h + gap), i % columns * (w + gap)
+        sheet[top : top + h, left : left + w] = image
+    drawing, (axis,) = figure(width=sheet.shape[1] / 70, height=sheet.shape[0] / 70)
+    axis.set_axis_off()
+    axis.imshow(sheet, cmap="gray", interpolation="nearest", vmin=0, vmax=1)
+    write(drawing, path)
+
+
 def _curve(axis: Any, history: History, column: str, label: str, colour: str, style: str) -> None:
     points: Sequence[tuple[int, float]] = [(row["epoch"], row[column]) for row in history.rows if column in row]
     if points:

@@ -188,6 +188,11 @@ def random_slopes(arrays: int):
     return lambda rng, n: ((*(normal(rng, n) for _ in range(arrays)), 0.125, 1 / 3, *KEY), {})
 
 
+def probabilities(rng, n):
+    """In [0, 1], with certain ones among them."""
+    return np.clip(normal(rng, n, scale=0.6) + np.float32(0.5), 0, 1)
+
+
 DENSE = [("identity", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("selu", 0.0), ("tanh", 0.0)]
 DENSE += [("logistic", 0.0), ("softplus", 0.0)]
 
@@ -223,6 +228,8 @@ KERNELS: list[Kernel] = [
     Kernel("dense_backward", partly(False, True), [dw_bound, db_bound], LAYERS, variant="without dx"),
     Kernel("dense_backward", partly(True, False), [dx_bound], LAYERS, variant="without dw"),
     Kernel("random_bits", lambda rng, n: ((n, *KEY), {}), [Bits()]),
+    Kernel("random_normal", lambda rng, n: ((n, -0.5, 1.7, *KEY), {}), [Bits()]),
+    Kernel("bernoulli", lambda rng, n: ((probabilities(rng, n), *KEY), {}), [Bits()], special=True),
     Kernel("dropout", lambda rng, n: ((normal(rng, n), 0.3, *KEY), {}), [Bits()], special=True),
     Kernel("rrelu", random_slopes(1), [Bits()], special=True),
     Kernel("rrelu_backward", random_slopes(2), [Bits()], special=True),

@@ -147,6 +147,7 @@ OPS = {
     "stack": lambda x: ops.stack([x, x * x]),
     "pad": lambda x: ops.pad(x, 1) * 2.0,
     "matmul": lambda x: x @ x.T,
+    "dense_transposed": lambda x: ops.dense_transposed(x, x * x, x.sum(axis=1), "elu", 1.0),
     "matmul of vectors": lambda x: x @ x[0],
     "sum": lambda x: x.sum(axis=0) * x,
     "mean": lambda x: x.mean(axis=1, keepdims=True) * x,

@@ -11,6 +11,7 @@ from safetensors.numpy import save as to_bytes
 import minidnn
 from minidnn import files, nn
 from minidnn.reuse import CheckpointError, registry
+from minidnn.reuse.pretraining import RBM, Autoencoder, gaussian_noise, kl_sparsity, masking
 
 # One of each function of a graph, with arguments that are not the defaults; z is (batch, 6).
 F = nn.functions
@@ -54,6 +55,9 @@ EVERY_LAYER = [
     nn.ReLU(),
     nn.Residual(nn.Sequential(nn.Dense(6, 6), nn.Tanh())),
     nn.SELU(),
+    Autoencoder(nn.Dense(6, 3), corruption=masking(0.2), activity_regularizer=kl_sparsity(0.1, 2.0)),
+    Autoencoder(nn.Dense(6, 3), nn.Dense(3, 6), loss="cross_entropy", corruption=gaussian_noise(0.1), name="noisy"),
+    RBM(6, 6, "gaussian", kernel_regularizer=nn.l2(0.1)),
     nn.SkipConcat(nn.Dense(6, 2)),
     nn.Softmax(),
     nn.Softplus(),
@@ -100,7 +104,7 @@ def test_the_rows_above_hold_every_layer_and_value():
     public = {
         name for name in nn.__all__ if isinstance(value := getattr(nn, name), type) and issubclass(value, nn.Module)
     }
-    assert public - {"Module"} == set(registry.LAYERS)
+    assert (public - {"Module"}) | {"Autoencoder", "RBM"} == set(registry.LAYERS)
 
 
 def test_a_loaded_model_can_be_trained(path):

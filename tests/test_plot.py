@@ -4,8 +4,10 @@ import struct
 import sys
 import zlib
 
+import numpy as np
 import pytest
 
+import minidnn
 from minidnn import plot, training
 
 
@@ -57,3 +59,14 @@ def test_without_matplotlib_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r'pip install "minidnn\[plot\]"'):
         history().plot(tmp_path / "curves.png")
+
+
+def test_filters_draws_a_picture_a_unit(tmp_path):
+    pytest.importorskip("matplotlib")
+    kernel = np.zeros((12, 5), np.float32)
+    kernel[:, 1] = np.linspace(-2, 1, 12)
+    plot.filters(minidnn.Tensor(kernel), (3, 4), tmp_path / "filters.png", columns=3)
+    width, height, raw = pixels(tmp_path / "filters.png")
+    assert width > height and 0 in raw and len(set(raw)) > 8
+    with pytest.raises(ValueError, match=r"weights has shape \(12, 5\), must be \(20, n_hidden\)"):
+        plot.filters(kernel, (4, 5), tmp_path / "filters.png")

@@ -86,7 +86,7 @@ def test_normal():
 
 
 def test_thenormal_quantile_is_the_inverse_of_the_distribution():
-    from minidnn.random import normal_quantile
+    from minidnn.reference.normal import normal_quantile
 
     p = np.concatenate([[2.0**-33, 1 - 2.0**-33, 0.075, 0.925, 0.5], np.linspace(1e-6, 1 - 1e-6, 1001)])
     expected = np.array([statistics.NormalDist().inv_cdf(value) for value in p])

@@ -35,6 +35,30 @@ py::object random_bits(std::size_t n, std::uint64_t seed, std::uint32_t stream, 
   return bits.take();
 }
 
+py::object random_normal(std::size_t n, double mean, double std, std::uint64_t seed, std::uint32_t stream,
+                         std::uint64_t draw) {
+  check_count("random_normal", n);
+  Empty<> y({static_cast<py::ssize_t>(n)});
+  run_draw({seed, draw, stream}, [=, y = y.data](const DrawKey& key) {
+    parallel_for(n, kRandomGrain, [&](std::size_t begin, std::size_t end) {
+      kernels().random_normal(y, begin, end, key, mean, std);
+    });
+  });
+  return y.take();
+}
+
+py::object bernoulli(Array p_array, std::uint64_t seed, std::uint32_t stream, std::uint64_t draw) {
+  const In p(p_array, "bernoulli", "p");
+  check_count("bernoulli", p.size);
+  auto y = Empty<>::like(p);
+  run_draw({seed, draw, stream}, [=, y = y.data](const DrawKey& key) {
+    parallel_for(p.size, kRandomGrain, [&](std::size_t begin, std::size_t end) {
+      kernels().bernoulli(p.data, y, begin, end, key);
+    });
+  });
+  return y.take();
+}
+
 py::object dropout(Array x_array, double rate, std::uint64_t seed, std::uint32_t stream, std::uint64_t draw) {
   const In x(x_array, "dropout", "x");
   check_count("dropout", x.size);
@@ -85,6 +109,8 @@ py::object rrelu_backward(Array dy_array, Array x_array, double lower, double up
 void bind_random(py::module_& m) {
   const py::arg seed("seed"), stream("stream"), draw("draw"), lower("lower"), upper("upper");
   m.def("random_bits", random_bits, py::arg("n"), seed, stream, draw);
+  m.def("random_normal", random_normal, py::arg("n"), py::arg("mean"), py::arg("std"), seed, stream, draw);
+  m.def("bernoulli", bernoulli, py::arg("p"), seed, stream, draw);
   m.def("dropout", dropout, py::arg("x"), py::arg("rate"), seed, stream, draw);
   m.def("rrelu", rrelu, py::arg("x"), lower, upper, seed, stream, draw);
   m.def("rrelu_backward", rrelu_backward, py::arg("dy"), py::arg("x"), lower, upper, seed, stream, draw);

@@ -59,12 +59,18 @@ struct Dropout {
   float operator()(float x, std::uint32_t bits) const { return bits >= threshold ? x * scale : 0.0f; }
 };
 
+// In [0, 1), from the upper 24 bits.
+MINIDNN_INLINE float uniform(std::uint32_t bits) {
+  return static_cast<float>(static_cast<std::int32_t>(bits >> 8)) * 0x1p-24f;
+}
+
+struct Bernoulli {
+  float operator()(float p, std::uint32_t bits) const { return uniform(bits) < p ? 1.0f : 0.0f; }
+};
+
 struct Rrelu {
   float lower, width;
-  float slope(std::uint32_t bits) const {
-    const float uniform = static_cast<float>(static_cast<std::int32_t>(bits >> 8)) * 0x1p-24f;
-    return lower + width * uniform;
-  }
+  float slope(std::uint32_t bits) const { return lower + width * uniform(bits); }
   float operator()(float x, std::uint32_t bits) const { return x > 0 ? x : slope(bits) * x; }
   float backward(float dy, float x, std::uint32_t bits) const { return x > 0 ? dy : slope(bits) * dy; }
 };

@@ -5,6 +5,7 @@
 #include "kernels/activations.hpp"
 #include "kernels/gemm_tile.hpp"
 #include "kernels/map.hpp"
+#include "kernels/normal.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/optim.hpp"
 #include "kernels/philox.hpp"
@@ -140,6 +141,16 @@ const Table table = {
        float scale) {
       const Dropout f{threshold, scale};
       for_random_bits(begin, end, key, [=](size_t i, std::uint32_t b) { y[i] = f(x[i], b); });
+    },
+    /* random_normal */
+    [](float* y, size_t begin, size_t end, const DrawKey& key, double mean, double std) {
+      const Normal f{mean, std};
+      for_random_bits(begin, end, key, [=](size_t i, std::uint32_t b) { y[i] = f(b); });
+    },
+    /* bernoulli */
+    [](const float* p, float* y, size_t begin, size_t end, const DrawKey& key) {
+      const Bernoulli f{};
+      for_random_bits(begin, end, key, [=](size_t i, std::uint32_t b) { y[i] = f(p[i], b); });
     },
     /* rrelu */
     [](const float* x, float* y, size_t begin, size_t end, const DrawKey& key, float lower, float width) {

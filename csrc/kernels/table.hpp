@@ -90,6 +90,9 @@ struct Table {
   void (*random_bits)(std::uint32_t* bits, std::size_t begin, std::size_t end, const DrawKey& key);
   void (*dropout)(const float* x, float* y, std::size_t begin, std::size_t end, const DrawKey& key,
                   std::uint32_t threshold, float scale);
+  void (*random_normal)(float* y, std::size_t begin, std::size_t end, const DrawKey& key, double mean,
+                        double std);
+  void (*bernoulli)(const float* p, float* y, std::size_t begin, std::size_t end, const DrawKey& key);
   void (*rrelu)(const float* x, float* y, std::size_t begin, std::size_t end, const DrawKey& key, float lower,
                 float width);
   void (*rrelu_backward)(const float* dy, const float* x, float* dx, std::size_t begin, std::size_t end,

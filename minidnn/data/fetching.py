@@ -87,7 +87,7 @@ def download(
     path.parent.mkdir(parents=True, exist_ok=True)
     fetcher = _Resuming(path, _parse(known_hash)[1], size, timeout, progress)
     faults = [f"the one at {path} has another checksum"] if path.exists() else []
-    with _locked(path.with_name(f".{path.name}.lock")):
+    with locked(path.with_name(f".{path.name}.lock")):
         for url in urls:
             fault = _from_mirror(pooch, url, known_hash, path, fetcher)
             if fault is None:
@@ -189,14 +189,3 @@ class _Resuming:
                 bar.update(len(chunk))
             if total is not None and file.tell() < total:
                 raise _RefusedError(f"ended after {file.tell()} of {total} bytes")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds the file's lock, which the system gives back whatever becomes of the process; Windows goes without."""
-    with open(path, "ab") as file:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -30,7 +30,7 @@ from minidnn.ops.arithmetic import (
     subtract,
     where,
 )
-from minidnn.ops.linear import dense, matmul
+from minidnn.ops.linear import dense, dense_transposed, matmul
 from minidnn.ops.losses import l1_l2_penalty, softmax_cross_entropy
 from minidnn.ops.normalization import batch_norm, batch_norm_eval, layer_norm
 from minidnn.ops.reductions import max, mean, min, sum, var
@@ -44,6 +44,7 @@ __all__ = [
     "clip",
     "concatenate",
     "dense",
+    "dense_transposed",
     "divide",
     "dropout",
     "elu",

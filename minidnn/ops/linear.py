@@ -78,3 +78,34 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
         return kernels.dense_backward(whole(dy), x_data, w_data, y, activation, alpha, *needs)
 
     return record(y, (x, w, b), backward, reads=(x, w))
+
+
+def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: float = 0.0) -> Tensor:
+    """y = activation(x @ w.T + b), fused: back through a dense layer whose weights are w.
+
+    Args:
+        x: (batch, n_out).
+        w: (n_in, n_out).
+        b: (n_in,).
+        activation, alpha: as for `dense`.
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown activation.
+    """
+    x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
+    x_data, w_data = x.data, w.data
+    y = kernels.dense(x_data, w_data.T, b.data, activation, alpha)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        dz = _activation_gradient(whole(dy), y, activation, alpha)
+        dx = kernels.matmul(dz, w_data) if x.requires_grad else None
+        return dx, kernels.matmul(dz.T, x_data), kernels.column_sum(dz)
+
+    return record(y, (x, w, b), backward, reads=(x, w))
+
+
+def _activation_gradient(dy: Array, y: Array, activation: str, alpha: float) -> Array:
+    if activation == "identity":
+        return dy
+    gradient: Any = getattr(kernels, f"{activation}_backward")
+    return np.asarray(gradient(dy, y, alpha) if activation in ("leaky_relu", "elu") else gradient(dy, y))

@@ -33,6 +33,7 @@ from minidnn.reference.arithmetic import (
 )
 from minidnn.reference.fingerprint import fingerprint
 from minidnn.reference.matmul import dense, dense_backward, matmul
+from minidnn.reference.normal import random_normal
 from minidnn.reference.normalization import (
     batch_norm,
     batch_norm_backward,
@@ -58,7 +59,7 @@ from minidnn.reference.optim import (
     rmsprop_step,
     sgd_step,
 )
-from minidnn.reference.random import dropout, philox, random_bits, rrelu, rrelu_backward
+from minidnn.reference.random import bernoulli, dropout, philox, random_bits, rrelu, rrelu_backward
 from minidnn.reference.rows import (
     column_sum,
     log_softmax,
@@ -82,6 +83,7 @@ __all__ = [
     "batch_norm_backward",
     "batch_norm_eval",
     "batch_norm_eval_backward",
+    "bernoulli",
     "check_finite",
     "clip",
     "column_sum",
@@ -116,6 +118,7 @@ __all__ = [
     "prelu",
     "prelu_backward",
     "random_bits",
+    "random_normal",
     "relu",
     "relu_backward",
     "rmsprop_centered_step",

@@ -61,6 +61,15 @@ def dropout(x: Floats, rate: float, seed: int, stream: int, draw: int) -> Floats
     return np.where(kept.reshape(x.shape), x * scale, x.dtype.type(0))
 
 
+def bernoulli(p: Floats, seed: int, stream: int, draw: int) -> Floats:
+    """``y = 1`` with probability p, else 0: it is 1 where ``u < p``, with u in [0, 1) from 24 random bits.
+
+    0 and 1 are certain, a p between them holds to 2**-24; a NaN gives 0.
+    """
+    uniform = (random_bits(p.size, seed, stream, draw) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    return (uniform.reshape(p.shape) < p).astype(p.dtype)
+
+
 def rrelu_slopes(
     shape: tuple[int, ...], dtype: np.dtype, lower: float, upper: float, seed: int, stream: int, draw: int
 ) -> Floats:

@@ -8,10 +8,15 @@ from typing import Any
 
 from minidnn import nn
 from minidnn.nn import initializers
+from minidnn.reuse.pretraining.autoencoder import Autoencoder
+from minidnn.reuse.pretraining.corruption import gaussian_noise, kl_sparsity, masking
+from minidnn.reuse.pretraining.rbm import RBM
 
 LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
     for layer in (
+        Autoencoder,
+        RBM,
         nn.AlphaDropout,
         nn.BatchNorm,
         nn.Dense,
@@ -41,6 +46,9 @@ LAYERS: dict[str, type[nn.Module]] = {
 VALUES: dict[str, type] = {
     value.__name__: value
     for value in (
+        gaussian_noise,
+        kl_sparsity,
+        masking,
         initializers.constant,
         initializers.orthogonal,
         initializers.variance_scaling,

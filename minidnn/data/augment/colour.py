@@ -10,7 +10,7 @@ import numpy.typing as npt
 from minidnn.checks import number
 from minidnn.data.pipeline import example_bits
 from minidnn.data.types import Floats32, Indices
-from minidnn.random import normal_quantile
+from minidnn.reference.normal import normal_quantile
 
 Floats = npt.NDArray[np.float64]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)

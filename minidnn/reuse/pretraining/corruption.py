@@ -1,0 +1,82 @@
+"""Noise that a denoising autoencoder undoes, and the penalty that keeps hidden units quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minidnn import kernels, ops
+from minidnn.checks import number
+from minidnn.random import Generator
+from minidnn.recording import replayable
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor
+
+Corruption = Callable[[Array, Generator], Array]
+
+
+@dataclass(frozen=True)
+class masking:
+    """Each element is 0 with probability ``rate``, else as it is (Vincent et al. 2008).
+
+    Raises:
+        ValueError: rate is not in [0, 1).
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        number("masking", "rate", self.rate, below=1.0)
+
+    def __call__(self, x: Array, rng: Generator) -> Array:
+        rate = self.rate
+        keep = replayable(lambda x: np.full_like(x, 1.0 - rate), x)
+        return kernels.multiply(x, kernels.bernoulli(keep, *rng.next_key()))
+
+
+@dataclass(frozen=True)
+class gaussian_noise:
+    """``x + N(0, std**2)`` (Vincent et al. 2010).
+
+    Raises:
+        ValueError: std is negative or not finite.
+    """
+
+    std: float
+
+    def __post_init__(self) -> None:
+        number("gaussian_noise", "std", self.std)
+
+    def __call__(self, x: Array, rng: Generator) -> Array:
+        noise = kernels.random_normal(x.size, 0.0, self.std, *rng.next_key()).reshape(x.shape)
+        return kernels.add(x, noise if x.dtype == np.float32 else noise.astype(x.dtype))
+
+
+@dataclass(frozen=True)
+class kl_sparsity:
+    """``scale * sum over units of KL(target || mean)``, mean being a unit's over the batch (Lee et al. 2008; Ng 2011).
+
+    ``KL = target * log(target / mean) + (1 - target) * log((1 - target) / (1 - mean))``, so each unit shall be on in a
+    share ``target`` of the examples. For units in [0, 1]; a penalty for ``activity_regularizer=``. For units without
+    bounds take ``nn.l1``.
+
+    Raises:
+        ValueError: target is not in (0, 1), or scale negative or not finite.
+    """
+
+    target: float = 0.05
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < number("kl_sparsity", "target", self.target) < 1:
+            raise ValueError(f"kl_sparsity: target must be in (0, 1), got {self.target}")
+        number("kl_sparsity", "scale", self.scale)
+
+    def __call__(self, h: Tensor) -> Tensor:
+        t = self.target
+        mean = ops.clip(ops.mean(h, axis=0), 1e-6, 1 - 1e-6)  # where a unit is always or never on, there is no log
+        entropy = t * np.log(t) + (1 - t) * np.log(1 - t)
+        cross = t * ops.log(mean) + (1 - t) * ops.log(1.0 - mean)
+        return self.scale * (float(entropy) * h.shape[1] - ops.sum(cross))
