@@ -4,11 +4,13 @@
 
 #include "kernels/activations.hpp"
 #include "kernels/gemm_tile.hpp"
+#include "kernels/integers.hpp"
 #include "kernels/map.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/optim.hpp"
 #include "kernels/philox.hpp"
 #include "kernels/rows.hpp"
+#include "kernels/sparse.hpp"
 #include "kernels/transpose.hpp"
 #include "kernels/weights.hpp"
 
@@ -217,6 +219,16 @@ const Table table = {
     kMaskedLoads,
     [](int rows, const TileArgs& args) { choose_rows<kTileRows>(rows, args); },
     transpose_block,
+
+    kLookup,
+    {sparse_kernels<Float32>(), sparse_kernels<Bfloat16>(), sparse_kernels<Int8>()},
+    {vector_panels_of<Float32>, vector_panels_of<Bfloat16>},
+    nonzeros,
+    expand_bfloat16,
+    byte_panels<Pairwise>,
+    byte_panels<Vnni>,
+    quantize,
+    rescale,
 };
 
 }  // namespace minidnn::MINIDNN_ISA

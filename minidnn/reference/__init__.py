@@ -32,6 +32,7 @@ from minidnn.reference.arithmetic import (
     subtract,
 )
 from minidnn.reference.fingerprint import fingerprint
+from minidnn.reference.inference import byte_matmul, packed_matmul, sparse_byte_matmul, sparse_matmul
 from minidnn.reference.matmul import dense, dense_backward, matmul
 from minidnn.reference.normalization import (
     batch_norm,
@@ -91,6 +92,7 @@ __all__ = [
     "batch_norm_backward",
     "batch_norm_eval",
     "batch_norm_eval_backward",
+    "byte_matmul",
     "check_finite",
     "clip",
     "column_sum",
@@ -122,6 +124,7 @@ __all__ = [
     "multiply",
     "nadam_step",
     "nesterov_step",
+    "packed_matmul",
     "philox",
     "prelu",
     "prelu_backward",
@@ -144,6 +147,8 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "softplus_backward",
+    "sparse_byte_matmul",
+    "sparse_matmul",
     "squared_norm",
     "subtract",
     "tanh",
