@@ -61,6 +61,15 @@ std::vector<std::string> usable_isas() {
   return names;
 }
 
+bool has_vnni() {
+#if defined(__x86_64__)
+  static const bool vnni = runs_x86_v4() && __builtin_cpu_supports("avx512vnni");
+  return vnni;
+#else
+  return false;
+#endif
+}
+
 void use_isa(const std::string& name) {
   std::string choices;
   for (const auto& candidate : kImplementations) {

@@ -16,6 +16,7 @@ __all__ = [
     "Generator",
     "Tensor",
     "data",
+    "deploy",
     "get_num_threads",
     "get_rng_state",
     "gradcheck",
@@ -43,6 +44,7 @@ config.apply_environment()
 
 # Imported when first used, so that `import minidnn` stays quick: name -> (module, attribute or "" for the module).
 _LAZY = {
+    "deploy": ("minidnn.deploy", ""),
     "gradcheck": ("minidnn.gradients", "gradcheck"),
     "load": ("minidnn.reuse.checkpoints", "load"),
     "plot": ("minidnn.plot", ""),

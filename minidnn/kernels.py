@@ -132,6 +132,11 @@ matmul = _kernel(reference.matmul)
 dense = _kernel(reference.dense)
 dense_backward = _kernel(reference.dense_backward)
 
+packed_matmul = _kernel(reference.packed_matmul)
+byte_matmul = _kernel(reference.byte_matmul)
+sparse_matmul = _kernel(reference.sparse_matmul)
+sparse_byte_matmul = _kernel(reference.sparse_byte_matmul)
+
 softmax = _kernel(reference.softmax)
 softmax_backward = _kernel(reference.softmax_backward)
 log_softmax = _kernel(reference.log_softmax)
@@ -178,6 +183,7 @@ l1_l2_penalty = _kernel(reference.l1_l2_penalty)
 l1_l2_gradient = _kernel(reference.l1_l2_gradient)
 scale = _kernel(reference.scale)
 clip = _kernel(reference.clip)
+mask_weights = _kernel(reference.mask_weights)
 max_norm = _kernel(reference.max_norm)
 unit_norm = _kernel(reference.unit_norm)
 
@@ -196,6 +202,11 @@ def aligned_copy(x: Any, place: int) -> Any:
 def new_plan(inputs: tuple[Any, ...]) -> Any:
     """A list of kernel calls to record and replay; see `minidnn.training.capture`."""
     return _core.Plan(inputs)
+
+
+def new_engine(widths: list[int]) -> Any:
+    """What runs a model that no longer learns, step by step; see `minidnn.deploy`."""
+    return _core.Engine(widths) if _state.compiled else reference.inference.Engine(widths)
 
 
 def isa() -> str:

@@ -29,6 +29,7 @@ class Study:
         runs: method -> for each seed the test accuracies over x. The first method is the baseline.
         measured: other figures by name, such as "frozen, ms per step"; printed below the table.
         notes: lines of text printed last.
+        bottom: where the picture's axis of accuracies begins; None shows them all.
 
     Raises:
         ValueError: no methods, seeds or range, or runs of another length.
@@ -41,6 +42,7 @@ class Study:
     runs: Mapping[str, Runs]
     measured: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    bottom: float | None = None
 
     def __post_init__(self) -> None:
         if not self.runs or not self.x:

@@ -182,6 +182,21 @@ def test_ftrl_makes_exact_zeros():
     assert np.count_nonzero(run(lambda p: optim.FTRL(p, 0.1, l1=1e6))) == 0
 
 
+def test_ftrl_can_begin_from_weights():
+    """With a gradient of 0 it gives them back, soft-thresholded by l1 over the quadratic term."""
+    weights = np.array([0.5, -0.3, 0.01, -0.04, 0.0])
+    for l1 in (0.0, 0.2):
+        param = minidnn.Tensor(weights.copy(), requires_grad=True)
+        optimizer = optim.FTRL([param], 0.1, l1=l1, l2=0.05, beta=0.3, initial_accumulator=0.25)
+        optimizer.warm_start()
+        param.grad = np.zeros(5)
+        optimizer.step()
+        quadratic = (math.sqrt(0.25) + 0.3) / 0.1 + 2 * 0.05
+        expected = np.sign(weights) * np.maximum(np.abs(weights) - l1 / quadratic, 0)
+        assert np.allclose(param.data, expected, rtol=1e-12, atol=0)
+        assert np.count_nonzero(param.data) == (3 if l1 else 4)
+
+
 def test_the_first_step_of_adam_is_lr_wide_whatever_the_gradient():
     for size in (1e-3, 1.0, 1e3):
         assert np.allclose(run(lambda p: optim.Adam(p, 0.01), [np.full((4, 5), size, np.float32)]), 0.99, atol=1e-5)

@@ -11,6 +11,7 @@ void bind_activations(pybind11::module_& m);
 void bind_arithmetic(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
 void bind_fingerprint(pybind11::module_& m);
+void bind_inference(pybind11::module_& m);
 void bind_matmul(pybind11::module_& m);
 void bind_memory(pybind11::module_& m);
 void bind_normalization(pybind11::module_& m);

@@ -15,5 +15,6 @@ PYBIND11_MODULE(_core, m) {
   minidnn::bind_weights(m);
   minidnn::bind_memory(m);
   minidnn::bind_normalization(m);
+  minidnn::bind_inference(m);
   minidnn::bind_plan(m);
 }

@@ -39,6 +39,15 @@ MINIDNN_INLINE Vector fused_multiply_add(Vector a, Vector b, Vector c) {
 #endif
 }
 
+// The same for one number: what one lane does.
+MINIDNN_INLINE float fused_multiply_add(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
 // The first `count` lanes for a partly filled vector. With AVX-512 the memory behind them is not touched and
 // reads as 0; elsewhere the whole vector is read, so the caller sees to it that it may be.
 #if defined(__AVX512F__)

@@ -4,12 +4,14 @@
 
 #include "kernels/activations.hpp"
 #include "kernels/gemm_tile.hpp"
+#include "kernels/integers.hpp"
 #include "kernels/map.hpp"
 #include "kernels/normal.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/optim.hpp"
 #include "kernels/philox.hpp"
 #include "kernels/rows.hpp"
+#include "kernels/sparse.hpp"
 #include "kernels/transpose.hpp"
 #include "kernels/weights.hpp"
 
@@ -185,6 +187,10 @@ const Table table = {
     [](float* x, size_t n, float low, float high) {
       map(n, [=](float v) { return v < low ? low : (v > high ? high : v); }, x, x);
     },
+    /* mask_weights: no product, in which a NaN would stay and -1 become -0 */
+    [](float* w, const float* mask, size_t n) {
+      map(n, [](float v, float m) { return m != 0 ? v : 0.0f; }, w, mask, w);
+    },
     /* max_norm_rows */
     [](float* w, size_t rows, size_t columns, float limit) {
       rescale_rows(w, rows, columns, MaxNorm{limit});
@@ -224,6 +230,16 @@ const Table table = {
     kMaskedLoads,
     [](int rows, const TileArgs& args) { choose_rows<kTileRows>(rows, args); },
     transpose_block,
+
+    kLookup,
+    {sparse_kernels<Float32>(), sparse_kernels<Bfloat16>(), sparse_kernels<Int8>()},
+    {vector_panels_of<Float32>, vector_panels_of<Bfloat16>},
+    nonzeros,
+    expand_bfloat16,
+    byte_panels<Pairwise>,
+    byte_panels<Vnni>,
+    quantize,
+    rescale,
 };
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -57,6 +57,49 @@ struct DrawKey {
   std::uint32_t stream;
 };
 
+// How weights are stored in a model that only runs; see storage.hpp.
+enum class Storage { float32, bfloat16, int8, count };
+
+// The nonzero weights, column after column: those of column j are [starts[j], starts[j + 1]), their rows
+// ascend.
+struct Columns {
+  const std::uint32_t* starts;
+  const std::uint16_t* rows;
+  const void* values;
+};
+
+// The same in panels of tile_columns columns that go forward in step; see sparse_windows.
+struct Windows {
+  const std::uint32_t* starts;  // the first step of each panel
+  const std::uint16_t* bases;   // of each step
+  const std::uint8_t* places;   // of each step and column: the row, from the base
+  const void* values;
+};
+
+// x and y are floats, or where weights are int8 std::int32_t. [begin, end) are columns, for windows panels.
+struct Sparse {
+  void (*tile)(const Columns& w, std::size_t begin, std::size_t end, const void* x, void* y, int vectors);
+  void (*vector)(const Columns& w, std::size_t begin, std::size_t end, const void* x, void* y);
+  void (*windows)(const Windows& w, std::size_t begin, std::size_t end, const void* x, void* y);
+};
+
+// A list of places is readable so many behind its end.
+constexpr std::size_t kPlacesAhead = 8;
+
+// y[r][j] = sum over i < count of the products of the four bytes of x[r] and of w's column j at group
+// places[i].
+constexpr int kByteRows = 8;
+struct ByteArgs {
+  const std::uint8_t* x;
+  std::ptrdiff_t x_row;
+  const std::uint32_t* places;
+  std::size_t count;
+  const std::int8_t* w;
+  std::size_t panel, panels;  // bytes from one panel to the next; how many
+  std::int32_t* y;
+  std::ptrdiff_t y_row;
+};
+
 struct Table {
   const char* isa;
   Activation activation[static_cast<int>(Act::count)];
@@ -108,6 +151,7 @@ struct Table {
   void (*l1_l2_gradient)(const float* w, float* dw, std::size_t n, float l1, float twice_l2);
   void (*scale)(float* x, std::size_t n, float factor);
   void (*clip)(float* x, std::size_t n, float low, float high);
+  void (*mask_weights)(float* w, const float* mask, std::size_t n);
   void (*max_norm_rows)(float* w, std::size_t rows, std::size_t columns, float limit);
   void (*unit_norm_rows)(float* w, std::size_t rows, std::size_t columns);
   // factors has room for one a column.
@@ -141,6 +185,21 @@ struct Table {
   void (*gemm_tile)(int rows, const TileArgs& args);
   // vector_lanes rows of as many columns; rows are from_row and to_row floats apart.
   void (*transpose_block)(const float* from, std::ptrdiff_t from_row, float* to, std::ptrdiff_t to_row);
+
+  // What runs models that no longer learn, by Storage.
+  std::size_t lookup;  // rows that a step of windows sees; 0 where there is no such kernel
+  Sparse sparse[static_cast<int>(Storage::count)];
+  // y = x times packed panels of float32 or bfloat16; panel: values from one to the next.
+  void (*vector_panels[static_cast<int>(Storage::int8)])(const float* x, const std::uint32_t* places,
+                                                         std::size_t count, const void* w, std::size_t panel,
+                                                         std::size_t panels, float* y);
+  std::size_t (*nonzeros)(const float* x, std::size_t n, std::uint32_t* places);
+  void (*expand_bfloat16)(const std::uint16_t* from, float* to, std::size_t n);
+  void (*byte_panels)(int rows, const ByteArgs& args);       // rows <= kByteRows
+  void (*byte_panels_vnni)(int rows, const ByteArgs& args);  // the same sums, where the CPU has VNNI
+  void (*quantize)(const float* x, std::uint8_t* q, std::size_t n, float inverse_scale, std::int32_t zero);
+  void (*rescale)(const std::int32_t* sums, const std::int32_t* corrections, const float* scales, float* y,
+                  std::size_t n);
 };
 
 }  // namespace minidnn

@@ -1,4 +1,4 @@
-"""``minidnn reproduce``: the notebook's five experiments and the lessons on reuse, over several seeds."""
+"""``minidnn reproduce``: the notebook's five experiments and the lessons, over several seeds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from minidnn.cli.published import Outcome
 from minidnn.files import atomic_write
 from minidnn.study import Study
 
-LESSONS = ("transfer", "pretraining", "auxiliary")
-"""Each a module of `minidnn.lessons.reuse`."""
+LESSONS = {"transfer": "reuse", "pretraining": "reuse", "auxiliary": "reuse", "sparse": "deploy"}
+"""Each a module of this folder of `minidnn.lessons`."""
 
 NAMES = (*published.NAMES, *LESSONS)
 
@@ -28,8 +28,8 @@ def add(subparsers: Any) -> None:
         "reproduce",
         help="run the notebook's experiments and the lessons on MNIST",
         description="Trains the notebook's networks on MNIST over several seeds, and prints the published test "
-        f"accuracies beside ours ({', '.join(published.NAMES)}; all of them: all); or runs a lesson on reusing "
-        f"networks, and prints what it gains ({', '.join(LESSONS)}). Leaves results.json and a picture for each.",
+        f"accuracies beside ours ({', '.join(published.NAMES)}; all of them: all); or runs a lesson, which compares "
+        f"methods ({', '.join(LESSONS)}). Leaves results.json and a picture for each.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", default=["all"], help="experiments or lessons")
@@ -78,7 +78,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
 
 
 def _lesson(name: str, seeds: int, quick: bool) -> Study:
-    lesson = importlib.import_module(f"minidnn.lessons.reuse.{name}")
+    lesson = importlib.import_module(f"minidnn.lessons.{LESSONS[name]}.{name}")
     study: Study = lesson.run(range(seeds), quick=quick, progress=sys.stderr.isatty())
     return study
 

@@ -1,1 +1,1 @@
-"""The lessons of ``minidnn reproduce``; the folder ``examples/reuse`` is installed as ``minidnn.lessons.reuse``."""
+"""The lessons of ``minidnn reproduce``: here the folders ``examples/reuse`` and ``examples/deploy`` are installed."""

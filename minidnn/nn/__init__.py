@@ -3,7 +3,7 @@
 from minidnn.nn import functions, initializers
 from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, LogSoftmax, ReLU, RReLU, Softmax, Softplus, Tanh
 from minidnn.nn.blocks import blocks
-from minidnn.nn.constraints import max_norm, non_neg, unit_norm
+from minidnn.nn.constraints import masked, max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
 from minidnn.nn.graph import Graph, Node, Weight
 from minidnn.nn.layers import Dense, Flatten, PReLU
@@ -67,6 +67,7 @@ __all__ = [
     "l1_l2",
     "l2",
     "margin_ranking",
+    "masked",
     "max_norm",
     "mean_absolute_error",
     "mean_squared_error",

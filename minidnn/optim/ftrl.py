@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from minidnn import kernels
 from minidnn.checks import number
 from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
@@ -49,6 +51,21 @@ class FTRL(Optimizer):
         start = number("FTRL", "initial_accumulator", initial_accumulator)
         options = {"lr_power": lr_power, "l1": l1, "l2": l2, "l2_shrinkage": l2_shrinkage, "beta": beta}
         super().__init__(params, lr, {"accumulator": start, "linear": 0.0}, options)
+
+    def warm_start(self) -> None:
+        """Begins from the weights that are there: ``linear = -param * ((p(accumulator) + beta) / lr + 2 * l2)``.
+
+        FTRL keeps no weights, it makes them from ``linear``; as that begins at 0, the first step forgets what they
+        were. After this it gives them back, drawn towards 0 by ``l1 / ((p(accumulator) + beta) / lr + 2 * l2)``: so a
+        trained network becomes sparse, where a deep one that starts sparse hardly learns. Call it before the first
+        step; the larger initial_accumulator, the closer it stays.
+        """
+        for group in self.groups:
+            o, lr = group.options, group.rate(self.steps)
+            for track in group.tracks:
+                if track.slots:
+                    root = np.power(track.slots["accumulator"], -o["lr_power"])
+                    track.slots["linear"][...] = -track.param.data * ((root + o["beta"]) / lr + 2 * o["l2"])
 
     def check(self, **options: Any) -> None:
         number("FTRL", "-lr_power", -options["lr_power"])

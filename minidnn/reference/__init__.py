@@ -32,6 +32,7 @@ from minidnn.reference.arithmetic import (
     subtract,
 )
 from minidnn.reference.fingerprint import fingerprint
+from minidnn.reference.inference import byte_matmul, packed_matmul, sparse_byte_matmul, sparse_matmul
 from minidnn.reference.matmul import dense, dense_backward, matmul
 from minidnn.reference.normal import random_normal
 from minidnn.reference.normalization import (
@@ -69,7 +70,16 @@ from minidnn.reference.rows import (
     softmax_backward,
     softmax_cross_entropy,
 )
-from minidnn.reference.weights import clip, l1_l2_gradient, l1_l2_penalty, max_norm, scale, squared_norm, unit_norm
+from minidnn.reference.weights import (
+    clip,
+    l1_l2_gradient,
+    l1_l2_penalty,
+    mask_weights,
+    max_norm,
+    scale,
+    squared_norm,
+    unit_norm,
+)
 
 __all__ = [
     "adadelta_step",
@@ -84,6 +94,7 @@ __all__ = [
     "batch_norm_eval",
     "batch_norm_eval_backward",
     "bernoulli",
+    "byte_matmul",
     "check_finite",
     "clip",
     "column_sum",
@@ -105,6 +116,7 @@ __all__ = [
     "log_softmax_backward",
     "logistic",
     "logistic_backward",
+    "mask_weights",
     "matmul",
     "max_norm",
     "mean",
@@ -114,6 +126,7 @@ __all__ = [
     "multiply",
     "nadam_step",
     "nesterov_step",
+    "packed_matmul",
     "philox",
     "prelu",
     "prelu_backward",
@@ -137,6 +150,8 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "softplus_backward",
+    "sparse_byte_matmul",
+    "sparse_matmul",
     "squared_norm",
     "subtract",
     "tanh",

@@ -1,0 +1,165 @@
+"""Sparse models: the chapter's three ways to zeros, and pruning little by little, compared on MNIST.
+
+784-300-50-10 ReLU, momentum 0.9, batches of 50, 5 epochs. A network trained as usual, and one trained with a strong l1
+penalty, have their smallest weights set to zero; FTRL with l1 makes zeros itself in 2 more epochs of the usual network;
+and that is pruned step by step, 2 more epochs from each density to the next. Which weights are the smallest is asked of
+all layers together.
+
+    python examples/deploy/sparse.py --seeds 1        # leaves runs/reproduce/sparse.png
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import minidnn
+from minidnn import cli, data, deploy, nn, optim, schedules, training
+from minidnn.data import ArrayDataset
+from minidnn.study import Study, uninterrupted
+
+DENSITIES = (1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
+SHOWN = 0.1
+"""The density whose models are timed."""
+TRAINED, L1, FTRL, PRUNED = "trained, then zeroed", "strong l1, then zeroed", "FTRL with l1", "pruned gradually"
+
+Curves = dict[str, list[float]]
+Models = dict[str, nn.Module]
+
+
+def run(seeds: Sequence[int], quick: bool = False, progress: bool = True) -> Study:
+    mnist = data.load_mnist()
+    train, test = (mnist.train[:5000], mnist.test[:1000]) if quick else (mnist.train, mnist.test)
+    lesson = Lesson(train, test, 5 * len(train) // 50, progress)
+    curves, models, densities = zip(*(lesson.run(seed) for seed in seeds), strict=True)
+    at = DENSITIES.index(SHOWN)
+    losses = [100 * (of[TRAINED][0] - of[PRUNED][at]) for of in curves]
+    accuracies = {"dense": [of[TRAINED][0] for of in curves]}
+    accuracies |= {name: [of[name][at] for of in curves] for name in (TRAINED, L1, FTRL, PRUNED)}
+    return Study(
+        "sparse",
+        "784-300-50-10 with fewer weights",
+        "density",
+        DENSITIES,
+        {name: [of[name] for of in curves] for name in (TRAINED, L1, FTRL, PRUNED)},
+        measured={
+            "FTRL with l1, density without any zeroing": median(densities),
+            f"pruned gradually to {SHOWN:.0%}, points lost to the dense network, median": median(losses),
+            f"pruned gradually to {SHOWN:.0%}, points lost to the dense network, most": max(losses),
+        },
+        notes=_files(models[0], accuracies, mnist.test),
+        bottom=None if quick else 0.9,
+    )
+
+
+class Lesson:
+    """All four ways, from one seed."""
+
+    def __init__(self, train: ArrayDataset, test: ArrayDataset, steps: int, progress: bool) -> None:
+        self.train, self.test, self.steps, self.progress = train, test, steps, progress
+
+    def run(self, seed: int) -> tuple[Curves, Models, float]:
+        """The accuracies over the densities, the models of density SHOWN, and that of FTRL's."""
+        minidnn.manual_seed(seed)
+        dense = self.trained(network())
+        ftrl = self.with_ftrl(copy_of(dense))
+        models = {TRAINED: dense, L1: self.trained(network(nn.l1(5e-5))), FTRL: ftrl}
+        curves = {name: [self.accuracy(zeroed(model, x)) for x in DENSITIES] for name, model in models.items()}
+        models = {"dense": dense} | {name: zeroed(model, SHOWN) for name, model in models.items()}
+        pruned = copy_of(dense)
+        curves[PRUNED] = [self.accuracy(pruned)]
+        for before, density in pairwise(DENSITIES):
+            self.prune(pruned, before, density)
+            curves[PRUNED].append(self.accuracy(pruned))
+            if density == SHOWN:
+                models[PRUNED] = copy_of(pruned)
+        return curves, models, deploy.density(ftrl)
+
+    def trained(self, model: nn.Sequential) -> nn.Sequential:
+        rate = schedules.exponential(0.1, decay_rate=1 / 10, decay_steps=2 * self.steps)
+        return self.fit(model, optim.SGD(model.parameters(), rate, momentum=0.9), epochs=5)
+
+    def with_ftrl(self, model: nn.Sequential) -> nn.Sequential:
+        """The l1 is for the hidden kernels: what they lose is noise, while the outputs have 500 weights in all."""
+        hidden = [layer.kernel for layer in model[:-1]]
+        others = [param for param in model.parameters() if all(param is not kernel for kernel in hidden)]
+        groups = [{"params": hidden}, {"params": others, "l1": 0.0}]
+        optimizer = optim.FTRL(groups, lr=0.1, l1=1.2, initial_accumulator=1.0)
+        optimizer.warm_start()
+        return self.fit(model, optimizer, epochs=2)
+
+    def prune(self, model: nn.Sequential, before: float, density: float) -> None:
+        """The first of two epochs prunes, the second repairs."""
+        epoch = self.steps // 5
+        sparsity = training.cubic_sparsity(1 - density, steps=epoch, initial=1 - before)
+        rate = schedules.exponential(0.03, decay_rate=1 / 10, decay_steps=2 * epoch)
+        optimizer = optim.SGD(model.parameters(), rate, momentum=0.9)
+        self.fit(model, optimizer, 2, training.Prune(sparsity, every=50, scope="global"))
+
+    def fit(
+        self, model: nn.Sequential, optimizer: optim.Optimizer, epochs: int, *callbacks: training.Callback
+    ) -> nn.Sequential:
+        history = training.fit(
+            model,
+            self.train,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=50,
+            callbacks=callbacks,
+            progress=self.progress,
+        )
+        uninterrupted(history)
+        return model
+
+    def accuracy(self, model: nn.Module) -> float:
+        return training.evaluate(model, self.test).accuracy
+
+
+def network(regularizer: nn.l1 | None = None) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dense(784, 300, activation="relu", kernel_regularizer=regularizer, name="hidden1"),
+        nn.Dense(300, 50, activation="relu", kernel_regularizer=regularizer, name="hidden2"),
+        nn.Dense(50, 10, kernel_regularizer=regularizer, name="outputs"),
+    )
+
+
+def copy_of(model: nn.Module) -> nn.Sequential:
+    copy = network()
+    copy.load_state_dict(model.state_dict())
+    return copy
+
+
+def zeroed(model: nn.Module, density: float) -> nn.Sequential:
+    copy = copy_of(model)
+    deploy.prune(copy, fraction=1 - density, scope="global")
+    return copy
+
+
+def _files(models: Models, accuracies: dict[str, list[float]], test: ArrayDataset) -> list[str]:
+    """A table: what each model of the first seed takes on disk, and for one image."""
+    lines = [f"{'model':22}  density  accuracy  bytes on disk  microseconds for one image"]
+    for name, model in models.items():
+        compiled = deploy.compile(model)
+        with tempfile.TemporaryDirectory() as folder:
+            compiled.save(path := Path(folder) / "model.mdnn")
+            size = path.stat().st_size
+        figures = f"{deploy.density(model):7.3f}  {median(accuracies[name]):8.4f}  {size:13,}"
+        lines.append(f"{name:22}  {figures}  {_latency(compiled, test):26.1f}")
+    return lines
+
+
+def _latency(model: deploy.InferenceModel, test: ArrayDataset, calls: int = 2000) -> float:
+    image = test.images[:1].copy()
+    times = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        model.predict(image)
+        times.append(time.perf_counter() - start)
+    return median(times) * 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "sparse", *sys.argv[1:]]))

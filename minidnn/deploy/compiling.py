@@ -1,0 +1,118 @@
+"""From a trained model to one that only runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from minidnn import kernels, nn
+from minidnn.checks import positive_integer
+from minidnn.deploy.folding import program_of, rounded
+from minidnn.deploy.model import InferenceModel, images_of
+from minidnn.deploy.quantization import Loss, loss_of, quantized
+from minidnn.deploy.stages import Product, Program
+from minidnn.deploy.weights import MOST_SPARSE_INPUTS, Dtype, Weights, to_bfloat16
+from minidnn.nn.layers import FUSED
+
+DENSEST = 0.7
+"""Layers with a larger share of nonzeros are not tried sparse."""
+
+
+def compile(
+    model: nn.Module,
+    *,
+    sparse: bool | Literal["auto"] = "auto",
+    dtype: Dtype = "float32",
+    calibration: Any = None,
+    batch_size: int = 1,
+    swap: Mapping[str, str] | None = None,
+) -> InferenceModel:
+    """The model in evaluation mode as an `InferenceModel`: a forward pass is one call into C++.
+
+    Batch normalization and test-time scales are folded into the dense layers, dropout is gone; the weights are copied
+    and packed. In float32 without anything folded the outputs are the model's own, bit for bit (where inputs are
+    finite, and nothing underflows to -0.0).
+
+    Args:
+        model: layers of minidnn; residual and concatenating skips included.
+        sparse: whether layers are stored without their zeros; "auto" takes what is measured to be faster on this
+            machine. The outputs are the same bits either way.
+        dtype: of the weights. bfloat16 halves them and computes in float32 with what they were rounded to; int8 has a
+            scale for each output, and its layers compute with bytes and exact integer sums (Jacob et al. 2018).
+        calibration: examples, (n, n_in), as `InferenceModel.predict` takes them. int8 needs them to find the range of
+            each layer's inputs; given any, `InferenceModel.loss` tells how far the outputs moved.
+        batch_size: what "auto" measures with.
+        swap: activations to replace, such as ``{"elu": "relu"}``: faster, and another function.
+
+    Raises:
+        TypeError: a layer that cannot be compiled, which is named; wrong types of arguments.
+        ValueError: an unknown dtype or activation, int8 without calibration, weights that are not finite,
+            ``sparse=True`` for a layer of more than 65536 inputs.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"compile: model must be a Module, got {type(model).__name__}")
+    if sparse not in (True, False, "auto"):
+        raise ValueError(f"compile: sparse must be True, False or 'auto', got {sparse!r}")
+    if dtype not in get_args(Dtype):
+        raise ValueError(f"compile: dtype must be one of {', '.join(get_args(Dtype))}, got {dtype!r}")
+    if dtype == "int8" and calibration is None:
+        raise ValueError("compile: dtype='int8' needs calibration examples to find the range of each layer's inputs")
+    batch_size = positive_integer("compile", "batch_size", batch_size)
+    exact = rounded(program_of(model, _swaps(swap)))
+    for product in exact.products:
+        if not np.isfinite(product.weights.values).all() or not np.isfinite(product.bias).all():
+            raise ValueError(f"compile: layer {product.name!r} does not fit float32 once it is folded")
+    examples = None if calibration is None else images_of("compile", "calibration", calibration, exact.n_in)
+    program = exact
+    if dtype == "bfloat16":
+        program = _with_weights(exact, lambda p: replace(p.weights, values=to_bfloat16(p.weights.values)))
+    elif dtype == "int8":
+        program = quantized(exact, examples)
+    program = _with_weights(program, lambda p: _chosen(p, sparse, batch_size))
+    loss: Loss | None = None if examples is None else loss_of(exact, program, examples)
+    return InferenceModel(program, loss)
+
+
+def _swaps(swap: Mapping[str, str] | None) -> Mapping[str, str]:
+    for name in (name for pair in (swap or {}).items() for name in pair):
+        if name not in FUSED:
+            raise ValueError(f"compile: swap must name activations among {', '.join(FUSED)}, got {name!r}")
+    return swap or {}
+
+
+def _with_weights(program: Program, change: Any) -> Program:
+    stages = (replace(s, weights=change(s)) if isinstance(s, Product) else s for s in program.stages)
+    return Program(program.n_in, tuple(stages))
+
+
+def _chosen(product: Product, sparse: bool | Literal["auto"], batch_size: int) -> Weights:
+    weights = product.weights
+    if weights.n_in > MOST_SPARSE_INPUTS:
+        if sparse is True:
+            raise ValueError(f"compile: layer {product.name!r} has {weights.n_in} inputs, sparse weights at most 65536")
+        return weights
+    if sparse is False or (sparse == "auto" and weights.density > DENSEST):
+        return weights
+    if sparse is True:
+        return weights.sparse()
+    if kernels.backend() == "reference":
+        return weights.sparse() if weights.density < DENSEST / 2 else weights  # nothing to measure
+    candidates = (weights, weights.sparse())
+    engines = [Program(w.n_in, (replace(product, source=0, target=1, weights=w),)).engine() for w in candidates]
+    return candidates[_fastest(engines, batch_size, weights.n_in)]
+
+
+def _fastest(engines: list[Any], batch_size: int, n_in: int) -> int:
+    """The place of the engine whose best of several runs is the shortest, on inputs without zeros."""
+    x = np.full((batch_size, n_in), 0.5, np.float32)
+    best = [float("inf")] * len(engines)
+    for _ in range(15):
+        for i, engine in enumerate(engines):
+            start = time.perf_counter()
+            engine.run(x, None)
+            best[i] = min(best[i], time.perf_counter() - start)
+    return best.index(min(best))

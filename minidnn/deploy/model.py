@@ -1,0 +1,125 @@
+"""A model that only runs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from minidnn.deploy import storage
+from minidnn.deploy.quantization import Loss
+from minidnn.deploy.stages import Program
+from minidnn.tensor import Tensor
+
+Floats = npt.NDArray[np.float32]
+
+
+class InferenceModel:
+    """What `compile` makes and `load` reads: a forward pass in one call, from any number of threads at once.
+
+    Attributes:
+        n_in, n_out: `predict` takes (batch, n_in) and gives (batch, n_out).
+        loss: how far the outputs moved from those in float32, where calibration examples were given.
+    """
+
+    def __init__(self, program: Program, loss: Loss | None = None) -> None:
+        self._program, self.loss = program, loss
+        self._engine = program.engine()
+        self.n_in, self.n_out = program.n_in, program.widths[-1]
+
+    def predict(self, x: Any, out: Floats | None = None) -> Floats:
+        """The model's outputs: logits, unless the model itself ends in a softmax.
+
+        The interpreter's lock is released; with ``out`` nothing is allocated once a batch of this size has been seen.
+        Batches of any size are welcome: they are worked through in pieces.
+
+        Args:
+            x: (batch, n_in), float32, or what can be made so; uint8 stands for 0.0 to 1.0, as in `minidnn.data`.
+            out: (batch, n_out) float32, to be filled and returned.
+
+        Raises:
+            TypeError: x does not hold numbers; out is not a float32 array.
+            ValueError: a wrong shape; out is not contiguous, read-only, or overlaps x.
+        """
+        if not (type(x) is np.ndarray and x.dtype is _FLOAT32 and x.flags.c_contiguous):
+            x = images_of("predict", "x", x, self.n_in)
+        result: Floats = self._engine.run(x, out)
+        return result
+
+    __call__ = predict
+
+    @property
+    def density(self) -> float:
+        """The share of the weights that are not 0."""
+        products = self._program.products
+        everything = sum(p.weights.n_in * p.weights.n_out for p in products)
+        return sum(p.weights.nonzeros for p in products) / everything if everything else 1.0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers that `save` writes."""
+        return sum(array.nbytes for array in storage.arrays_of(self._program).values())
+
+    def describe(self) -> str:
+        """A table of the layers: how each is stored, and how many bytes it takes."""
+        rows = [("layer", "kind", "shape", "stored", "density", "bytes")]
+        sizes = storage.bytes_by_stage(self._program)
+        widths = self._program.widths
+        for stage, size in zip(self._program.stages, sizes, strict=True):
+            rows.append((stage.name, *storage.summary(stage, widths), f"{size:,}"))
+        columns = list(zip(*rows, strict=True))
+        form = "  ".join(f"{{:{'>' if i > 3 else '<'}{max(map(len, column))}}}" for i, column in enumerate(columns))
+        lines = [form.format(*row).rstrip() for row in rows]
+        lines.append(f"density {self.density:.3f}, {self.nbytes:,} bytes ({self._engine.nbytes:,} in memory, packed)")
+        if self.loss is not None:
+            lines.append(
+                f"outputs moved by {self.loss.mean:.2g} on average and {self.loss.largest:.2g} at most, "
+                f"{self.loss.changed:.2%} of the examples have another class"
+            )
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return (
+            f"InferenceModel({self.n_in} -> {self.n_out}, {len(self._program.products)} layers, {self.nbytes:,} bytes)"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes one file, by convention ``.mdnn``, atomically; the same model gives the same bytes.
+
+        Raises:
+            OSError: the file cannot be written; what was there before is still there.
+        """
+        storage.save(self._program, self.loss, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The model of a file that `save` wrote.
+
+        Raises:
+            CheckpointError: the file is damaged, or holds something else.
+            OSError: it cannot be read.
+        """
+        program, loss = storage.load(path)
+        return cls(program, None if loss is None else Loss(*loss))
+
+
+_FLOAT32 = np.dtype(np.float32)
+
+
+def images_of(owner: str, name: str, x: Any, n_in: int) -> Floats:
+    """The examples as contiguous float32; bytes are divided by 255.
+
+    Raises:
+        TypeError: not numbers.
+        ValueError: another shape.
+    """
+    array = np.asarray(x.data if isinstance(x, Tensor) else x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{owner}: {name} must be numbers, got an array of {array.dtype}")
+    if array.ndim != 2 or array.shape[1] != n_in:
+        raise ValueError(f"{owner}: {name} has shape {array.shape}, must be (batch, {n_in})")
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(array, np.float32)

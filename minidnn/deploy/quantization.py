@@ -1,0 +1,64 @@
+"""Weights and inputs of one byte, and what they cost in accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minidnn.deploy.stages import Product, Program
+from minidnn.deploy.weights import Quantization, to_int8
+from minidnn.reference.types import Array
+
+
+class Loss(NamedTuple):
+    """How far the outputs moved from those in float32, on the calibration examples.
+
+    Attributes:
+        largest, mean: of the absolute differences.
+        changed: the share of examples whose largest output is another one.
+    """
+
+    largest: float
+    mean: float
+    changed: float
+
+
+def loss_of(exact: Program, program: Program, examples: Any) -> Loss:
+    """What the second program's outputs lose against the first's."""
+    wanted, got = exact.engine().run(examples, None), program.engine().run(examples, None)
+    apart = np.abs(wanted.astype(np.float64) - got)
+    changed = wanted.argmax(axis=1) != got.argmax(axis=1)
+    return Loss(float(apart.max()), float(apart.mean()), float(changed.mean()))
+
+
+def quantized(program: Program, examples: Any) -> Program:
+    """Every product with int8 weights; its inputs' range is what the examples give it.
+
+    Raises:
+        ValueError: an input's range is not finite.
+    """
+    stages = []
+    for stage in program.stages:
+        if isinstance(stage, Product):
+            inputs = Program(program.n_in, program.stages[: stage.source]).engine().run(examples, None)
+            scale, zero = input_range(stage.name, inputs)
+            q, scales = to_int8(stage.weights.values)
+            weights = replace(stage.weights, values=q, quantization=Quantization(scale, zero, scales))
+            stage = replace(stage, weights=weights)
+        stages.append(stage)
+    return Program(program.n_in, tuple(stages))
+
+
+def input_range(name: str, x: Array) -> tuple[float, int]:
+    """scale and zero such that [min(x, 0), max(x, 0)] becomes 0 to 255, and 0.0 a whole number.
+
+    Raises:
+        ValueError: x is not finite.
+    """
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"compile: the calibration examples give layer {name!r} inputs that are not finite")
+    scale = max((high - low) / 255, float(np.finfo(np.float32).tiny) * 256)
+    return float(np.float32(scale)), round(-low / scale)

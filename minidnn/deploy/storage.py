@@ -1,0 +1,255 @@
+"""Compiled models in files: a ``.safetensors`` container whose header tells the stages and holds a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidnn.deploy.stages import KINDS, Product, Program, Stage
+from minidnn.deploy.weights import MOST_SPARSE_INPUTS, STORED, Quantization, Weights
+from minidnn.files import atomic_write
+from minidnn.nn.layers import FUSED
+from minidnn.reference.types import Array
+from minidnn.reuse import CheckpointError
+
+VERSION = 1
+WIDEST, LONGEST = 1 << 24, 100_000
+"""More values, or more stages, are no network but an attack on the memory."""
+
+
+def save(program: Program, loss: Sequence[float] | None, path: str | os.PathLike[str]) -> None:
+    """Writes the program and the loss of its quantization."""
+    from safetensors.numpy import save as to_bytes
+
+    arrays = arrays_of(program)
+    header = {
+        "version": VERSION,
+        "n_in": program.n_in,
+        "stages": [_described(stage) for stage in program.stages],
+        "loss": None if loss is None else list(loss),
+    }
+    header["sha256"] = _checksum(header, arrays)
+    atomic_write(path, to_bytes(arrays, {"minidnn-inference": json.dumps(header, sort_keys=True)}))
+
+
+def arrays_of(program: Program) -> dict[str, Array]:
+    """Every array that `save` writes, by name: ``0.values``, ``0.bias``, ..."""
+    return {f"{i}.{name}": array for i, s in enumerate(program.stages) for name, array in _arrays(s).items()}
+
+
+def bytes_by_stage(program: Program) -> list[int]:
+    """How many bytes each stage's arrays take."""
+    return [sum(array.nbytes for array in _arrays(stage).values()) for stage in program.stages]
+
+
+def summary(stage: Stage, widths: Sequence[int]) -> tuple[str, str, str, str]:
+    """Kind, shape, how it is stored, density."""
+    if not isinstance(stage, Product):
+        what = getattr(stage, "activation", stage.kind)
+        return what, f"{widths[stage.source]} -> {widths[stage.target]}", "", ""
+    w = stage.weights
+    kind = "dense" if stage.activation == "identity" else f"dense, {stage.activation}"
+    stored = f"{'sparse' if w.is_sparse else 'dense'} {w.dtype}"
+    return kind, f"{w.n_in} -> {w.n_out}", stored, f"{w.density:.3f}"
+
+
+def _arrays(stage: Stage) -> dict[str, Array]:
+    own = {f.name: getattr(stage, f.name) for f in fields(stage)}
+    arrays = {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
+    if isinstance(stage, Product):
+        w = stage.weights
+        arrays["values"] = w.values
+        if w.starts is not None and w.rows is not None:
+            arrays["counts"] = _small(np.diff(w.starts.astype(np.int64)))
+            arrays["gaps"] = _small(_gaps(w.starts, w.rows))
+        if w.quantization is not None:
+            arrays["scales"] = w.quantization.scales
+    return arrays
+
+
+def _small(numbers: Array) -> Array:
+    """In as few bytes each as the largest takes."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
+
+
+def _gaps(starts: Array, rows: Array) -> Array:
+    """From each row to the next of its column; the first from 0."""
+    gaps = np.diff(rows.astype(np.int64), prepend=0)
+    first = starts[:-1][np.diff(starts.astype(np.int64)) > 0]
+    gaps[first] = rows[first]
+    return gaps
+
+
+def _described(stage: Stage) -> dict[str, Any]:
+    own = {f.name: getattr(stage, f.name) for f in fields(stage)}
+    plain = {name: value for name, value in own.items() if not isinstance(value, (np.ndarray, Weights))}
+    if isinstance(stage, Product):
+        w = stage.weights
+        plain |= {"n_in": w.n_in, "n_out": w.n_out, "sparse": w.is_sparse, "dtype": w.dtype}
+        if w.quantization is not None:
+            plain |= {"scale": w.quantization.scale, "zero": w.quantization.zero}
+    return {"kind": stage.kind} | plain
+
+
+def _checksum(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
+    """Over everything that is told, and every byte of every array."""
+    told = {name: value for name, value in header.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Program, Sequence[float] | None]:
+    """What `save` wrote: no file can name other code, nor make the program allocate much more than it really holds.
+
+    Raises:
+        CheckpointError: the file is damaged, of another version, or makes no sense.
+        OSError: the file cannot be read.
+    """
+    from minidnn.reuse.checkpoints import _read
+
+    path = Path(path)
+    metadata, arrays = _read(path)
+    try:
+        if "minidnn-inference" not in metadata:
+            raise ValueError("it holds no compiled model; minidnn.load reads models that can be trained")
+        header = json.loads(metadata["minidnn-inference"])
+        _check(isinstance(header, dict), "its header is not a table")
+        _check(header.get("version") == VERSION, f"it is of version {header.get('version')!r}, not {VERSION}")
+        _check(header.get("sha256") == _checksum(header, arrays), "its checksum differs")
+        return _program(header, arrays), _loss(header["loss"])
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+        what = f"{error!r}" if isinstance(error, KeyError) else str(error)
+        raise CheckpointError(f"load: {path} makes no sense as a compiled model: {what}") from error
+
+
+def _check(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+def _loss(loss: Any) -> Sequence[float] | None:
+    if loss is None:
+        return None
+    _check(isinstance(loss, list) and len(loss) == 3, "its loss is not three numbers")
+    return [float(number) for number in loss]
+
+
+def _program(header: Mapping[str, Any], arrays: dict[str, Array]) -> Program:
+    n_in, described = _whole(header["n_in"], 1, WIDEST), header["stages"]
+    _check(isinstance(described, list) and len(described) <= LONGEST, "its stages are not a list")
+    left = dict(arrays)
+    stages: list[Stage] = []
+    widths = [n_in]
+    for i, description in enumerate(described):
+        stage = _stage(i, description, left, widths)
+        stages.append(stage)
+        widths.append(_whole(stage.width(widths), 1, WIDEST))
+    _check(not left, f"it holds more than its stages tell of: {', '.join(left)}")
+    return Program(n_in, tuple(stages))
+
+
+def _stage(i: int, description: Any, left: dict[str, Array], widths: Sequence[int]) -> Stage:
+    told = dict(description)
+    kind = KINDS.get(told.pop("kind", None))
+    _check(kind is not None, f"stage {i} is of no known kind")
+    assert kind is not None
+    values: dict[str, Any] = {
+        "source": _whole(told.pop("source"), 0, i),
+        "target": _whole(told.pop("target"), i + 1, i + 1),
+        "name": str(told.pop("name")),
+    }
+    other = told.pop("other")
+    _check((other is None) == (kind.kind not in ("add", "concat")), f"stage {i} reads too many or too few values")
+    values["other"] = None if other is None else _whole(other, 0, i)
+    n = widths[values["source"]]
+    if kind.kind == "add":
+        _check(widths[values["other"]] == n, f"stage {i} adds {widths[values['other']]} values to {n}")
+    names = {f.name for f in fields(kind)} - set(values)
+    if kind is Product:
+        _check(told["n_in"] == n, f"stage {i} takes {told['n_in']} values and is given {n}")
+        values["weights"] = _weights(i, told, left)
+        n = values["weights"].n_out
+        names.remove("weights")
+    for name in names:
+        values[name] = _field(i, name, told, left, n)
+    _check(not told, f"stage {i} is told too much: {', '.join(told)}")
+    return kind(**values)
+
+
+def _field(i: int, name: str, told: dict[str, Any], left: dict[str, Array], n: int) -> Any:
+    if name == "activation":
+        activation = told.pop("activation")
+        _check(activation == "identity" or activation in FUSED, f"stage {i} has an unknown activation")
+        return activation
+    if name in ("alpha", "eps"):
+        number = told.pop(name)
+        _check(isinstance(number, float) and math.isfinite(number), f"stage {i} has an {name} that is no number")
+        return number
+    return _array(i, name, left, np.float32, (n,))
+
+
+def _array(i: int, name: str, left: dict[str, Array], dtype: Any, shape: tuple[int, ...]) -> Array:
+    array = left.pop(f"{i}.{name}")
+    _check(array.dtype == dtype and array.shape == shape, f"{i}.{name} is {array.dtype} {array.shape}, must be {shape}")
+    if array.dtype.kind == "f":
+        _check(bool(np.isfinite(array).all()), f"{i}.{name} has numbers that are not finite")
+    return array
+
+
+def _weights(i: int, told: dict[str, Any], left: dict[str, Array]) -> Weights:
+    n_in, n_out = (_whole(told.pop(name), 1, WIDEST) for name in ("n_in", "n_out"))
+    dtype, sparse = told.pop("dtype"), told.pop("sparse")
+    _check(dtype in STORED and isinstance(sparse, bool), f"stage {i} is stored in no known way")
+    quantization = None
+    if dtype == "int8":
+        scale, zero = told.pop("scale"), _whole(told.pop("zero"), 0, 255)
+        _check(isinstance(scale, float) and 0 < scale < 3e38, f"stage {i} has a scale that is no scale")
+        quantization = Quantization(scale, zero, _array(i, "scales", left, np.float32, (n_out,)))
+    if not sparse:
+        return _sound(
+            Weights(n_in, n_out, _array(i, "values", left, STORED[dtype], (n_in, n_out)), None, None, quantization), i
+        )
+    _check(n_in <= MOST_SPARSE_INPUTS, f"stage {i} has {n_in} inputs, too many to be sparse")
+    counts, gaps = left.pop(f"{i}.counts"), left.pop(f"{i}.gaps")
+    _check(counts.dtype.kind == gaps.dtype.kind == "u" and counts.shape == (n_out,), f"{i}.counts is not ({n_out},)")
+    starts = np.concatenate([[0], counts.astype(np.int64).cumsum()])
+    _check(
+        gaps.shape == (int(starts[-1]),) and int(starts[-1]) < 1 << 32, f"{i}.gaps has another length than counts say"
+    )
+    values = _array(i, "values", left, STORED[dtype], gaps.shape)
+    return _sound(Weights(n_in, n_out, values, starts.astype(np.uint32), _rows(i, starts, gaps, n_in), quantization), i)
+
+
+def _rows(i: int, starts: Array, gaps: Array, n_in: int) -> Array:
+    """The rows, from the gaps: their running sum, less what it was at the column's start."""
+    sums = np.concatenate([[0], gaps.astype(np.int64).cumsum()])
+    rows = sums[1:] - np.repeat(sums[starts[:-1]], np.diff(starts))
+    _check(not rows.size or int(rows.max()) < n_in, f"{i}.gaps lead beyond the {n_in} rows")
+    return rows.astype(np.uint16)
+
+
+def _sound(weights: Weights, i: int) -> Weights:
+    """Raises a ValueError for a bfloat16 that is not finite, or a byte of -128."""
+    if weights.dtype == "bfloat16":
+        _check(bool(((weights.values & 0x7F80) != 0x7F80).all()), f"{i}.values has numbers that are not finite")
+    if weights.dtype == "int8":
+        _check(not weights.values.size or int(weights.values.min()) >= -127, f"{i}.values has -128")
+    return weights
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    _check(isinstance(value, int) and not isinstance(value, bool), f"{value!r} is not a whole number")
+    _check(low <= value <= high, f"{value} is not in [{low}, {high}]")
+    return int(value)

@@ -1,0 +1,32 @@
+"""The lesson on sparse models, in its quick form."""
+
+import json
+
+import pytest
+
+from minidnn.cli import main
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    pytest.importorskip("matplotlib")
+    folder = tmp_path_factory.mktemp("sparse")
+    assert main(["reproduce", "sparse", "--seeds", "1", "--quick", "--output", str(folder)]) == 0
+    assert (folder / "sparse.png").stat().st_size > 10_000
+    return json.loads((folder / "results.json").read_text())["experiments"]["sparse"]
+
+
+def test_pruning_with_retraining_keeps_what_zeroing_loses(study):
+    medians = {name: method["median"] for name, method in study["methods"].items()}
+    at = study["x"].index(0.1)
+    trained, pruned = medians["trained, then zeroed"], medians["pruned gradually"]
+    assert trained[0] == pruned[0] > 0.85
+    assert pruned[at] > trained[0] - 0.02 and pruned[at] > trained[at] + 0.05
+    assert medians["strong l1, then zeroed"][at] > trained[at]
+
+
+def test_the_models_shown_have_the_density_that_they_are_said_to_have(study):
+    rows = [line.replace(",", "").split()[-4:] for line in study["notes"][1:]]
+    densities, _, sizes, _ = zip(*(map(float, row) for row in rows), strict=True)
+    assert densities == (1, 0.1, 0.1, 0.1, 0.1)
+    assert max(sizes[1:]) < sizes[0] / 4
