@@ -91,7 +91,7 @@ void sparse_windows(const Windows& w, std::size_t begin, std::size_t end, const 
       const Integers low = load_sums<Int8>(window), high = load_sums<Int8>(window + kVectorLanes);
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
-        const Integers found = look_up(low, high, widened<Integers>(places + v * kVectorLanes));
+        const Integers found = look_up(low, high, widened(places + v * kVectorLanes));
         c[v] = S::multiply_add(__builtin_bit_cast(typename S::Sums, found),
                                S::load_weights(values + v * kVectorLanes), c[v]);
       }
