@@ -109,12 +109,14 @@ def normalized(name: str, passes: int, backward: bool, axis: int = 0, given: boo
     return compared(f"{name} {BATCH}x{UNITS}", make, peer, bytes=passes * MATRIX, tolerance=1e-3)
 
 
-def moving(n: int) -> Bench:
+def in_place_by_another(name: str, n: int, **options: float) -> Bench:
+    """A kernel that changes its first argument by a second one, against its reference."""
+
     def setup():
-        mine, value = normal(n), normal(n)
+        mine, other = normal(n), np.maximum(normal(n), 0)
         theirs = mine.copy()
-        ours = lambda: kernels.moving_average(mine, value, momentum=0.99)  # noqa: E731
-        peer = lambda: reference.moving_average(theirs, value, momentum=0.99)  # noqa: E731
+        ours = lambda: getattr(kernels, name)(mine, other, **options)  # noqa: E731
+        peer = lambda: getattr(reference, name)(theirs, other, **options)  # noqa: E731
 
         def check():
             ours(), peer()
@@ -122,7 +124,7 @@ def moving(n: int) -> Bench:
 
         return ours, peer, check
 
-    return Bench(f"moving_average {n}", ("moving_average",), setup, bytes=12 * n)
+    return Bench(f"{name} {n}", (name,), setup, bytes=12 * n)
 
 
 def finite(n: int) -> Bench:
@@ -189,9 +191,10 @@ BENCHES = [
         bytes=8 * 4096 * 1024,
     ),
     finite(UNITS),
-    moving(UNITS),
+    in_place_by_another("moving_average", UNITS, momentum=0.99),
     in_place("scale", (PARAMETERS,), (0.9999,), 2),
     in_place("clip", (PARAMETERS,), (-1.0, 1.0), 2),
+    in_place_by_another("mask_weights", PARAMETERS),
     in_place("max_norm", (784, 300), (1.0, 0), 3),
     in_place("max_norm", (784, 300), (1.0, 1), 3),
     in_place("unit_norm", (784, 300), (0,), 3),

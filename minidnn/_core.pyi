@@ -265,6 +265,9 @@ def scale(x: Floats, factor: float) -> None:
 def clip(x: Floats, low: float, high: float) -> None:
     """``x = min(max(x, low), high)``; a NaN stays."""
 
+def mask_weights(w: Floats, mask: Floats) -> None:
+    """``w = 0`` where mask is 0."""
+
 def max_norm(w: Floats, limit: float, axis: int) -> None:
     """``w *= limit / max(norm, limit)`` with the l2 norm along the axis (Srivastava et al. 2014)."""
 

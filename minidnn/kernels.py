@@ -181,6 +181,7 @@ l1_l2_penalty = _kernel(reference.l1_l2_penalty)
 l1_l2_gradient = _kernel(reference.l1_l2_gradient)
 scale = _kernel(reference.scale)
 clip = _kernel(reference.clip)
+mask_weights = _kernel(reference.mask_weights)
 max_norm = _kernel(reference.max_norm)
 unit_norm = _kernel(reference.unit_norm)
 

@@ -132,6 +132,13 @@ WEIGHTS = [
     ),
     Kernel("scale", lambda rng, n: ((normal(rng, n), 0.3), {}), [Bits()], mutated=(0,), special=True),
     Kernel("clip", lambda rng, n: ((normal(rng, n), -1.5, 2.0), {}), [Bits()], mutated=(0,), special=True),
+    Kernel(
+        "mask_weights",
+        lambda rng, n: ((normal(rng, n), rng.integers(0, 2, n).astype(np.float32)), {}),
+        [Bits()],
+        mutated=(0,),
+        special=True,
+    ),
     *(
         Kernel(
             name,

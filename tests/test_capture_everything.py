@@ -63,6 +63,7 @@ LAYERS = {
     "max-norm of rows": lambda: nn.Dense(8, 4, kernel_constraint=nn.max_norm(0.5, axis=1)),
     "unit norm": lambda: nn.Dense(8, 4, kernel_constraint=nn.unit_norm()),
     "non-negative": lambda: nn.Dense(8, 4, kernel_constraint=nn.non_neg()),
+    "masked": lambda: nn.Dense(8, 4, kernel_constraint=nn.masked(np.arange(32).reshape(8, 4) % 3, nn.unit_norm())),
     "skip": lambda: nn.Sequential(nn.SkipConcat(nn.Dense(8, 3)), nn.Dense(11, 4)),
     "alpha dropout": lambda: nn.Sequential(nn.Dense(8, 8, "selu"), nn.AlphaDropout(0.2), nn.Dense(8, 4)),
     "scaled at test": lambda: nn.Sequential(nn.Dropout(0.2, mode="scale_at_test"), nn.Dense(8, 4)),

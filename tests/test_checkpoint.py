@@ -44,6 +44,11 @@ RUNS = {
         "optimizer": lambda p: optim.SGD(p, schedules.exponential(0.1, 0.5, 7)),
     },
     "average": {"callbacks": lambda: [training.AverageWeights(0.8, every=2)]},
+    "pruned": {
+        "callbacks": lambda: [training.Prune(training.cubic_sparsity(0.9, steps=8, begin=1), every=3)],
+        "optimizer": lambda p: optim.Adam(p),
+    },
+    "zeros kept": {"callbacks": lambda: [training.Prune(0.5, layers=["1"]), training.KeepZeros(layers=["4"])]},
     "augmented": {"augment": augment.Augment([augment.shift(2)], (28, 28))},
     "own generator": {"rng": lambda: minidnn.Generator(9)},
     "eager": {"capture": False},

@@ -55,6 +55,18 @@ void clip(Array x_array, float low, float high) {
   });
 }
 
+void mask_weights(Array w_array, Array mask_array) {
+  const InOut w(w_array, "mask_weights", "w");
+  const In mask(mask_array, "mask_weights", "mask");
+  same_shape("mask_weights", "w", w, "mask", mask);
+  disjoint("mask_weights", {{"w", w.data, w.size}, {"mask", mask.data, mask.size}});
+  run([=] {
+    parallel_for(w.size, kGrain, [&](std::size_t i, std::size_t end) {
+      kernels().mask_weights(w.data + i, mask.data + i, end - i);
+    });
+  });
+}
+
 // rows_of(w, rows, columns) or columns_of(w, factors, rows, columns, stride) for every part of the matrix w.
 template <class R, class C>
 void rescale(const char* op, Array w_array, int axis, const R& rows_of, const C& columns_of) {
@@ -95,6 +107,7 @@ void bind_weights(py::module_& m) {
   m.def("l1_l2_gradient", l1_l2_gradient, py::arg("w"), py::arg("dy"), py::arg("l1"), py::arg("l2"));
   m.def("scale", scale, py::arg("x"), py::arg("factor"));
   m.def("clip", clip, py::arg("x"), py::arg("low"), py::arg("high"));
+  m.def("mask_weights", mask_weights, py::arg("w"), py::arg("mask"));
   m.def("max_norm", max_norm, py::arg("w"), py::arg("limit"), py::arg("axis"));
   m.def("unit_norm", unit_norm, py::arg("w"), py::arg("axis"));
 }

@@ -176,6 +176,10 @@ const Table table = {
     [](float* x, size_t n, float low, float high) {
       map(n, [=](float v) { return v < low ? low : (v > high ? high : v); }, x, x);
     },
+    /* mask_weights: no product, in which a NaN would stay and -1 become -0 */
+    [](float* w, const float* mask, size_t n) {
+      map(n, [](float v, float m) { return m != 0 ? v : 0.0f; }, w, mask, w);
+    },
     /* max_norm_rows */
     [](float* w, size_t rows, size_t columns, float limit) {
       rescale_rows(w, rows, columns, MaxNorm{limit});

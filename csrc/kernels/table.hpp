@@ -148,6 +148,7 @@ struct Table {
   void (*l1_l2_gradient)(const float* w, float* dw, std::size_t n, float l1, float twice_l2);
   void (*scale)(float* x, std::size_t n, float factor);
   void (*clip)(float* x, std::size_t n, float low, float high);
+  void (*mask_weights)(float* w, const float* mask, std::size_t n);
   void (*max_norm_rows)(float* w, std::size_t rows, std::size_t columns, float limit);
   void (*unit_norm_rows)(float* w, std::size_t rows, std::size_t columns);
   // factors has room for one a column.

@@ -1,9 +1,10 @@
-"""Models that no longer learn: folded, packed, quick."""
+"""After training: models made sparse; and models that no longer learn: folded, packed, quick."""
 
 from minidnn.deploy.compiling import compile
 from minidnn.deploy.model import InferenceModel
+from minidnn.deploy.prune import LayerSparsity, Sparsity, density, prune, sparsity
 from minidnn.deploy.quantization import Loss
 
 load = InferenceModel.load
 
-__all__ = ["InferenceModel", "Loss", "compile", "load"]
+__all__ = ["InferenceModel", "LayerSparsity", "Loss", "Sparsity", "compile", "density", "load", "prune", "sparsity"]

@@ -2,7 +2,7 @@
 
 from minidnn.nn import initializers
 from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, ReLU, RReLU, Softmax, Softplus, Tanh
-from minidnn.nn.constraints import max_norm, non_neg, unit_norm
+from minidnn.nn.constraints import masked, max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
 from minidnn.nn.layers import Dense, Flatten, PReLU
 from minidnn.nn.losses import (
@@ -59,6 +59,7 @@ __all__ = [
     "l1_l2",
     "l2",
     "margin_ranking",
+    "masked",
     "max_norm",
     "mean_absolute_error",
     "mean_squared_error",

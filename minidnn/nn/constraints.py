@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from minidnn import kernels
+from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
 Constraint = Callable[[Tensor], None]
@@ -69,4 +72,40 @@ class non_neg:
 
     def __call__(self, param: Tensor) -> None:
         kernels.clip(param.data, 0.0, math.inf)
+        param.version += 1
+
+
+class masked:
+    """``w = 0`` where the mask is 0: weights that were pruned stay so, whatever the optimizer does.
+
+    Another constraint is applied between two maskings, so that a norm is that of the weights that are left, and none
+    comes back. In a loop of one's own, before the optimizer is made::
+
+        deploy.prune(model, fraction=0.9)
+        for param in model.parameters():
+            param.constraint = nn.masked(param.data != 0, param.constraint)
+
+    `training.fit` does so with the callbacks `training.KeepZeros` and `training.Prune`.
+
+    Args:
+        mask: of the parameter's shape.
+        then: the other constraint, if any.
+
+    Attributes:
+        mask: a float32 array of 0 and 1; what is written into it counts from the next step on.
+    """
+
+    def __init__(self, mask: Any, then: Constraint | None = None) -> None:
+        self.mask: Array = np.not_equal(mask, 0).astype(np.float32)
+        self.then = then
+
+    def __repr__(self) -> str:
+        left = f"{np.count_nonzero(self.mask)} of {self.mask.size}"
+        return f"masked({left}{'' if self.then is None else f', {self.then!r}'})"
+
+    def __call__(self, param: Tensor) -> None:
+        kernels.mask_weights(param.data, self.mask)
+        if self.then is not None:
+            self.then(param)
+            kernels.mask_weights(param.data, self.mask)
         param.version += 1

@@ -69,7 +69,16 @@ from minidnn.reference.rows import (
     softmax_backward,
     softmax_cross_entropy,
 )
-from minidnn.reference.weights import clip, l1_l2_gradient, l1_l2_penalty, max_norm, scale, squared_norm, unit_norm
+from minidnn.reference.weights import (
+    clip,
+    l1_l2_gradient,
+    l1_l2_penalty,
+    mask_weights,
+    max_norm,
+    scale,
+    squared_norm,
+    unit_norm,
+)
 
 __all__ = [
     "adadelta_step",
@@ -105,6 +114,7 @@ __all__ = [
     "log_softmax_backward",
     "logistic",
     "logistic_backward",
+    "mask_weights",
     "matmul",
     "max_norm",
     "mean",

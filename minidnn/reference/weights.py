@@ -35,6 +35,13 @@ def clip(x: Floats, low: float, high: float) -> None:
     x[...] = np.where(x < least, least, np.where(x > most, most, x))
 
 
+def mask_weights(w: Floats, mask: Floats) -> None:
+    """``w = 0`` where mask is 0."""
+    if w.shape != mask.shape:
+        raise ValueError(f"mask_weights: w has shape {w.shape}, mask has {mask.shape}: they must be the same")
+    w[mask == 0] = 0
+
+
 def max_norm(w: Floats, limit: float, axis: int) -> None:
     """``w *= limit / max(norm, limit)`` with the l2 norm along the axis (Srivastava et al. 2014)."""
     most = w.dtype.type(limit)

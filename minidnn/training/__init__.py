@@ -11,6 +11,7 @@ from minidnn.training.history import History
 from minidnn.training.loggers import CSVLogger, TensorBoard
 from minidnn.training.plateau import ReduceOnPlateau
 from minidnn.training.predict import Spread, predict
+from minidnn.training.prune import KeepZeros, Prune, cubic_sparsity
 from minidnn.training.rates import RangeTest, RateComparison, compare_rates, lr_range_test
 from minidnn.training.run import Callback, Run
 from minidnn.training.state import ResumeError
@@ -28,7 +29,9 @@ __all__ = [
     "Evaluate",
     "Evaluation",
     "History",
+    "KeepZeros",
     "NonFiniteError",
+    "Prune",
     "RangeTest",
     "RateComparison",
     "ReduceOnPlateau",
@@ -38,6 +41,7 @@ __all__ = [
     "TensorBoard",
     "capture",
     "compare_rates",
+    "cubic_sparsity",
     "evaluate",
     "fit",
     "lr_range_test",
