@@ -34,7 +34,9 @@ UNFOLDED = {
     "layers": lambda: nn.Sequential(
         nn.Dense(20, 9), nn.ELU(0.5), nn.Dense(9, 8), nn.LeakyReLU(0.2), nn.Dense(8, 6), nn.PReLU(6), nn.RReLU()
     ),
-    "functions": lambda: nn.Sequential(nn.Dense(20, 9, ops.elu), nn.Dense(9, 5, nn.Tanh()), nn.Dense(5, 3, ops.softmax)),
+    "functions": lambda: nn.Sequential(
+        nn.Dense(20, 9, ops.elu), nn.Dense(9, 5, nn.Tanh()), nn.Dense(5, 3, ops.softmax)
+    ),
     "residual": lambda: nn.Sequential(nn.Residual(nn.Dense(20, 20, "relu")), nn.Dense(20, 3), nn.Softmax()),
     "nested skips": lambda: nn.Sequential(
         nn.SkipConcat(nn.Sequential(nn.Dense(20, 5), nn.Residual(nn.Residual(nn.Dense(5, 5))))), nn.Dense(25, 3)

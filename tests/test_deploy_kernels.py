@@ -59,7 +59,9 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(isa):
     together, apart = kernels.packed_matmul(x, w), [kernels.packed_matmul(row[np.newaxis], w) for row in x]
     assert np.concatenate(apart).tobytes() == together.tobytes()
     together = kernels.sparse_matmul(x, *sparse)
-    assert np.concatenate([kernels.sparse_matmul(row[np.newaxis], *sparse) for row in x]).tobytes() == together.tobytes()
+    assert (
+        np.concatenate([kernels.sparse_matmul(row[np.newaxis], *sparse) for row in x]).tobytes() == together.tobytes()
+    )
 
 
 @pytest.mark.parametrize("isa", ISAS)
