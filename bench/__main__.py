@@ -17,9 +17,9 @@ from .harness import Bench, Result, from_json, run, table, to_json
 
 
 def all_benches() -> list[Bench]:
-    from . import bench_data, bench_kernels, bench_products, bench_steps, bench_training
+    from . import bench_data, bench_inference, bench_kernels, bench_products, bench_steps, bench_training
 
-    modules = (bench_steps, bench_products, bench_training, bench_kernels, bench_data)
+    modules = (bench_steps, bench_products, bench_training, bench_inference, bench_kernels, bench_data)
     return [bench for module in modules for bench in module.BENCHES]
 
 

@@ -141,7 +141,7 @@ def test_types_are_checked():
         kernels.sparse_matmul(x, starts, rows, values.astype(np.int8))
     with pytest.raises(ValueError, match=r"packed_matmul: x has shape \(1, 3\), must be \(batch, 4\)"):
         kernels.packed_matmul(x, np.ones((4, 2), np.float32))
-    with pytest.raises(TypeError, match="packed_matmul: w must be a float32 or .*, got an array of float64"):
+    with pytest.raises(TypeError, match=r"packed_matmul: w must be a float32 or .*, got an array of float64"):
         kernels.packed_matmul(x, np.ones((3, 2)))
     arguments = np.zeros(2, np.int32), np.ones(2, np.float32)
     w = np.ones((3, 2), np.int8)

@@ -17,7 +17,7 @@ import numpy as np
 from .run import ROOT, Worker, environment_for
 
 WORKERS = {
-    "minidnn": ("minidnn", "minidnn bfloat16", "minidnn int8", "minidnn eager"),
+    "minidnn": ("minidnn", "minidnn dense", "minidnn bfloat16", "minidnn int8", "minidnn eager"),
     "onnxruntime": ("onnxruntime",),
     "torch": ("torch eager", "torch compile"),
     "scipy": ("scipy.sparse",),
@@ -82,7 +82,7 @@ def measure(case: Case, workers: list[Worker], rounds: int, seconds: float) -> d
     np.savez(path, **arrays)
     valid = []
     for worker in workers:
-        if worker.name == "scipy.sparse" and case.density == 1:
+        if case.density == 1 and worker.name in ("scipy.sparse", "minidnn dense"):
             continue
         answer = worker.ask(load=path, layers=len(case.sizes) - 1)
         if answer is None:

@@ -40,8 +40,10 @@ def minidnn_run(name: str, layers: Layers, x: np.ndarray, threads: int) -> Calla
                 return model(x).data
 
         return eager
-    dtype = name.removeprefix("minidnn ") if " " in name else "float32"
-    compiled = deploy.compile(model, dtype=dtype, calibration=x if dtype == "int8" else None, batch_size=len(x))
+    kind = name.removeprefix("minidnn").strip()
+    dtype = kind if kind in ("bfloat16", "int8") else "float32"
+    calibration, sparse = x if dtype == "int8" else None, False if kind == "dense" else "auto"
+    compiled = deploy.compile(model, dtype=dtype, sparse=sparse, calibration=calibration, batch_size=len(x))
     return lambda: compiled.predict(x)
 
 
