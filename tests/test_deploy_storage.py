@@ -30,8 +30,15 @@ def test_a_file_gives_the_same_model_and_the_same_bytes(tmp_path, name, dtype):
 
 @pytest.mark.parametrize(
     ("zeros", "dtype", "times"),
-    [(0.0, "bfloat16", 1.9), (0.0, "int8", 3.8), (0.5, "float32", 1.5), (0.9, "float32", 7.0), (0.95, "float32", 13.0)]
-    + [(0.95, "bfloat16", 20.0), (0.95, "int8", 30.0)],
+    [
+        (0.0, "bfloat16", 1.9),
+        (0.0, "int8", 3.8),
+        (0.5, "float32", 1.5),
+        (0.9, "float32", 7.0),
+        (0.95, "float32", 13.0),
+        (0.95, "bfloat16", 20.0),
+        (0.95, "int8", 30.0),
+    ],
 )
 def test_files_shrink_with_the_zeros_and_the_bytes(tmp_path, zeros, dtype, times):
     model = nn.Sequential(nn.Dense(784, 300, "relu"), nn.Dense(300, 100))
