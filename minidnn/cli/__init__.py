@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from minidnn import __version__
-from minidnn.cli import config, reproduce, train, zoo
+from minidnn.cli import config, deploy, reproduce, train, zoo
 
-SUBCOMMANDS = (train, reproduce, zoo, config)
+SUBCOMMANDS = (train, reproduce, zoo, deploy, config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
