@@ -43,7 +43,7 @@ class CachedDataset(ArrayDataset):
         """Computes the outputs anew, from the weights and the data as they now are."""
         source, outputs = self._dataset, None
         for start in range(0, len(source), CHUNK):
-            part = predict(self.lower, source[start : start + CHUNK].images, batch_size=CHUNK)
+            part = np.asarray(predict(self.lower, source[start : start + CHUNK].images, batch_size=CHUNK))
             if outputs is None:
                 outputs = np.empty((len(source), *part.shape[1:]), np.float32)
             outputs[start : start + CHUNK] = part
