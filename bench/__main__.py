@@ -1,4 +1,7 @@
-"""``python -m bench``: every bench, at each number of threads in a process of its own; or ``peers``, ``overhead``."""
+"""``python -m bench``: every bench, at each number of threads in a process of its own.
+
+Others: ``python -m bench peers``, ``inference``, ``overhead``.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from .harness import Bench, Result, from_json, run, table, to_json
 
 
 def all_benches() -> list[Bench]:
-    from . import bench_data, bench_kernels, bench_products, bench_steps, bench_training
+    from . import bench_data, bench_inference, bench_kernels, bench_products, bench_steps, bench_training
 
-    modules = (bench_steps, bench_products, bench_training, bench_kernels, bench_data)
+    modules = (bench_steps, bench_products, bench_training, bench_inference, bench_kernels, bench_data)
     return [bench for module in modules for bench in module.BENCHES]
 
 
@@ -25,6 +28,10 @@ def main() -> int:
         from .peers.run import main as peers
 
         return peers(sys.argv[2:])
+    if sys.argv[1:2] == ["inference"]:
+        from .peers.inference import main as inference
+
+        return inference(sys.argv[2:])
     if sys.argv[1:2] == ["overhead"]:
         from .overhead import main as overhead
 

@@ -13,6 +13,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint32]
+Halves = npt.NDArray[np.uint16]
+Bytes = npt.NDArray[np.int8]
+Integers = npt.NDArray[np.int32]
 
 compiler: str
 """What built the library, such as ``GCC 12.2.0``."""
@@ -90,6 +93,27 @@ def dense_backward(
     dy: Floats, x: Floats, w: Floats, y: Floats, activation: str, alpha: float, need_dx: bool
 ) -> tuple[Floats | None, Floats, Floats]:
     """``dz = dy * activation'(y)``; ``dx = dz @ w.T`` where needed, ``dw = x.T @ dz``, ``db = column sums of dz``."""
+
+def packed_matmul(x: Floats, w: Floats | Halves) -> Floats:
+    """``y = x @ w``, with w float32 or bfloat16."""
+
+def byte_matmul(x: Floats, w: Bytes, inverse_scale: float, zero: int, corrections: Integers, scales: Floats) -> Floats:
+    """``q = clip(round(x * inverse_scale), -zero, 255 - zero) + zero; y = (q @ w - corrections) * scales``."""
+
+def sparse_matmul(x: Floats, starts: Words, rows: Halves, values: Floats | Halves) -> Floats:
+    """``y = x @ w`` with the nonzero weights of w alone, column after column, as float32 or bfloat16."""
+
+def sparse_byte_matmul(
+    x: Floats,
+    starts: Words,
+    rows: Halves,
+    values: Bytes,
+    inverse_scale: float,
+    zero: int,
+    corrections: Integers,
+    scales: Floats,
+) -> Floats:
+    """`byte_matmul` with the nonzero weights alone."""
 
 def softmax(x: Floats) -> Floats:
     """``y = exp(x) / sum(exp(x))`` along the last axis, shifted by the row's maximum."""
@@ -337,3 +361,70 @@ class Plan:
         draws: list[tuple[int, int, int]],
     ) -> None:
         """All calls again, with these inputs, learning rates, update counts and random keys."""
+
+class Engine:
+    """A model that no longer learns. Values live in slots, slot 0 is the input; each method but `run` adds a step from
+    slots to a slot, which copies and packs its arrays. The last step's slot is the output. Threads may share it."""
+
+    allocations: int
+    """How often memory to compute in was allocated."""
+    nbytes: int
+    """What the packed weights take in memory."""
+    def __init__(self, widths: list[int]) -> None: ...
+    def dense(
+        self,
+        from_slot: int,
+        to_slot: int,
+        w: Floats | Halves,
+        bias: Floats,
+        activation: str,
+        alpha: float,
+    ) -> None: ...
+    def byte_dense(
+        self,
+        from_slot: int,
+        to_slot: int,
+        w: Bytes,
+        inverse_scale: float,
+        zero: int,
+        corrections: Integers,
+        scales: Floats,
+        bias: Floats,
+        activation: str,
+        alpha: float,
+    ) -> None: ...
+    def sparse(
+        self,
+        from_slot: int,
+        to_slot: int,
+        starts: Words,
+        rows: Halves,
+        values: Floats | Halves,
+        bias: Floats,
+        activation: str,
+        alpha: float,
+    ) -> None: ...
+    def byte_sparse(
+        self,
+        from_slot: int,
+        to_slot: int,
+        starts: Words,
+        rows: Halves,
+        values: Bytes,
+        inverse_scale: float,
+        zero: int,
+        corrections: Integers,
+        scales: Floats,
+        bias: Floats,
+        activation: str,
+        alpha: float,
+    ) -> None: ...
+    def activation(self, from_slot: int, to_slot: int, activation: str, alpha: float) -> None: ...
+    def prelu(self, from_slot: int, to_slot: int, slopes: Floats) -> None: ...
+    def softmax(self, from_slot: int, to_slot: int) -> None: ...
+    def affine(self, from_slot: int, to_slot: int, scale: Floats, shift: Floats) -> None: ...
+    def layer_norm(self, from_slot: int, to_slot: int, gamma: Floats, beta: Floats, eps: float) -> None: ...
+    def add(self, from_slot: int, other_slot: int, to_slot: int) -> None: ...
+    def concat(self, from_slot: int, other_slot: int, to_slot: int) -> None: ...
+    def run(self, x: Floats, out: Floats | None) -> Floats:
+        """The outputs for (batch, n_in); into ``out`` where it is given."""

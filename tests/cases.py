@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from cases_inference import INFERENCE
 from cases_training import TRAINING
 from checks import Bits, Bound, Ulps
 from kit import KEY, LAYERS, PRODUCTS, ROWS, Kernel, Tolerance, normal
@@ -223,6 +224,7 @@ KERNELS: list[Kernel] = [
     Kernel("rrelu", random_slopes(1), [Bits()], special=True),
     Kernel("rrelu_backward", random_slopes(2), [Bits()], special=True),
     *TRAINING,
+    *INFERENCE,
 ]
 
 NOT_ROUTED = {"fingerprint": "tested in test_tensor.py", "philox": "known answers in test_random.py"}

@@ -1,1 +1,1 @@
-"""Whole training steps beside PyTorch, JAX, TensorFlow and NumPy: `python -m bench peers`."""
+"""minidnn beside others: whole training steps, `python -m bench peers`; forward passes, `python -m bench inference`."""

@@ -17,7 +17,13 @@ import numpy as np
 from .workloads import WORKLOADS, Workload
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"torch": "torch==2.13.0", "jax": "jax", "tensorflow": "tensorflow-cpu"}
+PACKAGES = {
+    "torch": "torch==2.13.0",
+    "jax": "jax",
+    "tensorflow": "tensorflow-cpu",
+    "onnxruntime": "onnxruntime onnx",
+    "scipy": "scipy",
+}
 WORKERS = {
     "minidnn": ("minidnn", "minidnn eager"),
     "torch": ("torch compile", "torch eager"),
@@ -32,12 +38,12 @@ def environment_for(framework: str, folder: Path) -> Path:
     if not python.exists():
         print(f"installing {PACKAGES[framework]} into {folder / framework}", flush=True)
         venv.create(folder / framework, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "numpy", PACKAGES[framework]], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "numpy", *PACKAGES[framework].split()], check=True)
     return python
 
 
 class Worker:
-    def __init__(self, name: str, python: Path, threads: int) -> None:
+    def __init__(self, name: str, python: Path, threads: int, module: str = "bench.peers.worker") -> None:
         self.name = name
         limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         variables = os.environ | dict.fromkeys(limits, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -46,7 +52,7 @@ class Worker:
         # JAX and XLA take as many threads as they see cores.
         cores = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(
-            [python, "-m", "bench.peers.worker", name, str(threads)],
+            [python, "-m", module, name, str(threads)],
             cwd=ROOT,
             env=variables,
             stdin=subprocess.PIPE,

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -63,17 +64,27 @@ def answer(request: dict, build, steps: dict) -> object:
     return (time.perf_counter() - start) / repeats * 1e6
 
 
-def main() -> None:
-    name, threads = sys.argv[1], int(sys.argv[2])
+def serve(answer: Callable[[dict], object]) -> None:
+    """Answers every line of standard input."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what frameworks print must not mix with the answers
-    build, steps = builder(name, threads), {}
     for line in sys.stdin:
         try:
-            result = {"result": answer(json.loads(line), build, steps)}
+            result = {"result": answer(json.loads(line))}
         except Exception as error:
             result = {"error": f"{type(error).__name__}: {error}"[:300]}
         print(json.dumps(result), file=answers, flush=True)
+
+
+def main() -> None:
+    build, steps = None, {}
+
+    def reply(request: dict) -> object:
+        nonlocal build
+        build = build or builder(sys.argv[1], int(sys.argv[2]))
+        return answer(request, build, steps)
+
+    serve(reply)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ class SparseProduct : public Product {
 
  private:
   // Windows pad their steps, so a block of columns overtakes them where it is filled.
-  bool few(std::size_t rows) const { return rows <= (table_.lookup ? 4u : 1u); }
+  bool few(std::size_t rows) const { return rows <= (table_.lookup ? 6u : 1u); }
   std::size_t panels() const { return ceil_div(n_out, table_.tile_columns); }
   int vectors_for(std::size_t rows) const {
     const std::size_t vectors = ceil_div(rows, table_.vector_lanes);

@@ -74,20 +74,20 @@ MINIDNN_INLINE void byte_panel(const ByteArgs& t, const std::int8_t* w, std::int
     for (int v = 0; v < kTileVectors; ++v) store_sums<Int8>(y + r * t.y_row + v * kVectorLanes, c[r][v]);
 }
 
+// The rows of a panel: as many together as there are, by halves.
+template <class Step, int ROWS>
+MINIDNN_INLINE void byte_rows(int rows, ByteArgs t, const std::int8_t* w, std::int32_t* y) {
+  if (rows >= ROWS) {
+    byte_panel<Step, ROWS>(t, w, y);
+    rows -= ROWS, t.x += ROWS * t.x_row, y += ROWS * t.y_row;
+  }
+  if constexpr (ROWS > 1) byte_rows<Step, ROWS / 2>(rows, t, w, y);
+}
+
 template <class Step>
 void byte_panels(int rows, const ByteArgs& t) {
-  for (std::size_t p = 0; p < t.panels; ++p) {
-    const std::int8_t* w = t.w + p * t.panel;
-    std::int32_t* y = t.y + p * kPanelWidth;
-    if (rows == kByteRows)
-      byte_panel<Step, kByteRows>(t, w, y);
-    else
-      for (int r = 0; r < rows; ++r) {
-        ByteArgs one = t;
-        one.x += r * t.x_row;
-        byte_panel<Step, 1>(one, w, y + r * t.y_row);
-      }
-  }
+  for (std::size_t p = 0; p < t.panels; ++p)
+    byte_rows<Step, kByteRows>(rows, t, t.w + p * t.panel, t.y + p * kPanelWidth);
 }
 
 // q = round(x / scale) + zero_point, within 0 to 255; NaN becomes zero_point.

@@ -54,9 +54,9 @@ MINIDNN_INLINE std::size_t nonzeros(const float* x, std::size_t n, std::uint32_t
   return count;
 }
 
+// n is a multiple of the vector.
 MINIDNN_INLINE void expand_bfloat16(const std::uint16_t* from, float* to, std::size_t n) {
-#pragma omp simd
-  for (std::size_t i = 0; i < n; ++i) to[i] = Bfloat16::one(from + i);
+  for (std::size_t i = 0; i < n; i += kVectorLanes) store(to + i, Bfloat16::load_weights(from + i));
 }
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -7,62 +7,66 @@
 
 namespace minidnn::MINIDNN_ISA {
 
-// Many inputs at once, in columns: x is (n_in, VECTORS * kVectorLanes), y is (columns, VECTORS *
-// kVectorLanes). Each weight is multiplied by vectors of as many inputs.
-template <class S, int VECTORS>
-MINIDNN_INLINE void sparse_tile(const Columns& w, std::size_t begin, std::size_t end,
-                                const typename S::Sum* x, typename S::Sum* y) {
-  constexpr std::size_t kWidth = VECTORS * kVectorLanes;
+// Columns j, j + 1, ... side by side, as each sum must wait for the sum before it. A weight is multiplied by
+// VECTORS Numbers, floats or vectors of them, each of another input: x is (n_in, inputs), y is (n_out,
+// inputs).
+template <class S, class Number, int VECTORS, int COLUMNS>
+MINIDNN_INLINE void sparse_columns(const Columns& w, std::size_t j, const typename S::Sum* x,
+                                   typename S::Sum* y) {
+  constexpr std::size_t kLanes = sizeof(Number) / sizeof(typename S::Sum), kInputs = VECTORS * kLanes;
   const auto* values = static_cast<const typename S::Value*>(w.values);
-  for (std::size_t j = begin; j < end; ++j) {
-    typename S::Sums c[VECTORS] = {};
-    for (std::size_t i = w.starts[j]; i < w.starts[j + 1]; ++i) {
-      const typename S::Sum* row = x + w.rows[i] * kWidth;
-      const typename S::Sums value = S::all(values + i);
+  Number c[COLUMNS][VECTORS] = {};
+  const auto step = [&](std::size_t i, Number* sums) {
+    const typename S::Sum* row = x + w.rows[i] * kInputs;
+    Number value;
+    if constexpr (kLanes == 1)
+      value = S::one(values + i);
+    else
+      value = S::all(values + i);
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v)
-        c[v] = S::multiply_add(load_sums<S>(row + v * kVectorLanes), value, c[v]);
+    for (int v = 0; v < VECTORS; ++v) {
+      Number input;
+      __builtin_memcpy(&input, row + v * kLanes, sizeof input);
+      sums[v] = S::multiply_add(input, value, sums[v]);
     }
+  };
+  std::size_t shared = w.starts[j + 1] - w.starts[j];
+  for (int l = 1; l < COLUMNS; ++l) {
+    const std::size_t count = w.starts[j + l + 1] - w.starts[j + l];
+    shared = count < shared ? count : shared;
+  }
+  for (std::size_t i = 0; i < shared; ++i)
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) store_sums<S>(y + j * kWidth + v * kVectorLanes, c[v]);
+    for (int l = 0; l < COLUMNS; ++l) step(w.starts[j + l] + i, c[l]);
+#pragma GCC unroll 4
+  for (int l = 0; l < COLUMNS; ++l) {
+    for (std::size_t i = w.starts[j + l] + shared; i < w.starts[j + l + 1]; ++i) step(i, c[l]);
+    __builtin_memcpy(y + (j + l) * kInputs, c[l], sizeof c[l]);
   }
 }
 
-template <class S>
-void sparse_tile_of(const Columns& w, std::size_t begin, std::size_t end, const void* x, void* y,
-                    int vectors) {
-  const auto* from = static_cast<const typename S::Sum*>(x);
-  auto* to = static_cast<typename S::Sum*>(y);
-  if (vectors == 4) return sparse_tile<S, 4>(w, begin, end, from, to);
-  if (vectors == 2) return sparse_tile<S, 2>(w, begin, end, from, to);
-  return sparse_tile<S, 1>(w, begin, end, from, to);
-}
-
-// One input: four columns side by side, as a sum must wait for the sum before it.
-template <class S>
-void sparse_vector(const Columns& w, std::size_t begin, std::size_t end, const void* inputs, void* outputs) {
-  constexpr int kTogether = 4;
+template <class S, class Number, int VECTORS, int COLUMNS>
+MINIDNN_INLINE void sparse_product(const Columns& w, std::size_t begin, std::size_t end, const void* inputs,
+                                   void* outputs) {
   const auto* x = static_cast<const typename S::Sum*>(inputs);
   auto* y = static_cast<typename S::Sum*>(outputs);
-  const auto* values = static_cast<const typename S::Value*>(w.values);
-  const auto step = [&](std::size_t i, typename S::Sum c) {
-    return S::multiply_add(x[w.rows[i]], S::one(values + i), c);
-  };
-  for (std::size_t j = begin; j < end; j += kTogether) {
-    const int columns = static_cast<int>(end - j < kTogether ? end - j : kTogether);
-    typename S::Sum c[kTogether] = {};
-    std::size_t shared = columns == kTogether ? w.starts[j + 1] - w.starts[j] : 0;
-    for (int l = 1; l < columns; ++l) {
-      const std::size_t count = w.starts[j + l + 1] - w.starts[j + l];
-      shared = count < shared ? count : shared;
-    }
-    for (std::size_t i = 0; i < shared; ++i)
-      for (int l = 0; l < kTogether; ++l) c[l] = step(w.starts[j + l] + i, c[l]);
-    for (int l = 0; l < columns; ++l) {
-      for (std::size_t i = w.starts[j + l] + shared; i < w.starts[j + l + 1]; ++i) c[l] = step(i, c[l]);
-      y[j + l] = c[l];
-    }
-  }
+  std::size_t j = begin;
+  for (; j + COLUMNS <= end; j += COLUMNS) sparse_columns<S, Number, VECTORS, COLUMNS>(w, j, x, y);
+  for (; j < end; ++j) sparse_columns<S, Number, VECTORS, 1>(w, j, x, y);
+}
+
+// Many inputs at once: 1, 2 or 4 vectors of them.
+template <class S>
+void sparse_tile(const Columns& w, std::size_t begin, std::size_t end, const void* x, void* y, int vectors) {
+  if (vectors == 4) return sparse_product<S, typename S::Sums, 4, 1>(w, begin, end, x, y);
+  if (vectors == 2) return sparse_product<S, typename S::Sums, 2, 1>(w, begin, end, x, y);
+  return sparse_product<S, typename S::Sums, 1, 2>(w, begin, end, x, y);
+}
+
+// One input.
+template <class S>
+void sparse_vector(const Columns& w, std::size_t begin, std::size_t end, const void* x, void* y) {
+  sparse_product<S, typename S::Sum, 1, 4>(w, begin, end, x, y);
 }
 
 // One input, looked up in registers: at each step every column of a panel takes its next nonzero weight if it
@@ -91,7 +95,7 @@ void sparse_windows(const Windows& w, std::size_t begin, std::size_t end, const 
       const Integers low = load_sums<Int8>(window), high = load_sums<Int8>(window + kVectorLanes);
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
-        const Integers found = look_up(low, high, widened<Integers>(places + v * kVectorLanes));
+        const Integers found = look_up(low, high, widened(places + v * kVectorLanes));
         c[v] = S::multiply_add(__builtin_bit_cast(typename S::Sums, found),
                                S::load_weights(values + v * kVectorLanes), c[v]);
       }
@@ -108,7 +112,7 @@ void sparse_windows(const Windows&, std::size_t, std::size_t, const void*, void*
 
 template <class S>
 constexpr Sparse sparse_kernels() {
-  return {sparse_tile_of<S>, sparse_vector<S>, sparse_windows<S>};
+  return {sparse_tile<S>, sparse_vector<S>, sparse_windows<S>};
 }
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from minidnn import __version__
-from minidnn.cli import config, reproduce, train
+from minidnn.cli import config, deploy, reproduce, train
 
-SUBCOMMANDS = (train, reproduce, config)
+SUBCOMMANDS = (train, reproduce, deploy, config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"minidnn {arguments.command}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:

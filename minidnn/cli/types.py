@@ -39,6 +39,17 @@ def rate(text: str) -> float:
     return value
 
 
+def fraction(text: str) -> float:
+    """A number in [0, 1)."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"must be a number in [0, 1), got {text!r}")
+    return value
+
+
 def sizes(text: str) -> list[int]:
     """Layer sizes, such as 300,50."""
     try:

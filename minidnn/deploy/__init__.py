@@ -1,10 +1,22 @@
 """After training: models made sparse; and models that no longer learn: folded, packed, quick."""
 
 from minidnn.deploy.compiling import compile
+from minidnn.deploy.folding import inputs_of
 from minidnn.deploy.model import InferenceModel
 from minidnn.deploy.prune import LayerSparsity, Sparsity, density, prune, sparsity
 from minidnn.deploy.quantization import Loss
 
 load = InferenceModel.load
 
-__all__ = ["InferenceModel", "LayerSparsity", "Loss", "Sparsity", "compile", "density", "load", "prune", "sparsity"]
+__all__ = [
+    "InferenceModel",
+    "LayerSparsity",
+    "Loss",
+    "Sparsity",
+    "compile",
+    "density",
+    "inputs_of",
+    "load",
+    "prune",
+    "sparsity",
+]

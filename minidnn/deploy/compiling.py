@@ -67,6 +67,8 @@ def compile(
         if not np.isfinite(product.weights.values).all() or not np.isfinite(product.bias).all():
             raise ValueError(f"compile: layer {product.name!r} does not fit float32 once it is folded")
     examples = None if calibration is None else images_of("compile", "calibration", calibration, exact.n_in)
+    if examples is not None and not len(examples):
+        raise ValueError("compile: calibration has no examples")
     program = exact
     if dtype == "bfloat16":
         program = _with_weights(exact, lambda p: replace(p.weights, values=to_bfloat16(p.weights.values)))

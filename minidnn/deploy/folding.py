@@ -33,13 +33,23 @@ def program_of(model: nn.Module, swap: Mapping[str, str]) -> Program:
         TypeError: a layer that is not minidnn's own, or a function as an activation that is not one of `minidnn.ops`.
         ValueError: no layer tells how many inputs the model has; weights that are not finite.
     """
-    n_in = next((size for _, part in model.named_modules() if (size := _inputs_of(part))), 0)
-    if not n_in:
-        raise ValueError("compile: the model has no layer that tells how many inputs it takes")
+    n_in = inputs_of(model)
     lowering = _Lowering(n_in, swap)
     last = lowering.lower(model, 0)
     stages = _fold(lowering.stages, last)
     return _numbered(n_in, stages, last)
+
+
+def inputs_of(model: nn.Module) -> int:
+    """How many inputs the model takes, as its first layer that has a size tells.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for _, part in model.named_modules():
+        if size := _inputs_of(part):
+            return size
+    raise ValueError("compile: the model has no layer that tells how many inputs it takes")
 
 
 def rounded(program: Program) -> Program:

@@ -234,6 +234,9 @@ def _weights(i: int, told: dict[str, Any], left: dict[str, Array]) -> Weights:
 
 def _rows(i: int, starts: Array, gaps: Array, n_in: int) -> Array:
     """The rows, from the gaps: their running sum, less what it was at the column's start."""
+    later = np.ones(gaps.size, bool)
+    later[starts[:-1][np.diff(starts) > 0]] = False
+    _check(bool((gaps[later] > 0).all()), f"{i}.gaps stand still")
     sums = np.concatenate([[0], gaps.astype(np.int64).cumsum()])
     rows = sums[1:] - np.repeat(sums[starts[:-1]], np.diff(starts))
     _check(not rows.size or int(rows.max()) < n_in, f"{i}.gaps lead beyond the {n_in} rows")

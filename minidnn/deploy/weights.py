@@ -20,7 +20,7 @@ MOST_SPARSE_INPUTS = 65536
 
 @dataclass(frozen=True, eq=False)
 class Quantization:
-    """How a layer computes with bytes: ``x = (q - zero) * scale`` for its inputs, ``w = q * scales[j]`` for its weights.
+    """How a layer computes with bytes: inputs are ``x = (q - zero) * scale``, weights ``w = q * scales[j]``.
 
     Attributes:
         scale, zero: of the inputs; zero is in [0, 255] and stands for 0.0.

@@ -1,0 +1,308 @@
+"""Compiled models say what the models say, in every form, from every thread, without allocating."""
+
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import minidnn
+from minidnn import deploy, kernels, nn, ops
+
+EPS = float(np.finfo(np.float32).eps)
+X = minidnn.Generator(3).normal((37, 20))
+
+
+def trained(model, steps=3):
+    """The model after some passes in training mode, so that running statistics and biases are no longer trivial."""
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        model(rng.standard_normal((50, 20)).astype(np.float32) + 0.3)
+    for parameter in model.parameters():
+        parameter.data[...] += rng.standard_normal(parameter.shape).astype(np.float32) * 0.05
+    return model.eval()
+
+
+def plain(activation="relu"):
+    return nn.Sequential(
+        nn.Dense(20, 33, activation, name="h1"), nn.Dropout(0.5), nn.Dense(33, 7, activation), nn.Dense(7, 4)
+    )
+
+
+UNFOLDED = {
+    **{name: lambda name=name: plain(name) for name in nn.layers.FUSED},
+    "layers": lambda: nn.Sequential(
+        nn.Dense(20, 9), nn.ELU(0.5), nn.Dense(9, 8), nn.LeakyReLU(0.2), nn.Dense(8, 6), nn.PReLU(6), nn.RReLU()
+    ),
+    "functions": lambda: nn.Sequential(
+        nn.Dense(20, 9, ops.elu), nn.Dense(9, 5, nn.Tanh()), nn.Dense(5, 3, ops.softmax)
+    ),
+    "residual": lambda: nn.Sequential(nn.Residual(nn.Dense(20, 20, "relu")), nn.Dense(20, 3), nn.Softmax()),
+    "nested skips": lambda: nn.Sequential(
+        nn.SkipConcat(nn.Sequential(nn.Dense(20, 5), nn.Residual(nn.Residual(nn.Dense(5, 5))))), nn.Dense(25, 3)
+    ),
+    "layer norm": lambda: nn.Sequential(nn.Dense(20, 9), nn.LayerNorm(9), nn.SELU(), nn.AlphaDropout(0.1)),
+    "drop connect": lambda: nn.Sequential(nn.DropConnect(nn.Dense(20, 9, "softplus"), 0.5), nn.Dense(9, 2)),
+    "activation alone": lambda: nn.Sequential(nn.ReLU(), nn.Dense(20, 3)),
+}
+FOLDED = {
+    "batch norm behind": lambda: nn.Sequential(
+        nn.Dense(20, 30), nn.BatchNorm(30, 0.5), nn.ELU(), nn.Dropout(0.5), nn.Dense(30, 4)
+    ),
+    "batch norm before": lambda: nn.Sequential(
+        nn.BatchNorm(20, 0.5), nn.Dense(20, 30, "relu"), nn.BatchNorm(30, 0.5), nn.Dense(30, 4)
+    ),
+    "batch norm alone": lambda: nn.Sequential(nn.Dense(20, 9, "tanh"), nn.BatchNorm(9, 0.5), nn.ReLU()),
+    "batch norm around a skip": lambda: nn.Sequential(
+        nn.Dense(20, 9), nn.Residual(nn.Sequential(nn.BatchNorm(9, 0.5), nn.Dense(9, 9))), nn.Dense(9, 3)
+    ),
+    "scale at test": lambda: nn.Sequential(nn.Dropout(0.3, "scale_at_test"), nn.Dense(20, 9, "relu"), nn.Dense(9, 4)),
+}
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("sparse", [False, True, "auto"])
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_without_folding_the_outputs_are_the_models_bits(name, sparse):
+    model = trained(UNFOLDED[name]())
+    compiled = deploy.compile(model, sparse=sparse)
+    for batch in (1, 2, 5, 37):
+        assert compiled.predict(X[:batch]).tobytes() == model(X[:batch]).data.tobytes()
+
+
+def in_float64(model, x):
+    """The exact outputs, and a bound for those in float32, after Higham 2002, section 3.1.
+
+    Along with each value goes a bound of its relative error in units of the sum of absolute terms that it is made of:
+    a layer adds n_in + 8 roundings, folding three more to each weight.
+    """
+    with minidnn.use_backend("reference"):
+        wide = minidnn.reuse.registry.build(minidnn.reuse.registry.describe(model)).eval()
+        wide.load_state_dict(model.state_dict())
+        for tensor in wide.tensors().values():
+            tensor.data = tensor.data.astype(np.float64)
+        return wide(x.astype(np.float64)).data, magnitude(wide, np.abs(x.astype(np.float64)))
+
+
+def magnitude(layer, size):
+    """What |x| and |w| come to with every sign taken away, in units of EPS: each rounding error is below it."""
+    if isinstance(layer, nn.Sequential):
+        for part in layer:
+            size = magnitude(part, size)
+        return size
+    if isinstance(layer, nn.Residual):
+        return size + magnitude(layer.block, size)
+    if isinstance(layer, nn.Dense):
+        return (layer.n_in + 8) * (size @ np.abs(layer.kernel.data) + np.abs(layer.bias.data))
+    if isinstance(layer, nn.BatchNorm):
+        scale = np.abs(layer.gamma.data) / np.sqrt(layer.running_var.data + layer.eps)
+        return 8 * ((size + np.abs(layer.running_mean.data)) * scale + np.abs(layer.beta.data))
+    return 4 * size  # no activation here is steeper than 1
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_folded_outputs_are_within_the_derived_bound(name):
+    model = trained(FOLDED[name]())
+    exact, bound = in_float64(model, X)
+    for sparse in (False, True):
+        apart = np.abs(deploy.compile(model, sparse=sparse).predict(X) - exact)
+        assert (apart <= EPS * bound).all()
+        assert apart.max() < 1e-4  # the bound is loose: this catches a fold that is wrong
+
+
+def test_what_is_folded_is_gone():
+    report = deploy.compile(trained(FOLDED["batch norm behind"]())).describe()
+    assert "dense, elu" in report and "affine" not in report and len(report.splitlines()) == 4
+    assert "affine" in deploy.compile(trained(FOLDED["batch norm alone"]())).describe()
+
+
+def test_a_residual_keeps_the_value_that_a_batch_norm_reads():
+    model = trained(FOLDED["batch norm around a skip"]())
+    np.testing.assert_allclose(deploy.compile(model).predict(X), model(X).data, rtol=1e-4, atol=1e-5)
+
+
+def test_the_reference_runs_the_same_program():
+    model = trained(plain("elu"))
+    for dtype in ("float32", "bfloat16", "int8"):
+        compiled = deploy.compile(model, dtype=dtype, calibration=X).predict(X)
+        with minidnn.use_backend("reference"):
+            np.testing.assert_allclose(
+                deploy.compile(model, dtype=dtype, calibration=X).predict(X), compiled, rtol=1e-4, atol=1e-2
+            )
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_dense_and_sparse_give_the_same_bytes_at_every_thread_count(dtype):
+    minidnn.manual_seed(2)
+    model = nn.Sequential(nn.Dense(300, 200, "relu"), nn.Dense(200, 200, "elu"), nn.Dense(200, 10))
+    for parameter in model.parameters():
+        parameter.data[np.random.default_rng(1).random(parameter.shape) < 0.8] = 0
+    x = minidnn.Generator(5).normal((300, 300))
+    results = set()
+    for sparse in (False, True):
+        compiled = deploy.compile(model, sparse=sparse, dtype=dtype, calibration=x)
+        for threads in (1, 2, 3, 7):
+            kernels.set_num_threads(threads)
+            results.add(compiled.predict(x).tobytes())
+        results.add(b"".join(compiled.predict(x[i : i + 1]).tobytes() for i in range(300)))
+        results.add(b"".join(compiled.predict(x[i : i + 20]).tobytes() for i in range(0, 300, 20)))
+    assert len(results) == 1
+
+
+def test_predict_from_many_threads_at_once():
+    model = trained(plain())
+    compiled = deploy.compile(model)
+    rng = np.random.default_rng(1)
+    batches = [rng.standard_normal((n, 20)).astype(np.float32) for n in (1, 3, 16, 100, 260, 1)]
+    alone = [compiled.predict(batch).tobytes() for batch in batches]
+    wrong = []
+
+    def work(start):
+        for i in range(60):
+            place = (start + i) % len(batches)
+            if compiled.predict(batches[place]).tobytes() != alone[place]:
+                wrong.append(place)
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_allocation_once_a_batch_size_was_seen(threads):
+    kernels.set_num_threads(threads)
+    compiled = deploy.compile(trained(plain()), sparse=True)
+    for batch in (1, 16, 300):
+        x, out = minidnn.Generator(1).normal((batch, 20)), np.empty((batch, 4), np.float32)
+        compiled.predict(x, out=out)
+        before = compiled._engine.allocations
+        tracemalloc.start()
+        for _ in range(20):
+            assert compiled.predict(x, out=out) is out
+        kept, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert compiled._engine.allocations == before
+        assert kept < 1000 and peak < 2000  # a few Python numbers; NumPy tells tracemalloc of every array
+
+
+def test_bfloat16_is_the_nearest():
+    from minidnn.deploy.weights import to_bfloat16
+
+    x = np.array([1.0, 1 + 2**-8, 1 + 2**-7, 1 + 3 * 2**-8, -1 - 2**-8 - 2**-20, 3.4028235e38, 0.0, -0.0], np.float32)
+    nearest = (to_bfloat16(x).astype(np.uint32) << 16).view(np.float32)
+    largest = np.array([0x7F7F0000], np.uint32).view(np.float32)[0]
+    wanted = np.array([1.0, 1.0, 1 + 2**-7, 1 + 2**-6, -1 - 2**-7, largest, 0.0, -0.0], np.float32)
+    assert nearest.tobytes() == wanted.tobytes()
+
+
+def test_int8_reports_its_loss_on_real_digits():
+    mnist = minidnn.data.load_mnist()
+    minidnn.manual_seed(1)
+    model = nn.Sequential(nn.Dense(784, 60, "relu"), nn.Dense(60, 10))
+    optimizer = minidnn.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    minidnn.training.fit(model, mnist.train[:10000], optimizer=optimizer, epochs=1, batch_size=50)
+    compiled = deploy.compile(model, dtype="int8", calibration=mnist.train.x[:1000])
+    assert compiled.loss is not None and 0 < compiled.loss.mean < 0.1 and compiled.loss.changed < 0.02
+    assert "of the examples have another class" in compiled.describe()
+    ours = compiled.predict(mnist.test.x).argmax(axis=1)
+    theirs = minidnn.training.predict(model, mnist.test.images).argmax(axis=1)
+    assert (ours != theirs).mean() < 0.01
+    assert compiled.nbytes < 0.26 * deploy.compile(model).nbytes
+
+
+def test_swapping_an_activation_is_only_done_when_asked():
+    model = trained(plain("elu"))
+    swapped = trained(plain("relu"))
+    swapped.load_state_dict(model.state_dict())
+    assert deploy.compile(model, swap={"elu": "relu"}).predict(X).tobytes() == swapped(X).data.tobytes()
+    with pytest.raises(ValueError, match="swap must name activations among"):
+        deploy.compile(model, swap={"elu": "rleu"})
+
+
+def test_weights_are_copied():
+    model = trained(plain())
+    compiled = deploy.compile(model)
+    before = compiled.predict(X).tobytes()
+    model.layers[0].kernel.data[...] = 0
+    assert compiled.predict(X).tobytes() == before
+
+
+class Own(nn.Module):
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "error", "message"),
+    [
+        ("no model", {}, TypeError, "model must be a Module, got str"),
+        (nn.Sequential(nn.Dense(3, 2), Own()), {}, TypeError, "Own is not a layer that can be compiled"),
+        (nn.Sequential(nn.Dense(3, 2, abs)), {}, TypeError, "activation .*abs.* cannot be compiled"),
+        (nn.Sequential(nn.ReLU()), {}, ValueError, "no layer that tells how many inputs"),
+        (nn.Sequential(nn.Dense(3, 2), nn.Dense(3, 2)), {}, ValueError, "Dense takes 3 values and is given 2"),
+        (nn.Residual(nn.Dense(3, 2)), {}, ValueError, "turns 3 values into 2"),
+        (nn.Dense(3, 2), {"dtype": "float16"}, ValueError, "dtype must be one of float32, bfloat16, int8"),
+        (nn.Dense(3, 2), {"dtype": "int8"}, ValueError, "needs calibration examples"),
+        (nn.Dense(3, 2), {"sparse": "yes"}, ValueError, "sparse must be True, False or 'auto'"),
+        (nn.Dense(3, 2), {"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        (nn.Dense(3, 2), {"calibration": X}, ValueError, r"calibration has shape \(37, 20\), must be \(batch, 3\)"),
+        (nn.Dense(3, 2), {"calibration": X[:0, :3]}, ValueError, "calibration has no examples"),
+        (nn.Dense(3, 2), {"dtype": "int8", "calibration": X[:, :3] * np.inf}, ValueError, "not finite"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_compile_refuses(model, options, error, message):
+    with pytest.raises(error, match=f"compile: .*{message}"):
+        deploy.compile(model, **options)
+
+
+def test_weights_must_be_finite():
+    layer = nn.Dense(3, 2, name="outputs")
+    layer.kernel.data[1, 1] = np.inf
+    with pytest.raises(ValueError, match="compile: Dense 'outputs': kernel has numbers that are not finite"):
+        deploy.compile(layer)
+
+
+def test_predict_takes_bytes_and_float64_and_strides():
+    compiled = deploy.compile(trained(plain()))
+    images = np.arange(40, dtype=np.uint8).reshape(2, 20)
+    expected = compiled.predict(images.astype(np.float32) / np.float32(255)).tobytes()
+    assert compiled.predict(images).tobytes() == expected
+    assert compiled.predict(np.repeat(X, 2, axis=1)[:, ::2]).tobytes() == compiled.predict(X).tobytes()
+    assert compiled(X.astype(np.float64).tolist()).tobytes() == compiled.predict(X).tobytes()
+    assert compiled.predict(X[:0]).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (X[0], ValueError, r"x has shape \(20,\), must be \(batch, 20\)"),
+        (X[:, :19], ValueError, r"x has shape \(37, 19\)"),
+        (X.astype(complex), TypeError, "x must be numbers, got an array of complex128"),
+        ("x", TypeError, "x must be numbers"),
+    ],
+)
+def test_predict_refuses(x, error, message):
+    with pytest.raises(error, match=f"predict: {message}"):
+        deploy.compile(plain()).predict(x)
+
+
+@pytest.mark.compiled
+def test_predict_refuses_a_bad_out():
+    compiled = deploy.compile(plain())
+    for out, error, message in [
+        (np.empty((37, 5), np.float32), ValueError, r"out has shape \(37, 5\), must be \(37, 4\)"),
+        (np.empty((37, 4)), TypeError, "out must be a float32 array, got an array of float64"),
+        (X[:, :4], ValueError, "out must be C-contiguous"),
+    ]:
+        with pytest.raises(error, match=f"predict: {message}"):
+            compiled.predict(X, out=out)
+    square = deploy.compile(nn.Dense(20, 20))
+    x = X.copy()
+    with pytest.raises(ValueError, match="predict: x and out overlap"):
+        square.predict(x, out=x)
