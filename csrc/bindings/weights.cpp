@@ -79,6 +79,7 @@ void rescale(const char* op, Array w_array, int axis, const R& rows_of, const C&
     throw py::value_error(std::string(op) + ": axis must be 0 or 1, got " + std::to_string(axis));
   run([=] {
     must_finish();
+    if (w.size == 0) return;
     const std::size_t rows = w.rows(), n = w.columns();
     if (axis == 1) {
       parallel_for(rows, row_grain(n),
