@@ -206,19 +206,21 @@ def test_a_run_that_is_stopped_ends_the_thread():
 
 
 def test_slow_data_sets_and_free_cores_load_ahead(monkeypatch):
-    def uses(change=None):
-        parts = batches(DIGITS, 10, augment=change)
+    def uses(dataset=DIGITS):
+        parts = batches(dataset, 10)
         found = bool(loaders())
         del parts
         return found
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    slow = ArrayDataset(DIGITS.x, DIGITS.y)
+    slow.slow = True
     kernels.set_num_threads(2)
-    assert uses(AUGMENT) and not uses()
+    assert uses(slow) and not uses()
     kernels.set_num_threads(1)
-    assert uses()
+    assert uses(slow) and uses()
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
-    assert not uses(AUGMENT) and not uses()
+    assert not uses(slow) and not uses()
 
 
 def test_arguments_are_checked_before_a_thread_is_made():

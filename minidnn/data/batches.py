@@ -38,7 +38,7 @@ def batches(
         augment: makes new images of those of each batch; see `minidnn.data.augment`.
         skip: leave out so many batches at the beginning, without making them.
         prefetch: whether a thread makes batches ahead, which changes no byte. None: where that pays, on a core that the
-            kernels leave free (`set_num_threads`), or on two cores and more for augmentation and for `Dataset.slow`.
+            kernels leave free (`set_num_threads`), or on two cores and more for a data set that is `Dataset.slow`.
 
     Returns:
         An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255, and int64 (batch,). It can be closed.
@@ -53,7 +53,7 @@ def batches(
     dataset.check()
     made = _make(dataset, batch_size, key, drop_last, augment, skip)
     if prefetch is None:
-        prefetch = _pays(augment is not None or dataset.slow)
+        prefetch = _pays(dataset.slow)
     return _ahead(Prefetch(made)) if prefetch else made
 
 
@@ -74,6 +74,9 @@ def _ahead(loader: Prefetch[Batch]) -> Iteration[Batch, None, None]:
 
 
 def _pays(slow: bool) -> bool:
-    """Whether a thread is worth its while: on a core that the kernels leave free, or for work that outweighs a step."""
+    """Whether a thread is worth its while: on a core that the kernels leave free, or where it waits for a disk.
+
+    Where all cores are taken a thread that computes slows the kernels down by as much as it does.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores > 1 and (slow or kernels.num_threads() < cores)
