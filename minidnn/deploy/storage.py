@@ -24,6 +24,10 @@ VERSION = 1
 WIDEST, LONGEST = 1 << 24, 100_000
 """More values, or more stages, are no network but an attack on the memory."""
 
+SPARSEST = 64
+"""A dense layer with fewer than one nonzero weight among so many keeps its zeros in the file, so that none can ask for
+much memory with few bytes."""
+
 
 def save(program: Program, loss: Sequence[float] | None, path: str | os.PathLike[str]) -> None:
     """Writes the program and the loss of its quantization."""
@@ -65,7 +69,7 @@ def _arrays(stage: Stage) -> dict[str, Array]:
     own = {f.name: getattr(stage, f.name) for f in fields(stage)}
     arrays = {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
     if isinstance(stage, Product):
-        w = stage.weights
+        w = _thinned(stage.weights)
         arrays["values"] = w.values
         if w.starts is not None and w.rows is not None:
             arrays["counts"] = _small(np.diff(w.starts.astype(np.int64)))
@@ -73,6 +77,16 @@ def _arrays(stage: Stage) -> dict[str, Array]:
         if w.quantization is not None:
             arrays["scales"] = w.quantization.scales
     return arrays
+
+
+def _thinned(w: Weights) -> Weights:
+    """The weights without their zeros where that makes the file smaller, however they run."""
+    if w.is_sparse or w.n_in > MOST_SPARSE_INPUTS or not 1 / SPARSEST <= w.density < 1:
+        return w
+    thin = w.sparse()
+    assert thin.starts is not None and thin.rows is not None
+    gaps = _small(_gaps(thin.starts, thin.rows))
+    return thin if thin.values.nbytes + gaps.nbytes + 4 * w.n_out < w.values.nbytes else w
 
 
 def _small(numbers: Array) -> Array:
@@ -93,7 +107,8 @@ def _described(stage: Stage) -> dict[str, Any]:
     plain = {name: value for name, value in own.items() if not isinstance(value, (np.ndarray, Weights))}
     if isinstance(stage, Product):
         w = stage.weights
-        plain |= {"n_in": w.n_in, "n_out": w.n_out, "sparse": w.is_sparse, "dtype": w.dtype}
+        plain |= {"n_in": w.n_in, "n_out": w.n_out, "dtype": w.dtype}
+        plain |= {"sparse": w.is_sparse, "thin": _thinned(w).is_sparse}
         if w.quantization is not None:
             plain |= {"scale": w.quantization.scale, "zero": w.quantization.zero}
     return {"kind": stage.kind} | plain
@@ -210,8 +225,9 @@ def _array(i: int, name: str, left: dict[str, Array], dtype: Any, shape: tuple[i
 
 def _weights(i: int, told: dict[str, Any], left: dict[str, Array]) -> Weights:
     n_in, n_out = (_whole(told.pop(name), 1, WIDEST) for name in ("n_in", "n_out"))
-    dtype, sparse = told.pop("dtype"), told.pop("sparse")
-    _check(dtype in STORED and isinstance(sparse, bool), f"stage {i} is stored in no known way")
+    dtype, sparse, thin = told.pop("dtype"), told.pop("sparse"), told.pop("thin")
+    _check(dtype in STORED and isinstance(sparse, bool) and isinstance(thin, bool), f"stage {i} is in no known form")
+    _check(thin or not sparse, f"stage {i} is sparse and holds its zeros")
     quantization = None
     if dtype == "int8":
         scale, zero = told.pop("scale"), _whole(told.pop("zero"), 0, 255)
