@@ -233,19 +233,27 @@ def _weights(i: int, told: dict[str, Any], left: dict[str, Array]) -> Weights:
         scale, zero = told.pop("scale"), _whole(told.pop("zero"), 0, 255)
         _check(isinstance(scale, float) and 0 < scale < 3e38, f"stage {i} has a scale that is no scale")
         quantization = Quantization(scale, zero, _array(i, "scales", left, np.float32, (n_out,)))
-    if not sparse:
-        return _sound(
-            Weights(n_in, n_out, _array(i, "values", left, STORED[dtype], (n_in, n_out)), None, None, quantization), i
-        )
+    shape = (n_in, n_out)
+    if not thin:
+        return _sound(Weights(*shape, _array(i, "values", left, STORED[dtype], shape), quantization=quantization), i)
+    starts, rows = _places(i, n_in, n_out, left)
+    values = _array(i, "values", left, STORED[dtype], rows.shape)
+    weights = _sound(Weights(*shape, values, starts, rows, quantization), i)
+    if sparse:
+        return weights
+    _check(n_in * n_out <= SPARSEST * values.size, f"stage {i} holds too little for a dense layer")
+    return Weights(*shape, weights.dense(), quantization=quantization)
+
+
+def _places(i: int, n_in: int, n_out: int, left: dict[str, Array]) -> tuple[Array, Array]:
+    """starts and rows of sparse weights, from the counts of the columns and the gaps within."""
     _check(n_in <= MOST_SPARSE_INPUTS, f"stage {i} has {n_in} inputs, too many to be sparse")
     counts, gaps = left.pop(f"{i}.counts"), left.pop(f"{i}.gaps")
-    _check(counts.dtype.kind == gaps.dtype.kind == "u" and counts.shape == (n_out,), f"{i}.counts is not ({n_out},)")
+    _check(counts.dtype.kind == gaps.dtype.kind == "u", f"{i}.counts and {i}.gaps are not unsigned")
+    _check(counts.shape == (n_out,) and int(counts.max()) <= n_in, f"{i}.counts is not {n_out} numbers up to {n_in}")
     starts = np.concatenate([[0], counts.astype(np.int64).cumsum()])
-    _check(
-        gaps.shape == (int(starts[-1]),) and int(starts[-1]) < 1 << 32, f"{i}.gaps has another length than counts say"
-    )
-    values = _array(i, "values", left, STORED[dtype], gaps.shape)
-    return _sound(Weights(n_in, n_out, values, starts.astype(np.uint32), _rows(i, starts, gaps, n_in), quantization), i)
+    _check(gaps.shape == (int(starts[-1]),) and gaps.size < 1 << 32, f"{i}.gaps has another length than counts tell")
+    return starts.astype(np.uint32), _rows(i, starts, gaps, n_in)
 
 
 def _rows(i: int, starts: Array, gaps: Array, n_in: int) -> Array:
