@@ -75,15 +75,20 @@ std::unique_ptr<Engine::Workspace> Engine::take(std::size_t rows, std::size_t wo
   return space;
 }
 
+void Engine::give_back(std::unique_ptr<Workspace> space) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(space));
+}
+
 // A workspace, given back at the end of its scope.
 class Engine::Borrowed {
  public:
   Borrowed(const Engine& engine, std::size_t rows, std::size_t workers)
       : engine_(engine), space_(engine.take(rows, workers)) {}
   ~Borrowed() {
-    const std::lock_guard<std::mutex> lock(engine_.mutex_);
-    engine_.idle_.push_back(std::move(space_));
+    if (space_) engine_.give_back(std::move(space_));
   }
+  Borrowed(Borrowed&&) = default;
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
   Workspace& operator*() const { return *space_; }
@@ -97,17 +102,24 @@ class Engine::Borrowed {
 void Engine::run(const float* x, float* y, std::size_t rows) const {
   if (rows == 0) return;
   const auto workers = static_cast<std::size_t>(threads_for(ceil_div(rows, kRowBlock)));
-  const auto chunks = [&](std::size_t begin, std::size_t end, std::size_t helpers) {
-    const Borrowed space(*this, std::min(end - begin, kChunk), helpers);
+  const auto chunks = [&](std::size_t begin, std::size_t end, const Borrowed& space, std::size_t helpers) {
     for (std::size_t i = begin; i < end; i += kChunk)
       pass(x + i * n_in(), y + i * n_out(), std::min(kChunk, end - i), *space, helpers);
   };
-  if (workers == 1) return chunks(0, rows, static_cast<std::size_t>(threads_for(SIZE_MAX)));
+  if (workers == 1) {
+    const auto helpers = static_cast<std::size_t>(threads_for(SIZE_MAX));
+    return chunks(0, rows, Borrowed(*this, std::min(rows, kChunk), helpers), helpers);
+  }
   const std::size_t blocks = ceil_div(rows, kRowBlock);
+  // Taken before the threads start: how many there are must not depend on which thread is quicker.
+  std::vector<Borrowed> spaces;
+  spaces.reserve(workers);
+  const std::size_t most = std::min(ceil_div(blocks, workers) * kRowBlock, kChunk);
+  for (std::size_t w = 0; w < workers; ++w) spaces.emplace_back(*this, most, 1);
   parallel_workers(static_cast<int>(workers), [&](int worker) {
     const auto w = static_cast<std::size_t>(worker);
     const std::size_t begin = blocks * w / workers * kRowBlock, end = blocks * (w + 1) / workers * kRowBlock;
-    chunks(begin, std::min(rows, end), 1);
+    chunks(begin, std::min(rows, end), spaces[w], 1);
   });
 }
 

@@ -76,6 +76,8 @@ class Engine:
         return lambda *arguments: self._steps.append((STEPS[name], *arguments))
 
     def run(self, x: Floats, out: Array | None = None) -> Array:
+        if x.ndim != 2 or x.shape[1] != self.widths[0]:
+            raise ValueError(f"predict: x has shape {x.shape}, must be (batch, {self.widths[0]})")
         slots: dict[int, Array] = {0: x}
         last = 0
         for step, *arguments in self._steps:
