@@ -14,17 +14,9 @@ rm -rf "$folder/site/minidnn/notebook"
 cp -r examples/notebook "$folder/site/minidnn/notebook"
 cp "$folder"/_core*.so "$folder/site/minidnn/"
 cp "$folder"/_pipeline*.so "$folder/site/minidnn/data/"
-<<<<<<< HEAD
 # Python itself keeps memory at exit, so leaks are not looked for; NumPy and _core answer a null pointer by MemoryError.
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LD_PRELOAD="$("${CXX:-g++}" -print-file-name=libasan.so) $("${CXX:-g++}" -print-file-name=libstdc++.so)"
 export PYTHONPATH=$folder/site MINIDNN_SANITIZED=$folder/site
 read -ra tests <<<"${TESTS:-tests}"
 pytest -s -p no:cacheprovider "${tests[@]}"
-=======
-# Python itself keeps memory at exit, so leaks are not looked for.
-export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 MINIDNN_SANITIZED="$folder/site"
-export LD_PRELOAD=$("${CXX:-g++}" -print-file-name=libasan.so) PYTHONPATH=$folder/site
-cd "$source"
-pytest -s -p no:cacheprovider tests/test_kernels.py tests/test_deploy_kernels.py tests/test_random.py tests/test_pipeline.py
->>>>>>> part-g
