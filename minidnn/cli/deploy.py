@@ -53,8 +53,8 @@ def _compile(arguments: argparse.Namespace) -> int:
     model = minidnn.load(arguments.model)
     if arguments.prune is not None:
         print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
-    dtype = arguments.dtype or "float32"
-    sparse = {"auto": "auto", "always": True, "never": False}[arguments.sparse]
+    dtype: Any = arguments.dtype or "float32"
+    sparse: Any = {"auto": "auto", "always": True, "never": False}[arguments.sparse]
     compiled = deploy.compile(
         model,
         sparse=sparse,

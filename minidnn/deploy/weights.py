@@ -78,7 +78,8 @@ class Weights:
         if self.starts is None:
             sums = self.values.sum(axis=0, dtype=np.int64)
         else:
-            columns = np.repeat(np.arange(self.n_out), np.diff(self.starts.astype(np.int64)))
+            counts: npt.NDArray[Any] = np.diff(self.starts.astype(np.int64))
+            columns = np.repeat(np.arange(self.n_out), counts)
             sums = np.bincount(columns, self.values, self.n_out).astype(np.int64)
         return (sums * self.quantization.zero).astype(np.int32)
 

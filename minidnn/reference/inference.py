@@ -25,7 +25,8 @@ def widen(w: Array) -> Floats:
 def densify(n_in: int, starts: Array, rows: Array, values: Array) -> Array:
     """The matrix (n_in, n_out) of sparse columns: those of column j are ``[starts[j], starts[j + 1])``."""
     w = np.zeros((n_in, len(starts) - 1), values.dtype)
-    w[rows, np.repeat(np.arange(len(starts) - 1), np.diff(starts.astype(np.int64)))] = values
+    counts: Array = np.diff(starts.astype(np.int64))
+    w[rows, np.repeat(np.arange(len(starts) - 1), counts)] = values
     return w
 
 
