@@ -1,7 +1,9 @@
 // Models that no longer learn: their products as kernels, and the engine that runs them step by step.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
@@ -52,6 +54,7 @@ template <class T>
 ArrayOf<T> weights(const char* op, Array array, const char* wanted) {
   const ArrayOf<T> w(array, op, "w", wanted);
   if (w.ndim != 2) refuse(op, "w has shape " + w.shape_text() + ", must have 2 axes");
+  if (std::max(w.dim(0), w.dim(1)) > std::size_t{1} << 40) throw std::bad_alloc();  // it may be empty
   return w;
 }
 
