@@ -112,6 +112,14 @@ def row_sum(x: Floats) -> Floats:
 def column_sum(x: Floats) -> Floats:
     """The sum of each column of a matrix."""
 
+def embedding_bag(weight: Floats, indices: Labels, offsets: Labels | None, padding: int, mean: bool) -> Floats:
+    """``y[b]`` = the sum or the mean of the rows of weight that bag b names, see `minidnn.reference.embedding`."""
+
+def embedding_bag_backward(
+    dy: Floats, indices: Labels, offsets: Labels | None, padding: int, mean: bool, rows: int
+) -> Floats:
+    """``dw[i]`` = the sum over the entries that name row i of ``dy[b]``, divided by the count of their bag for a mean."""
+
 def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
     """The first ``n`` uint32 words of one draw."""
 

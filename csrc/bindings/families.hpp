@@ -9,6 +9,7 @@ namespace minidnn {
 void bind_activations(pybind11::module_& m);
 void bind_arithmetic(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
+void bind_embedding(pybind11::module_& m);
 void bind_fingerprint(pybind11::module_& m);
 void bind_matmul(pybind11::module_& m);
 void bind_normalization(pybind11::module_& m);

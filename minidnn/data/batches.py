@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from minidnn.checks import positive_integer
-from minidnn.data.augment.compose import Augment
 from minidnn.data.datasets import ArrayDataset
 from minidnn.data.pipeline import gather, gather_labels, permutation
-from minidnn.data.types import Floats32, Indices
+from minidnn.data.types import Change, Indices
 from minidnn.random import Generator, default_generator
 
 
@@ -17,18 +17,19 @@ def batches(
     batch_size: int,
     rng: Generator | None = None,
     drop_last: bool = False,
-    augment: Augment | None = None,
-) -> Iterator[tuple[Floats32, Indices]]:
+    augment: Change | None = None,
+) -> Iterator[tuple[Any, Indices]]:
     """One epoch: every example once, in an order that is one draw of ``rng``.
 
     Args:
         batch_size: examples in a batch, at least 1.
         rng: the default generator where it is None.
         drop_last: leave out the last batch if it is smaller than the others.
-        augment: makes new images of those of each batch; see `minidnn.data.augment`.
+        augment: makes new examples of those of each batch: a `minidnn.data.augment.Augment`, or any function of the
+            batch, the examples' numbers and the epoch's key.
 
     Returns:
-        An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255, and int64 (batch,).
+        An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255 (int64 where x is), and int64 (batch,).
 
     Raises:
         TypeError: batch_size is not an integer.

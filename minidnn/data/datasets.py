@@ -14,13 +14,15 @@ class ArrayDataset:
     """Examples and labels in memory.
 
     Args:
-        x: (n, n_in), uint8 (0 to 255 stand for 0.0 to 1.0) or float32. Kept as it is if its rows are contiguous.
+        x: (n, n_in), or with more axes, such as (n, 2, n_in) for pairs; uint8 (0 to 255 stand for 0.0 to 1.0), float32,
+            or int64 for numbers of words. Kept as it is if its rows are contiguous.
         y: (n,), integers >= 0.
 
     Attributes:
         x: the examples as they are stored.
         y, labels: int64.
         images: the examples as float32, bytes divided by 255; made when first asked for, then kept.
+        inputs: the examples as a model takes them: the images, or the numbers of words as they are.
 
     Raises:
         TypeError: another dtype.
@@ -29,17 +31,17 @@ class ArrayDataset:
 
     def __init__(self, x: Any, y: Any) -> None:
         x, y = np.asarray(x), np.asarray(y)
-        if x.dtype not in (np.uint8, np.float32):
-            raise TypeError(f"ArrayDataset: x is {x.dtype}, must be uint8 or float32")
+        if x.dtype not in (np.uint8, np.float32, np.int64):
+            raise TypeError(f"ArrayDataset: x is {x.dtype}, must be uint8, float32 or int64")
         if y.dtype.kind not in "iu":
             raise TypeError(f"ArrayDataset: y is {y.dtype}, must be integers")
-        if x.ndim != 2:
+        if x.ndim < 2:
             raise ValueError(f"ArrayDataset: x has shape {x.shape}, must be (n, n_in)")
         if y.shape != x.shape[:1]:
             raise ValueError(f"ArrayDataset: y has shape {y.shape}, x has {x.shape}: y must be ({len(x)},)")
         if y.size and y.min() < 0:
             raise ValueError(f"ArrayDataset: y must not be negative, got {y.min()}")
-        self.x: Bytes | Floats32 = np.ascontiguousarray(x)
+        self.x: Bytes | Floats32 | Indices = np.ascontiguousarray(x)
         self.y: Indices = np.ascontiguousarray(y, np.int64)
 
     def __len__(self) -> int:
@@ -73,6 +75,10 @@ class ArrayDataset:
         if self.x.dtype == np.float32:
             return self.x.astype(np.float32, copy=False)
         return self.x.astype(np.float32) / np.float32(255)
+
+    @property
+    def inputs(self) -> Floats32 | Indices:
+        return self.x if self.x.dtype == np.int64 else self.images
 
 
 class Splits(NamedTuple):

@@ -4,6 +4,7 @@ from minidnn.nn import initializers
 from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, ReLU, RReLU, Softmax, Softplus, Tanh
 from minidnn.nn.constraints import max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
+from minidnn.nn.embedding import EmbeddingBag
 from minidnn.nn.layers import Dense, Flatten, PReLU
 from minidnn.nn.losses import (
     contrastive,
@@ -33,6 +34,7 @@ __all__ = [
     "Dense",
     "DropConnect",
     "Dropout",
+    "EmbeddingBag",
     "Flatten",
     "LayerNorm",
     "LeakyReLU",

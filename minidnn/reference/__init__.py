@@ -31,6 +31,7 @@ from minidnn.reference.arithmetic import (
     scale_rows,
     subtract,
 )
+from minidnn.reference.embedding import embedding_bag, embedding_bag_backward
 from minidnn.reference.fingerprint import fingerprint
 from minidnn.reference.matmul import dense, dense_backward, matmul
 from minidnn.reference.normalization import (
@@ -90,6 +91,8 @@ __all__ = [
     "dropout",
     "elu",
     "elu_backward",
+    "embedding_bag",
+    "embedding_bag_backward",
     "fingerprint",
     "ftrl_step",
     "l1_l2_gradient",

@@ -18,6 +18,7 @@ LAYERS: dict[str, type[nn.Module]] = {
         nn.DropConnect,
         nn.Dropout,
         nn.ELU,
+        nn.EmbeddingBag,
         nn.Flatten,
         nn.LayerNorm,
         nn.LeakyReLU,
@@ -40,6 +41,7 @@ VALUES: dict[str, type] = {
     for value in (
         initializers.constant,
         initializers.orthogonal,
+        initializers.uniform,
         initializers.variance_scaling,
         nn.l1,
         nn.l1_l2,

@@ -36,7 +36,7 @@ def evaluate(
         with no_grad():
             for start in range(0, len(dataset), batch_size):
                 part = dataset[start : start + batch_size]
-                logits = model(part.images)
+                logits = model(part.inputs)
                 total_loss += loss(logits, part.y).item() * len(part)
                 total_accuracy += accuracy(logits, part.y) * len(part)
     finally:

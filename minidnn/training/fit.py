@@ -14,8 +14,7 @@ from typing import Any
 from minidnn import data, kernels
 from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
-from minidnn.data.augment import Augment
-from minidnn.data.types import Floats32, Indices
+from minidnn.data.types import Change, Indices
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
@@ -32,7 +31,7 @@ from minidnn.training.state import restore
 
 logger = logging.getLogger("minidnn")
 
-Batches = Iterator[tuple[Floats32, Indices]]
+Batches = Iterator[tuple[Any, Indices]]
 
 
 class NonFiniteError(ArithmeticError):
@@ -50,7 +49,7 @@ def fit(
     valid: ArrayDataset | None = None,
     callbacks: Sequence[Callback] = (),
     rng: Generator | None = None,
-    augment: Augment | None = None,
+    augment: Change | None = None,
     progress: bool = True,
     capture: bool = True,
     resume: str | os.PathLike[str] | None = None,
@@ -67,7 +66,7 @@ def fit(
         valid: evaluated after each epoch.
         callbacks: see `Callback`.
         rng: draws the orders; the default generator where it is None.
-        augment: makes new images of those of each batch; see `minidnn.data.augment`.
+        augment: makes new examples of those of each batch; see `minidnn.data.batches`.
         capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
             same. What cannot be captured runs as it is, and the logger ``minidnn`` says why at level INFO.
         resume: a folder of `Checkpoint`: goes on from the newest that is whole, with the same bytes as if the run had
@@ -129,7 +128,7 @@ def fit(
     return run.history
 
 
-def _batches(run: Run, augment: Augment | None) -> Batches:
+def _batches(run: Run, augment: Change | None) -> Batches:
     """The batches of the next epoch, or those that are left of the one that was cut."""
     if not run.position.batches:
         run.epoch += 1
@@ -142,7 +141,7 @@ def _batches(run: Run, augment: Augment | None) -> Batches:
     return itertools.islice(batches, run.position.batches, None)
 
 
-def _epoch(run: Run, step: Step, callbacks: Sequence[Callback], augment: Augment | None) -> None:
+def _epoch(run: Run, step: Step, callbacks: Sequence[Callback], augment: Change | None) -> None:
     run.model.train()
     batches, here = _batches(run, augment), run.position
     start = time.perf_counter() - here.seconds
