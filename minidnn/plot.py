@@ -13,6 +13,7 @@ import numpy as np
 from minidnn.files import atomic_write
 
 if TYPE_CHECKING:
+    from minidnn.study import Study
     from minidnn.training import History
 
 COLOURS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#cb912f", "#787774", "#d44c47")
@@ -149,6 +150,30 @@ def reproduction(
     axis.set_xlabel("epoch", color=INK, fontsize=9)
     axis.set_title(f"{title}: test accuracy", color=INK, fontsize=10, loc="left")
     axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
+    write(drawing, path)
+
+
+def study(study: Study, path: str | os.PathLike[str]) -> None:
+    """Draws each method's accuracy over x: the median over the seeds as a line, their range as a band.
+
+    Raises:
+        ImportError: matplotlib is missing; names the extra.
+        OSError: the file cannot be written.
+    """
+    drawing, (axis,) = figure(width=6.4, height=4.0)
+    positions = np.asarray(study.x, float)
+    for i, method in enumerate(study.runs):
+        values, colour = np.asarray(study.over_seeds(method)), COLOURS[i % len(COLOURS)]
+        axis.fill_between(positions, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.15, linewidth=0)
+        style = {"color": colour, "linewidth": 1.8, "marker": "o", "markersize": 3.5, "label": method}
+        axis.plot(positions, np.median(values, axis=1), "--" if method == study.baseline else "-", **style)
+    if positions.min() > 0 and positions.max() >= 8 * positions.min():
+        axis.set_xscale("log")
+    axis.set_xticks(positions, [f"{x:,g}" for x in study.x])
+    axis.minorticks_off()
+    axis.set_xlabel(study.x_label, color=INK, fontsize=9)
+    axis.set_title(f"{study.title}: test accuracy", color=INK, fontsize=10, loc="left")
     axis.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
     write(drawing, path)
 

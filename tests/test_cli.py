@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import minidnn
-from minidnn.cli import main, reproduce
+from minidnn.cli import main, published
 
 COMMAND = Path(sysconfig.get_path("scripts")) / ("minidnn.exe" if os.name == "nt" else "minidnn")
 
@@ -123,7 +123,7 @@ def test_reproduce_prints_published_beside_ours_and_leaves_results_and_picture(i
     ("finals", "verdict"), [((0.7, 0.9), "in our range"), ((0.9, 0.95), "below"), ((0.6, 0.7), "above")]
 )
 def test_the_verdict_compares_the_last_epoch(finals, verdict):
-    outcome = reproduce.Outcome("x", {1: 0.1, 2: 0.8}, [[0.5, final] for final in finals], 1.0)
+    outcome = published.Outcome("x", {1: 0.1, 2: 0.8}, [[0.5, final] for final in finals], 1.0)
     assert verdict in outcome.verdict
 
 

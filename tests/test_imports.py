@@ -19,13 +19,13 @@ LAYERS = [
     ("ops", "checks"),
     ("gradients",),
     ("schedules", "nn", "optim", "data"),
-    ("recipes", "reuse", "training", "deploy"),
-    ("cli", "notebook"),
+    ("recipes", "reuse", "training", "deploy", "study"),
+    ("cli", "notebook", "lessons"),
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # At call time only, or for the types only.
-LATE = {("random", "data"), ("tensor", "ops"), ("plot", "training")}
+LATE = {("random", "data"), ("tensor", "ops"), ("plot", "training"), ("plot", "study")}
 
 
 def imports(tree):

@@ -1,4 +1,4 @@
-"""``minidnn reproduce``: the notebook's five experiments, over several seeds, beside what it published."""
+"""``minidnn reproduce``: the notebook's five experiments and the lessons on reuse, over several seeds."""
 
 from __future__ import annotations
 
@@ -6,92 +6,58 @@ import argparse
 import importlib
 import json
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from minidnn import __version__, data, kernels, manual_seed, plot, set_num_threads
-from minidnn.cli import types
+from minidnn import __version__, data, kernels, set_num_threads
+from minidnn.cli import published, types
+from minidnn.cli.published import Outcome
 from minidnn.files import atomic_write
+from minidnn.study import Study
 
-NAMES = ("lr-schedule", "l1-manual", "l1-per-layer", "dropout", "max-norm")
+LESSONS = ("transfer", "pretraining", "auxiliary")
+"""Each a module of `minidnn.lessons.reuse`."""
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """Test accuracies of one experiment.
-
-    Attributes:
-        published: epoch -> accuracy, as far as the notebook shows it.
-        runs: a list over the epochs for each seed.
-    """
-
-    name: str
-    published: Mapping[int, float]
-    runs: Sequence[Sequence[float]]
-    seconds: float
-
-    @property
-    def verdict(self) -> str:
-        """Where the published accuracy after the last epoch lies: within the range of ours, below it, or above it."""
-        ours, last = [run[-1] for run in self.runs], len(self.runs[0])
-        if last not in self.published:
-            return "not comparable, as nothing is published for the last epoch run"
-        if self.published[last] > max(ours):
-            return "published lies above our range"
-        return "published lies below our range" if self.published[last] < min(ours) else "published lies in our range"
-
-    def table(self) -> str:
-        lines = [" epoch  published  median  lowest  highest"]
-        for epoch, ours in enumerate(zip(*self.runs, strict=True), start=1):
-            published = f"{self.published[epoch]:.4f}" if epoch in self.published else ""
-            lines.append(f"{epoch:6d}  {published:>9}  {median(ours):.4f}  {min(ours):.4f}  {max(ours):7.4f}")
-        return "\n".join(lines)
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "published": {str(epoch): accuracy for epoch, accuracy in self.published.items()},
-            "runs": [list(run) for run in self.runs],
-            "median": [median(ours) for ours in zip(*self.runs, strict=True)],
-            "verdict": self.verdict,
-            "seconds": round(self.seconds, 1),
-        }
+NAMES = (*published.NAMES, *LESSONS)
 
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "reproduce",
-        help="run the notebook's experiments on MNIST",
+        help="run the notebook's experiments and the lessons on MNIST",
         description="Trains the notebook's networks on MNIST over several seeds, and prints the published test "
-        f"accuracies beside ours. The experiments: {', '.join(NAMES)}. Leaves results.json and a picture for each.",
+        f"accuracies beside ours ({', '.join(published.NAMES)}; all of them: all); or runs a lesson on reusing "
+        f"networks, and prints what it gains ({', '.join(LESSONS)}). Leaves results.json and a picture for each.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", default=["all"], help="an experiment, or all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", default=["all"], help="experiments or lessons")
     parser.add_argument("--seeds", type=types.count, default=5, help="how many; they are 0, 1, 2, ...")
-    parser.add_argument("--epochs", type=types.count, help="fewer or more than published")
+    parser.add_argument(
+        "--epochs", type=types.count, help="of the notebook's experiments; fewer or more than published"
+    )
+    parser.add_argument("--quick", action="store_true", help="of the lessons: less of everything, for a look")
     parser.add_argument("--threads", type=types.count, help="at most; all by default; the results are the same bytes")
     parser.add_argument("--output", type=Path, default=Path("runs/reproduce"), help="folder for results and pictures")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    names = NAMES if "all" in arguments.names else arguments.names
-    for name in names:
-        if name not in NAMES:
-            raise ValueError(f"no experiment is called {name!r}; there are {', '.join(NAMES)}, and all")
+    names = _names(arguments)
     if arguments.threads:
         set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    mnist = data.load_mnist()
-    outcomes = []
+    results: list[Outcome | Study] = []
+    mnist = cache(data.load_mnist)
     try:
         for name in names:
-            outcomes.append(_outcome(name, mnist, arguments.seeds, arguments.epochs))
-            print(f"{outcomes[-1].table()}\n{outcomes[-1].verdict}\n", flush=True)
-            _write(arguments, outcomes)
+            if name in LESSONS:
+                results.append(_lesson(name, arguments.seeds, arguments.quick))
+            else:
+                results.append(published.reproduce(name, mnist(), arguments.seeds, arguments.epochs))
+            print(f"{results[-1].report()}\n", flush=True)
+            _write(arguments.output, results)
     except KeyboardInterrupt:
         print("stopped: interrupted", file=sys.stderr)
         return 130
@@ -99,39 +65,33 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _outcome(name: str, mnist: data.Splits, seeds: int, epochs: int | None) -> Outcome:
-    """Runs the experiment with each seed.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C came; `fit` took it for a wish to stop, and has fewer epochs.
-    """
-    experiment = importlib.import_module(f"minidnn.notebook.{name.replace('-', '_')}")
-    epochs = epochs or experiment.EPOCHS
-    print(f"{name}: {epochs} epochs, seeds 0 to {seeds - 1}", flush=True)
-    runs, start = [], time.perf_counter()
-    for seed in range(seeds):
-        manual_seed(seed)
-        began = time.perf_counter()
-        accuracies = experiment.run(mnist, epochs, progress=sys.stderr.isatty())
-        if len(accuracies) < epochs:
-            raise KeyboardInterrupt
-        runs.append(accuracies)
-        print(
-            f"seed {seed}: {accuracies[-1]:.4f} after {epochs} epochs, {time.perf_counter() - began:.1f} s", flush=True
-        )
-    return Outcome(name, experiment.PUBLISHED, runs, time.perf_counter() - start)
+def _names(arguments: argparse.Namespace) -> list[str]:
+    names = [name for asked in arguments.names for name in (published.NAMES if asked == "all" else [asked])]
+    for name in names:
+        if name not in NAMES:
+            raise ValueError(f"no experiment is called {name!r}; there are {', '.join(NAMES)}, and all")
+        if name in LESSONS and arguments.epochs:
+            raise ValueError(f"--epochs is for the notebook's experiments; {name} has --quick")
+        if name not in LESSONS and arguments.quick:
+            raise ValueError(f"--quick is for the lessons; {name} has --epochs")
+    return list(dict.fromkeys(names))
 
 
-def _write(arguments: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
+def _lesson(name: str, seeds: int, quick: bool) -> Study:
+    lesson = importlib.import_module(f"minidnn.lessons.reuse.{name}")
+    study: Study = lesson.run(range(seeds), quick=quick, progress=sys.stderr.isatty())
+    return study
+
+
+def _write(folder: Path, results: Sequence[Outcome | Study]) -> None:
     document = {
         "minidnn": __version__,
         "isa": kernels.isa(),
         "threads": kernels.num_threads(),
-        "experiments": {outcome.name: outcome.document() for outcome in outcomes},
+        "experiments": {result.name: result.document() for result in results},
     }
-    atomic_write(arguments.output / "results.json", (json.dumps(document, indent=2) + "\n").encode())
-    latest = outcomes[-1]
+    atomic_write(folder / "results.json", (json.dumps(document, indent=2) + "\n").encode())
     try:
-        plot.reproduction(latest.published, latest.runs, arguments.output / f"{latest.name}.png", latest.name)
+        results[-1].draw(folder / f"{results[-1].name}.png")
     except ImportError as error:
         print(error)

@@ -1,0 +1,128 @@
+"""A study: several methods compared over a range, over several seeds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minidnn.training import History
+
+Runs = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a lesson (``minidnn reproduce transfer``) measured.
+
+    The gain of a method is the difference to the baseline within each seed, so that what a seed gives to both (its
+    examples, its initial weights) does not count as spread.
+
+    Attributes:
+        name: what files are called by.
+        title: of the picture and the table.
+        x_label: what differs along the range, such as "labels per class".
+        x: the range.
+        runs: method -> for each seed the test accuracies over x. The first method is the baseline.
+        measured: other figures by name, such as "frozen, ms per step"; printed below the table.
+        notes: lines of text printed last.
+
+    Raises:
+        ValueError: no methods, seeds or range, or runs of another length.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    x: Sequence[float]
+    runs: Mapping[str, Runs]
+    measured: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.runs or not self.x:
+            raise ValueError(f"Study: {self.name} has no methods, or nothing in x")
+        seeds = len(next(iter(self.runs.values())))
+        for method, runs in self.runs.items():
+            if not runs or len(runs) != seeds or any(len(run) != len(self.x) for run in runs):
+                raise ValueError(f"Study: {method!r} must have {seeds} runs (at least 1) of {len(self.x)} accuracies")
+
+    @property
+    def baseline(self) -> str:
+        """The method that the others are compared with."""
+        return next(iter(self.runs))
+
+    def over_seeds(self, method: str) -> list[list[float]]:
+        """For each x the accuracies over the seeds."""
+        return [list(values) for values in zip(*self.runs[method], strict=True)]
+
+    def gains(self, method: str) -> list[list[float]]:
+        """For each x, over the seeds, by how much the method is better than the baseline with the same seed."""
+        pairs = zip(self.over_seeds(method), self.over_seeds(self.baseline), strict=True)
+        return [[a - b for a, b in zip(ours, base, strict=True)] for ours, base in pairs]
+
+    def table(self) -> str:
+        """Median and range of each method, and of its gain over the baseline, for each x."""
+        wide, name = max(len(self.x_label), 6), max(len("method"), *map(len, self.runs))
+        lines = [f"{self.x_label:>{wide}}  {'method':{name}}  median  lowest  highest     gain   lowest  highest"]
+        for i, x in enumerate(self.x):
+            for method in self.runs:
+                ours, gains = self.over_seeds(method)[i], self.gains(method)[i]
+                cells = [f"{x:g}" if method == self.baseline else "", method, *map("{:.4f}".format, _spread(ours))]
+                line = f"{cells[0]:>{wide}}  {cells[1]:{name}}  {cells[2]}  {cells[3]}   {cells[4]}"
+                if method != self.baseline:
+                    line += "".join(f"  {value:+.4f}" for value in _spread(gains))
+                lines.append(line)
+        return "\n".join(lines)
+
+    def report(self) -> str:
+        """The table, what else was measured, and the notes."""
+        measured = [f"{name}: {value:.4g}" for name, value in self.measured.items()]
+        return "\n".join([f"{self.title}, {self._seeds()}", self.table(), *measured, *self.notes])
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "title": self.title,
+            "x_label": self.x_label,
+            "x": list(self.x),
+            "baseline": self.baseline,
+            "methods": {
+                method: {
+                    "runs": [list(run) for run in runs],
+                    "median": [median(values) for values in self.over_seeds(method)],
+                    "median_gain": [median(values) for values in self.gains(method)],
+                }
+                for method, runs in self.runs.items()
+            },
+            "measured": dict(self.measured),
+            "notes": list(self.notes),
+        }
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Draws medians and ranges over x; see `minidnn.plot.study`."""
+        from minidnn import plot
+
+        plot.study(self, path)
+
+    def _seeds(self) -> str:
+        count = len(self.runs[self.baseline])
+        return "one seed" if count == 1 else f"{count} seeds"
+
+
+def uninterrupted(history: History) -> History:
+    """The history of a run that came to its end.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came; `training.fit` took it for a wish to stop that run alone.
+    """
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return history
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float, float]:
+    return median(values), min(values), max(values)
