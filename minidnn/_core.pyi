@@ -118,7 +118,7 @@ def embedding_bag(weight: Floats, indices: Labels, offsets: Labels | None, paddi
 def embedding_bag_backward(
     dy: Floats, indices: Labels, offsets: Labels | None, padding: int, mean: bool, rows: int
 ) -> Floats:
-    """``dw[i]`` = the sum over the entries that name row i of ``dy[b]``, divided by the count of their bag for a mean."""
+    """``dw[i]`` = the sum of ``dy[b]`` over the entries that name row i, divided by the bag's count for a mean."""
 
 def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
     """The first ``n`` uint32 words of one draw."""

@@ -84,8 +84,8 @@ class replace_words:
 class swap_patches:
     """Swaps two patches of each image that differ: every part is right, but not the whole.
 
-    An image is cut in patches from its upper left corner; what is left over at the edges stays. An image in which no two
-    patches that were drawn differ (in 32 tries) stays as it is.
+    An image is cut in patches from its upper left corner; what is left over at the edges stays. An image in which no
+    two patches that were drawn differ (in 32 tries) stays as it is.
 
     Args:
         image_shape: (h, w), or (h, w, c).

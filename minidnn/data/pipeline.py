@@ -47,7 +47,7 @@ def permutation(n: int, seed: int, stream: int, draw: int) -> Indices:
 def gather(examples: Bytes | Floats32 | Indices, order: Indices) -> Floats32 | Indices:
     """``x[i] = examples[order[i]]``, bytes divided by 255: (n, ...) and int64 (batch,) give (batch, ...).
 
-    Always a new array: float32, or int64 of int64. The rows of ``examples`` are contiguous, as those of a `Dataset` are.
+    Always a new array: float32, or int64 of int64. The rows of ``examples`` are contiguous, as in an `ArrayDataset`.
 
     Raises:
         TypeError: examples is neither uint8, float32 nor int64.

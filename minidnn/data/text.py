@@ -15,7 +15,7 @@ import numpy as np
 from minidnn.checks import positive_integer
 from minidnn.data.types import Indices
 
-WORD = re.compile(r"\w+(?:['’-]\w+)*")
+WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 PADDING, UNKNOWN = 0, 1
 FIRST = 2
 """The lowest number that is a word of the vocabulary."""
@@ -75,21 +75,32 @@ class Vocabulary:
     Args:
         sentences: lists of words.
         size: keep the most frequent words only; all where it is None.
+        max_share: words that stand in a larger share of the sentences (the, a, and ...) say little of what a sentence
+            is about: they are left out, here and of what is encoded.
 
     Attributes:
         words: the words; that of number i is ``words[i - 2]``.
         counts: how often each word occurs.
+        left_out: the words that are too frequent.
 
     Raises:
-        ValueError: there are no words, or size < 1.
+        TypeError, ValueError: no words (or none left), size < 1, max_share not in [0, 1].
     """
 
-    def __init__(self, sentences: Iterable[Sequence[str]], size: int | None = None) -> None:
-        counted = Counter(word for sentence in sentences for word in sentence)
-        if not counted:
-            raise ValueError("Vocabulary: there are no words")
+    def __init__(self, sentences: Iterable[Sequence[str]], size: int | None = None, max_share: float = 1.0) -> None:
+        counted, within, n = Counter[str](), Counter[str](), 0
+        for sentence in sentences:
+            counted.update(sentence)
+            within.update(set(sentence))
+            n += 1
+        if not 0.0 <= max_share <= 1.0:
+            raise ValueError(f"Vocabulary: max_share must be in [0, 1], got {max_share}")
+        self.left_out = frozenset(word for word, count in within.items() if count > max_share * n)
         kept = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+        kept = [pair for pair in kept if pair[0] not in self.left_out]
         kept = kept[: None if size is None else positive_integer("Vocabulary", "size", size)]
+        if not kept:
+            raise ValueError(f"Vocabulary: {n} sentences with {len(counted)} words, of which none is left")
         self.words = tuple(word for word, _ in kept)
         self.counts = tuple(count for _, count in kept)
         self._numbers = {word: number for number, word in enumerate(self.words, start=FIRST)}
@@ -117,12 +128,12 @@ class Vocabulary:
         Raises:
             ValueError: width < 1.
         """
-        longest = max((len(sentence) for sentence in sentences), default=1)
+        rows = [[self.number(word) for word in sentence if word not in self.left_out] for sentence in sentences]
+        longest = max(map(len, rows), default=0)
         width = max(longest, 1) if width is None else positive_integer("encode", "width", width)
-        numbers = np.full((len(sentences), width), PADDING, np.int64)
-        for row, sentence in zip(numbers, sentences, strict=True):
-            known = [self.number(word) for word in sentence[:width]]
-            row[: len(known)] = known
+        numbers = np.full((len(rows), width), PADDING, np.int64)
+        for to, row in zip(numbers, rows, strict=True):
+            to[: len(row)] = row[:width]
         return numbers
 
     def decode(self, numbers: Indices) -> list[str]:

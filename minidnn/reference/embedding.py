@@ -1,7 +1,7 @@
 """Sums of chosen rows of a matrix, bag by bag.
 
-``indices`` is a matrix with a bag in each row, or flat with ``offsets``: bag b is ``indices[offsets[b]:offsets[b + 1]]``,
-the last one goes to the end. Entries equal to ``padding`` count for nothing.
+``indices`` is a matrix with a bag in each row, or flat with ``offsets``: bag b is
+``indices[offsets[b] : offsets[b + 1]]``, the last one goes to the end. Entries equal to ``padding`` count for nothing.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Saving and loading models."""
+"""Saving, loading and reusing models."""
 
+from minidnn.reuse import auxiliary
 from minidnn.reuse.checkpoints import CheckpointError, load, save
 
-__all__ = ["CheckpointError", "load", "save"]
+__all__ = ["CheckpointError", "auxiliary", "load", "save"]

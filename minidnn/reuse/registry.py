@@ -8,6 +8,7 @@ from typing import Any
 
 from minidnn import nn
 from minidnn.nn import initializers
+from minidnn.reuse import auxiliary
 
 LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
@@ -33,6 +34,9 @@ LAYERS: dict[str, type[nn.Module]] = {
         nn.Softmax,
         nn.Softplus,
         nn.Tanh,
+        auxiliary.Difference,
+        auxiliary.Distance,
+        auxiliary.TwoTower,
     )
 }
 

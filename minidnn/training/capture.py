@@ -163,10 +163,16 @@ class _Plan:
 
     def _prove(self) -> str | None:
         """Runs another batch both ways from one state, compares, and puts the state back."""
-        batch = tuple(np.roll(array, 1, axis=0) if array.ndim else array.copy() for array in self._inputs)
+        first_batch = tuple(array.copy() for array in self._inputs)
+        batch = tuple(np.roll(array, 1, axis=0) if array.ndim else array for array in first_batch)
         before, first = self._state(), [result.data.copy() for result in _tensors(self.results) or ()]
         try:
-            self.replay(batch)
+            try:
+                self.replay(batch)
+            except ValueError:  # inputs that must not be rolled, such as offsets
+                self._restore(before)
+                batch = first_batch
+                self.replay(batch)
             replayed = self._outcome(self.results)
             self._restore(before)
             eager = self._outcome(self._step(*batch))
@@ -230,11 +236,16 @@ def _tensors(results: Any) -> list[Tensor] | None:
 
 
 def _overwrite(array: Array, value: Array) -> None:
-    """Writes to an array that the tape may have made read-only."""
-    writeable = array.flags.writeable
-    array.flags.writeable = True
+    """Writes to an array that the tape may have made read-only, or to a view of one."""
+    views = [array]
+    while isinstance(views[-1].base, np.ndarray):
+        views.append(views[-1].base)
+    modes = [view.flags.writeable for view in views]
+    for view in reversed(views):  # a view can be written only after what it is a view of
+        view.flags.writeable = True
     array[...] = value
-    array.flags.writeable = writeable
+    for view, writeable in zip(views, modes, strict=True):
+        view.flags.writeable = writeable
 
 
 def _as_input(value: Any) -> Array:

@@ -1,14 +1,15 @@
 """The grammar of the sentences: ``python -m minidnn.data.sentences.grammar`` writes them.
 
-Eight topics, each with words of its own; a few words belong to two (a pitch is played on, and sung). Any person, adverb
-or time of the common ones may stand in any sentence. Within a list the first words are the frequent ones: the k-th is
-drawn with weight 1 / (k + 2).
+Eight topics, each with words of its own; a few words belong to two (a pitch is played on, and sung). Persons,
+adjectives, adverbs and times of the common ones may stand in any sentence. Within a list the first words are the
+frequent ones: the k-th is drawn with weight 1 / (k + 2).
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from itertools import accumulate
 
 from minidnn.random import Generator
@@ -16,17 +17,18 @@ from minidnn.random import Generator
 TOPICS = {
     "kitchen": {
         "person": "cook baker chef waiter butcher dishwasher caterer pastry-cook taster scullion",
-        "thing": "bread soup knife pan onion butter oven kettle flour egg cake spoon plate pepper dough stew garlic sauce "
-        "cheese apron ladle whisk saucepan vinegar honey parsley cinnamon tart colander yeast chips batter",
-        "did": "baked stirred tasted fried boiled peeled sliced salted kneaded served roasted whipped simmered grated "
-        "chopped poured glazed marinated",
+        "thing": "bread soup knife pan onion butter oven kettle flour egg cake spoon plate pepper dough stew garlic "
+        "sauce cheese apron ladle whisk saucepan vinegar honey parsley cinnamon tart colander yeast chips "
+        "batter",
+        "did": "baked stirred tasted fried boiled peeled sliced salted kneaded served roasted whipped simmered "
+        "grated chopped poured glazed marinated",
         "place": "in_the_kitchen on_the_stove at_the_counter in_the_pantry over_the_fire at_the_sink in_the_larder",
         "kind": "hot fresh salty sweet burnt crisp spicy creamy stale buttered ripe sour",
     },
     "sea": {
         "person": "sailor captain fisherman pilot diver skipper boatswain helmsman lighthouse-keeper stowaway",
-        "thing": "boat sail net anchor wave ship mast rope tide deck harbour oar crew buoy reef hull rudder compass keel "
-        "cargo gull herring lobster lifeboat barge bass fog knot plank galley",
+        "thing": "boat sail net anchor wave ship mast rope tide deck harbour oar crew buoy reef hull rudder compass "
+        "keel cargo gull herring lobster lifeboat barge bass fog knot plank galley",
         "did": "sailed rowed moored hauled steered anchored navigated sighted drifted launched fished ferried bailed "
         "rigged charted dredged",
         "place": "at_sea in_the_harbour on_the_deck along_the_coast off_the_island below_deck near_the_reef",
@@ -36,8 +38,8 @@ TOPICS = {
         "person": "singer violinist pianist drummer composer conductor flautist organist tenor cellist",
         "thing": "song violin piano drum melody choir concert tune flute guitar note rhythm opera bow orchestra cello "
         "trumpet chord sonata duet string key bass waltz aria score harp overture pitch metronome",
-        "did": "sang played rehearsed composed hummed tuned conducted performed strummed improvised recorded whistled "
-        "harmonized transposed bowed encored",
+        "did": "sang played rehearsed composed hummed tuned conducted performed strummed improvised recorded "
+        "whistled harmonized transposed bowed encored",
         "place": "on_the_stage in_the_concert_hall at_the_opera in_the_studio at_the_rehearsal in_the_chapel",
         "kind": "loud slow gentle tuneful solemn rhythmic melodic sharp flat lyrical choral plaintive",
     },
@@ -52,8 +54,8 @@ TOPICS = {
     },
     "sport": {
         "person": "player goalkeeper coach runner referee striker swimmer boxer sprinter cyclist",
-        "thing": "ball goal match race team racket pitch bat medal net penalty score stadium whistle trophy league jersey "
-        "tackle relay hurdle serve court helmet champion marathon track lap podium javelin row",
+        "thing": "ball goal match race team racket pitch bat medal net penalty score stadium whistle trophy league "
+        "jersey tackle relay hurdle serve court helmet champion marathon track lap podium javelin row",
         "did": "kicked scored won lost threw raced tackled trained dribbled caught sprinted served defended volleyed "
         "jumped headed overtook",
         "place": "on_the_pitch in_the_stadium on_the_track at_the_finish in_the_gym on_the_bench",
@@ -61,9 +63,9 @@ TOPICS = {
     },
     "hospital": {
         "person": "doctor nurse patient surgeon midwife paramedic dentist pharmacist radiologist physiotherapist",
-        "thing": "fever pill wound bandage ward vaccine bed operation cough stretcher syringe ambulance x-ray heart lung "
-        "plaster thermometer clinic pulse allergy dose fracture infection scar crutch stethoscope ointment tooth "
-        "drip scalpel",
+        "thing": "fever pill wound bandage ward vaccine bed operation cough stretcher syringe ambulance x-ray heart "
+        "lung plaster thermometer clinic pulse allergy dose fracture infection scar crutch stethoscope "
+        "ointment tooth drip scalpel",
         "did": "treated examined healed bandaged injected diagnosed operated nursed cured prescribed vaccinated "
         "disinfected stitched resuscitated x-rayed",
         "place": "in_the_ward at_the_clinic in_the_ambulance at_the_bedside in_the_waiting_room in_the_pharmacy",
@@ -73,15 +75,15 @@ TOPICS = {
         "person": "judge lawyer witness thief prosecutor clerk juror bailiff defendant solicitor",
         "thing": "trial law verdict evidence crime sentence jury prison oath contract fine appeal alibi testimony bail "
         "robbery statute warrant gavel motive lawsuit court bench confession fraud handcuffs plea charge will",
-        "did": "accused sentenced convicted testified acquitted sued confessed pleaded appealed arrested questioned swore "
-        "summoned overruled prosecuted charged",
+        "did": "accused sentenced convicted testified acquitted sued confessed pleaded appealed arrested questioned "
+        "swore summoned overruled prosecuted charged",
         "place": "in_the_courtroom before_the_judge on_the_witness_stand in_the_cell behind_bars at_the_hearing",
         "kind": "guilty innocent legal unlawful fair stolen solemn sworn criminal false civil unjust",
     },
     "workshop": {
         "person": "carpenter mechanic plumber blacksmith electrician welder joiner mason apprentice locksmith",
-        "thing": "hammer nail saw screw engine plank wheel pipe wire drill bolt wrench bench file chisel hinge lathe anvil "
-        "key valve motor ladder glue rivet sandpaper pulley gasket toolbox clamp battery fuse string",
+        "thing": "hammer nail saw screw engine plank wheel pipe wire drill bolt wrench bench file chisel hinge lathe "
+        "anvil key valve motor ladder glue rivet sandpaper pulley gasket toolbox clamp battery fuse string",
         "did": "repaired hammered drilled welded sawed fixed tightened soldered assembled sanded forged polished "
         "unscrewed bolted dismantled oiled",
         "place": "in_the_workshop at_the_workbench under_the_car in_the_garage on_the_scaffold at_the_forge",
@@ -97,46 +99,49 @@ COMMON = {
 COMMONNESS = 0.3
 """How often a person or an adjective is one of the common ones."""
 
-PATTERNS = (
-    "the person did the thing",
-    "the kind person did the thing place",
-    "time the person did the kind thing",
-    "the person did a thing and a thing how",
-    "a kind thing was what the person did place",
-    "the person and the person did the thing place",
-    "the thing place was kind and the person did it how",
-    "how the person did the thing for the person",
-    "time the thing was kind but the person did the thing",
-    "the person did the kind thing with a thing time",
-    "the person who did the thing did the thing how",
-    "with a thing and a kind thing the person did it place",
-)
+RULES = {
+    "sentence": ["clause", "clause", "clause", "time clause", "clause and clause", "clause but clause"],
+    "clause": [
+        "subject act",
+        "subject act place",
+        "subject act how",
+        "the kind thing was kind",
+        "thing-phrase was place",
+    ],
+    "act": ["did thing-phrase", "did thing-phrase", "did things", "did thing-phrase with thing-phrase", "did"],
+    "subject": ["the person", "the kind person", "a person", "the person and the person", "the person who did things"],
+    "thing-phrase": ["the thing", "a thing", "the kind thing", "a kind thing", "the thing of the person"],
+    "things": ["the thing and the thing", "a thing , a thing and thing-phrase", "thing-phrase and no thing"],
+}
+"""What may stand for what; all choices of a rule are equally likely."""
 
 
 def write(count: int, rng: Generator) -> list[tuple[str, str]]:
-    """(topic, sentence) of so many sentences."""
-    names = list(TOPICS)
-    return [_sentence(names[i % len(names)], rng.uniform(32).tolist()) for i in range(count)]
+    """(topic, sentence) of so many sentences, the topics in turn."""
+    topics = [list(TOPICS)[i % len(TOPICS)] for i in range(count)]
+    return [(topic, _sentence(topic, iter(rng.uniform(256).tolist()))) for topic in topics]
 
 
-def _sentence(topic: str, numbers: list[float]) -> tuple[str, str]:
-    """A sentence from numbers in [0, 1), two for each place of a pattern."""
-    pattern = PATTERNS[int(numbers.pop() * len(PATTERNS))].split()
-    words = []
-    for part in pattern:
-        own, common = TOPICS[topic].get(part), COMMON.get(part)
-        if own is None and common is None:
-            words.append(part)
-            continue
-        chance, place = numbers.pop(), numbers.pop()
-        choices = own if common is None or (own is not None and chance >= COMMONNESS) else common
-        words.append(_choose(str(choices).split(), place))
-    sentence = " ".join(words).replace("_", " ")
-    return topic, re.sub(r"\ba (?=[aeiou])", "an ", sentence).capitalize() + "."
+def _sentence(topic: str, numbers: Iterator[float]) -> str:
+    """A sentence, by numbers in [0, 1)."""
+    sentence = " ".join(_expand("sentence", topic, numbers)).replace("_", " ").replace(" ,", ",")
+    return re.sub(r"\ba (?=[aeiou])", "an ", sentence).capitalize() + "."
+
+
+def _expand(part: str, topic: str, numbers: Iterator[float]) -> list[str]:
+    """The words of a part of a sentence."""
+    if part in RULES:
+        choice = RULES[part][int(next(numbers) * len(RULES[part]))]
+        return [word for inner in choice.split() for word in _expand(inner, topic, numbers)]
+    own, common = TOPICS[topic].get(part, ""), COMMON.get(part, "")
+    if not own + common:
+        return [part]
+    chosen = common if common and (not own or next(numbers) < COMMONNESS) else own
+    return [_choose(chosen.split(), next(numbers))]
 
 
 def _choose(words: list[str], number: float) -> str:
-    """The word whose share of the weights the number falls in."""
+    """The word in whose share of the weights the number falls."""
     totals = list(accumulate(1 / (k + 2) for k in range(len(words))))
     return next(word for word, total in zip(words, totals, strict=True) if number * totals[-1] < total)
 
