@@ -31,8 +31,7 @@ from minidnn.training.run import Loss
 
 DIGITS, CLOTHES = (7, 8, 9), (0, 2, 6)  # to be classified with few labels; the other classes make pairs
 LABELS = (1, 3, 10, 50)
-REUSED = 2  # of the towers' layers
-HIDDEN = (300, 300, 150)
+HIDDEN = (300, 100, 50)
 WORDS = 32
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
 
@@ -73,7 +72,7 @@ def pairs(name: str, title: str, splits: Splits, classes: Sequence[int], setting
         "contrastive": lambda: pretrain(auxiliary.Distance(), auxiliary.contrastive),
         "cross-entropy": lambda: pretrain(auxiliary.Difference(HIDDEN[-1]), nn.softmax_cross_entropy),
     }
-    return compare(name, title, methods, partial(image_classifier, len(classes)), few, test, settings)
+    return compare(name, title, methods, 1, partial(image_classifier, len(classes)), few, test, settings)
 
 
 def sentences(settings: Settings) -> Study:
@@ -95,17 +94,15 @@ def sentences(settings: Settings) -> Study:
 
     methods = corruptions(tower, WORDS, few.x, data.replace_words(few.x), settings)
     title = "Sentences with a word replaced, then their topics"
-    return compare("auxiliary-sentences", title, methods, classifier, few, test, settings)
+    return compare("auxiliary-sentences", title, methods, 2, classifier, few, test, settings)
 
 
 def patches(mnist: Splits, settings: Settings) -> Study:
     """Digits of which two patches were swapped, then the digits."""
     unlabelled = mnist.train.x[: 1_000 if settings.quick else 10_000]
     methods = corruptions(image_tower, HIDDEN[-1], unlabelled, data.swap_patches((28, 28)), settings)
-    title = "Digits with two patches swapped, then the digits"
-    return compare(
-        "auxiliary-patches", title, methods, partial(image_classifier, 10), mnist.train, mnist.test, settings
-    )
+    title, classifier = "Digits with two patches swapped, then the digits", partial(image_classifier, 10)
+    return compare("auxiliary-patches", title, methods, 1, classifier, mnist.train, mnist.test, settings)
 
 
 def corruptions(make: Make, n: int, good: np.ndarray, how: Change, settings: Settings) -> dict[str, Make]:
@@ -133,18 +130,19 @@ def compare(
     name: str,
     title: str,
     methods: Mapping[str, Make],
+    reused: int,
     classifier: Make,
     pool: ArrayDataset,
     test: ArrayDataset,
     settings: Settings,
 ) -> Study:
-    """Classifiers from scratch, and such that begin with the lower layers of a tower that a method trained."""
+    """Classifiers from scratch, and such whose lower layers (so many are reused) come from a method's tower."""
     scratch = "from scratch"
     runs: dict[str, list[list[float]]] = {method: [] for method in (scratch, *methods)}
     for seed in settings.seeds:
         for method in runs:
             manual_seed(seed)
-            lower = {} if method == scratch else methods[method]()[:REUSED].state_dict()
+            lower = {} if method == scratch else methods[method]()[:reused].state_dict()
             accuracies = []
             for labels in LABELS:
                 manual_seed(seed)  # the same fresh weights and orders for every method

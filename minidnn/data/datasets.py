@@ -78,7 +78,7 @@ class ArrayDataset:
 
     @property
     def inputs(self) -> Floats32 | Indices:
-        return self.x if self.x.dtype == np.int64 else self.images
+        return self.x.astype(np.int64, copy=False) if self.x.dtype == np.int64 else self.images
 
 
 class Splits(NamedTuple):
