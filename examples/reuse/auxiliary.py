@@ -107,7 +107,7 @@ def patches(mnist: Splits, settings: Settings) -> Study:
 
 def corruptions(make: Make, n: int, good: np.ndarray, how: Change, settings: Settings) -> dict[str, Make]:
     """Both ways to learn from good instances and corrupted ones; n is the width of the tower's last layer."""
-    epochs = 2 if settings.quick else 15
+    epochs = 2 if settings.quick else 10
 
     def classify() -> nn.Sequential:
         tower = make()
