@@ -1,10 +1,12 @@
 """Data sets, MNIST itself, and batches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import minidnn
-from minidnn import data
+from minidnn import data, nn, optim, training
 from minidnn.data import ArrayDataset, batches
 
 BYTES = np.arange(60, dtype=np.uint8).reshape(20, 3)
@@ -65,7 +67,7 @@ DATASETS = {
     "bytes": ArrayDataset(BYTES, np.arange(20)),
     "floats": ArrayDataset(BYTES.astype(np.float32) / np.float32(255), np.arange(20)),
     "words": ArrayDataset(BYTES.astype(np.int64) << 40, np.arange(20)),
-    "pairs": ArrayDataset(np.arange(240, dtype=np.float32).reshape(20, 2, 3, 2), np.arange(20)),
+    "pairs": ArrayDataset(np.arange(240, dtype=np.float32).reshape(20, 2, 3, 2), np.arange(20), keep_axes=True),
 }
 
 
@@ -108,6 +110,41 @@ def test_arguments_are_checked_at_the_call():
         batches(DATASETS["bytes"], 0)
     with pytest.raises(TypeError, match="batch_size must be an integer, got float"):
         batches(DATASETS["bytes"], 2.5)
+
+
+def test_batches_can_be_skipped():
+    whole, rest = (list(batches(DATASETS["bytes"], 6, minidnn.Generator(3), skip=skip)) for skip in (0, 2))
+    assert [y.tolist() for _, y in whole[2:]] == [y.tolist() for _, y in rest]
+    assert list(batches(DATASETS["bytes"], 6, skip=9)) == []
+    with pytest.raises(ValueError, match="skip"):
+        batches(DATASETS["bytes"], 6, skip=-1)
+
+
+def test_images_become_rows():
+    images = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
+    dataset = ArrayDataset(images, [0, 1], classes=["cat", "dog"])
+    assert dataset.x.shape == (2, 36) and np.shares_memory(dataset.x, images) and dataset.image_shape == (3, 4, 3)
+    both = dataset[1:] + dataset[:1]
+    assert both.image_shape == (3, 4, 3) and both.classes == ("cat", "dog") and both.y.tolist() == [1, 0]
+    assert ArrayDataset(images[:0], np.zeros(0, int)).x.shape == (0, 36)
+
+
+def test_the_data_set_of_the_documentation_trains():
+    page = (Path(__file__).parent.parent / "docs" / "data.md").read_text()
+    names = {"np": np, "data": data}
+    exec(page.split("```python\n")[-1].split("```")[0], names)
+    model = nn.Sequential(nn.Dense(64, 10))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    history = training.fit(
+        model,
+        names["Sines"](50),
+        optimizer=optimizer,
+        epochs=60,
+        batch_size=10,
+        valid=names["Sines"](10)[2:],
+        progress=False,
+    )
+    assert history["valid_accuracy"][-1] == 1
 
 
 def test_data_sets_add_up():

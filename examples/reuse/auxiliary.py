@@ -2,7 +2,7 @@
 
 1. *Same or different.* A network with two towers learns, from pairs of seven classes, whether two pictures show the
    same class. Its lower layers then begin a classifier of the other three classes, of which there are few labels. In
-   the chapter the pictures are faces; here they are digits, and clothes where Fashion-MNIST is installed.
+   the chapter the pictures are faces; here they are digits, and clothes where Fashion-MNIST can be had.
 2. *Good or corrupted.* Nobody labelled the sentences, but it is easy to spoil them: a network learns to tell a sentence
    from one with a word replaced; its embeddings and hidden layer then begin a classifier of topics. The same with
    pictures, of which two patches are swapped.
@@ -16,14 +16,13 @@ Each classifier is compared with one of the same shape, trained in the same way 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from minidnn import Generator, cli, data, manual_seed, nn, optim, training
 from minidnn.data import ArrayDataset, Splits
-from minidnn.data.types import Change
+from minidnn.data.types import Augmentation
 from minidnn.reuse import auxiliary
 from minidnn.reuse.auxiliary import GoodBesideBad, GoodOrBad, SameOrDifferent
 from minidnn.study import Study, uninterrupted
@@ -33,7 +32,6 @@ DIGITS, CLOTHES = (7, 8, 9), (0, 2, 6)  # to be classified with few labels; the 
 LABELS = (1, 3, 10, 50)
 HIDDEN = (300, 100, 50)
 WORDS = 32
-FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
 
 Make = Callable[[], nn.Sequential]
 
@@ -50,9 +48,14 @@ def run(seeds: Sequence[int], quick: bool = False, progress: bool = True) -> Ite
     pictures, texts = Settings(seeds, quick, progress, 0.001), Settings(seeds, quick, progress, 0.005)
     mnist = data.load_mnist()
     yield pairs("auxiliary-pairs", "Same or different digits, then 7, 8 and 9", mnist, DIGITS, pictures)
-    if FASHION.is_dir():
-        title = "Same or different clothes, then T-shirts, pullovers and shirts"
-        yield pairs("auxiliary-fashion", title, fashion(), CLOTHES, pictures)
+    if not quick:
+        try:
+            fashion = data.load_fashion_mnist(progress=progress)
+        except (data.DownloadError, ImportError) as error:
+            print(f"auxiliary-fashion: left out, {error}", flush=True)
+        else:
+            title = "Same or different clothes, then T-shirts, pullovers and shirts"
+            yield pairs("auxiliary-fashion", title, fashion, CLOTHES, pictures)
     yield sentences(texts)
     yield patches(mnist, pictures)
 
@@ -105,7 +108,7 @@ def patches(mnist: Splits, settings: Settings) -> Study:
     return compare("auxiliary-patches", title, methods, 1, classifier, mnist.train, mnist.test, settings)
 
 
-def corruptions(make: Make, n: int, good: np.ndarray, how: Change, settings: Settings) -> dict[str, Make]:
+def corruptions(make: Make, n: int, good: np.ndarray, how: Augmentation, settings: Settings) -> dict[str, Make]:
     """Both ways to learn from good instances and corrupted ones; n is the width of the tower's last layer."""
     epochs = 2 if settings.quick else 10
 
@@ -209,17 +212,6 @@ def choose(pool: ArrayDataset, count: int, rng: Generator) -> ArrayDataset:
     order = rng.permutation(len(pool))
     chosen = np.concatenate([order[pool.y[order] == label][:count] for label in np.unique(pool.y)])
     return ArrayDataset(pool.x[chosen], pool.y[chosen])
-
-
-def fashion() -> Splits:
-    """Fashion-MNIST (Xiao et al. 2017), split as MNIST is."""
-
-    def part(name: str) -> ArrayDataset:
-        images = data.load_idx(FASHION / f"{name}-images-idx3-ubyte.gz")
-        return ArrayDataset(images.reshape(len(images), -1), data.load_idx(FASHION / f"{name}-labels-idx1-ubyte.gz"))
-
-    train = part("train")
-    return Splits(train[5000:], train[:5000], part("t10k"))
 
 
 if __name__ == "__main__":

@@ -106,6 +106,8 @@ def gather_bytes(const uint8_t[:, ::view.contiguous] examples, const int64_t[::1
     cdef Py_ssize_t batch = order.shape[0], n_in = examples.shape[1], i, j
     cdef const uint8_t* example
     cdef float* row
+    # byte / 255 as the sum of two products, which for each of the 256 bytes rounds to the quotient; division is slow.
+    cdef float high = 257.0 / 65536, low = 1.0 / 255 - 257.0 / 65536
     _check_order(order, examples.shape[0])
     gathered = np.empty((batch, n_in), np.float32)
     cdef float[:, ::1] x = gathered
@@ -115,7 +117,7 @@ def gather_bytes(const uint8_t[:, ::view.contiguous] examples, const int64_t[::1
                 _fetch(&examples[order[i + 2], 0], n_in)
             example, row = &examples[order[i], 0], &x[i, 0]
             for j in range(n_in):
-                row[j] = <float> example[j] / <float> 255
+                row[j] = <float> example[j] * high + <float> example[j] * low
     return gathered
 
 

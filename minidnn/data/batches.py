@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator as Iteration
+from contextlib import closing
+from functools import partial
 from typing import Any
 
+from minidnn import kernels
 from minidnn.checks import positive_integer
-from minidnn.data.datasets import ArrayDataset
-from minidnn.data.pipeline import gather, gather_labels, permutation
-from minidnn.data.types import Change, Indices
+from minidnn.data.datasets import Dataset
+from minidnn.data.pipeline import gather_labels, permutation
+from minidnn.data.prefetch import Prefetch
+from minidnn.data.types import Augmentation, Floats32, Indices
 from minidnn.random import Generator, default_generator
+
+Batch = tuple[Floats32 | Indices, Indices]
 
 
 def batches(
-    dataset: ArrayDataset,
+    dataset: Dataset,
     batch_size: int,
     rng: Generator | None = None,
     drop_last: bool = False,
-    augment: Change | None = None,
-) -> Iterator[tuple[Any, Indices]]:
+    augment: Augmentation | None = None,
+    *,
+    skip: int = 0,
+    prefetch: bool | None = None,
+) -> Iteration[Batch, None, None]:
     """One epoch: every example once, in an order that is one draw of ``rng``.
 
     Args:
@@ -27,19 +37,53 @@ def batches(
         drop_last: leave out the last batch if it is smaller than the others.
         augment: makes new examples of those of each batch: a `minidnn.data.augment.Augment`, or any function of the
             batch, the examples' numbers and the epoch's key.
+        skip: leave out so many batches at the beginning, without making them.
+        prefetch: whether a thread makes batches ahead, which changes no byte. None: where that pays, on a core that the
+            kernels leave free (`set_num_threads`), or on two cores and more for augmentation and for `Dataset.slow`.
 
     Returns:
         An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255 (int64 where x is), and int64 (batch,).
+        It can be closed.
 
     Raises:
-        TypeError: batch_size is not an integer.
-        ValueError: batch_size < 1.
+        TypeError: batch_size or skip is not an integer.
+        ValueError: batch_size < 1 or skip < 0.
     """
     batch_size = positive_integer("batches", "batch_size", batch_size)
+    skip = positive_integer("batches", "skip + 1", skip + 1) - 1
     key = (rng or default_generator()).next_key()
+    made = _make(dataset, batch_size, key, drop_last, augment, skip)
+    if prefetch is None:
+        prefetch = _pays(augment is not None or dataset.slow)
+    return _ahead(Prefetch(made)) if prefetch else made
+
+
+def _make(
+    dataset: Dataset,
+    batch_size: int,
+    key: tuple[int, int, int],
+    drop_last: bool,
+    augment: Augmentation | None,
+    skip: int,
+) -> Iteration[Batch, None, None]:
     order = permutation(len(dataset), *key)
     end = len(order) - len(order) % batch_size if drop_last else len(order)
-    parts = (order[start : start + batch_size] for start in range(0, end, batch_size))
-    if augment is None:
-        return ((gather(dataset.x, part), gather_labels(dataset.y, part)) for part in parts)
-    return ((augment(gather(dataset.x, part), part, key), gather_labels(dataset.y, part)) for part in parts)
+    for start in range(skip * batch_size, end, batch_size):
+        part = order[start : start + batch_size]
+        change = partial(_changed, augment, part, key) if augment else None
+        yield dataset.gather(part, change), gather_labels(dataset.y, part)
+
+
+def _changed(augment: Augmentation, examples: Indices, key: tuple[int, int, int], x: Any) -> Any:
+    return augment(x, examples, key)
+
+
+def _ahead(loader: Prefetch[Batch]) -> Iteration[Batch, None, None]:
+    with closing(loader):
+        yield from loader
+
+
+def _pays(slow: bool) -> bool:
+    """Whether a thread is worth its while: on a core that the kernels leave free, or for work that outweighs a step."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores > 1 and (slow or kernels.num_threads() < cores)

@@ -13,7 +13,7 @@ import numpy as np
 from minidnn.checks import positive_integer
 from minidnn.data.pipeline import example_bits
 from minidnn.data.text import FIRST, PADDING
-from minidnn.data.types import Change, Indices, Key
+from minidnn.data.types import Augmentation, Indices, Key
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Array, Words
 
@@ -21,7 +21,7 @@ PLACE = 128  # of the random words; augmentations of the same key count from 0
 TRIES = 32
 
 
-def corrupt(x: Any, how: Change, rng: Generator | None = None) -> Any:
+def corrupt(x: Any, how: Augmentation, rng: Generator | None = None) -> Any:
     """Bad instances of the good ones in x: a new array of its shape and dtype.
 
     ::

@@ -26,8 +26,12 @@ class IdxError(ValueError):
     """A file is not what the IDX format says; the message names the file and the fault."""
 
 
-def load_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+def load_idx(path: str | os.PathLike[str], mmap: bool = False) -> npt.NDArray[Any]:
     """The array in an IDX file, gzipped or not, in this machine's byte order.
+
+    Args:
+        mmap: do not read the file but map it, read-only, so that it may be larger than memory. Not gzipped files; and
+            numbers of several bytes stay big-endian, as they are in the file.
 
     Memory is bounded by what the file really holds: nothing is allocated on the word of a header, and a gzip stream is
     read no further than one byte past what its header announces.
@@ -41,6 +45,10 @@ def load_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     with open(path, "rb") as file:
         zipped = file.read(2) == _GZIP_MAGIC
         file.seek(0)
+        if mmap and zipped:
+            raise IdxError(f"load_idx: {path} is gzipped and cannot be mapped; unpack it first")
+        if mmap:
+            return _map(path, file)
         if not zipped:
             return _parse(path, file)
         try:
@@ -70,7 +78,8 @@ def save_idx(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> None:
     atomic_write(path, gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)
 
 
-def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
+def _header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """The dtype, the shape, and the bytes that these take: exact, as Python's integers do not overflow."""
     magic = stream.read(4)
     if len(magic) < 4:
         raise IdxError(f"load_idx: {path} is too short for an IDX file: {len(magic)} bytes")
@@ -80,9 +89,12 @@ def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
     header = stream.read(4 * ndim)
     if len(header) < 4 * ndim:
         raise IdxError(f"load_idx: {path} ends within its {ndim} dimensions")
-    shape = struct.unpack(f">{ndim}I", header)
-    dtype = np.dtype(TYPES[kind])
-    expected = math.prod(shape) * dtype.itemsize  # exact: Python integers do not overflow
+    shape, dtype = struct.unpack(f">{ndim}I", header), np.dtype(TYPES[kind])
+    return dtype, shape, math.prod(shape) * dtype.itemsize
+
+
+def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
+    dtype, shape, expected = _header(path, stream)
     body = _read_up_to(stream, expected + 1)
     if len(body) != expected:
         found = f"{len(body)} bytes" if len(body) < expected else "more"
@@ -90,6 +102,17 @@ def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
     try:
         return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="))
     except ValueError as error:  # too many axes, or one too long beside an empty one
+        raise IdxError(f"load_idx: {path} has dimensions {shape}, which no array can have") from error
+
+
+def _map(path: Path, file: IO[bytes]) -> npt.NDArray[Any]:
+    dtype, shape, expected = _header(path, file)
+    start = file.tell()
+    if (found := os.fstat(file.fileno()).st_size - start) != expected:
+        raise IdxError(f"load_idx: {path} has dimensions {shape}, which take {expected} bytes, but holds {found}")
+    try:
+        return np.memmap(file, dtype, "r", start, shape) if expected else np.empty(shape, dtype)
+    except ValueError as error:
         raise IdxError(f"load_idx: {path} has dimensions {shape}, which no array can have") from error
 
 

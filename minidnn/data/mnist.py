@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
-
-import numpy as np
-import numpy.typing as npt
-
 from minidnn.data.datasets import ArrayDataset, Splits
-from minidnn.data.idx import load_idx
+from minidnn.data.packaged import load_packaged
 
 VALIDATION = 5000
 
@@ -27,11 +22,5 @@ def load_mnist() -> Splits:
 
 
 def _examples(part: str) -> ArrayDataset:
-    images, labels = _file(f"{part}-images-idx3-ubyte.gz"), _file(f"{part}-labels-idx1-ubyte.gz")
-    return ArrayDataset(images.reshape(len(images), -1), labels.astype(np.int64))
-
-
-def _file(name: str) -> npt.NDArray[np.uint8]:
-    with as_file(files("minidnn.data") / "mnist" / name) as path:
-        array: npt.NDArray[np.uint8] = load_idx(path)
-    return array
+    images = load_packaged("mnist", f"{part}-images-idx3-ubyte.gz")
+    return ArrayDataset(images, load_packaged("mnist", f"{part}-labels-idx1-ubyte.gz"))

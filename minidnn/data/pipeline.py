@@ -6,6 +6,7 @@ import math
 import operator
 import os
 from types import ModuleType
+from typing import Any
 
 from minidnn.data import reference_pipeline
 from minidnn.data.types import Bytes, Floats32, Indices
@@ -44,7 +45,7 @@ def permutation(n: int, seed: int, stream: int, draw: int) -> Indices:
     return order
 
 
-def gather(examples: Bytes | Floats32 | Indices, order: Indices) -> Floats32 | Indices:
+def gather(examples: Bytes | Floats32 | Indices, order: Indices) -> Any:
     """``x[i] = examples[order[i]]``, bytes divided by 255: (n, ...) and int64 (batch,) give (batch, ...).
 
     Always a new array: float32, or int64 of int64. The rows of ``examples`` are contiguous, as in an `ArrayDataset`.
@@ -57,7 +58,7 @@ def gather(examples: Bytes | Floats32 | Indices, order: Indices) -> Floats32 | I
         flat = examples.reshape(len(examples), math.prod(examples.shape[1:]))
         return gather(flat, order).reshape(len(order), *examples.shape[1:])
     if examples.dtype == "uint8":
-        x: Floats32 | Indices = _loops().gather_bytes(examples, order)
+        x = _loops().gather_bytes(examples, order)
     elif examples.dtype == "float32":
         x = _loops().gather_floats(examples, order)
     elif examples.dtype == "int64":

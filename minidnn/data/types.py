@@ -13,5 +13,5 @@ Floats32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 Key = tuple[int, int, int]
-Change = Callable[[Any, Indices, Key], Any]
+Augmentation = Callable[[Any, Indices, Key], Any]
 """(batch, the examples' numbers, (seed, stream, epoch)) -> a new batch: a function of these alone."""

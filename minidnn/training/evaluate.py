@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from minidnn.checks import positive_integer
-from minidnn.data import ArrayDataset
+from minidnn.data import Dataset
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.recording import no_grad
 from minidnn.training.run import Callback, Loss, Run
@@ -18,9 +18,7 @@ class Evaluation(NamedTuple):
     accuracy: float
 
 
-def evaluate(
-    model: Module, dataset: ArrayDataset, loss: Loss = softmax_cross_entropy, batch_size: int = 1000
-) -> Evaluation:
+def evaluate(model: Module, dataset: Dataset, loss: Loss = softmax_cross_entropy, batch_size: int = 1000) -> Evaluation:
     """Loss and accuracy in evaluation mode, without recording; the model's mode is put back.
 
     Raises:
@@ -54,7 +52,7 @@ class Evaluate(Callback):
         ValueError: the data set is empty.
     """
 
-    def __init__(self, dataset: ArrayDataset, name: str = "test") -> None:
+    def __init__(self, dataset: Dataset, name: str = "test") -> None:
         if not len(dataset):
             raise ValueError("Evaluate: the data set is empty")
         self.dataset, self.name = dataset, name

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator as Iteration
+from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 from minidnn import data, kernels
 from minidnn.checks import positive_integer
-from minidnn.data import ArrayDataset
-from minidnn.data.types import Change, Indices
+from minidnn.data import Dataset
+from minidnn.data.types import Augmentation, Floats32, Indices
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
@@ -31,7 +32,7 @@ from minidnn.training.state import restore
 
 logger = logging.getLogger("minidnn")
 
-Batches = Iterator[tuple[Any, Indices]]
+Batches = Iteration[tuple[Floats32 | Indices, Indices], None, None]
 
 
 class NonFiniteError(ArithmeticError):
@@ -40,18 +41,19 @@ class NonFiniteError(ArithmeticError):
 
 def fit(
     model: Module,
-    train: ArrayDataset,
+    train: Dataset,
     *,
     loss: Loss = softmax_cross_entropy,
     optimizer: Optimizer,
     epochs: int,
     batch_size: int,
-    valid: ArrayDataset | None = None,
+    valid: Dataset | None = None,
     callbacks: Sequence[Callback] = (),
     rng: Generator | None = None,
-    augment: Change | None = None,
+    augment: Augmentation | None = None,
     progress: bool = True,
     capture: bool = True,
+    prefetch: bool | None = None,
     resume: str | os.PathLike[str] | None = None,
 ) -> History:
     """Trains the model; every epoch visits the examples once, in a new random order.
@@ -69,6 +71,8 @@ def fit(
         augment: makes new examples of those of each batch; see `minidnn.data.batches`.
         capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
             same. What cannot be captured runs as it is, and the logger ``minidnn`` says why at level INFO.
+        prefetch: make batches ahead in a thread, see `minidnn.data.batches`; None: where that pays. The bytes are the
+            same.
         resume: a folder of `Checkpoint`: goes on from the newest that is whole, with the same bytes as if the run had
             never been cut; from the beginning where there is none. The arguments must be those of that run (more epochs
             are allowed).
@@ -118,7 +122,7 @@ def fit(
             if resume is not None and restore(run, resume) and progress:
                 shown.load_state_dict(run, {})
             while (run.epoch < epochs or run.position.batches) and not run.stopping:
-                _epoch(run, step, callbacks, augment)
+                _epoch(run, step, callbacks, augment, prefetch)
         finally:
             run.history.stopped = run.stopping
             for module, mode in modes:
@@ -128,34 +132,37 @@ def fit(
     return run.history
 
 
-def _batches(run: Run, augment: Change | None) -> Batches:
+def _batches(run: Run, augment: Augmentation | None, prefetch: bool | None) -> Batches:
     """The batches of the next epoch, or those that are left of the one that was cut."""
     if not run.position.batches:
         run.epoch += 1
         run.position = Position(order=run.rng.get_state(), lr=run.optimizer.lr)
-        return data.batches(run.train, run.batch_size, run.rng, augment=augment)
-    now = run.rng.get_state()
+        return data.batches(run.train, run.batch_size, run.rng, augment=augment, prefetch=prefetch)
+    now, done = run.rng.get_state(), run.position.batches
     run.rng.set_state(run.position.order)
-    batches = data.batches(run.train, run.batch_size, run.rng, augment=augment)
+    batches = data.batches(run.train, run.batch_size, run.rng, augment=augment, skip=done, prefetch=prefetch)
     run.rng.set_state(now)
-    return itertools.islice(batches, run.position.batches, None)
+    return batches
 
 
-def _epoch(run: Run, step: Step, callbacks: Sequence[Callback], augment: Change | None) -> None:
+def _epoch(
+    run: Run, step: Step, callbacks: Sequence[Callback], augment: Augmentation | None, prefetch: bool | None
+) -> None:
     run.model.train()
-    batches, here = _batches(run, augment), run.position
+    batches, here = _batches(run, augment, prefetch), run.position
     start = time.perf_counter() - here.seconds
-    for x, y in batches:
-        logits = _update(run, step, x, y)
-        here.batches += 1
-        here.seen += len(y)
-        here.loss_sum += run.loss * len(y)
-        here.accuracy_sum += accuracy(logits, y) * len(y)
-        here.seconds = time.perf_counter() - start
-        for callback in callbacks:
-            callback.on_step_end(run)
-        if run.stopping:
-            return
+    with closing(batches):
+        for x, y in batches:
+            logits = _update(run, step, x, y)
+            here.batches += 1
+            here.seen += len(y)
+            here.loss_sum += run.loss * len(y)
+            here.accuracy_sum += accuracy(logits, y) * len(y)
+            here.seconds = time.perf_counter() - start
+            for callback in callbacks:
+                callback.on_step_end(run)
+            if run.stopping:
+                return
     run.row = {
         "epoch": run.epoch,
         "step": run.step,

@@ -12,7 +12,7 @@ import numpy as np
 
 from minidnn import data
 from minidnn.checks import positive_integer
-from minidnn.data import ArrayDataset
+from minidnn.data import Dataset
 from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.optim.optimizer import Rate
@@ -68,7 +68,7 @@ class RateComparison:
 
 def lr_range_test(
     model: Module,
-    train: ArrayDataset,
+    train: Dataset,
     *,
     optimizer: MakeOptimizer,
     loss: Loss = softmax_cross_entropy,
@@ -105,7 +105,7 @@ def lr_range_test(
 
 def compare_rates(
     model: Module,
-    train: ArrayDataset,
+    train: Dataset,
     rates: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
     *,
     optimizer: MakeOptimizer,
@@ -136,7 +136,7 @@ def compare_rates(
 
 def _short_run(
     model: Module,
-    train: ArrayDataset,
+    train: Dataset,
     optimizer: Optimizer,
     loss: Loss,
     steps: int,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from minidnn.data import ArrayDataset
+from minidnn.data import Dataset
 from minidnn.nn import Module
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
@@ -58,8 +58,8 @@ class Run:
 
     model: Module
     optimizer: Optimizer
-    train: ArrayDataset
-    valid: ArrayDataset | None
+    train: Dataset
+    valid: Dataset | None
     loss_function: Loss
     epochs: int
     batch_size: int

@@ -13,7 +13,7 @@ import numpy as np
 from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
 from minidnn.data.pipeline import example_bits, gather
-from minidnn.data.types import Change, Indices, Key
+from minidnn.data.types import Augmentation, Indices, Key
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Words
 
@@ -48,7 +48,7 @@ class SameOrDifferent(ArrayDataset):
         self._starts = self._ends - counts
         numbers = np.arange(pairs)
         chosen = self._choose(numbers, (rng or default_generator()).next_key())
-        super().__init__(dataset.x[chosen], (numbers + 1) % 2)
+        super().__init__(dataset.x[chosen], (numbers + 1) % 2, keep_axes=True)
 
     def _choose(self, examples: Indices, key: Key) -> Indices:
         """(n, 2), which examples of the data set make up these pairs; even pairs are of one class."""
@@ -77,10 +77,10 @@ class GoodOrBad(ArrayDataset):
         rng: one draw of it is the key; the default generator where it is None.
     """
 
-    def __init__(self, x: Any, corruption: Change, rng: Generator | None = None) -> None:
+    def __init__(self, x: Any, corruption: Augmentation, rng: Generator | None = None) -> None:
         both = np.repeat(np.asarray(x), 2, axis=0)
         bad = np.arange(1, len(both), 2)
-        super().__init__(both, np.arange(1, len(both) + 1) % 2)
+        super().__init__(both, np.arange(1, len(both) + 1) % 2, keep_axes=True)
         self.corruption = corruption
         self.x[bad] = corruption(self.x[bad - 1], bad, (rng or default_generator()).next_key())
 
@@ -97,12 +97,12 @@ class GoodBesideBad(ArrayDataset):
     Args: as of `GoodOrBad`.
     """
 
-    def __init__(self, x: Any, corruption: Change, rng: Generator | None = None) -> None:
+    def __init__(self, x: Any, corruption: Augmentation, rng: Generator | None = None) -> None:
         good = np.asarray(x)
         numbers = np.arange(len(good))
         self.corruption = corruption
         bad = corruption(good, numbers, (rng or default_generator()).next_key())
-        super().__init__(np.stack([good, bad], axis=1), np.zeros(len(good), np.int64))
+        super().__init__(np.stack([good, bad], axis=1), np.zeros(len(good), np.int64), keep_axes=True)
 
     def fresh(self, x: Any, examples: Indices, key: Key) -> Any:
         """The same good instances beside other bad ones."""

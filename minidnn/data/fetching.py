@@ -1,0 +1,202 @@
+"""Downloads that are verified, resumed where they were cut, and tried at every mirror, with pooch (extra ``zoo``)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CHUNK = 1 << 16
+
+
+class DownloadError(OSError):
+    """No mirror gave the file; the message says what each did, and where to put the file by hand."""
+
+
+def cache_folder(*parts: str) -> Path:
+    """Where downloads are kept: ``$MINIDNN_DATA``, else the folder ``minidnn`` in the user's cache.
+
+    That cache is ``$XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%`` on Windows).
+    """
+    if own := os.environ.get("MINIDNN_DATA"):
+        return Path(own).expanduser().joinpath(*parts)
+    default = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local")}
+    cache = os.environ.get("XDG_CACHE_HOME") or default.get(sys.platform, "~/.cache")
+    return Path(cache).expanduser().joinpath("minidnn", *parts)
+
+
+def matches(path: str | os.PathLike[str], known_hash: str) -> bool:
+    """Whether there is a file with this checksum, ``"sha256:..."``, ``"md5:..."`` or a bare SHA-256.
+
+    Raises:
+        ValueError: no such algorithm, or not its length.
+    """
+    algorithm, digest = _parse(known_hash)
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest() == digest
+    except FileNotFoundError:
+        return False
+
+
+def download(
+    urls: Sequence[str],
+    known_hash: str,
+    path: str | os.PathLike[str],
+    progress: bool = True,
+    *,
+    size: int | None = None,
+    timeout: float = 30.0,
+) -> Path:
+    """Puts the file with this checksum at path, unless it is there; whole or not at all.
+
+    The mirrors are tried in turn. What one has sent before it failed stays beside path as ``.NAME.HASH.part``, and the
+    next attempt, of this process or a later one, asks for the rest (HTTP ``Range``). Of several processes that want one
+    file, one downloads and the others wait for it. Without pooch a file that is there already is found all the same.
+
+    Args:
+        urls: mirrors of one file, http or https.
+        known_hash: ``"sha256:..."``, ``"md5:..."`` or a bare SHA-256.
+        path: of the file; its folder is made.
+        progress: show a bar, if standard error is a terminal.
+        size: of the file in bytes, if it is known; a mirror that sends more is left at once.
+        timeout: seconds without a byte after which a mirror counts as dead.
+
+    Raises:
+        DownloadError: no mirror gave it (also when there is no network).
+        ImportError: pooch is needed and missing; names the extra.
+        ValueError: a known_hash that is none; no urls.
+        OSError: the file cannot be written.
+    """
+    path = Path(path).absolute()
+    if matches(path, known_hash):
+        return path
+    if not urls:
+        raise ValueError("download: urls is empty")
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            f'download: {path.name} needs pooch; install it with: pip install "minidnn[zoo]", or put the file '
+            f"(from {urls[0]}) at {path}"
+        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fetcher = _Resuming(path, _parse(known_hash)[1], size, timeout, progress)
+    faults = [f"the one at {path} has another checksum"] if path.exists() else []
+    with _locked(path.with_name(f".{path.name}.lock")):
+        for url in urls:
+            fault = _from_mirror(pooch, url, known_hash, path, fetcher)
+            if fault is None:
+                return path
+            faults.append(f"{url}: {fault}")
+    raise DownloadError(
+        f"download: {path.name} could not be had: {'; '.join(faults)}. If there is no network, get it elsewhere "
+        f"and put it at {path} (checksum {known_hash})"
+    )
+
+
+def _parse(known_hash: str) -> tuple[str, str]:
+    algorithm, _, digest = known_hash.lower().rpartition(":")
+    algorithm = algorithm or "sha256"
+    try:
+        length = 2 * hashlib.new(algorithm).digest_size
+        int(digest, 16)
+    except ValueError as error:
+        raise ValueError(f"download: known_hash is {known_hash!r}, must be like sha256:0123...") from error
+    if len(digest) != length:
+        raise ValueError(f"download: known_hash is {known_hash!r}, {algorithm} has {length} digits, not {len(digest)}")
+    return algorithm, digest
+
+
+def _from_mirror(pooch: Any, url: str, known_hash: str, path: Path, fetcher: _Resuming) -> str | None:
+    """None, or why this mirror failed. It is asked again as long as that brings the file forward."""
+    from requests import RequestException
+    from urllib3.exceptions import HTTPError
+
+    may_restart = fetcher.received() > 0
+    while True:
+        before = fetcher.received()
+        try:
+            pooch.retrieve(url, known_hash, path.name, path.parent, downloader=fetcher)
+            return None
+        except (RequestException, HTTPError, _RefusedError) as error:
+            fault = f"{type(error).__name__.removeprefix('_')}: {error}"
+        except ValueError as error:  # pooch's word for another checksum; it has thrown the file away
+            fault = f"another checksum: {error}"
+        if fetcher.received() > before:
+            continue
+        if fetcher.received() or not may_restart:
+            return fault
+        may_restart = False  # what lay there before was wrong, so this mirror may begin at the beginning
+
+
+class _RefusedError(Exception):
+    """An answer that is not the file."""
+
+
+class _Resuming:
+    """A downloader for pooch that goes on where the last attempt was cut."""
+
+    def __init__(self, path: Path, digest: str, size: int | None, timeout: float, progress: bool) -> None:
+        self.name, self.part = path.name, path.with_name(f".{path.name}.{digest[:16]}.part")
+        self.size, self.timeout = size, timeout
+        self.progress = progress and sys.stderr.isatty()
+
+    def received(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
+        if not self.received() or self.received() != self.size:
+            self._request(url)
+        os.replace(self.part, output_file)
+
+    def _request(self, url: str) -> None:
+        import requests
+
+        start = self.received()
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
+            sent = response.headers.get("Content-Range", "")
+            if response.status_code == 416 and sent == f"bytes */{start}":
+                return  # all of it is here
+            if response.status_code == 416 or (response.status_code == 206 and not sent.startswith(f"bytes {start}-")):
+                self.part.unlink(missing_ok=True)
+                raise _RefusedError(f"asked for what follows byte {start}, sent {sent!r}")
+            response.raise_for_status()
+            if response.status_code != 206:
+                start = 0  # a server that knows no ranges begins again
+            self._copy(response, start)
+
+    def _copy(self, response: Any, start: int) -> None:
+        from tqdm import tqdm
+
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else self.size
+        if self.size not in (None, total):
+            raise _RefusedError(f"has {total} bytes, must have {self.size}")
+        bar = tqdm(desc=self.name, initial=start, total=total, unit="B", unit_scale=True, disable=not self.progress)
+        with bar, open(self.part, "ab" if start else "wb") as file:
+            # Raw: a .gz file shall stay one, whatever the server calls it.
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                if total is not None and file.tell() + len(chunk) > total:
+                    file.truncate(0)
+                    raise _RefusedError(f"sends more than {total} bytes")
+                file.write(chunk)
+                bar.update(len(chunk))
+            if total is not None and file.tell() < total:
+                raise _RefusedError(f"ended after {file.tell()} of {total} bytes")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds the file's lock, which the system gives back whatever becomes of the process; Windows goes without."""
+    with open(path, "ab") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

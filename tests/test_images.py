@@ -1,0 +1,174 @@
+"""Pictures in folders."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minidnn
+from minidnn import data, nn, optim, training
+from minidnn.data import ImageError, ImageFolder
+
+Image = pytest.importorskip("PIL.Image")
+rng = np.random.default_rng(4)
+PIXELS = {
+    f"{name}/{i}.png": rng.integers(0, 256, (5, 7), np.uint8) for name in ("cats", "dogs", "owls") for i in range(4)
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, pixels in PIXELS.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / name)
+    return tmp_path
+
+
+def test_classes_order_and_pixels(folder):
+    (folder / "cats" / "notes.txt").write_text("no picture")
+    (folder / "cats" / ".hidden.png").write_text("no picture")
+    (folder / ".git").mkdir()
+    pictures = ImageFolder(folder)
+    assert pictures.classes == ("cats", "dogs", "owls") and pictures.y.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert pictures.image_shape == (5, 7) and pictures.slow
+    truth = np.stack([PIXELS[name].reshape(-1) for name in sorted(PIXELS)])
+    assert np.array_equal(pictures.images, truth.astype(np.float32) / np.float32(255))
+    loaded = pictures.load()
+    assert np.array_equal(loaded.x, truth) and loaded.classes == pictures.classes and loaded.image_shape == (5, 7)
+    order = np.array([3, 3, 11, 0])
+    assert pictures.gather(order).tobytes() == loaded.gather(order).tobytes()
+
+
+def test_folders_in_folders(tmp_path):
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    Image.new("L", (2, 2), 9).save(tmp_path / "a" / "deep" / "x.PNG")
+    Image.new("L", (2, 2), 5).save(tmp_path / "a" / "y.bmp")
+    assert ImageFolder(tmp_path).load().x[:, 0].tolist() == [9, 5]
+
+
+def test_it_trains_as_the_same_pictures_in_memory(folder):
+    def trained(pictures):
+        model = nn.Sequential(nn.Dense(35, 3, rng=minidnn.Generator(1)))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        options = {"epochs": 2, "batch_size": 5, "rng": minidnn.Generator(2), "progress": False}
+        training.fit(model, pictures, optimizer=optimizer, valid=pictures, **options)
+        return model.state_dict()["0.kernel"].tobytes(), training.evaluate(model, pictures)
+
+    assert trained(ImageFolder(folder)) == trained(ImageFolder(folder).load())
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "grey", "rgb"),
+    [
+        ("L", 100, 100, (100, 100, 100)),
+        ("1", 1, 255, (255, 255, 255)),
+        ("RGB", (255, 0, 0), 76, (255, 0, 0)),  # ITU-R 601: 0.299 * 255
+        ("RGBA", (0, 255, 0, 9), 150, (0, 255, 0)),
+        ("LA", (7, 9), 7, (7, 7, 7)),
+        ("I;16", 100 * 256 + 3, 100, (100, 100, 100)),
+    ],
+)
+def test_modes_become_grey_or_rgb(tmp_path, mode, colour, grey, rgb):
+    (tmp_path / "a").mkdir()
+    Image.new(mode, (3, 2), colour).save(tmp_path / "a" / "x.png")
+    assert ImageFolder(tmp_path, (2, 3)).load().x[0].tolist() == [grey] * 6
+    assert ImageFolder(tmp_path, (2, 3, 3)).load().x[0].tolist() == list(rgb) * 6
+    assert ImageFolder(tmp_path).image_shape == ((2, 3, 3) if mode.startswith("RGB") else (2, 3))
+
+
+def test_a_palette_is_looked_up(tmp_path):
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (2, 2), (255, 0, 0)).convert("P").save(tmp_path / "a" / "x.gif")
+    assert ImageFolder(tmp_path).load().x[0].tolist() == [255, 0, 0] * 4
+
+
+def test_other_sizes_are_resized_where_a_size_was_asked_for(folder):
+    Image.new("L", (70, 50), 33).save(folder / "owls" / "large.png")
+    assert ImageFolder(folder, (5, 7)).load().x[-1].tolist() == [33] * 35
+    with pytest.raises(ImageError, match=r"large\.png is 50 x 70, the first is 5 x 7"):
+        ImageFolder(folder).load()
+
+
+def test_exif_turns_the_picture_upright(tmp_path):
+    (tmp_path / "a").mkdir()
+    image = Image.fromarray(np.array([[10, 200]], np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to show
+    image.save(tmp_path / "a" / "x.png", exif=exif)
+    pictures = ImageFolder(tmp_path)
+    assert pictures.image_shape == (2, 1) and pictures.load().x[0].tolist() == [10, 200]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says before it gives up
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp", "ppm"])
+def test_a_picture_cut_anywhere_is_an_error_that_names_it(tmp_path, suffix):
+    (tmp_path / "a").mkdir()
+    content = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(content, {"jpg": "jpeg"}.get(suffix, suffix))
+    whole = content.getvalue()
+    path = tmp_path / "a" / f"x.{suffix}"
+    failed = 0
+    for length in [0, 1, 5, 20, *range(len(whole) // 9, len(whole) // 2, len(whole) // 9)]:
+        path.write_bytes(whole[:length])
+        try:
+            ImageFolder(tmp_path, (20, 20)).load()
+        except ImageError as error:
+            assert str(path) in str(error)
+            failed += 1
+    assert failed >= 4
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(max_examples=150, deadline=None)
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), suffix=st.sampled_from(["png", "gif", "bmp", "jpeg"]))
+def test_a_changed_byte_gives_a_picture_of_the_right_size_or_an_error(tmp_path_factory, place, byte, suffix):
+    folder = tmp_path_factory.getbasetemp() / "changed"
+    (folder / suffix / suffix).mkdir(parents=True, exist_ok=True)
+    path = folder / suffix / suffix / f"x.{suffix}"
+    content = io.BytesIO()
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(content, suffix)
+    changed = bytearray(content.getvalue())
+    changed[place % len(changed)] = byte
+    path.write_bytes(changed)
+    try:
+        assert ImageFolder(folder / suffix, (8, 8)).load().x.shape == (1, 64)
+    except ImageError as error:
+        assert str(path) in str(error)
+
+
+def test_a_damaged_picture_reaches_who_trains(folder):
+    path = folder / "owls" / "2.png"
+    path.write_bytes(path.read_bytes()[:40])
+    pictures = ImageFolder(folder)
+    for prefetch in (False, True):
+        with pytest.raises(ImageError, match=r"2\.png cannot be read"):
+            list(data.batches(pictures, 5, prefetch=prefetch))
+
+
+def test_a_picture_of_too_many_pixels_is_refused(folder, monkeypatch):
+    for most in (30, 20, 3):  # Pillow itself warns beyond the limit and refuses beyond its double
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        with pytest.raises(ImageError, match=r"cannot be read: .*(too many|exceeds limit)"):
+            ImageFolder(folder)
+
+
+def test_what_it_refuses(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError):
+        ImageFolder(tmp_path / "none")
+    with pytest.raises(ValueError, match="not no folder of a class"):
+        ImageFolder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"pictures for each class, not .*empty"):
+        ImageFolder(tmp_path)
+    Image.new("L", (2, 2)).save(tmp_path / "empty" / "x.png")
+    for shape in ((2,), (2, 2, 4), (2, 2, 1), (0, 2), ()):
+        with pytest.raises(ValueError, match="image_shape"):
+            ImageFolder(tmp_path, shape)
+    with pytest.raises(IndexError, match="must be in"):
+        ImageFolder(tmp_path).gather(np.array([1]))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match=r"minidnn\[images\]"):
+        ImageFolder(tmp_path)
