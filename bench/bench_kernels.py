@@ -164,6 +164,32 @@ ROW_BENCHES = [
 ]
 
 
+ENTRIES, VOCABULARY = 32, 10_000
+BAGS = rng.integers(0, VOCABULARY, (ROWS, ENTRIES))
+
+
+def embedding_bag_backward(dy, indices, offsets, padding, mean, rows):
+    dw = np.zeros((rows, dy.shape[1]), np.float32)
+    np.add.at(dw, indices.ravel(), np.repeat(dy / np.float32(ENTRIES), ENTRIES, axis=0))
+    return dw
+
+
+EMBEDDING_BENCHES = [
+    compared(
+        f"embedding_bag {ROWS}x{ENTRIES} of {VOCABULARY}x64",
+        lambda: (normal(VOCABULARY, 64), BAGS, None, -1, True),
+        lambda weight, indices, *_: weight[indices].mean(axis=1),
+        bytes=4 * 64 * ROWS * (ENTRIES + 1),
+    ),
+    compared(
+        f"embedding_bag_backward {ROWS}x{ENTRIES} of {VOCABULARY}x64",
+        lambda: (normal(ROWS, 64), BAGS, None, -1, True, VOCABULARY),
+        embedding_bag_backward,
+        bytes=4 * 64 * (2 * ROWS * ENTRIES + VOCABULARY),
+    ),
+]
+
+
 def random_bench(name: str, ours, peer, check, bytes: float) -> Bench:
     """Random numbers differ from NumPy's: what is checked is their share or range."""
 
@@ -231,5 +257,6 @@ BENCHES = [
     forward("relu", 50 * 300),
     forward("elu", 50 * 300),
     *ROW_BENCHES,
+    *EMBEDDING_BENCHES,
     *RANDOM_BENCHES,
 ]

@@ -139,6 +139,14 @@ def row_sum(x: Floats) -> Floats:
 def column_sum(x: Floats) -> Floats:
     """The sum of each column of a matrix."""
 
+def embedding_bag(weight: Floats, indices: Labels, offsets: Labels | None, padding: int, mean: bool) -> Floats:
+    """``y[b]`` = the sum of ``weight[i]`` over the entries i of bag b, or their mean; 0 for an empty bag."""
+
+def embedding_bag_backward(
+    dy: Floats, indices: Labels, offsets: Labels | None, padding: int, mean: bool, rows: int
+) -> Floats:
+    """``dw[i]`` = the sum over the entries i of ``dy[b]``, or of ``dy[b]`` divided by the count of bag b."""
+
 def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
     """The first ``n`` uint32 words of one draw."""
 

@@ -145,6 +145,9 @@ softmax_cross_entropy = _kernel(reference.softmax_cross_entropy)
 row_sum = _kernel(reference.row_sum)
 column_sum = _kernel(reference.column_sum)
 
+embedding_bag = _kernel(reference.embedding_bag)
+embedding_bag_backward = _kernel(reference.embedding_bag_backward)
+
 fingerprint: Callable[[Any], int] = _core.fingerprint if INSTALLED else reference.fingerprint
 """Not routed: an array must have one fingerprint, whichever backend asks."""
 

@@ -194,6 +194,32 @@ def probabilities(rng, n):
     return np.clip(normal(rng, n, scale=0.6) + np.float32(0.5), 0, 1)
 
 
+BAGS = ((0, 0, 3, 4), (1, 1, 1, 1), (3, 5, 7, 15), (5, 2, 1, 16), (9, 0, 4, 17), (40, 12, 300, 33), (200, 20, 900, 50))
+"""(bags, width, rows, columns); the last is beyond the grain of the parallel loops, both ways."""
+
+
+def bags(mean: bool, backward: bool, offsets: bool = False):
+    """A matrix of bags that are padded with -7, or flat bags of random sizes."""
+
+    def make(rng, size):
+        count, width, rows, columns = size
+        indices, starts = rng.integers(0, rows, (count, width)), None
+        if offsets:
+            indices = indices.ravel()
+            starts = np.sort(rng.integers(0, indices.size + 1, count))
+            starts[:1] = 0
+            if not count:
+                indices = indices[:0]
+        else:
+            indices[rng.random(indices.shape) < 0.3] = -7
+        options = (indices, starts, -7, mean)
+        if backward:
+            return (normal(rng, count, columns), *options, rows), {}
+        return (normal(rng, rows, columns), *options), {}
+
+    return make
+
+
 DENSE = [("identity", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("selu", 0.0), ("tanh", 0.0)]
 DENSE += [("logistic", 0.0), ("softplus", 0.0)]
 
@@ -228,6 +254,12 @@ KERNELS: list[Kernel] = [
     ),
     Kernel("dense_backward", partly(False, True), [dw_bound, db_bound], LAYERS, variant="without dx"),
     Kernel("dense_backward", partly(True, False), [dx_bound], LAYERS, variant="without dw"),
+    *(
+        Kernel(name, bags(mean, name.endswith("backward"), offsets), [Bits()], BAGS, variant=f"{kind}, {form}")
+        for name in ("embedding_bag", "embedding_bag_backward")
+        for kind, mean in (("sum", False), ("mean", True))
+        for form, offsets in (("padded", False), ("offsets", True))
+    ),
     Kernel("random_bits", lambda rng, n: ((n, *KEY), {}), [Bits()]),
     Kernel("random_normal", lambda rng, n: ((n, -0.5, 1.7, *KEY), {}), [Bits()]),
     Kernel("bernoulli", lambda rng, n: ((probabilities(rng, n), *KEY), {}), [Bits()], special=True),

@@ -97,6 +97,19 @@ def test_a_cache_of_a_cache(model):
     np.testing.assert_allclose(again.x, expected, rtol=1e-6)
 
 
+def test_words_and_pairs_are_cached_as_they_are_trained_on():
+    words = data.ArrayDataset(np.arange(24).reshape(6, 4) % 9, np.arange(6) % 3)
+    bag = nn.Sequential(nn.EmbeddingBag(9, 5), nn.Dense(5, 3))
+    pairs = data.ArrayDataset(np.ones((6, 2, 7), np.float32), np.arange(6) % 2, keep_axes=True)
+    towers = nn.Sequential(nn.Tanh(), reuse.auxiliary.TwoTower(nn.Dense(7, 4), reuse.auxiliary.Difference(4)))
+    for model, dataset in ((bag, words), (towers, pairs)):
+        reuse.freeze(model.layers[0])
+        cached = reuse.cache_frozen(model, dataset)
+        outputs = model[:1].eval()(dataset.inputs).data
+        for x in (cached.x, cached.gather(np.arange(6)), cached[:].inputs):
+            assert np.array_equal(x, outputs)
+
+
 def one_weight(model):
     model.layers[1].kernel.data[400, 20] += 1e-3  # one of 29,008, of which no sample need be
 

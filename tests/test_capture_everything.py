@@ -98,6 +98,7 @@ LOSSES = {
     "hinge": lambda out, x, y: nn.hinge(out[:, 0], as_pairs(y)),
     "multiclass hinge": lambda out, x, y: nn.multiclass_hinge(out, y),
     "ranking": lambda out, x, y: nn.margin_ranking(out[:, 0], out[:, 1], margin=0.5),
+    "ranking by its other name": lambda out, x, y: nn.margin_ranking_loss(out[:, 0], out[:, 1], margin=0.5),
     "contrastive": lambda out, x, y: nn.contrastive(out[:, :2], out[:, 2:], as_pairs(y)),
     "kullback-leibler": lambda out, x, y: nn.kl_divergence(ops.log_softmax(out), as_probabilities(x)),
 }
@@ -178,4 +179,5 @@ def test_the_ops_are_all_of_them():
     named = set(OPS["activations"].__code__.co_names) | set(OPS["softmax"].__code__.co_names) | set(OPS)
     kernels_of_layers = {"dense", "dropout", "prelu", "rrelu", "relu", "leaky_relu", "selu", "l1_l2_penalty"}
     kernels_of_layers |= {"batch_norm", "batch_norm_eval", "layer_norm", "softmax_cross_entropy"}
+    kernels_of_layers |= {"embedding_bag"}  # test_embedding.py
     assert set(ops.__all__) <= named | kernels_of_layers

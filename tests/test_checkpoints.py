@@ -10,7 +10,7 @@ from safetensors.numpy import save as to_bytes
 
 import minidnn
 from minidnn import files, nn
-from minidnn.reuse import CheckpointError, registry
+from minidnn.reuse import CheckpointError, auxiliary, registry
 from minidnn.reuse.pretraining import RBM, Autoencoder, gaussian_noise, kl_sparsity, masking
 
 # One of each function of a graph, with arguments that are not the defaults; z is (batch, 6).
@@ -64,6 +64,16 @@ EVERY_LAYER = [
     nn.Tanh(),
 ]
 
+# Those that take no float matrix, with what they take.
+OTHERS = [
+    (nn.EmbeddingBag(9, 4, "sum", padding=0, kernel_initializer=nn.initializers.uniform(0.3)), np.array([[1, 8, 0]])),
+    (
+        auxiliary.TwoTower(nn.Dense(6, 3, name="tower"), auxiliary.Difference(3, name="head"), name="pairs"),
+        np.ones((2, 2, 6), np.float32),
+    ),
+    (auxiliary.TwoTower(nn.Dense(6, 3), auxiliary.Distance(0.7)), np.eye(6, dtype=np.float32).reshape(3, 2, 6)),
+]
+
 
 def network():
     minidnn.manual_seed(3)
@@ -88,6 +98,14 @@ def test_every_layer_of_the_registry_makes_the_round_trip(path):
     assert loaded(x).data.tobytes() == model.eval()(x).data.tobytes()
 
 
+@pytest.mark.parametrize(("model", "x"), OTHERS, ids=repr)
+def test_layers_of_other_inputs_make_the_round_trip(path, model, x):
+    minidnn.save(model, path)
+    loaded = minidnn.load(path)
+    assert repr(loaded) == repr(model)
+    assert loaded(x).data.tobytes() == model.eval()(x).data.tobytes()
+
+
 def test_the_rows_above_hold_every_layer_and_value():
     seen = set()
 
@@ -99,10 +117,13 @@ def test_the_rows_above_hold_every_layer_and_value():
             for item in part:
                 visit(item)
 
-    visit(registry.describe(nn.Sequential(*EVERY_LAYER)))
+    visit(registry.describe(nn.Sequential(*EVERY_LAYER, *(model for model, _ in OTHERS))))
     assert seen - {None} == {*registry.LAYERS, *registry.VALUES}
     public = {
-        name for name in nn.__all__ if isinstance(value := getattr(nn, name), type) and issubclass(value, nn.Module)
+        name
+        for package in (nn, auxiliary)
+        for name in package.__all__
+        if isinstance(value := getattr(package, name), type) and issubclass(value, nn.Module)
     }
     assert (public - {"Module"}) | {"Autoencoder", "RBM"} == set(registry.LAYERS)
 

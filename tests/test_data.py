@@ -46,7 +46,7 @@ def test_a_slice_is_a_view(mnist):
 @pytest.mark.parametrize(
     ("x", "y", "error", "message"),
     [
-        (BYTES.astype(np.float64), np.zeros(20, int), TypeError, "x is float64, must be uint8 or float32"),
+        (BYTES.astype(np.float64), np.zeros(20, int), TypeError, "x is float64, must be uint8, float32 or int64"),
         (BYTES, np.zeros(20), TypeError, "y is float64, must be integers"),
         (BYTES.ravel(), np.zeros(60, int), ValueError, r"x has shape \(60,\), must be \(n, n_in\)"),
         (BYTES, np.zeros(19, int), ValueError, r"y must be \(20,\)"),
@@ -66,6 +66,8 @@ def test_array_dataset_takes_slices_only():
 DATASETS = {
     "bytes": ArrayDataset(BYTES, np.arange(20)),
     "floats": ArrayDataset(BYTES.astype(np.float32) / np.float32(255), np.arange(20)),
+    "words": ArrayDataset(BYTES.astype(np.int64) << 40, np.arange(20)),
+    "pairs": ArrayDataset(np.arange(240, dtype=np.float32).reshape(20, 2, 3, 2), np.arange(20), keep_axes=True),
 }
 
 
@@ -80,8 +82,18 @@ def test_an_epoch_visits_every_example_once(dataset, batch_size, drop_last):
     seen = np.concatenate([y for _, y in parts]) if parts else np.zeros(0, np.int64)
     assert len(set(seen.tolist())) == len(seen)
     for x, y in parts:
-        assert x.dtype == np.float32 and y.dtype == np.int64
-        assert np.array_equal(x, BYTES[y].astype(np.float32) / np.float32(255))
+        assert y.dtype == np.int64 and x.dtype == dataset.inputs.dtype
+        assert np.array_equal(x, dataset.inputs[y])
+
+
+def test_inputs_are_what_a_model_takes():
+    assert np.array_equal(DATASETS["bytes"].inputs, BYTES.astype(np.float32) / np.float32(255))
+    assert DATASETS["words"].inputs is DATASETS["words"].x
+    assert DATASETS["pairs"][3:5].inputs.shape == (2, 2, 3, 2)
+    words = DATASETS["words"]
+    some = data.Subset(words, [7, 3])
+    assert some.inputs.dtype == np.int64 and np.array_equal(some[:1].inputs, words.x[7:8])
+    assert np.array_equal(words.images, words.x.astype(np.float32))
 
 
 def test_every_epoch_has_its_own_order_which_follows_from_the_seed():

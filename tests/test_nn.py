@@ -199,6 +199,7 @@ VARIANCES = {
     "he_normal": (2 / 300, False),
     "lecun_uniform": (1 / 300, True),
     "lecun_normal": (1 / 300, False),
+    "uniform": (0.05**2 / 3, True),
 }
 
 

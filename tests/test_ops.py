@@ -75,6 +75,14 @@ CONDITION = rng.integers(0, 2, (3, 4)).astype(bool)
 PLACES = rng.integers(0, 4, (3, 6))
 SELU = 1.0507009873554805, 1.6732632423543772
 
+WORDS, STARTS = np.array([[1, 0, 1], [3, 0, 0]]), np.array([0, 2, 2])
+
+
+def bag_of_words(w):
+    """The mean of the rows, 0 being no word."""
+    return np.stack([(w[1] + w[1]) / 2, w[3]])
+
+
 OPS = [
     *binary("add", np.add),
     *binary("subtract", np.subtract),
@@ -142,6 +150,14 @@ OPS = [
     Op("batch_norm", [away(5, 4), away(4), away(4)], lambda x, g, b: g * normalized(x, 0) + b, (0.1,)),
     Op("batch_norm_eval", [away(5, 4), away(4), away(4)], given_statistics, (MEAN, VAR, 0.1)),
     Op("layer_norm", [away(3, 5), away(5), away(5)], lambda x, g, b: g * normalized(x, 1) + b, (0.1,)),
+    Op("embedding_bag", [away(5, 3)], lambda w: np.stack([2 * w[1] + w[0], w[3] + 2 * w[0]]), (WORDS, None, "sum")),
+    Op("embedding_bag", [away(5, 3)], bag_of_words, (WORDS, None, "mean", 0)),
+    Op(
+        "embedding_bag",
+        [away(5, 3)],
+        lambda w: np.stack([(w[4] + w[2]) / 2, 0 * w[0], (w[2] + w[2] + w[1]) / 3]),
+        (np.array([4, 2, 2, 2, 1]), STARTS, "mean"),
+    ),
     Op("softmax_cross_entropy", [away(3, 4)], lambda x: -np.log(softmax(x)[range(3), LABELS]), (LABELS,)),
 ]
 by_row = pytest.mark.parametrize("row", OPS, ids=str)

@@ -45,10 +45,12 @@ def test_gathers(n, n_in):
     for examples, function in (
         (rng.integers(0, 256, (n, n_in), np.uint8), "gather_bytes"),
         (rng.standard_normal((n, n_in)).astype(np.float32), "gather_floats"),
+        (rng.integers(-(2**63), 2**63 - 1, (n, n_in)), "gather_integers"),
     ):
         got = getattr(_pipeline, function)(examples, order)
         truth = getattr(reference_pipeline, function)(examples, order)
-        assert got.dtype == truth.dtype == np.float32 and got.tobytes() == truth.tobytes()
+        assert got.dtype == truth.dtype == (np.int64 if examples.dtype == np.int64 else np.float32)
+        assert got.tobytes() == truth.tobytes()
     labels = rng.integers(0, 10, n)
     assert np.array_equal(_pipeline.gather_labels(labels, order), labels[order])
 
@@ -68,6 +70,7 @@ def test_an_order_out_of_range_is_refused(loops, place, value):
     for call in (
         lambda: loops.gather_bytes(np.zeros((5, 3), np.uint8), order),
         lambda: loops.gather_floats(np.zeros((5, 3), np.float32), order),
+        lambda: loops.gather_integers(np.zeros((5, 3), np.int64), order),
         lambda: loops.gather_labels(np.zeros(5, np.int64), order),
     ):
         with pytest.raises(IndexError, match=rf"order\[{place}\] is {value}, must be in \[0, 5\)"):
@@ -75,7 +78,7 @@ def test_an_order_out_of_range_is_refused(loops, place, value):
 
 
 def test_other_dtypes_are_refused():
-    with pytest.raises(TypeError, match="examples is float64, must be uint8 or float32"):
+    with pytest.raises(TypeError, match="examples is float64, must be uint8, float32 or int64"):
         pipeline.gather(np.zeros((5, 3)), np.zeros(2, np.int64))
 
 

@@ -85,6 +85,18 @@ def test_reproduce_runs_a_lesson(lesson, tmp_path, capsys):
     assert (tmp_path / "example.png").stat().st_size > 10_000
 
 
+def test_a_lesson_may_be_several_studies(lesson, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    other = Study("other", "Another", "labels", [10, 100], STUDY.runs)
+    monkeypatch.setattr(sys.modules["minidnn.lessons.reuse.transfer"], "run", lambda *_, **__: iter([STUDY, other]))
+    assert main(["reproduce", "transfer", "--output", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert STUDY.report() in shown and other.report() in shown
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert list(results["experiments"]) == ["example", "other"]
+    assert {path.name for path in tmp_path.glob("*.png")} == {"example.png", "other.png"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -125,10 +125,14 @@ struct InOut : View<float> {
   }
 };
 
+struct Integers : View<const std::int64_t> {
+  Integers(Array a, const char* op, const char* name) : View(a, op, name, "an int64 array") {}
+};
+
 // Class labels, each in [0, classes).
-struct Labels : View<const std::int64_t> {
+struct Labels : Integers {
   Labels(Array a, const char* op, const char* name, std::size_t count, std::size_t classes)
-      : View(a, op, name, "an int64 array") {
+      : Integers(a, op, name) {
     if (ndim != 1 || size != count)
       throw py::value_error(std::string(op) + ": " + name + " has shape " + shape_text() + ", must be (" +
                             std::to_string(count) + ",)");

@@ -10,6 +10,7 @@ namespace minidnn {
 void bind_activations(pybind11::module_& m);
 void bind_arithmetic(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
+void bind_embedding(pybind11::module_& m);
 void bind_fingerprint(pybind11::module_& m);
 void bind_inference(pybind11::module_& m);
 void bind_matmul(pybind11::module_& m);

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
   minidnn::bind_arithmetic(m);
   minidnn::bind_matmul(m);
   minidnn::bind_rows(m);
+  minidnn::bind_embedding(m);
   minidnn::bind_random(m);
   minidnn::bind_optim(m);
   minidnn::bind_weights(m);

@@ -3,6 +3,7 @@
 #include "kernels/table.hpp"
 
 #include "kernels/activations.hpp"
+#include "kernels/embedding.hpp"
 #include "kernels/gemm_tile.hpp"
 #include "kernels/integers.hpp"
 #include "kernels/map.hpp"
@@ -132,6 +133,14 @@ const Table table = {
     [](const float* x, float* sums, size_t rows, size_t columns, size_t stride) {
       column_reduce([=](size_t i, size_t j) { return x[i * stride + j]; }, sums, rows, columns);
     },
+
+    embedding_bag,
+    /* embedding_bag_shares */
+    [](const Bags& bags, const float* dy, float* shares, size_t columns) {
+      for (size_t bag = 0; bag < bags.count; ++bag)
+        divide_by_count(bags, bag, dy + bag * columns, shares + bag * columns, columns);
+    },
+    embedding_bag_backward,
 
     kGroup,
     /* random_bits */

@@ -100,6 +100,20 @@ struct ByteArgs {
   std::ptrdiff_t y_row;
 };
 
+// Which rows of a matrix make up which bag: entries [begin, end) of indices, but for those that are padding.
+// Bags begin at their offsets; without offsets each has `width` entries.
+struct Bags {
+  const std::int64_t *indices, *offsets;
+  std::size_t entries, count, width;
+  std::int64_t padding;
+  bool mean;  // else the sum
+
+  std::size_t begin(std::size_t bag) const {
+    return offsets ? static_cast<std::size_t>(offsets[bag]) : bag * width;
+  }
+  std::size_t end(std::size_t bag) const { return bag + 1 < count ? begin(bag + 1) : entries; }
+};
+
 struct Table {
   const char* isa;
   Activation activation[static_cast<int>(Act::count)];
@@ -127,6 +141,13 @@ struct Table {
   void (*row_sum)(const float* x, float* sums, std::size_t rows, std::size_t columns);
   // A band of columns of a wider matrix: its rows are `stride` floats apart.
   void (*column_sum)(const float* x, float* sums, std::size_t rows, std::size_t columns, std::size_t stride);
+
+  // Rows of `columns` floats each, [first, last) of what is written.
+  void (*embedding_bag)(const Bags& bags, const float* weight, float* y, std::size_t first, std::size_t last,
+                        std::size_t columns);
+  void (*embedding_bag_shares)(const Bags& bags, const float* dy, float* shares, std::size_t columns);
+  void (*embedding_bag_backward)(const Bags& bags, const float* shares, float* dw, std::size_t first,
+                                 std::size_t last, std::size_t columns);
 
   // Elements [begin, end) of an array; begin is a multiple of random_group.
   std::size_t random_group;

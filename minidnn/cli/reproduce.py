@@ -6,7 +6,7 @@ import argparse
 import importlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from minidnn import __version__, data, kernels, set_num_threads
 from minidnn.cli import published, types
 from minidnn.cli.published import Outcome
+from minidnn.data import Splits
 from minidnn.files import atomic_write
 from minidnn.study import Study
 
@@ -52,12 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     mnist = cache(data.load_mnist)
     try:
         for name in names:
-            if name in LESSONS:
-                results.append(_lesson(name, arguments.seeds, arguments.quick))
-            else:
-                results.append(published.reproduce(name, mnist(), arguments.seeds, arguments.epochs))
-            print(f"{results[-1].report()}\n", flush=True)
-            _write(arguments.output, results)
+            for result in _results(name, mnist, arguments):
+                results.append(result)
+                print(f"{result.report()}\n", flush=True)
+                _write(arguments.output, results)
     except KeyboardInterrupt:
         print("stopped: interrupted", file=sys.stderr)
         return 130
@@ -77,10 +76,13 @@ def _names(arguments: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _lesson(name: str, seeds: int, quick: bool) -> Study:
+def _results(name: str, mnist: Callable[[], Splits], arguments: argparse.Namespace) -> Iterable[Outcome | Study]:
+    """What comes of it: a lesson may consist of several studies, given one after the other."""
+    if name not in LESSONS:
+        return [published.reproduce(name, mnist(), arguments.seeds, arguments.epochs)]
     lesson = importlib.import_module(f"minidnn.lessons.{LESSONS[name]}.{name}")
-    study: Study = lesson.run(range(seeds), quick=quick, progress=sys.stderr.isatty())
-    return study
+    made = lesson.run(range(arguments.seeds), quick=arguments.quick, progress=sys.stderr.isatty())
+    return [made] if isinstance(made, Study) else made
 
 
 def _write(folder: Path, results: Sequence[Outcome | Study]) -> None:

@@ -2,6 +2,7 @@
 
 from minidnn.data import augment
 from minidnn.data.batches import batches
+from minidnn.data.corrupt import corrupt, replace_words, swap_patches
 from minidnn.data.datasets import ArrayDataset, Dataset, Splits, Subset
 from minidnn.data.digits import load_digits_sample
 from minidnn.data.fashion_mnist import load_fashion_mnist
@@ -13,6 +14,7 @@ from minidnn.data.sources import fetch
 from minidnn.data.splitting import split
 from minidnn.data.standardize import Standardize
 from minidnn.data.tables import TableError, load_csv
+from minidnn.data.text import Sentences, Vocabulary, load_sentences, read_sentences, tokenize
 
 __all__ = [
     "ArrayDataset",
@@ -21,18 +23,26 @@ __all__ = [
     "IdxError",
     "ImageError",
     "ImageFolder",
+    "Sentences",
     "Splits",
     "Standardize",
     "Subset",
     "TableError",
+    "Vocabulary",
     "augment",
     "batches",
+    "corrupt",
     "fetch",
     "load_csv",
     "load_digits_sample",
     "load_fashion_mnist",
     "load_idx",
     "load_mnist",
+    "load_sentences",
+    "read_sentences",
+    "replace_words",
     "save_idx",
     "split",
+    "swap_patches",
+    "tokenize",
 ]

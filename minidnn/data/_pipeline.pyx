@@ -121,17 +121,29 @@ def gather_bytes(const uint8_t[:, ::view.contiguous] examples, const int64_t[::1
     return gathered
 
 
-def gather_floats(const float[:, ::view.contiguous] examples, const int64_t[::1] order):
-    cdef Py_ssize_t batch = order.shape[0], size = examples.shape[1] * sizeof(float), i
+ctypedef fused Element:
+    float
+    int64_t
+
+
+cdef _gather(const Element[:, ::view.contiguous] examples, const int64_t[::1] order, gathered):
+    cdef Py_ssize_t batch = order.shape[0], size = examples.shape[1] * sizeof(Element), i
     _check_order(order, examples.shape[0])
-    gathered = np.empty((batch, examples.shape[1]), np.float32)
-    cdef float[:, ::1] x = gathered
+    cdef Element[:, ::1] x = gathered
     with nogil:
         for i in range(batch if size > 0 else 0):
             if i + 2 < batch:
                 _fetch(&examples[order[i + 2], 0], size)
             memcpy(&x[i, 0], &examples[order[i], 0], size)
     return gathered
+
+
+def gather_floats(const float[:, ::view.contiguous] examples, const int64_t[::1] order):
+    return _gather(examples, order, np.empty((order.shape[0], examples.shape[1]), np.float32))
+
+
+def gather_integers(const int64_t[:, ::view.contiguous] examples, const int64_t[::1] order):
+    return _gather(examples, order, np.empty((order.shape[0], examples.shape[1]), np.int64))
 
 
 def gather_labels(const int64_t[:] labels, const int64_t[::1] order):

@@ -6,17 +6,17 @@ import os
 from collections.abc import Generator as Iteration
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 from minidnn import kernels
 from minidnn.checks import positive_integer
-from minidnn.data.augment.compose import Augment
 from minidnn.data.datasets import Dataset
 from minidnn.data.pipeline import gather_labels, permutation
 from minidnn.data.prefetch import Prefetch
-from minidnn.data.types import Floats32, Indices
+from minidnn.data.types import Augmentation, Floats32, Indices
 from minidnn.random import Generator, default_generator
 
-Batch = tuple[Floats32, Indices]
+Batch = tuple[Floats32 | Indices, Indices]
 
 
 def batches(
@@ -24,7 +24,7 @@ def batches(
     batch_size: int,
     rng: Generator | None = None,
     drop_last: bool = False,
-    augment: Augment | None = None,
+    augment: Augmentation | None = None,
     *,
     skip: int = 0,
     prefetch: bool | None = None,
@@ -35,13 +35,15 @@ def batches(
         batch_size: examples in a batch, at least 1.
         rng: the default generator where it is None.
         drop_last: leave out the last batch if it is smaller than the others.
-        augment: makes new images of those of each batch; see `minidnn.data.augment`.
+        augment: makes new examples of those of each batch: a `minidnn.data.augment.Augment`, or any function of the
+            batch, the examples' numbers and the epoch's key.
         skip: leave out so many batches at the beginning, without making them.
         prefetch: whether a thread makes batches ahead, which changes no byte. None: where that pays, on a core that the
             kernels leave free (`set_num_threads`), or on two cores and more for a data set that is `Dataset.slow`.
 
     Returns:
-        An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255, and int64 (batch,). It can be closed.
+        An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255 (int64 where x is), and int64 (batch,).
+        It can be closed.
 
     Raises:
         TypeError: batch_size or skip is not an integer.
@@ -58,14 +60,23 @@ def batches(
 
 
 def _make(
-    dataset: Dataset, batch_size: int, key: tuple[int, int, int], drop_last: bool, augment: Augment | None, skip: int
+    dataset: Dataset,
+    batch_size: int,
+    key: tuple[int, int, int],
+    drop_last: bool,
+    augment: Augmentation | None,
+    skip: int,
 ) -> Iteration[Batch, None, None]:
     order = permutation(len(dataset), *key)
     end = len(order) - len(order) % batch_size if drop_last else len(order)
     for start in range(skip * batch_size, end, batch_size):
         part = order[start : start + batch_size]
-        change = partial(augment, examples=part, key=key) if augment else None
+        change = partial(_changed, augment, part, key) if augment else None
         yield dataset.gather(part, change), gather_labels(dataset.y, part)
+
+
+def _changed(augment: Augmentation, examples: Indices, key: tuple[int, int, int], x: Any) -> Any:
+    return augment(x, examples, key)
 
 
 def _ahead(loader: Prefetch[Batch]) -> Iteration[Batch, None, None]:

@@ -13,7 +13,7 @@ import numpy as np
 from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.types import Bytes, Floats32, Indices
 
-Change = Callable[[Floats32], Any]
+Change = Callable[[Any], Any]
 """What augmentation makes of the images of a batch."""
 
 
@@ -34,8 +34,10 @@ class Dataset:
     columns: tuple[str, ...] = ()
     slow: bool = False
 
-    def gather(self, order: Indices, change: Change | None = None) -> Floats32:
-        """The examples of these numbers: int64 (batch,) gives a new float32 (batch, n_in), bytes divided by 255.
+    def gather(self, order: Indices, change: Change | None = None) -> Any:
+        """The examples of these numbers: int64 (batch,) gives new ones, float32 (batch, n_in), bytes divided by 255.
+
+        Numbers of words come as int64, and what keeps its axes as (batch, ...).
 
         Args:
             change: is given the examples as they are stored, before they are standardized.
@@ -68,34 +70,46 @@ class Dataset:
 
     @property
     def images(self) -> Floats32:
-        """All examples, as `gather` gives them."""
-        return self.gather(np.arange(len(self)))
+        """All examples, as float32."""
+        return self.inputs.astype(np.float32, copy=False)
+
+    @property
+    def inputs(self) -> Floats32 | Indices:
+        """All examples as a model takes them, which is as `gather` gives them."""
+        inputs: Floats32 | Indices = self.gather(np.arange(len(self)))
+        return inputs
 
 
 class ArrayDataset(Dataset):
     """Examples and labels in arrays, which may be memory-mapped files.
 
     Args:
-        x: (n, n_in), or images of any shape (n, ...); uint8 (0 to 255 stand for 0.0 to 1.0) or float32. Kept as it is
-            if its rows are contiguous.
+        x: (n, n_in), or images of any shape (n, ...); uint8 (0 to 255 stand for 0.0 to 1.0), float32, or int64 for
+            numbers of words. Kept as it is if its rows are contiguous.
         y: (n,), integers >= 0.
         classes: the names of the labels 0, 1, ...
         columns: the names of the inputs.
+        keep_axes: whether examples keep their axes, as pairs (n, 2, n_in) do, rather than become rows.
 
     Attributes:
-        x: the examples as they are stored, (n, n_in).
+        x: the examples as they are stored, (n, n_in), or (n, ...) with ``keep_axes``.
         image_shape: of one example, as it came.
         images: the examples as float32, bytes divided by 255; made when first asked for, then kept.
+        inputs: the examples as a model takes them: the images, or the numbers of words as they are.
 
     Raises:
         TypeError: another dtype.
         ValueError: other shapes, lengths that differ, a negative label.
     """
 
-    def __init__(self, x: Any, y: Any, classes: Sequence[str] = (), columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, x: Any, y: Any, classes: Sequence[str] = (), columns: Sequence[str] = (), keep_axes: bool = False
+    ) -> None:
         x, y = np.asarray(x), np.asarray(y)
-        if x.dtype not in (np.uint8, np.float32):
-            raise TypeError(f"ArrayDataset: x is {x.dtype}, must be uint8 or float32, such as x.astype(np.float32)")
+        if x.dtype not in (np.uint8, np.float32, np.int64):
+            raise TypeError(
+                f"ArrayDataset: x is {x.dtype}, must be uint8, float32 or int64, such as x.astype(np.float32)"
+            )
         if y.dtype.kind not in "iu":
             raise TypeError(f"ArrayDataset: y is {y.dtype}, must be integers")
         if x.ndim < 2:
@@ -105,12 +119,14 @@ class ArrayDataset(Dataset):
         if y.size and not 0 <= y.min() <= y.max() < 2**63:
             raise ValueError(f"ArrayDataset: y must not be negative, got {y.min()}, nor beyond int64: {y.max()}")
         self.image_shape = x.shape[1:]
-        self.x: Bytes | Floats32 = np.ascontiguousarray(x).reshape(len(x), int(np.prod(x.shape[1:])))
+        self.keep_axes = keep_axes
+        x = np.ascontiguousarray(x)
+        self.x: Bytes | Floats32 | Indices = x if keep_axes else x.reshape(len(x), int(np.prod(x.shape[1:])))
         self.y = np.ascontiguousarray(y, np.int64)
         self.classes, self.columns = tuple(classes), tuple(columns)
         self.slow = _is_mapped(self.x)
 
-    def gather(self, order: Indices, change: Change | None = None) -> Floats32:
+    def gather(self, order: Indices, change: Change | None = None) -> Any:
         x = gather(self.x, order)
         return change(x) if change else x
 
@@ -135,14 +151,17 @@ class ArrayDataset(Dataset):
     def __repr__(self) -> str:
         return f"ArrayDataset({len(self)} examples, x {self.x.shape} {self.x.dtype})"
 
-    def _like(self, x: Bytes | Floats32, y: Indices) -> ArrayDataset:
-        return ArrayDataset(x.reshape(len(x), *self.image_shape), y, self.classes, self.columns)
+    def _like(self, x: Bytes | Floats32 | Indices, y: Indices) -> ArrayDataset:
+        return ArrayDataset(x.reshape(len(x), *self.image_shape), y, self.classes, self.columns, self.keep_axes)
 
     @cached_property
     def images(self) -> Floats32:
-        if self.x.dtype == np.float32:
-            return self.x.astype(np.float32, copy=False)
-        return self.x.astype(np.float32) / np.float32(255)
+        images: Floats32 = self.x.astype(np.float32, copy=False)
+        return images / np.float32(255) if self.x.dtype == np.uint8 else images
+
+    @property
+    def inputs(self) -> Floats32 | Indices:
+        return self.x.astype(np.int64, copy=False) if self.x.dtype == np.int64 else self.images
 
 
 class Subset(Dataset):
@@ -164,7 +183,7 @@ class Subset(Dataset):
         self.y = gather_labels(dataset.y, self.indices)
         self.classes, self.columns, self.slow = dataset.classes, dataset.columns, dataset.slow
 
-    def gather(self, order: Indices, change: Change | None = None) -> Floats32:
+    def gather(self, order: Indices, change: Change | None = None) -> Any:
         return self.dataset.gather(gather_labels(self.indices, order), change)
 
     def checksums(self) -> list[int]:

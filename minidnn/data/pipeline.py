@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from types import ModuleType
+from typing import Any
 
 from minidnn.data import reference_pipeline
 from minidnn.data.types import Bytes, Floats32, Indices
@@ -43,21 +45,26 @@ def permutation(n: int, seed: int, stream: int, draw: int) -> Indices:
     return order
 
 
-def gather(examples: Bytes | Floats32, order: Indices) -> Floats32:
-    """``x[i] = examples[order[i]]``, bytes divided by 255: (n, n_in) and int64 (batch,) give float32 (batch, n_in).
+def gather(examples: Bytes | Floats32 | Indices, order: Indices) -> Any:
+    """``x[i] = examples[order[i]]``, bytes divided by 255: (n, ...) and int64 (batch,) give (batch, ...).
 
-    Always a new array. The rows of ``examples`` are contiguous, as those of a `Dataset` are.
+    Always a new array: float32, or int64 of int64. The rows of ``examples`` are contiguous, as in an `ArrayDataset`.
 
     Raises:
-        TypeError: examples is neither uint8 nor float32.
+        TypeError: examples is neither uint8, float32 nor int64.
         IndexError: a value of order is not in [0, n).
     """
+    if examples.ndim != 2:
+        flat = examples.reshape(len(examples), math.prod(examples.shape[1:]))
+        return gather(flat, order).reshape(len(order), *examples.shape[1:])
     if examples.dtype == "uint8":
-        x: Floats32 = _loops().gather_bytes(examples, order)
+        x = _loops().gather_bytes(examples, order)
     elif examples.dtype == "float32":
         x = _loops().gather_floats(examples, order)
+    elif examples.dtype == "int64":
+        x = _loops().gather_integers(examples, order)
     else:
-        raise TypeError(f"gather: examples is {examples.dtype}, must be uint8 or float32")
+        raise TypeError(f"gather: examples is {examples.dtype}, must be uint8, float32 or int64")
     return x
 
 

@@ -16,7 +16,16 @@ from minidnn.data.types import Bytes, Floats32, Indices
 from minidnn.reference.random import permutation, philox
 from minidnn.reference.types import Words
 
-__all__ = ["example_bits", "gather_bytes", "gather_floats", "gather_labels", "permutation", "philox", "resample"]
+__all__ = [
+    "example_bits",
+    "gather_bytes",
+    "gather_floats",
+    "gather_integers",
+    "gather_labels",
+    "permutation",
+    "philox",
+    "resample",
+]
 
 
 def gather_bytes(examples: Bytes, order: Indices) -> Floats32:
@@ -30,6 +39,15 @@ def gather_bytes(examples: Bytes, order: Indices) -> Floats32:
 
 def gather_floats(examples: Floats32, order: Indices) -> Floats32:
     """``x[i] = examples[order[i]]``: float32 (n, n_in) and int64 (batch,) give float32 (batch, n_in).
+
+    Raises:
+        IndexError: a value of order is not in [0, n).
+    """
+    return _rows(examples, order)
+
+
+def gather_integers(examples: Indices, order: Indices) -> Indices:
+    """``x[i] = examples[order[i]]``: int64 (n, n_in) and int64 (batch,) give int64 (batch, n_in).
 
     Raises:
         IndexError: a value of order is not in [0, n).

@@ -5,6 +5,7 @@ from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, LogSoftmax, R
 from minidnn.nn.blocks import blocks
 from minidnn.nn.constraints import masked, max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
+from minidnn.nn.embedding import EmbeddingBag
 from minidnn.nn.graph import Graph, Node, Weight
 from minidnn.nn.layers import Dense, Flatten, PReLU
 from minidnn.nn.losses import (
@@ -13,6 +14,7 @@ from minidnn.nn.losses import (
     huber,
     kl_divergence,
     margin_ranking,
+    margin_ranking_loss,
     mean_absolute_error,
     mean_squared_error,
     multiclass_hinge,
@@ -35,6 +37,7 @@ __all__ = [
     "Dense",
     "DropConnect",
     "Dropout",
+    "EmbeddingBag",
     "Flatten",
     "Graph",
     "LayerNorm",
@@ -67,6 +70,7 @@ __all__ = [
     "l1_l2",
     "l2",
     "margin_ranking",
+    "margin_ranking_loss",
     "masked",
     "max_norm",
     "mean_absolute_error",

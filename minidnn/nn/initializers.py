@@ -57,6 +57,16 @@ class constant:
 
 
 @dataclass(frozen=True)
+class uniform:
+    """Uniform in [-limit, limit), whatever the shape: for embeddings, whose rows are looked up one by one."""
+
+    limit: float
+
+    def __call__(self, shape: Shape, rng: Generator) -> npt.NDArray[np.float32]:
+        return rng.uniform(shape, -self.limit, self.limit)
+
+
+@dataclass(frozen=True)
 class orthogonal:
     """``gain`` times orthonormal rows or columns, whichever are fewer (Saxe et al. 2013)."""
 
@@ -89,6 +99,7 @@ INITIALIZERS: dict[str, Initializer] = {
     "lecun_uniform": lecun_uniform,
     "lecun_normal": lecun_normal,
     "orthogonal": orthogonal(),
+    "uniform": uniform(0.05),
     "zeros": zeros,
     "ones": ones,
 }

@@ -159,6 +159,10 @@ def margin_ranking(good: Tensor, bad: Tensor, margin: float = 1.0) -> Tensor:
     return ops.mean(ops.maximum(margin - (good - bad), 0.0))
 
 
+margin_ranking_loss = margin_ranking
+"""PyTorch's name for it."""
+
+
 def contrastive(a: Tensor, b: Tensor, same: Any, margin: float = 1.0) -> Tensor:
     """The mean of ``d**2`` for pairs that are the same, else ``max(0, margin - d)**2`` (Hadsell et al. 2006).
 

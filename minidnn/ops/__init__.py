@@ -30,6 +30,7 @@ from minidnn.ops.arithmetic import (
     subtract,
     where,
 )
+from minidnn.ops.embedding import embedding_bag
 from minidnn.ops.linear import dense, dense_transposed, matmul
 from minidnn.ops.losses import l1_l2_penalty, softmax_cross_entropy
 from minidnn.ops.normalization import batch_norm, batch_norm_eval, layer_norm
@@ -48,6 +49,7 @@ __all__ = [
     "divide",
     "dropout",
     "elu",
+    "embedding_bag",
     "exp",
     "gather",
     "getitem",

@@ -31,6 +31,7 @@ from minidnn.reference.arithmetic import (
     scale_rows,
     subtract,
 )
+from minidnn.reference.embedding import embedding_bag, embedding_bag_backward
 from minidnn.reference.fingerprint import fingerprint
 from minidnn.reference.inference import byte_matmul, packed_matmul, sparse_byte_matmul, sparse_matmul
 from minidnn.reference.matmul import dense, dense_backward, matmul
@@ -103,6 +104,8 @@ __all__ = [
     "dropout",
     "elu",
     "elu_backward",
+    "embedding_bag",
+    "embedding_bag_backward",
     "fingerprint",
     "ftrl_step",
     "l1_l2_gradient",

@@ -1,6 +1,6 @@
 """Reusing networks: saving and loading, freezing, parts of old networks, the model zoo, models of other libraries."""
 
-from minidnn.reuse import converters, zoo
+from minidnn.reuse import auxiliary, converters, zoo
 from minidnn.reuse.caching import CachedDataset, StaleCacheError, cache_frozen
 from minidnn.reuse.checkpoints import CheckpointError, load, save
 from minidnn.reuse.copying import add_hidden, copy_lower, drop_top, replace_top
@@ -16,6 +16,7 @@ __all__ = [
     "GradualUnfreezing",
     "StaleCacheError",
     "add_hidden",
+    "auxiliary",
     "cache_frozen",
     "converters",
     "copy_lower",

@@ -27,7 +27,7 @@ class CachedDataset(ArrayDataset):
     """The outputs of a model's frozen lower layers for every example of a data set; made by `cache_frozen`.
 
     Attributes:
-        x: float32 (n, width), the outputs; (each look at it proves that they still hold).
+        x: float32 (n, width) or (n, ...), the outputs; (each look at it proves that they still hold).
         y: the labels, those of the data set itself.
         lower: the frozen layers.
         top: the layers above, the same objects as the model's: what is left to train.
@@ -43,14 +43,14 @@ class CachedDataset(ArrayDataset):
         """Computes the outputs anew, from the weights and the data as they now are."""
         source, outputs = self._dataset, None
         for start in range(0, len(source), CHUNK):
-            part = np.asarray(predict(self.lower, source[start : start + CHUNK].images, batch_size=CHUNK))
+            part = np.asarray(predict(self.lower, source[start : start + CHUNK].inputs, batch_size=CHUNK))
             if outputs is None:
                 outputs = np.empty((len(source), *part.shape[1:]), np.float32)
             outputs[start : start + CHUNK] = part
         assert outputs is not None  # cache_frozen refuses an empty data set
         outputs.flags.writeable = False
         self._outputs: Floats32 = outputs
-        self.y, self.image_shape = source.y, outputs.shape[1:]
+        self.y, self.image_shape, self.keep_axes = source.y, outputs.shape[1:], True
         self._weights, self._data = _checksums(self.lower), zlib.crc32(source.x.data)
         self._versions, self._attributes = _versions(self.lower), _attributes(self.lower)
 
@@ -83,7 +83,7 @@ class CachedDataset(ArrayDataset):
         self._check_layers()
         if not isinstance(part, slice):
             raise TypeError(f"CachedDataset: takes slices, got {type(part).__name__}")
-        return ArrayDataset(self._outputs[part], self.y[part])
+        return ArrayDataset(self._outputs[part], self.y[part], keep_axes=True)
 
     def __repr__(self) -> str:
         return f"CachedDataset({len(self)} examples, x {self._outputs.shape} float32)"

@@ -8,6 +8,7 @@ from typing import Any
 
 from minidnn import nn
 from minidnn.nn import initializers
+from minidnn.reuse import auxiliary
 from minidnn.reuse.pretraining.autoencoder import Autoencoder
 from minidnn.reuse.pretraining.corruption import gaussian_noise, kl_sparsity, masking
 from minidnn.reuse.pretraining.rbm import RBM
@@ -23,6 +24,7 @@ LAYERS: dict[str, type[nn.Module]] = {
         nn.DropConnect,
         nn.Dropout,
         nn.ELU,
+        nn.EmbeddingBag,
         nn.Flatten,
         nn.Graph,
         nn.LayerNorm,
@@ -40,6 +42,9 @@ LAYERS: dict[str, type[nn.Module]] = {
         nn.Softplus,
         nn.Tanh,
         nn.Weight,
+        auxiliary.Difference,
+        auxiliary.Distance,
+        auxiliary.TwoTower,
     )
 }
 
@@ -51,6 +56,7 @@ VALUES: dict[str, type] = {
         masking,
         initializers.constant,
         initializers.orthogonal,
+        initializers.uniform,
         initializers.variance_scaling,
         nn.Node,
         *nn.functions.FUNCTIONS,

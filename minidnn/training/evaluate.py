@@ -34,7 +34,7 @@ def evaluate(model: Module, dataset: Dataset, loss: Loss = softmax_cross_entropy
         with no_grad():
             for start in range(0, len(dataset), batch_size):
                 part = dataset[start : start + batch_size]
-                logits = model(part.images)
+                logits = model(part.inputs)
                 total_loss += loss(logits, part.y).item() * len(part)
                 total_accuracy += accuracy(logits, part.y) * len(part)
     finally:

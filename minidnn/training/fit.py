@@ -15,8 +15,7 @@ from typing import Any
 from minidnn import data, kernels
 from minidnn.checks import positive_integer
 from minidnn.data import Dataset
-from minidnn.data.augment import Augment
-from minidnn.data.types import Floats32, Indices
+from minidnn.data.types import Augmentation, Floats32, Indices
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
@@ -33,7 +32,7 @@ from minidnn.training.state import restore
 
 logger = logging.getLogger("minidnn")
 
-Batches = Iteration[tuple[Floats32, Indices], None, None]
+Batches = Iteration[tuple[Floats32 | Indices, Indices], None, None]
 
 
 class NonFiniteError(ArithmeticError):
@@ -51,7 +50,7 @@ def fit(
     valid: Dataset | None = None,
     callbacks: Sequence[Callback] = (),
     rng: Generator | None = None,
-    augment: Augment | None = None,
+    augment: Augmentation | None = None,
     progress: bool = True,
     capture: bool = True,
     prefetch: bool | None = None,
@@ -69,7 +68,7 @@ def fit(
         valid: evaluated after each epoch.
         callbacks: see `Callback`.
         rng: draws the orders; the default generator where it is None.
-        augment: makes new images of those of each batch; see `minidnn.data.augment`.
+        augment: makes new examples of those of each batch; see `minidnn.data.batches`.
         capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
             same. What cannot be captured runs as it is, and the logger ``minidnn`` says why at level INFO.
         prefetch: make batches ahead in a thread, see `minidnn.data.batches`; None: where that pays. The bytes are the
@@ -133,7 +132,7 @@ def fit(
     return run.history
 
 
-def _batches(run: Run, augment: Augment | None, prefetch: bool | None) -> Batches:
+def _batches(run: Run, augment: Augmentation | None, prefetch: bool | None) -> Batches:
     """The batches of the next epoch, or those that are left of the one that was cut."""
     if not run.position.batches:
         run.epoch += 1
@@ -146,7 +145,9 @@ def _batches(run: Run, augment: Augment | None, prefetch: bool | None) -> Batche
     return batches
 
 
-def _epoch(run: Run, step: Step, callbacks: Sequence[Callback], augment: Augment | None, prefetch: bool | None) -> None:
+def _epoch(
+    run: Run, step: Step, callbacks: Sequence[Callback], augment: Augmentation | None, prefetch: bool | None
+) -> None:
     run.model.train()
     batches, here = _batches(run, augment, prefetch), run.position
     start = time.perf_counter() - here.seconds

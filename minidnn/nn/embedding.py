@@ -1,0 +1,81 @@
+"""Layers that look up rows by number."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from minidnn import ops
+from minidnn.checks import positive_integer
+from minidnn.nn.constraints import Constraint
+from minidnn.nn.initializers import Initializer, initialize
+from minidnn.nn.module import Module
+from minidnn.nn.parameter import Parameter
+from minidnn.nn.regularizers import Regularizer
+from minidnn.random import Generator, default_generator
+from minidnn.tensor import Tensor
+
+
+class EmbeddingBag(Module):
+    """y = the mean, or the sum, of the embeddings of the words in a bag, whatever their order.
+
+    The same as a dense layer without bias on counts of words, but it reads only the rows that are named.
+
+    Args:
+        n_in: how many words there are; x holds numbers in [0, n_in).
+        n_out: the length of an embedding; y is (bags, n_out).
+        mode: "mean" or "sum".
+        padding: a number that stands for no word, so that bags of different sizes fit a matrix; 0 is that of
+            `minidnn.data.Vocabulary`. None where every number is a word.
+        kernel_initializer: a name or function of `minidnn.nn.initializers`.
+        rng: draws the initial values; the default generator where it is None.
+        kernel_regularizer: a penalty on the embeddings.
+        kernel_constraint: restored after each step.
+
+    Attributes:
+        kernel: (n_in, n_out), a row for each word.
+
+    Raises:
+        TypeError: n_in, n_out or padding is not an integer; on call, an x that does not hold integers.
+        ValueError: n_in or n_out < 1, another mode; on call, shapes that do not fit or a number out of range.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        mode: Literal["sum", "mean"] = "mean",
+        padding: int | None = None,
+        kernel_initializer: str | Initializer = "uniform",
+        name: str | None = None,
+        rng: Generator | None = None,
+        kernel_regularizer: Regularizer | None = None,
+        kernel_constraint: Constraint | None = None,
+    ) -> None:
+        self.name = name
+        self.n_in = positive_integer(self.label, "n_in", n_in)
+        self.n_out = positive_integer(self.label, "n_out", n_out)
+        if mode not in ("sum", "mean"):
+            raise ValueError(f"{self.label}: mode must be 'sum' or 'mean', got {mode!r}")
+        if padding is not None and (isinstance(padding, bool) or not isinstance(padding, int)):
+            raise TypeError(f"{self.label}: padding must be an integer or None, got {type(padding).__name__}")
+        self.mode: Literal["sum", "mean"] = mode
+        self.padding = padding
+        self.kernel_initializer = kernel_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.kernel_constraint = kernel_constraint
+        shape = (self.n_in, self.n_out)
+        kernel = initialize(self.label, "kernel_initializer", kernel_initializer, shape, rng or default_generator())
+        self.kernel = Parameter(kernel, kernel_regularizer, kernel_constraint)
+
+    def __call__(self, x: Any, offsets: Any = None) -> Tensor:
+        """The bags of x: a matrix (bags, width), or all numbers one after the other and where each bag begins."""
+        return self.forward(x if isinstance(x, Tensor) else Tensor(x), offsets)
+
+    def forward(self, x: Tensor, offsets: Any = None) -> Tensor:
+        if x.data.dtype.kind not in "iu":
+            raise TypeError(f"{self.label}: x is {x.dtype}, must be integers")
+        axes = 2 if offsets is None else 1
+        if x.data.ndim != axes:
+            wanted = "(bags, width)" if offsets is None else "(numbers,) where offsets are given"
+            raise ValueError(f"{self.label}: x has shape {x.shape}, must be {wanted}")
+        return ops.embedding_bag(self.kernel, x, offsets, self.mode, self.padding)

@@ -1,0 +1,52 @@
+"""Rows of a matrix, taken by number and added up."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from minidnn import kernels
+from minidnn.ops.activations import whole
+from minidnn.ops.losses import as_labels
+from minidnn.tensor import Tensor, record
+
+NO_PADDING = -(2**63)  # a number that no index is
+
+
+def embedding_bag(
+    weight: Tensor,
+    indices: Any,
+    offsets: Any = None,
+    mode: Literal["sum", "mean"] = "mean",
+    padding: int | None = None,
+) -> Tensor:
+    """y[b] = the sum, or the mean, of ``weight[i]`` over the numbers i in bag b; 0 for an empty bag.
+
+    Args:
+        weight: (rows, n).
+        indices: integers in [0, rows): a matrix (bags, width) with a bag in each row, or, with offsets, all bags one
+            after the other.
+        offsets: (bags,), where each bag begins; the first at 0.
+        mode: "sum" or "mean".
+        padding: an index that counts for nothing, so that bags of different sizes fit a matrix.
+
+    Raises:
+        TypeError: indices or offsets are not integers.
+        ValueError: shapes that do not fit, an index out of range, offsets that fall, an unknown mode.
+    """
+    op = "embedding_bag"
+    if mode not in ("sum", "mean"):
+        raise ValueError(f"{op}: mode must be 'sum' or 'mean', got {mode!r}")
+    if weight.ndim != 2:
+        raise ValueError(f"{op}: weight has shape {weight.shape}, must have 2 axes")
+    entries = as_labels(op, indices)
+    starts = None if offsets is None else as_labels(op, offsets)
+    options = NO_PADDING if padding is None else int(padding), mode == "mean"
+    rows, dtype = len(weight), weight.dtype
+    y = kernels.embedding_bag(whole(weight.data), entries, starts, *options)
+    return record(
+        y,
+        (weight,),
+        lambda dy: (kernels.embedding_bag_backward(whole(np.asarray(dy, dtype)), entries, starts, *options, rows),),
+    )
