@@ -42,7 +42,6 @@ class Engine {
   class Borrowed;
 
   std::unique_ptr<Workspace> take(std::size_t rows, std::size_t workers) const;
-  void give_back(std::unique_ptr<Workspace> space) const;
   void pass(const float* x, float* y, std::size_t rows, Workspace& space, std::size_t workers) const;
   void multiply(const Step& step, const Inputs& x, const Outputs& y, Workspace& space,
                 std::size_t workers) const;

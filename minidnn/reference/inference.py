@@ -22,11 +22,16 @@ def widen(w: Array) -> Floats:
     return (w.astype(np.uint32) << 16).view(np.float32) if w.dtype == np.uint16 else w
 
 
+def columns_of(starts: Array) -> npt.NDArray[np.int64]:
+    """The column of each stored weight."""
+    counts: npt.NDArray[np.int64] = starts[1:].astype(np.int64) - starts[:-1]
+    return np.repeat(np.arange(len(counts)), counts)
+
+
 def densify(n_in: int, starts: Array, rows: Array, values: Array) -> Array:
     """The matrix (n_in, n_out) of sparse columns: those of column j are ``[starts[j], starts[j + 1])``."""
     w = np.zeros((n_in, len(starts) - 1), values.dtype)
-    counts: Array = np.diff(starts.astype(np.int64))
-    w[rows, np.repeat(np.arange(len(starts) - 1), counts)] = values
+    w[rows, columns_of(starts)] = values
     return w
 
 
