@@ -22,7 +22,7 @@ SMALL = 3
 
 def arguments_of(row):
     """Small ones, none empty."""
-    size = SMALL if not isinstance(row.sizes[0], tuple) else (SMALL, 4, 5)[: len(row.sizes[0])]
+    size = SMALL if not isinstance(row.sizes[0], tuple) else (SMALL, 4, 5, 6)[: len(row.sizes[0])]
     return row.make(np.random.default_rng(zlib.crc32(str(row).encode())), size)
 
 
