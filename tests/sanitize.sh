@@ -15,4 +15,4 @@ cp "$folder"/_pipeline*.so "$folder/site/minidnn/data/"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 MINIDNN_SANITIZED="$folder/site"
 export LD_PRELOAD=$("${CXX:-g++}" -print-file-name=libasan.so) PYTHONPATH=$folder/site
 cd "$source"
-pytest -s -p no:cacheprovider tests/test_kernels.py tests/test_random.py tests/test_pipeline.py
+pytest -s -p no:cacheprovider tests/test_kernels.py tests/test_deploy_kernels.py tests/test_random.py tests/test_pipeline.py

@@ -46,12 +46,17 @@ def test_files_shrink_with_the_zeros_and_the_bytes(tmp_path, zeros, dtype, times
     deploy.compile(model, sparse=False).save(tmp_path / "dense.mdnn")
     for layer in model:
         layer.kernel.data[rng.random(layer.kernel.shape) < zeros] = 0
-    compiled = deploy.compile(model, sparse=zeros > 0, dtype=dtype, calibration=rng.random((10, 784)))
-    compiled.save(tmp_path / "small.mdnn")
-    small, dense = ((tmp_path / name).stat().st_size for name in ("small.mdnn", "dense.mdnn"))
-    assert dense > times * small
-    assert compiled.nbytes <= small <= compiled.nbytes + 4096
-    assert compiled.density == pytest.approx(1 - zeros, abs=0.01)
+    x = rng.random((10, 784))
+    for sparse in (True, False):  # what is run dense is written without its zeros all the same
+        compiled = deploy.compile(model, sparse=sparse and zeros > 0, dtype=dtype, calibration=x)
+        compiled.save(tmp_path / "small.mdnn")
+        small, dense = ((tmp_path / name).stat().st_size for name in ("small.mdnn", "dense.mdnn"))
+        assert dense > times * small
+        assert compiled.nbytes <= small <= compiled.nbytes + 4096
+        assert compiled.density == pytest.approx(1 - zeros, abs=0.01)
+        again = deploy.load(tmp_path / "small.mdnn")
+        assert again.predict(x).tobytes() == compiled.predict(x).tobytes()
+        assert again.describe() == compiled.describe()
 
 
 def test_columns_and_layers_without_any_weights(tmp_path):
@@ -124,6 +129,9 @@ HOSTILE = {
     "more inputs than sparse weights take": lambda h, a: (h.update(n_in=1 << 20), put(h, 0, n_in=1 << 20)),
     "no inputs": lambda h, a: h.update(n_in=0),
     "inputs as True": lambda h, a: h.update(n_in=True),
+    "sparse with its zeros": lambda h, a: put(h, 0, thin=False),
+    "a form that is no form": lambda h, a: put(h, 0, sparse=1),
+    "dense of next to nothing": lambda h, a: (h.update(n_in=60000), put(h, 0, n_in=60000, sparse=False)),
     "another dtype": lambda h, a: put(h, 0, dtype="float64"),
     "float32 that is int8": lambda h, a: put(h, 0, dtype="float32"),
     "zero beyond a byte": lambda h, a: put(h, 0, zero=256),

@@ -25,6 +25,7 @@ struct Engine::Workspace {
   std::vector<std::size_t> slots;          // where each begins, in floats
   Memory<float> values;
   Memory<char> scratch;
+  std::unique_ptr<Workspace> next;  // borrowed with it
 
   void* own_of(std::size_t worker) const { return scratch.get() + shared + worker * own; }
 };
@@ -58,7 +59,7 @@ std::unique_ptr<Engine::Workspace> Engine::take(std::size_t rows, std::size_t wo
   if (space && space->rows >= rows && space->workers >= workers) return space;
   if (space) rows = std::max(rows, space->rows), workers = std::max(workers, space->workers);
   space = std::make_unique<Workspace>();
-  *space = {rows, workers, 0, 0, {}, nullptr, nullptr};
+  *space = {rows, workers, 0, 0, {}, nullptr, nullptr, nullptr};
   std::size_t floats = 0;
   for (std::size_t slot = 0; slot < widths_.size(); ++slot) {
     space->slots.push_back(floats);
@@ -75,39 +76,57 @@ std::unique_ptr<Engine::Workspace> Engine::take(std::size_t rows, std::size_t wo
   return space;
 }
 
-// A workspace, given back at the end of its scope.
+// Workspaces, all taken before any is used and given back at the end of the scope: however threads overlap, a
+// second call like the first finds as many as it needs.
 class Engine::Borrowed {
  public:
-  Borrowed(const Engine& engine, std::size_t rows, std::size_t workers)
-      : engine_(engine), space_(engine.take(rows, workers)) {}
+  Borrowed(const Engine& engine, std::size_t count, std::size_t rows, std::size_t workers) : engine_(engine) {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto space = engine.take(rows, workers);
+      space->next = std::move(first_);
+      first_ = std::move(space);
+    }
+  }
   ~Borrowed() {
     const std::lock_guard<std::mutex> lock(engine_.mutex_);
-    engine_.idle_.push_back(std::move(space_));
+    while (first_) {
+      auto rest = std::move(first_->next);
+      engine_.idle_.push_back(std::move(first_));
+      first_ = std::move(rest);
+    }
   }
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
-  Workspace& operator*() const { return *space_; }
+  Workspace& operator[](std::size_t i) const {
+    Workspace* space = first_.get();
+    for (; i > 0; --i) space = space->next.get();
+    return *space;
+  }
 
  private:
   const Engine& engine_;
-  std::unique_ptr<Workspace> space_;
+  std::unique_ptr<Workspace> first_;
 };
 
 // Many rows: each thread takes some of them through all steps. Few: all threads share each step.
 void Engine::run(const float* x, float* y, std::size_t rows) const {
   if (rows == 0) return;
   const auto workers = static_cast<std::size_t>(threads_for(ceil_div(rows, kRowBlock)));
-  const auto chunks = [&](std::size_t begin, std::size_t end, std::size_t helpers) {
-    const Borrowed space(*this, std::min(end - begin, kChunk), helpers);
+  const auto chunks = [&](std::size_t begin, std::size_t end, Workspace& space, std::size_t helpers) {
     for (std::size_t i = begin; i < end; i += kChunk)
-      pass(x + i * n_in(), y + i * n_out(), std::min(kChunk, end - i), *space, helpers);
+      pass(x + i * n_in(), y + i * n_out(), std::min(kChunk, end - i), space, helpers);
   };
-  if (workers == 1) return chunks(0, rows, static_cast<std::size_t>(threads_for(SIZE_MAX)));
+  if (workers == 1) {
+    const auto helpers = static_cast<std::size_t>(threads_for(SIZE_MAX));
+    const Borrowed spaces(*this, 1, std::min(rows, kChunk), helpers);
+    return chunks(0, rows, spaces[0], helpers);
+  }
   const std::size_t blocks = ceil_div(rows, kRowBlock);
+  const Borrowed spaces(*this, workers, std::min(ceil_div(blocks, workers) * kRowBlock, kChunk), 1);
   parallel_workers(static_cast<int>(workers), [&](int worker) {
     const auto w = static_cast<std::size_t>(worker);
     const std::size_t begin = blocks * w / workers * kRowBlock, end = blocks * (w + 1) / workers * kRowBlock;
-    chunks(begin, std::min(rows, end), 1);
+    chunks(begin, std::min(rows, end), spaces[w], 1);
   });
 }
 

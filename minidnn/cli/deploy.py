@@ -15,6 +15,7 @@ from minidnn import data, deploy, kernels, set_num_threads
 from minidnn.cli import images, types
 
 CALIBRATION_EXAMPLES = 1000
+FORMS: dict[str, Any] = {"auto": "auto", "always": True, "never": False}
 
 
 def add(subparsers: Any) -> None:
@@ -35,7 +36,7 @@ def _add_compile(subparsers: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, help="the file to write; else the model's name with .mdnn")
     parser.add_argument("--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first")
     parser.add_argument("--scope", choices=("layer", "global"), default="layer", help="of the fraction")
-    parser.add_argument("--sparse", choices=("auto", "always", "never"), default="auto", help="store without the zeros")
+    parser.add_argument("--sparse", choices=list(FORMS), default="auto", help="store without the zeros")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--int8", dest="dtype", action="store_const", const="int8", help="weights of one byte")
     kinds.add_argument("--bfloat16", dest="dtype", action="store_const", const="bfloat16", help="weights of two bytes")
@@ -53,11 +54,10 @@ def _compile(arguments: argparse.Namespace) -> int:
     model = minidnn.load(arguments.model)
     if arguments.prune is not None:
         print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
-    dtype = arguments.dtype or "float32"
-    sparse = {"auto": "auto", "always": True, "never": False}[arguments.sparse]
+    dtype: Any = arguments.dtype or "float32"
     compiled = deploy.compile(
         model,
-        sparse=sparse,
+        sparse=FORMS[arguments.sparse],
         dtype=dtype,
         calibration=_calibration(arguments, model, dtype),
         batch_size=arguments.batch_size,

@@ -64,7 +64,7 @@ class InferenceModel:
 
     def describe(self) -> str:
         """A table of the layers: how each is stored, and how many bytes it takes."""
-        rows = [("layer", "kind", "shape", "stored", "density", "bytes")]
+        rows = [("layer", "kind", "shape", "form", "density", "bytes")]
         sizes = storage.bytes_by_stage(self._program)
         widths = self._program.widths
         for stage, size in zip(self._program.stages, sizes, strict=True):

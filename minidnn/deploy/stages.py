@@ -49,7 +49,7 @@ class Product(Stage):
 
     def add_to(self, engine: Any, source: int, other: int, target: int) -> None:
         w = self.weights
-        arrays = [w.values] if w.starts is None else [w.starts, w.rows, w.values]
+        arrays: list[Any] = [w.values] if w.starts is None else [w.starts, w.rows, w.values]
         if w.quantization is not None:
             q = w.quantization
             arrays += [float(np.float32(1 / q.scale)), q.zero, w.corrections(), np.float32(q.scale) * q.scales]

@@ -24,6 +24,10 @@ VERSION = 1
 WIDEST, LONGEST = 1 << 24, 100_000
 """More values, or more stages, are no network but an attack on the memory."""
 
+SPARSEST = 64
+"""A dense layer with fewer than one nonzero weight among so many keeps its zeros in the file, so that none can ask for
+much memory with few bytes."""
+
 
 def save(program: Program, loss: Sequence[float] | None, path: str | os.PathLike[str]) -> None:
     """Writes the program and the loss of its quantization."""
@@ -65,7 +69,7 @@ def _arrays(stage: Stage) -> dict[str, Array]:
     own = {f.name: getattr(stage, f.name) for f in fields(stage)}
     arrays = {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
     if isinstance(stage, Product):
-        w = stage.weights
+        w = _thinned(stage.weights)
         arrays["values"] = w.values
         if w.starts is not None and w.rows is not None:
             arrays["counts"] = _small(np.diff(w.starts.astype(np.int64)))
@@ -73,6 +77,16 @@ def _arrays(stage: Stage) -> dict[str, Array]:
         if w.quantization is not None:
             arrays["scales"] = w.quantization.scales
     return arrays
+
+
+def _thinned(w: Weights) -> Weights:
+    """The weights without their zeros where that makes the file smaller, however they run."""
+    if w.is_sparse or w.n_in > MOST_SPARSE_INPUTS or not 1 / SPARSEST <= w.density < 1:
+        return w
+    thin = w.sparse()
+    assert thin.starts is not None and thin.rows is not None
+    gaps = _small(_gaps(thin.starts, thin.rows))
+    return thin if thin.values.nbytes + gaps.nbytes + 4 * w.n_out < w.values.nbytes else w
 
 
 def _small(numbers: Array) -> Array:
@@ -93,7 +107,8 @@ def _described(stage: Stage) -> dict[str, Any]:
     plain = {name: value for name, value in own.items() if not isinstance(value, (np.ndarray, Weights))}
     if isinstance(stage, Product):
         w = stage.weights
-        plain |= {"n_in": w.n_in, "n_out": w.n_out, "sparse": w.is_sparse, "dtype": w.dtype}
+        plain |= {"n_in": w.n_in, "n_out": w.n_out, "dtype": w.dtype}
+        plain |= {"sparse": w.is_sparse, "thin": _thinned(w).is_sparse}
         if w.quantization is not None:
             plain |= {"scale": w.quantization.scale, "zero": w.quantization.zero}
     return {"kind": stage.kind} | plain
@@ -210,26 +225,35 @@ def _array(i: int, name: str, left: dict[str, Array], dtype: Any, shape: tuple[i
 
 def _weights(i: int, told: dict[str, Any], left: dict[str, Array]) -> Weights:
     n_in, n_out = (_whole(told.pop(name), 1, WIDEST) for name in ("n_in", "n_out"))
-    dtype, sparse = told.pop("dtype"), told.pop("sparse")
-    _check(dtype in STORED and isinstance(sparse, bool), f"stage {i} is stored in no known way")
+    dtype, sparse, thin = told.pop("dtype"), told.pop("sparse"), told.pop("thin")
+    _check(dtype in STORED and isinstance(sparse, bool) and isinstance(thin, bool), f"stage {i} is in no known form")
+    _check(thin or not sparse, f"stage {i} is sparse and holds its zeros")
     quantization = None
     if dtype == "int8":
         scale, zero = told.pop("scale"), _whole(told.pop("zero"), 0, 255)
         _check(isinstance(scale, float) and 0 < scale < 3e38, f"stage {i} has a scale that is no scale")
         quantization = Quantization(scale, zero, _array(i, "scales", left, np.float32, (n_out,)))
-    if not sparse:
-        return _sound(
-            Weights(n_in, n_out, _array(i, "values", left, STORED[dtype], (n_in, n_out)), None, None, quantization), i
-        )
+    shape = (n_in, n_out)
+    if not thin:
+        return _sound(Weights(*shape, _array(i, "values", left, STORED[dtype], shape), quantization=quantization), i)
+    starts, rows = _places(i, n_in, n_out, left)
+    values = _array(i, "values", left, STORED[dtype], rows.shape)
+    weights = _sound(Weights(*shape, values, starts, rows, quantization), i)
+    if sparse:
+        return weights
+    _check(n_in * n_out <= SPARSEST * values.size, f"stage {i} holds too little for a dense layer")
+    return Weights(*shape, weights.dense(), quantization=quantization)
+
+
+def _places(i: int, n_in: int, n_out: int, left: dict[str, Array]) -> tuple[Array, Array]:
+    """starts and rows of sparse weights, from the counts of the columns and the gaps within."""
     _check(n_in <= MOST_SPARSE_INPUTS, f"stage {i} has {n_in} inputs, too many to be sparse")
     counts, gaps = left.pop(f"{i}.counts"), left.pop(f"{i}.gaps")
-    _check(counts.dtype.kind == gaps.dtype.kind == "u" and counts.shape == (n_out,), f"{i}.counts is not ({n_out},)")
+    _check(counts.dtype.kind == gaps.dtype.kind == "u", f"{i}.counts and {i}.gaps are not unsigned")
+    _check(counts.shape == (n_out,) and int(counts.max()) <= n_in, f"{i}.counts is not {n_out} numbers up to {n_in}")
     starts = np.concatenate([[0], counts.astype(np.int64).cumsum()])
-    _check(
-        gaps.shape == (int(starts[-1]),) and int(starts[-1]) < 1 << 32, f"{i}.gaps has another length than counts say"
-    )
-    values = _array(i, "values", left, STORED[dtype], gaps.shape)
-    return _sound(Weights(n_in, n_out, values, starts.astype(np.uint32), _rows(i, starts, gaps, n_in), quantization), i)
+    _check(gaps.shape == (int(starts[-1]),) and gaps.size < 1 << 32, f"{i}.gaps has another length than counts tell")
+    return starts.astype(np.uint32), _rows(i, starts, gaps, n_in)
 
 
 def _rows(i: int, starts: Array, gaps: Array, n_in: int) -> Array:

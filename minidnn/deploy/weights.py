@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from minidnn.reference.inference import densify
+from minidnn.reference.inference import columns_of, densify
 from minidnn.reference.types import Array
 
 Dtype = Literal["float32", "bfloat16", "int8"]
@@ -78,8 +78,7 @@ class Weights:
         if self.starts is None:
             sums = self.values.sum(axis=0, dtype=np.int64)
         else:
-            columns = np.repeat(np.arange(self.n_out), np.diff(self.starts.astype(np.int64)))
-            sums = np.bincount(columns, self.values, self.n_out).astype(np.int64)
+            sums = np.bincount(columns_of(self.starts), self.values, self.n_out).astype(np.int64)
         return (sums * self.quantization.zero).astype(np.int32)
 
     def sparse(self) -> Weights:

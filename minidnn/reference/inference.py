@@ -22,10 +22,16 @@ def widen(w: Array) -> Floats:
     return (w.astype(np.uint32) << 16).view(np.float32) if w.dtype == np.uint16 else w
 
 
+def columns_of(starts: Array) -> npt.NDArray[np.int64]:
+    """The column of each stored weight."""
+    counts: npt.NDArray[np.int64] = starts[1:].astype(np.int64) - starts[:-1]
+    return np.repeat(np.arange(len(counts)), counts)
+
+
 def densify(n_in: int, starts: Array, rows: Array, values: Array) -> Array:
     """The matrix (n_in, n_out) of sparse columns: those of column j are ``[starts[j], starts[j + 1])``."""
     w = np.zeros((n_in, len(starts) - 1), values.dtype)
-    w[rows, np.repeat(np.arange(len(starts) - 1), np.diff(starts.astype(np.int64)))] = values
+    w[rows, columns_of(starts)] = values
     return w
 
 
@@ -76,6 +82,8 @@ class Engine:
         return lambda *arguments: self._steps.append((STEPS[name], *arguments))
 
     def run(self, x: Floats, out: Array | None = None) -> Array:
+        if x.ndim != 2 or x.shape[1] != self.widths[0]:
+            raise ValueError(f"predict: x has shape {x.shape}, must be (batch, {self.widths[0]})")
         slots: dict[int, Array] = {0: x}
         last = 0
         for step, *arguments in self._steps:
