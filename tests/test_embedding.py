@@ -131,3 +131,12 @@ def test_the_op_names_what_is_wrong():
         ops.embedding_bag(Tensor(np.zeros(3, np.float32)), [[0]])
     with pytest.raises(ValueError, match="mode must be 'sum' or 'mean', got 'max'"):
         ops.embedding_bag(Tensor(np.zeros((3, 1), np.float32)), [[0]], mode="max")
+
+
+@pytest.mark.compiled
+def test_rows_without_columns_take_no_time():
+    nothing = np.empty((2**60, 0), np.int64)
+    y = minidnn.kernels.embedding_bag(np.empty((3, 0), np.float32), nothing, None, -1, False)
+    assert y.shape == (2**60, 0)
+    dw = minidnn.kernels.embedding_bag_backward(y, nothing, None, -1, True, 2**60)
+    assert dw.shape == (2**60, 0)

@@ -13,6 +13,7 @@ from minidnn import nn
 from minidnn.nn import Node, functions
 from minidnn.reuse import auxiliary, converters, registry
 from minidnn.reuse.converters import ConversionError
+from minidnn.reuse.pretraining import RBM, Autoencoder
 
 onnx = pytest.importorskip("onnx")
 from onnx import numpy_helper  # noqa: E402
@@ -119,6 +120,8 @@ def test_every_layer_can_be_written_or_is_known_not_to_be():
         auxiliary.Difference: "part of TwoTower",
         auxiliary.Distance: "part of TwoTower",
         auxiliary.TwoTower: "for pretraining; its tower can be written",
+        Autoencoder: "for pretraining; its encoder and decoder can be written",
+        RBM: "for pretraining; the dense layer that it equals can be written",
     }
     assert set(writing.LAYERS) | set(no_form) == set(registry.LAYERS.values())
     assert set(writing.FUNCTIONS) == set(functions.FUNCTIONS)

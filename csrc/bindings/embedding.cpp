@@ -70,6 +70,7 @@ py::object embedding_bag(Array weight_array, Array indices, Array offsets, std::
   run([=, y = y.data] {
     chosen.check();  // those of a replay are others
     const std::size_t n = weight.dim(1), entries = chosen.bags.entries / (chosen.bags.count + 1) + 1;
+    if (n == 0) return;  // there may be 2**60 bags of nothing
     parallel_for(chosen.bags.count, row_grain(n * entries), [&](std::size_t first, std::size_t last) {
       kernels().embedding_bag(chosen.bags, weight.data, y, first, last, n);
     });
@@ -92,6 +93,7 @@ py::object embedding_bag_backward(Array dy_array, Array indices, Array offsets, 
     chosen.check();
     const Table& table = kernels();
     const std::size_t n = dy.dim(1);
+    if (n == 0) return;
     if (chosen.bags.mean) table.embedding_bag_shares(chosen.bags, dy.data, shares, n);
     parallel_for(chosen.rows, row_grain(n), [&](std::size_t first, std::size_t last) {
       table.embedding_bag_backward(chosen.bags, chosen.bags.mean ? shares : dy.data, dw, first, last, n);
