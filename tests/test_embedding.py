@@ -135,8 +135,8 @@ def test_the_op_names_what_is_wrong():
 
 @pytest.mark.compiled
 def test_rows_without_columns_take_no_time():
-    nothing = np.empty((2**60, 0), np.int64)
+    nothing = np.empty((2**59, 0), np.int64)
     y = minidnn.kernels.embedding_bag(np.empty((3, 0), np.float32), nothing, None, -1, False)
-    assert y.shape == (2**60, 0)
+    assert y.shape == (2**59, 0)
     dw = minidnn.kernels.embedding_bag_backward(y, nothing, None, -1, True, 2**60)
     assert dw.shape == (2**60, 0)

@@ -9,7 +9,7 @@ import numpy as np
 from minidnn import kernels
 from minidnn.ops.activations import whole
 from minidnn.ops.losses import as_labels
-from minidnn.tensor import Tensor, record
+from minidnn.tensor import Tensor, as_tensor, record
 
 NO_PADDING = -(2**63)  # a number that no index is
 
@@ -36,6 +36,7 @@ def embedding_bag(
         ValueError: shapes that do not fit, an index out of range, offsets that fall, an unknown mode.
     """
     op = "embedding_bag"
+    weight = as_tensor(weight)
     if mode not in ("sum", "mean"):
         raise ValueError(f"{op}: mode must be 'sum' or 'mean', got {mode!r}")
     if weight.ndim != 2:
