@@ -13,20 +13,20 @@ namespace minidnn::MINIDNN_ISA {
 template <class S, class Number, int VECTORS, int COLUMNS>
 MINIDNN_INLINE void sparse_columns(const Columns& w, std::size_t j, const typename S::Sum* x,
                                    typename S::Sum* y) {
-  constexpr std::size_t kLanes = sizeof(Number) / sizeof(typename S::Sum), kInputs = VECTORS * kLanes;
+  constexpr std::size_t kWidth = sizeof(Number) / sizeof(typename S::Sum), kInputs = VECTORS * kWidth;
   const auto* values = static_cast<const typename S::Value*>(w.values);
   Number c[COLUMNS][VECTORS] = {};
   const auto step = [&](std::size_t i, Number* sums) {
     const typename S::Sum* row = x + w.rows[i] * kInputs;
     Number value;
-    if constexpr (kLanes == 1)
+    if constexpr (kWidth == 1)
       value = S::one(values + i);
     else
       value = S::all(values + i);
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; ++v) {
       Number input;
-      __builtin_memcpy(&input, row + v * kLanes, sizeof input);
+      __builtin_memcpy(&input, row + v * kWidth, sizeof input);
       sums[v] = S::multiply_add(input, value, sums[v]);
     }
   };
