@@ -23,9 +23,12 @@ namespace detail {
 using std::ptrdiff_t;
 using std::size_t;
 
-// Cache blocks, in floats: a panel of A (13 x kDepth) lives in the first-level cache, the packed block of A
-// in the second, the packed block of B in the second or third.
-constexpr size_t kDepth = 384, kRows = 260, kColumns = 1024;
+// Cache blocks, in floats: the packed block of A lives in the second-level cache, that of B in the third,
+// whence each of its panels comes once for all tiles below it. Deep, since every cut of k costs a tile its
+// sums' way to memory and back: tiles find the next rows of their panels in time even in the second level.
+constexpr size_t kDepth = 1024, kRows = 104, kColumns = 1024;
+constexpr size_t kLine = 16;                  // a cache line, and the longest vector
+constexpr size_t kKept = 2 * kRows * kDepth;  // packed A, for as long as it is asked for columns
 
 // Memory for packing, one a thread, kept for the thread's life.
 inline float* workspace(size_t floats) {
@@ -43,26 +46,20 @@ inline float* workspace(size_t floats) {
   return memory.get();
 }
 
-inline void copy_panel(const Matrix& m, size_t width, float* to) {
-  const float* from = m.data;
-  for (size_t k = 0; k < m.columns; ++k, from += m.column_stride, to += width) {
-    std::copy_n(from, m.rows, to);
-    std::fill(to + m.rows, to + width, 0.0f);
-  }
-}
-
-// Whole blocks in vectors, what is left one by one.
+// In blocks of vectors, what is left one by one. Where a panel is narrower than a vector each of its columns
+// is written too far, which the next one mends, or the next panel.
 inline void transpose_panel(const Table& table, const Matrix& m, size_t width, float* to) {
   const size_t lanes = table.vector_lanes;
-  const bool blocks = m.column_stride == 1;
-  const size_t whole_rows = blocks ? m.rows / lanes * lanes : 0, whole = m.columns / lanes * lanes;
-  for (size_t i = 0; i < whole_rows; i += lanes)
+  const bool mended = width <= lanes || width % lanes == 0;
+  const size_t whole = m.column_stride == 1 ? m.columns / lanes * lanes : 0;
+  const size_t rows = mended ? m.rows : m.rows / lanes * lanes;
+  for (size_t i = 0; i < rows; i += lanes)
     for (size_t k = 0; k < whole; k += lanes)
       table.transpose_block(m.data + static_cast<ptrdiff_t>(i) * m.row_stride + k, m.row_stride,
-                            to + k * width + i, static_cast<ptrdiff_t>(width));
+                            std::min(lanes, m.rows - i), to + k * width + i, static_cast<ptrdiff_t>(width));
   for (size_t i = 0; i < width; ++i) {
     const float* row = m.data + static_cast<ptrdiff_t>(i) * m.row_stride;
-    for (size_t k = i < whole_rows ? whole : 0; k < m.columns; ++k)
+    for (size_t k = i < ceil_div(rows, lanes) * lanes ? whole : 0; k < m.columns; ++k)
       to[k * width + i] = i < m.rows ? row[static_cast<ptrdiff_t>(k) * m.column_stride] : 0.0f;
   }
 }
@@ -74,7 +71,7 @@ inline void pack_panels(const Table& table, const Matrix& m, size_t width, float
     const size_t rows = std::min(width, m.rows - top);
     const Matrix panel = block_of(m, {top, top + rows}, {0, m.columns});
     if (m.row_stride == 1)
-      copy_panel(panel, width, to);
+      table.copy_rows(panel.data, panel.column_stride, rows, to, width, panel.columns);
     else
       transpose_panel(table, panel, width, to);
   }
@@ -93,20 +90,25 @@ struct Panels {
 class Block {
  public:
   Block(const Table& table, const Matrix& a, const Matrix& b, float* c, std::ptrdiff_t c_row, bool accumulate)
-      : table_(table), a_(a), b_(b), c_(c), c_row_(c_row), accumulate_(accumulate) {
+      : table_(table),
+        a_(a),
+        b_(b),
+        c_(c),
+        c_row_(c_row),
+        accumulate_(accumulate),
+        depths_(ceil_div(a.columns, detail::kDepth)) {
     const bool reused = a.rows >= 4 * table.tile_rows,
                far = b.row_stride * static_cast<std::ptrdiff_t>(b.rows) > 65536;
     pack_b_ = b.column_stride != 1 || (reused && far);
     pack_a_ = b.columns >= 4 * table.tile_columns && a.columns >= 256 && a.rows >= 2 * table.tile_rows;
-    keep_a_ = pack_a_ && a.rows <= detail::kRows && a.columns <= 2 * detail::kDepth;
+    keep_a_ = pack_a_ && a.rows * a.columns <= detail::kKept;
   }
 
-  // The columns of C, whole sums.
+  // The columns of C, whole sums; never more of them than the first time.
   void columns(Range columns) {
     for (std::size_t j = columns.begin; j < columns.end; j += detail::kColumns) {
       const Range some{j, std::min(columns.end, j + detail::kColumns)};
-      for (std::size_t k = 0; k < a_.columns; k += detail::kDepth)
-        multiply({k, std::min(a_.columns, k + detail::kDepth)}, some);
+      for (std::size_t d = 0; d < depths_; ++d) multiply(part_of(a_.columns, 1, d, depths_), some);
       if (a_.columns == 0 && !accumulate_) clear(some);
     }
   }
@@ -119,11 +121,12 @@ class Block {
   using Panels = detail::Panels;
 
   void multiply(Range depth, Range columns) {
-    const std::size_t width = table_.tile_columns, tall = detail::kRows + table_.tile_rows;
-    const std::size_t a_depth = keep_a_ ? a_.columns : std::min(detail::kDepth, a_.columns);
-    const std::size_t b_floats = ceil_div(columns.size(), width) * width * depth.size();
-    float* a_memory = detail::workspace(tall * a_depth + b_floats);
-    float* b_memory = a_memory + tall * a_depth;
+    const std::size_t width = table_.tile_columns,
+                      deepest = ceil_div(a_.columns, std::max<std::size_t>(1, depths_));
+    const std::size_t a_floats = keep_a_ ? a_.rows * a_.columns : std::min(a_.rows, detail::kRows) * deepest;
+    const std::size_t room_of_a = (a_floats / detail::kLine + 2) * detail::kLine;  // a vector may be spilled
+    float* a_memory = detail::workspace(room_of_a + ceil_div(columns.size(), width) * width * deepest);
+    float* b_memory = a_memory + room_of_a;
     const Matrix b = block_of(b_, depth, columns);
     // Where vectors are read whole, the partial last panel is packed even if the others are not.
     const std::size_t whole = columns.size() / width * width;
@@ -156,15 +159,16 @@ class Block {
   Panels panels_of_a(Range rows, Range depth, float* memory) {
     const Matrix a = block_of(a_, rows, depth);
     if (!pack_a_) return {a.data, 0, a.row_stride, a.column_stride};
-    if (keep_a_) memory += rows.size() * depth.begin;
-    if (!keep_a_ || packed_ <= depth.begin) {
+    const std::size_t before = keep_a_ ? a_.rows * depth.begin + rows.begin * depth.size() : 0;
+    memory += before;
+    if (!keep_a_ || packed_ <= before) {
       float* to = memory;
       for (std::size_t h = 0; h < heights(rows); ++h) {
         const Range tile = part_of(rows.size(), 1, h, heights(rows));
         detail::pack_panels(table_, block_of(a, tile, {0, a.columns}), tile.size(), to);
         to += tile.size() * a.columns;
       }
-      packed_ = depth.end;
+      packed_ = before + rows.size() * depth.size();
     }
     return {memory, 0, 0, 0};
   }
@@ -203,8 +207,9 @@ class Block {
   float* c_;
   std::ptrdiff_t c_row_;
   bool accumulate_, pack_a_, pack_b_, keep_a_;
+  std::size_t depths_;
   std::size_t blocks_ = 0;
-  std::size_t packed_ = 0;  // how much of k is packed already, where A is kept
+  std::size_t packed_ = 0;  // floats of A that are packed already, where it is kept
 };
 
 }  // namespace minidnn

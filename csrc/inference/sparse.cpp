@@ -156,16 +156,16 @@ class SparseProduct : public Product {
   // to[k * width + i] = x[i][k]; whole squares in registers, what is left one by one, rows that are missing
   // as 0.
   void transpose(const Inputs& x, float* to) const {
-    const std::size_t lanes = table_.vector_lanes;
+    const std::size_t lanes = table_.vector_lanes, columns = n_in / lanes * lanes;
     const auto width = static_cast<std::size_t>(vectors_for(x.rows)) * lanes;
-    const std::size_t rows = x.rows / lanes * lanes, columns = n_in / lanes * lanes;
-    for (std::size_t i = 0; i < rows; i += lanes)
+    for (std::size_t i = 0; i < width; i += lanes) {
+      const std::size_t rows = i < x.rows ? std::min(lanes, x.rows - i) : 0;
       for (std::size_t k = 0; k < columns; k += lanes)
-        table_.transpose_block(x.row(i) + k, static_cast<std::ptrdiff_t>(x.stride), to + k * width + i,
+        table_.transpose_block(x.row(i) + k, static_cast<std::ptrdiff_t>(x.stride), rows, to + k * width + i,
                                static_cast<std::ptrdiff_t>(width));
-    for (std::size_t i = 0; i < width; ++i)
-      for (std::size_t k = i < rows ? columns : 0; k < n_in; ++k)
-        to[k * width + i] = i < x.rows ? x.row(i)[k] : 0.0f;
+    }
+    for (std::size_t k = columns; k < n_in; ++k)
+      for (std::size_t i = 0; i < width; ++i) to[k * width + i] = i < x.rows ? x.row(i)[k] : 0.0f;
   }
 
   void tile(const float* x, float* sums, const Outputs& y, std::size_t rows, std::size_t begin,
@@ -175,7 +175,7 @@ class SparseProduct : public Product {
     kernels_.tile(columns_, begin, end, x, sums, vectors);
     for (std::size_t i = 0; i < rows; i += lanes)
       for (std::size_t j = begin; j < end; j += lanes)
-        table_.transpose_block(sums + j * width + i, static_cast<std::ptrdiff_t>(width), y.row(i) + j,
+        table_.transpose_block(sums + j * width + i, static_cast<std::ptrdiff_t>(width), lanes, y.row(i) + j,
                                static_cast<std::ptrdiff_t>(y.stride));
     if (quantized_)
       for (std::size_t i = 0; i < rows; ++i) rescale(y.row(i) + begin, begin, end - begin);

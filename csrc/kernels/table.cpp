@@ -10,10 +10,10 @@
 #include "kernels/normal.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/optim.hpp"
+#include "kernels/pack.hpp"
 #include "kernels/philox.hpp"
 #include "kernels/rows.hpp"
 #include "kernels/sparse.hpp"
-#include "kernels/transpose.hpp"
 #include "kernels/weights.hpp"
 
 #define MINIDNN_STRING_(x) #x
@@ -238,6 +238,7 @@ const Table table = {
     kVectorLanes,
     kMaskedLoads,
     [](int rows, const TileArgs& args) { choose_rows<kTileRows>(rows, args); },
+    copy_rows,
     transpose_block,
 
     kLookup,

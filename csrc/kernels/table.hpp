@@ -204,8 +204,11 @@ struct Table {
   std::size_t tile_rows, tile_columns, vector_lanes;  // the largest tile
   bool masked_loads;                                  // else b must be readable up to a whole vector
   void (*gemm_tile)(int rows, const TileArgs& args);
-  // vector_lanes rows of as many columns; rows are from_row and to_row floats apart.
-  void (*transpose_block)(const float* from, std::ptrdiff_t from_row, float* to, std::ptrdiff_t to_row);
+  void (*copy_rows)(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
+                    std::size_t width, std::size_t n);
+  // `count` rows, at most vector_lanes, of vector_lanes columns; rows are from_row and to_row floats apart.
+  void (*transpose_block)(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
+                          std::ptrdiff_t to_row);
 
   // What runs models that no longer learn, by Storage.
   std::size_t lookup;  // rows that a step of windows sees; 0 where there is no such kernel

@@ -1,0 +1,73 @@
+// How the product's factors are laid out anew for its tiles: rows as they are, or a square block of them with
+// rows and columns exchanged.
+#pragma once
+#include "kernels/simd.hpp"
+
+namespace minidnn::MINIDNN_ISA {
+
+// n rows of `count` floats, from_row apart, each to a row of `width`, which zeros fill up.
+inline void copy_rows(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
+                      std::size_t width, std::size_t n) {
+  constexpr std::size_t lanes = kVectorLanes;
+  for (std::size_t k = 0; k < n; ++k, from += from_row, to += width) {
+    std::size_t i = 0;
+    for (; i + lanes <= count; i += lanes) store(to + i, load(from + i));
+    if (kMaskedLoads && i < count) {
+      const std::size_t room = width - i < lanes ? width - i : lanes;
+      store_first(to + i, load_first(from + i, static_cast<int>(count - i)), static_cast<int>(room));
+      i += room;
+    }
+    for (; i < width; ++i) to[i] = i < count ? from[i] : 0.0f;
+  }
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+
+typedef std::int32_t Places __attribute__((vector_size(kVectorLanes * 4)));
+
+// Exchanges the off-diagonal halves of every 2*STEP by 2*STEP block: log2(lanes) such passes transpose.
+template <int STEP>
+MINIDNN_INLINE void exchange(Vector* rows) {
+  Places low{}, high{};  // of the pair (a, b): b's lanes are counted on from a's
+#pragma GCC unroll 16
+  for (int l = 0; l < kVectorLanes; ++l) {
+    low[l] = l & STEP ? kVectorLanes + l - STEP : l;
+    high[l] = l & STEP ? kVectorLanes + l : l + STEP;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kVectorLanes; ++i) {
+    if (i & STEP) continue;
+    const Vector a = rows[i], b = rows[i + STEP];
+    rows[i] = __builtin_shuffle(a, b, low);
+    rows[i + STEP] = __builtin_shuffle(a, b, high);
+  }
+}
+
+// to[k][i] = from[i][k] for `count` rows of a vector each; the others count as zeros. Writes whole vectors, k
+// after k.
+inline void transpose_block(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
+                            std::ptrdiff_t to_row) {
+  Vector rows[kVectorLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kVectorLanes; ++i)
+    rows[i] = static_cast<std::size_t>(i) < count ? load(from + i * from_row) : Vector{};
+  exchange<1>(rows);
+  exchange<2>(rows);
+  if constexpr (kVectorLanes > 4) exchange<4>(rows);
+  if constexpr (kVectorLanes > 8) exchange<8>(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kVectorLanes; ++i) store(to + i * to_row, rows[i]);
+}
+
+#else
+
+inline void transpose_block(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
+                            std::ptrdiff_t to_row) {
+  for (int k = 0; k < kVectorLanes; ++k)
+    for (int i = 0; i < kVectorLanes; ++i)
+      to[k * to_row + i] = static_cast<std::size_t>(i) < count ? from[i * from_row + k] : 0.0f;
+}
+
+#endif
+
+}  // namespace minidnn::MINIDNN_ISA
