@@ -1,6 +1,6 @@
 """``python -m bench``: every bench, at each number of threads in a process of its own.
 
-Others: ``python -m bench peers``, ``inference``, ``overhead``.
+Others: ``python -m bench peers``, ``inference``, ``scale``, ``overhead``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ def main() -> int:
         from .peers.inference import main as inference
 
         return inference(sys.argv[2:])
+    if sys.argv[1:2] == ["scale"]:
+        from .scale import main as scale
+
+        return scale(sys.argv[2:])
     if sys.argv[1:2] == ["overhead"]:
         from .overhead import main as overhead
 

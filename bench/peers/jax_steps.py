@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
 from .workloads import Workload
 
 
-def build(workload: Workload):
+def network(workload: Workload):
+    """What a step carries on, the step (not yet compiled), and the network's outputs."""
     depth = len(workload.sizes) - 1
     activation = jax.nn.elu if workload.activation == "elu" else jax.nn.relu
     arrays, layers = workload.parameters(), []
@@ -18,9 +17,8 @@ def build(workload: Workload):
         width = 4 if workload.batch_norm and i + 1 < depth else 2
         layers.append([jnp.asarray(array) for array in arrays[:width]])
         arrays = arrays[width:]
-    x, y = (jnp.asarray(array) for array in workload.batch_of())
 
-    def loss_of(params, x, y, key):
+    def forward(params, x, key=None):
         penalty = 0.0
         for i, (kernel, bias, *norm) in enumerate(params):
             if workload.dropout:
@@ -32,7 +30,11 @@ def build(workload: Workload):
             if norm:
                 x = (x - x.mean(0)) * jax.lax.rsqrt(x.var(0) + 1e-3) * norm[0] + norm[1]
             x = activation(x) if i + 1 < depth else x
-        log_probabilities = jax.nn.log_softmax(x)
+        return x, penalty
+
+    def loss_of(params, x, y, key):
+        logits, penalty = forward(params, x, key)
+        log_probabilities = jax.nn.log_softmax(logits)
         return -jnp.take_along_axis(log_probabilities, y[:, None], 1).mean() + penalty
 
     def update(params, slots, grads, t):
@@ -47,7 +49,6 @@ def build(workload: Workload):
         rate, root = 0.001 / (1 - 0.9**t), 1 / jnp.sqrt(1 - 0.999**t)
         return each(lambda p, m, v: p - rate * m / (jnp.sqrt(v) * root + 1e-8), params, m, v), (m, v)
 
-    @partial(jax.jit, donate_argnums=(0,))
     def step(state, x, y):
         params, slots, t, key = state
         key, used = jax.random.split(key)
@@ -57,10 +58,17 @@ def build(workload: Workload):
 
     zeros = lambda: jax.tree.map(jnp.zeros_like, layers)  # noqa: E731
     slots = (zeros(), zeros()) if workload.optimizer == "adam" else zeros()
-    state = [(layers, slots, jnp.float32(0), jax.random.PRNGKey(0))]
+    return (layers, slots, jnp.float32(0), jax.random.PRNGKey(0)), step, lambda params, x: forward(params, x)[0]
+
+
+def build(workload: Workload):
+    state, step, _ = network(workload)
+    x, y = (jnp.asarray(array) for array in workload.batch_of())
+    compiled = jax.jit(step, donate_argnums=(0,))
+    held = [state]
 
     def run():
-        state[0], loss = step(state[0], x, y)
+        held[0], loss = compiled(held[0], x, y)
         return jax.block_until_ready(loss)
 
-    return run, lambda: jax.tree.leaves(state[0][0])
+    return run, lambda: jax.tree.leaves(held[0][0])

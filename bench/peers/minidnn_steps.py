@@ -9,7 +9,8 @@ from minidnn import nn, optim, training
 from .workloads import Workload
 
 
-def build(workload: Workload, captured: bool = True):
+def network(workload: Workload):
+    """The model, with the parameters that all begin with, and its optimizer."""
     layers: list[nn.Module] = []
     pairs = list(pairwise(workload.sizes))
     for i, (n_in, n_out) in enumerate(pairs):
@@ -29,6 +30,11 @@ def build(workload: Workload, captured: bool = True):
         "momentum": lambda params: optim.SGD(params, 0.01, momentum=0.9),
         "adam": lambda params: optim.Adam(params, 0.001),
     }[workload.optimizer](model.parameters())
+    return model, optimizer
+
+
+def build(workload: Workload, captured: bool = True):
+    model, optimizer = network(workload)
     x, y = workload.batch_of()
 
     def step(x, y):

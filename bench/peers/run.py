@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import statistics
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .workloads import WORKLOADS, Workload
+from .machine import hand_over
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {
@@ -24,12 +26,9 @@ PACKAGES = {
     "onnxruntime": "onnxruntime onnx",
     "scipy": "scipy",
 }
-WORKERS = {
-    "minidnn": ("minidnn", "minidnn eager"),
-    "torch": ("torch compile", "torch eager"),
-    "jax": ("jax",),
-    "tensorflow": ("tensorflow xla", "tensorflow"),
-}
+STUDIES = ("steps", "epochs", "products", "elementwise", "processes")
+OURS = ("minidnn", "stream")  # no peers
+QUIET = 0.1  # seconds until the threads of the one before sleep
 
 
 def environment_for(framework: str, folder: Path) -> Path:
@@ -75,72 +74,99 @@ class Worker:
             print(f"{self.name}: {reply['error']}", flush=True)
         return reply.get("result")
 
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
-def agrees(workload: Workload, paths: dict[str, str]) -> list[str]:
-    """Those whose parameters after 5 steps are minidnn's."""
+
+def answers(paths: dict[str, str | None]) -> dict[str, list[np.ndarray]]:
     read = {}
     for name, path in paths.items():
-        with np.load(path) as arrays:
-            read[name] = [arrays[key] for key in arrays]
-        os.unlink(path)
-    if workload.dropout:
-        return list(read)  # everybody's masks are others
-    same = []
-    for name, arrays in read.items():
-        # Adam's steps are as wide as its rate whatever the gradient; where that is near 0, rounding decides the sign.
-        shares = [
-            np.isclose(theirs, mine, rtol=1e-2, atol=2e-4).mean()
-            for mine, theirs in zip(read["minidnn"], arrays, strict=True)
-        ]
-        if min(shares) > 0.98:
-            same.append(name)
+        if path:
+            with np.load(path) as arrays:
+                read[name] = [arrays[key] for key in arrays]
+            os.unlink(path)
+    return read
+
+
+def measure(study: Any, workers: list[Worker], place: int, rounds: int, seconds: float) -> dict[str, float]:
+    """Median seconds a call, by worker; those whose answers are not minidnn's are left out, and told."""
+    case, name = study.CASES[place], study.__name__.rpartition(".")[2]
+    read = answers({worker.name: worker.ask(study=name, check=place) for worker in workers})
+    mine, valid = read[workers[0].name], []  # without minidnn's answer nothing can be said
+    for worker in workers:
+        reason = study.apart(case, mine, read[worker.name]) if worker.name in read else "it failed"
+        if reason:
+            print(f"{worker.name}, {case.name}: not timed, {reason}", flush=True)
         else:
-            print(f"{name}, {workload.name}: not timed, only {min(shares):.1%} of an array agree", flush=True)
-    return same
-
-
-def measure(workers: list[Worker], place: int, rounds: int, seconds: float) -> dict[str, float]:
-    """Median microseconds a step, by framework."""
-    paths = {worker.name: worker.ask(check=place) for worker in workers}
-    valid = agrees(WORKLOADS[place], {name: path for name, path in paths.items() if path})
-    times: dict[str, list[float]] = {name: [] for name in valid}
+            valid.append(worker)
+    times: dict[str, list[float]] = {worker.name: [] for worker in valid}
     for _ in range(rounds):
-        for worker in workers:
-            if worker.name in times and (taken := worker.ask(time=place, seconds=seconds)):
+        for worker in valid:
+            time.sleep(QUIET)
+            if taken := worker.ask(study=name, time=place, seconds=seconds):
                 times[worker.name].append(taken)
     return {name: statistics.median(taken) for name, taken in times.items() if taken}
 
 
-def row(workload: Workload, threads: int, medians: dict[str, float], names: list[str]) -> str:
-    cells = [f"{medians[name]:.0f}" if name in medians else "-" for name in names]
-    rivals = [value for name, value in medians.items() if not name.startswith("minidnn")]
-    ratio = f"{min(rivals) / medians['minidnn']:.2f}" if rivals and "minidnn" in medians else "-"
-    return f"| {workload.name} | {threads} | {' | '.join(cells)} | {ratio} |"
+def row(study: Any, case: Any, threads: int, medians: dict[str, float], names: list[str]) -> str:
+    cells = [f"{study.UNIT * medians[name]:.{study.DIGITS}f}" if name in medians else "-" for name in names]
+    rivals = [value for name, value in medians.items() if not name.startswith(OURS)]
+    ratio = f"{min(rivals) / medians[names[0]]:.2f}" if rivals else "-"
+    return f"| {case.name} | {threads} | {' | '.join([*cells, ratio])} |"
+
+
+def run(name: str, pythons: dict[str, Path], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """One study at each number of threads, a table row as soon as it is known."""
+    study = importlib.import_module(f"bench.peers.{name}")
+    if hasattr(study, "prepare"):
+        study.prepare()
+    chosen = {framework: study.WORKERS[framework] for framework in pythons if framework in study.WORKERS}
+    names = [worker for framework in chosen for worker in chosen[framework]]
+    head = [study.TITLE, "threads", *names, "fastest peer / minidnn"]
+    print(f"\n| {' | '.join(head)} |\n{'|---' * len(head)}|", flush=True)
+    results = []
+    for threads in map(int, arguments.threads.split(",")):
+        workers = [Worker(each, pythons[framework], threads) for framework in chosen for each in chosen[framework]]
+        for place, case in enumerate(study.CASES):
+            if arguments.only not in case.name:
+                continue
+            medians = measure(study, workers, place, arguments.rounds, arguments.seconds)
+            print(row(study, case, threads, medians, names), flush=True)
+            results.append({"study": name, "case": case.name, "threads": threads, "seconds": medians})
+        for worker in workers:
+            worker.end()
+        if threads > 1:
+            print(f"(a cache line takes {hand_over():.0f} ns from core to core)", flush=True)
+    return results
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench peers", description=__doc__)
     parser.add_argument("--frameworks", default="torch,jax,tensorflow", help="default: all three")
+    parser.add_argument("--studies", default=",".join(STUDIES), help="default: %(default)s")
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has it, such as 'Adam'")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each round (default: 0.3)")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "peers", help="for the environments and results")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the steps there (needs matplotlib)")
     arguments = parser.parse_args(argv)
-    frameworks = arguments.frameworks.split(",")
-    pythons = {name: environment_for(name, arguments.folder) for name in frameworks}
-    pythons = {"minidnn": Path(sys.executable)} | pythons
-    names = [worker for framework in pythons for worker in WORKERS[framework]]
-    print(f"| step, microseconds | threads | {' | '.join(names)} | fastest peer / minidnn |")
-    print("|" + "---|" * (len(names) + 3), flush=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    frameworks = [name for name in arguments.frameworks.split(",") if name]
+    pythons = {"minidnn": Path(sys.executable)} | {name: environment_for(name, arguments.folder) for name in frameworks}
     results = []
-    for threads in map(int, arguments.threads.split(",")):
-        workers = [Worker(name, pythons[fw], threads) for fw in pythons for name in WORKERS[fw]]
-        for place, workload in enumerate(WORKLOADS):
-            medians = measure(workers, place, arguments.rounds, arguments.seconds)
-            print(row(workload, threads, medians, names), flush=True)
-            results.append({"workload": workload.name, "threads": threads, "microseconds": medians})
-        for worker in workers:
-            worker.process.kill()
-            worker.process.wait()
-    (arguments.folder / "results.json").write_text(json.dumps(results, indent=2))
+    for name in arguments.studies.split(","):
+        if name == "processes":
+            continue
+        results += run(name, pythons, arguments)
+        (arguments.folder / "results.json").write_text(json.dumps(results, indent=2))
+    if arguments.picture:
+        from .picture import draw
+
+        draw(arguments.folder / "results.json", arguments.picture)
+    if "processes" in arguments.studies:
+        from . import processes
+
+        print(f"\n{processes.table(pythons)}")
     return 0

@@ -10,7 +10,8 @@ from torch import nn
 from .workloads import Workload
 
 
-def build(workload: Workload, compiled: bool):
+def network(workload: Workload):
+    """The model, and a step on a batch."""
     layers: list[nn.Module] = []
     pairs = list(pairwise(workload.sizes))
     for i, (n_in, n_out) in enumerate(pairs):
@@ -32,9 +33,8 @@ def build(workload: Workload, compiled: bool):
         "momentum": lambda params: torch.optim.SGD(params, 0.01, momentum=0.9, fused=True),
         "adam": lambda params: torch.optim.Adam(params, 0.001, fused=True),
     }[workload.optimizer](model.parameters())
-    x, y = (torch.from_numpy(array) for array in workload.batch_of())
 
-    def step():
+    def step(x, y):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(x), y)
         if workload.l1:
@@ -43,6 +43,12 @@ def build(workload: Workload, compiled: bool):
         optimizer.step()
         return loss
 
-    run = torch.compile(step) if compiled else step
+    return model, step
+
+
+def build(workload: Workload, compiled: bool):
+    model, step = network(workload)
+    x, y = (torch.from_numpy(array) for array in workload.batch_of())
+    step = torch.compile(step) if compiled else step
     read = lambda: [p.detach().numpy().T if p.ndim == 2 else p.detach().numpy() for p in model.parameters()]  # noqa: E731
-    return run, read
+    return (lambda: step(x, y)), read

@@ -1,67 +1,58 @@
 """One framework in a process of its own; answers lines of JSON on standard input with lines on standard output.
 
-{"check": i}             builds workload i anew, takes 5 steps; the answer is a file of the parameters
-{"time": i, "seconds": s} microseconds a step of workload i, over at least s seconds
+{"study": name, "check": i}              builds case i anew and takes its first steps; the answer is a file of arrays
+{"study": name, "time": i, "seconds": s} seconds of a call of case i, over at least s seconds
+{"memory": true}                         the most megabytes that the process ever held
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import numpy as np
 
-from .workloads import WORKLOADS
 
-
-def builder(name: str, threads: int):
-    if name.startswith("minidnn"):
-        from .minidnn_steps import build
-
-        return partial(build, captured=name == "minidnn")
+def limit_threads(name: str, threads: int) -> None:
+    """What the environment does not tell a framework."""
     if name.startswith("torch"):
         import torch
 
-        from .torch_steps import build
-
         torch.set_num_threads(threads)
-        return partial(build, compiled=name == "torch compile")
-    if name == "jax":
-        from .jax_steps import build
-
-        return build
-    if name.startswith("tensorflow"):
+    if name.startswith(("tensorflow", "keras")):
         import tensorflow as tf
-
-        from .tensorflow_steps import build
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        return partial(build, xla=name == "tensorflow xla")
-    raise ValueError(f"no framework is called {name!r}")
 
 
-def answer(request: dict, build, steps: dict) -> object:
+def answer(name: str, request: dict[str, Any], built: dict[int, Any]) -> object:
+    if "memory" in request:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    study = importlib.import_module(f"bench.peers.{request['study']}")
     if "check" in request:
         place = request["check"]
-        step, read = steps[place] = build(WORKLOADS[place])
-        for _ in range(5):
-            step()
+        built.clear()  # one case at a time: the memory of the one before is given back
+        run, read = built[place] = study.build(name, study.CASES[place])
+        for _ in range(study.PROOF):
+            run()
         handle, path = tempfile.mkstemp(suffix=".npz")
         os.close(handle)
         np.savez(path, *[np.asarray(array) for array in read()])
         return path
-    step, _ = steps[request["time"]]
+    run, _ = built[request["time"]]
     repeats, start = 0, time.perf_counter()
     while time.perf_counter() - start < request["seconds"] or repeats < 3:
-        step()
+        run()
         repeats += 1
-    return (time.perf_counter() - start) / repeats * 1e6
+    return (time.perf_counter() - start) / repeats
 
 
 def serve(answer: Callable[[dict], object]) -> None:
@@ -77,12 +68,16 @@ def serve(answer: Callable[[dict], object]) -> None:
 
 
 def main() -> None:
-    build, steps = None, {}
+    name, threads = sys.argv[1], int(sys.argv[2])
+    built: dict[int, Any] = {}
+    started = False
 
     def reply(request: dict) -> object:
-        nonlocal build
-        build = build or builder(sys.argv[1], int(sys.argv[2]))
-        return answer(request, build, steps)
+        nonlocal started
+        if not started:
+            limit_threads(name, threads)
+        started = True
+        return answer(name, request, built)
 
     serve(reply)
 

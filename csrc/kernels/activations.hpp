@@ -22,19 +22,19 @@ struct LeakyRelu {
 
 struct Elu {
   float alpha;
-  float operator()(float x) const { return x > 0 ? x : alpha * expm1(x); }
+  float operator()(float x) const { return x > 0 ? x : alpha * expm1_below(x); }
   float backward(float dy, float y) const { return y > 0 ? dy : dy * (y + alpha); }
 };
 
 struct Selu {
   static constexpr float kScale = 1.05070098735548049342f, kScaledAlpha = 1.75809934084737685994f;
-  float operator()(float x) const { return x > 0 ? kScale * x : kScaledAlpha * expm1(x); }
+  float operator()(float x) const { return x > 0 ? kScale * x : kScaledAlpha * expm1_below(x); }
   float backward(float dy, float y) const { return y > 0 ? dy * kScale : dy * (y + kScaledAlpha); }
 };
 
 struct Tanh {
   float operator()(float x) const {
-    const float e = expm1(-2.0f * (x < 0 ? -x : x));  // in (-1, 0]: nothing overflows
+    const float e = expm1_below(-2.0f * (x < 0 ? -x : x));  // in (-1, 0]
     const float magnitude = -e / (e + 2.0f);
     return x < 0 ? -magnitude : magnitude;
   }
@@ -54,7 +54,7 @@ struct Softplus {
     const float e = exp(x < 0 ? x : -x);  // in (0, 1]: nothing overflows
     return (x > 0 ? x : 0.0f) + log1p_unit(e);
   }
-  float backward(float dy, float y) const { return dy * -expm1(-y); }
+  float backward(float dy, float y) const { return dy * -expm1_below(-y); }
 };
 
 }  // namespace minidnn::MINIDNN_ISA

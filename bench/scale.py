@@ -1,0 +1,97 @@
+"""``python -m bench scale``: how the time of a captured step grows with its batch and with its width."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+BATCHES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)  # of 784-300-50-10
+WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # of 784-width-width-10, batch 256
+Point = dict[str, float]
+
+
+def flops(sizes: tuple[int, ...], batch: int) -> int:
+    """Of the products forward, and backward twice as many; the inputs need no gradient."""
+    weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
+    return 2 * batch * (3 * sum(weights) - weights[0])
+
+
+def point(sizes: tuple[int, ...], batch: int, seconds: float) -> Point:
+    """Microseconds an example, and GFLOP/s; the median of five rounds."""
+    from .peers.minidnn_steps import build
+    from .peers.workloads import Workload
+
+    step, _ = build(Workload("", sizes, batch))
+    step()
+    rounds = []
+    for _ in range(5):
+        count, start = 0, time.perf_counter()
+        while (taken := time.perf_counter() - start) < seconds or count == 0:
+            step()
+            count += 1
+        rounds.append(taken / count)
+    median = float(np.median(rounds))
+    return {"us": 1e6 * median / batch, "gflops": flops(sizes, batch) / median / 1e9}
+
+
+def measure(seconds: float) -> dict[str, list[Point]]:
+    return {
+        "batch": [point((784, 300, 50, 10), batch, seconds) for batch in BATCHES],
+        "width": [point((784, width, width, 10), 256, seconds) for width in WIDTHS],
+    }
+
+
+def draw(curves: dict[int, dict[str, list[Point]]], file: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for threads, curve in curves.items():
+        label = f"{threads} thread{'s' if threads > 1 else ''}"
+        left.plot(BATCHES, [each["us"] for each in curve["batch"]], "o-", label=label)
+        right.plot(WIDTHS, [each["gflops"] for each in curve["width"]], "o-", label=label)
+    left.set(xlabel="batch (784-300-50-10)", ylabel="microseconds an example", xscale="log", ylim=(0, None))
+    right.set(xlabel="width (784-width-width-10, batch 256)", ylabel="GFLOP/s of a step", xscale="log", ylim=(0, None))
+    for axes, ticks in ((left, BATCHES), (right, WIDTHS)):
+        axes.set_xticks(ticks, ticks)
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    left.legend()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=100)
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench scale", description=__doc__)
+    parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of each round (default: 0.1)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the curves there (needs matplotlib)")
+    parser.add_argument("--here", action="store_true", help="measure in this process; print JSON")
+    arguments = parser.parse_args(argv)
+    if arguments.here:
+        print(json.dumps(measure(arguments.seconds)))
+        return 0
+    command = [sys.executable, "-m", "bench", "scale", "--here", "--seconds", str(arguments.seconds)]
+    curves = {}
+    for threads in map(int, arguments.threads.split(",")):
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        curves[threads] = json.loads(
+            subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
+        )
+    for name, values in (("batch", BATCHES), ("width", WIDTHS)):
+        print(f"\n| {name} | " + " | ".join(f"{n} threads, us an example | GFLOP/s" for n in curves) + " |")
+        print("|---" * (1 + 2 * len(curves)) + "|")
+        for i, value in enumerate(values):
+            cells = [f"{curve[name][i]['us']:.2f} | {curve[name][i]['gflops']:.0f}" for curve in curves.values()]
+            print(f"| {value} | {' | '.join(cells)} |")
+    if arguments.picture:
+        draw(curves, arguments.picture)
+    return 0
