@@ -36,9 +36,10 @@ def in_top_k(logits: Any, labels: Any, k: int) -> npt.NDArray[np.bool_]:
         raise ValueError(f"in_top_k: k must be at least 1, got {k}")
     if y.size and not (y.min() >= 0 and y.max() < rows.shape[1]):
         raise ValueError(f"in_top_k: labels must be in [0, {rows.shape[1]}), got {y.min()} to {y.max()}")
-    own = np.take_along_axis(rows, y[:, np.newaxis], axis=1)
-    larger = np.count_nonzero(rows > own, axis=1)
-    found: npt.NDArray[np.bool_] = (larger < k) & np.isfinite(own[:, 0])
+    own = rows[np.arange(len(rows)), y]
+    larger = rows > own[:, np.newaxis]
+    below = ~larger.any(axis=1) if k == 1 else np.count_nonzero(larger, axis=1) < k
+    found: npt.NDArray[np.bool_] = below & np.isfinite(own)
     return found
 
 
@@ -51,4 +52,4 @@ def accuracy(logits: Any, labels: Any) -> float:
     found = in_top_k(logits, labels, 1)
     if not found.size:
         raise ValueError("accuracy: the batch is empty")
-    return float(found.mean())
+    return np.count_nonzero(found) / found.size
