@@ -73,8 +73,9 @@ class Pipeline {
 
   static bool pays(const Table& table, const Matrix& a, const Matrix& b, size_t threads) {
     const size_t groups = b.columns / table.tile_columns;
-    return threads > 1 && b.column_stride == 1 && 2 * a.rows <= a.columns && groups >= 4 * threads &&
-           a.columns >= 64 * threads && a.rows * ceil_div(a.columns, threads) <= detail::kKept;
+    return threads > 1 && b.column_stride == 1 && a.rows > table.wide_rows && 2 * a.rows <= a.columns &&
+           groups >= 4 * threads && a.columns >= 64 * threads &&
+           a.rows * ceil_div(a.columns, threads) <= detail::kKept;
   }
 
   void run(const Table& table, const Matrix& a, const Matrix& b, float* c, const Epilogue* epilogue) {

@@ -77,10 +77,10 @@ inline void pack_panels(const Table& table, const Matrix& m, size_t width, float
   }
 }
 
-// Panels of one operand as the tile reads them, packed or where they lie.
-struct Panels {
+// A as the tiles read it: where it lies, or packed, one tile's rows after the other's.
+struct Left {
   const float* data;
-  ptrdiff_t panel_stride, row_stride, k_stride;
+  ptrdiff_t row_stride, k_stride;
 };
 
 }  // namespace detail
@@ -118,8 +118,6 @@ class Block {
   float* row(std::size_t i) const { return c_ + static_cast<std::ptrdiff_t>(i) * c_row_; }
 
  private:
-  using Panels = detail::Panels;
-
   void multiply(Range depth, Range columns) {
     const std::size_t width = table_.tile_columns,
                       deepest = ceil_div(a_.columns, std::max<std::size_t>(1, depths_));
@@ -135,20 +133,20 @@ class Block {
     if (pack_edge)
       detail::pack_panels(table_, block_of(b, {0, depth.size()}, {whole, columns.size()}).transposed(), width,
                           b_memory);
-    const Panels in_place{b.data, static_cast<std::ptrdiff_t>(width), 1, b.row_stride};
-    const Panels packed{b_memory, static_cast<std::ptrdiff_t>(width * depth.size()), 1,
-                        static_cast<std::ptrdiff_t>(width)};
     for (std::size_t i = 0; i < a_.rows; i += detail::kRows) {
       if (blocks_++) may_stop();
       const Range rows{i, std::min(a_.rows, i + detail::kRows)};
-      const Panels a = panels_of_a(rows, depth, a_memory);
-      for (std::size_t column = 0; column < columns.size(); column += width) {
-        const bool edge = pack_edge && column == whole;
-        const Panels& from = pack_b_ || edge ? packed : in_place;
-        const float* b_panel =
-            from.data + (edge ? 0 : static_cast<std::ptrdiff_t>(column / width) * from.panel_stride);
-        column_of_tiles(a, rows, depth, b_panel, from.k_stride,
-                        {columns.begin + column, std::min(columns.begin + column + width, columns.end)});
+      const detail::Left a = left(rows, depth, a_memory);
+      for (std::size_t j = 0, step = width; j < columns.size(); j += step) {
+        const bool packed = pack_b_ || (pack_edge && j == whole);
+        const bool wide = !packed && a_.rows <= table_.wide_rows && columns.size() - j >= table_.wide_columns;
+        step = wide ? table_.wide_columns : width;
+        const Range panel{columns.begin + j, std::min(columns.begin + j + step, columns.end)};
+        if (packed)
+          column_of_tiles(a, rows, depth, b_memory + (pack_b_ ? j * depth.size() : 0),
+                          static_cast<std::ptrdiff_t>(width), panel);
+        else
+          column_of_tiles(a, rows, depth, b.data + j, b.row_stride, panel);
       }
     }
   }
@@ -156,9 +154,9 @@ class Block {
   std::size_t heights(Range rows) const { return ceil_div(rows.size(), table_.tile_rows); }
 
   // Rows are dealt out to tiles evenly (50 = 13 + 13 + 12 + 12), so that no tile is nearly empty.
-  Panels panels_of_a(Range rows, Range depth, float* memory) {
+  detail::Left left(Range rows, Range depth, float* memory) {
     const Matrix a = block_of(a_, rows, depth);
-    if (!pack_a_) return {a.data, 0, a.row_stride, a.column_stride};
+    if (!pack_a_) return {a.data, a.row_stride, a.column_stride};
     const std::size_t before = keep_a_ ? a_.rows * depth.begin + rows.begin * depth.size() : 0;
     memory += before;
     if (!keep_a_ || packed_ <= before) {
@@ -170,10 +168,10 @@ class Block {
       }
       packed_ = before + rows.size() * depth.size();
     }
-    return {memory, 0, 0, 0};
+    return {memory, 0, 0};
   }
 
-  void column_of_tiles(const Panels& a, Range rows, Range depth, const float* b, std::ptrdiff_t b_k,
+  void column_of_tiles(const detail::Left& a, Range rows, Range depth, const float* b, std::ptrdiff_t b_k,
                        Range columns) {
     for (std::size_t h = 0; h < heights(rows); ++h) {
       const Range tile = part_of(rows.size(), 1, h, heights(rows));

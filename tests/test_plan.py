@@ -18,7 +18,17 @@ def ends(make_step, batches, captured):
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 @pytest.mark.parametrize(
-    "shape", [(50, 784, 300), (13, 512, 600), (200, 448, 1030), (1, 900, 1024), (100, 2051, 1100), (64, 3075, 300)]
+    "shape",
+    [
+        (50, 784, 300),
+        (13, 512, 600),
+        (200, 448, 1030),
+        (1, 900, 1024),
+        (3, 700, 900),
+        (4, 900, 1024),
+        (100, 2051, 1100),
+        (64, 3075, 300),
+    ],
 )
 def test_sums_that_travel_between_threads_keep_their_bytes(threads, shape):
     batch, n_in, n_out = shape

@@ -13,6 +13,10 @@ namespace minidnn::MINIDNN_ISA {
 constexpr int kTileVectors = 2;
 constexpr int kTileRows = kRegisters == 32 ? 13 : 6;
 
+// Few rows leave registers for more columns, and b's rows are read in longer pieces.
+constexpr int kWideVectors = 8;
+constexpr int kWideRows = kRegisters == 32 ? 3 : 1;
+
 constexpr std::ptrdiff_t kAhead = 16;  // rows of b to ask for in advance
 
 template <int ROWS, int VECTORS, bool PARTIAL>
@@ -23,7 +27,7 @@ void gemm_tile(const TileArgs& t) {
   if (t.accumulate) {
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < VECTORS; ++v) {
         const float* p = t.c + i * t.c_row + v * kVectorLanes;
         if (PARTIAL && v == LAST)
@@ -36,22 +40,22 @@ void gemm_tile(const TileArgs& t) {
   const float *a = t.a, *b = t.b;
   for (std::size_t k = 0; k < t.depth; ++k, a += t.a_k, b += t.b_k) {
     // Where b lies in place its rows are far apart, often in another core's cache: ask for them in time.
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < VECTORS; ++v) __builtin_prefetch(b + kAhead * t.b_k + v * kVectorLanes);
     Vector row[VECTORS];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < VECTORS; ++v)
       row[v] = PARTIAL && v == LAST ? load_first(b + v * kVectorLanes, partial) : load(b + v * kVectorLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i) {
       const Vector x = broadcast(a[i * t.a_row]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < VECTORS; ++v) c[i][v] = fused_multiply_add(x, row[v], c[i][v]);
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < ROWS; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < VECTORS; ++v) {
       float* p = t.c + i * t.c_row + v * kVectorLanes;
       if (PARTIAL && v == LAST)
@@ -64,6 +68,8 @@ void gemm_tile(const TileArgs& t) {
 
 template <int ROWS>
 void gemm_tile_of(const TileArgs& t) {
+  if constexpr (ROWS <= kWideRows)
+    if (t.columns == kWideVectors * kVectorLanes) return gemm_tile<ROWS, kWideVectors, false>(t);
   const bool wide = t.columns > kVectorLanes, partial = t.columns % kVectorLanes != 0;
   if (wide && partial) return gemm_tile<ROWS, 2, true>(t);
   if (wide) return gemm_tile<ROWS, 2, false>(t);

@@ -236,6 +236,8 @@ const Table table = {
     kTileRows,
     kTileVectors * kVectorLanes,
     kVectorLanes,
+    kWideRows,
+    kWideVectors * kVectorLanes,
     kMaskedLoads,
     [](int rows, const TileArgs& args) { choose_rows<kTileRows>(rows, args); },
     copy_rows,
