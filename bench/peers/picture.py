@@ -26,6 +26,6 @@ def draw(results: Path, file: Path) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("time of a step, minidnn's being 1")
         axes.set_title(f"{threads} thread{'s' if threads > 1 else ''}")
-    axes.legend(loc="lower right")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1 + len(names), frameon=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=100)
