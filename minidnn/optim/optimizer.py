@@ -198,6 +198,11 @@ class Optimizer:
             for key, shape in shapes.items()
             if key in state and np.shape(state[key]) != shape
         ]
+        faults += [
+            f"{key} is {state[key]!r}, must be {'a number' if key.startswith('lr.') else 'a count'}"
+            for key, shape in shapes.items()
+            if key in state and shape == () and not _is_counted(key, state[key])
+        ]
         if faults:
             raise ValueError(f"{self._kind}.load_state_dict: {'; '.join(faults)}")
         self.steps = int(state["steps"])
@@ -222,6 +227,15 @@ class Optimizer:
             if state.get(f"{place}.updates") != 0 or slots.keys() & state.keys():
                 shapes |= slots
         return shapes | {f"lr.{place}": () for place, group in enumerate(self.groups) if not callable(group.lr)}
+
+
+def _is_counted(key: str, value: Any) -> bool:
+    """Whether a value of a state without axes can be one: a learning rate, a number of steps, or a slot's element."""
+    if key.startswith("lr."):
+        return isinstance(value, (int, float, np.number)) and 0 <= value <= np.finfo(np.float64).max
+    if key == "steps" or key.endswith(".updates"):
+        return isinstance(value, (int, np.integer)) and 0 <= value < 2**63
+    return True
 
 
 def _is_trained_leaf(value: Any) -> bool:
