@@ -188,7 +188,7 @@ class Optimizer:
         """Continues where `state_dict` was taken, with the same parameters; all of it is loaded, or none at an error.
 
         Raises:
-            ValueError: a key is missing or unexpected, or a slot has another shape.
+            ValueError: a key is missing or unexpected, a slot has another shape, a count or a rate makes no sense.
         """
         shapes = self._shapes(state)
         faults = [f"missing {key}" for key in shapes if key not in state]
@@ -198,11 +198,7 @@ class Optimizer:
             for key, shape in shapes.items()
             if key in state and np.shape(state[key]) != shape
         ]
-        faults += [
-            f"{key} is {state[key]!r}, must be {'a number' if key.startswith('lr.') else 'a count'}"
-            for key, shape in shapes.items()
-            if key in state and shape == () and not _is_counted(key, state[key])
-        ]
+        faults += [f"{key} must be {_kind_of(key)}" for key in shapes if key in state and not _is_kind(key, state[key])]
         if faults:
             raise ValueError(f"{self._kind}.load_state_dict: {'; '.join(faults)}")
         self.steps = int(state["steps"])
@@ -229,13 +225,21 @@ class Optimizer:
         return shapes | {f"lr.{place}": () for place, group in enumerate(self.groups) if not callable(group.lr)}
 
 
-def _is_counted(key: str, value: Any) -> bool:
-    """Whether a value of a state without axes can be one: a learning rate, a number of steps, or a slot's element."""
+def _kind_of(key: str) -> str:
+    """What the value of a state is, as its key says."""
     if key.startswith("lr."):
-        return isinstance(value, (int, float, np.number)) and 0 <= value <= np.finfo(np.float64).max
-    if key == "steps" or key.endswith(".updates"):
-        return isinstance(value, (int, np.integer)) and 0 <= value < 2**63
-    return True
+        return "a rate"
+    return "a count" if key == "steps" or key.endswith(".updates") else "numbers"
+
+
+def _is_kind(key: str, value: Any) -> bool:
+    match _kind_of(key):
+        case "a rate":
+            return isinstance(value, (int, float, np.number)) and 0 <= value <= 1e308
+        case "a count":
+            return isinstance(value, (int, np.integer)) and 0 <= value < 2**63
+        case _:
+            return np.asarray(value).dtype.kind in "fiub"
 
 
 def _is_trained_leaf(value: Any) -> bool:
