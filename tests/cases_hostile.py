@@ -137,6 +137,34 @@ def tower(head: nn.Module) -> Callable[[Any], Any]:
     return auxiliary.TwoTower(nn.Dense(4, 3, rng=minidnn.Generator(1)), head).eval()
 
 
+def in_engine(method: str, *others: Any) -> Callable[..., Any]:
+    """A model of one step, made of these arrays and what else the method takes, run."""
+
+    def call(*arrays: Any) -> Any:
+        engine, rest = kernels._core.Engine([4, WIDTHS.get(method, 4)]), iter(arrays)
+        getattr(engine, method)(0, 1, *(next(rest) if other is ... else other for other in others))
+        return engine.run(FLOATS, None)
+
+    return call
+
+
+ONES, SINGLE = np.ones(4, np.float32), np.ones((4, 3), np.float32)
+PLACES = np.array([0, 2, 2, 3], np.uint32), np.array([0, 3, 1], np.uint16)
+SUMS, THREE, SMALL = np.arange(3, dtype=np.int32), np.ones(3, np.float32), np.arange(3, dtype=np.int8)
+ENGINE: list[tuple[tuple[Any, ...], tuple[np.ndarray, ...]]] = [
+    (("dense", ..., ..., "elu", 1.0), (SINGLE, THREE)),
+    (("sparse", ..., ..., ..., ..., "elu", 1.0), (*PLACES, THREE, THREE)),
+    (("byte_dense", ..., 20.0, 9, ..., ..., ..., "elu", 1.0), (SINGLE.astype(np.int8), SUMS, THREE, THREE)),
+    (
+        ("byte_sparse", ..., ..., ..., 20.0, 9, ..., ..., ..., "elu", 1.0),
+        (*PLACES, SMALL, SUMS, THREE, THREE),
+    ),
+    (("prelu", ...), (ONES,)),
+    (("affine", ..., ...), (ONES, ONES)),
+    (("layer_norm", ..., ..., 0.1), (ONES, ONES)),
+]
+WIDTHS = {"dense": 3, "sparse": 3, "byte_dense": 3, "byte_sparse": 3}
+
 COMPILED = deploy.compile(model(), sparse=False)
 PAIRS = rng.random((3, 2, 4), np.float32)
 SWAP = data.swap_patches((2, 2), 1)
@@ -237,6 +265,7 @@ ROWS = [
     ),
     # Compiled functions that are no kernels
     Public("kernels.aligned_copy", lambda x: kernels._core.aligned_copy(x, 1), (FLOATS,)),
+    *(Public("kernels.Engine", in_engine(*call), arrays, call[0]) for call, arrays in ENGINE),
     Public("kernels.fingerprint", lambda x: isinstance(kernels._core.fingerprint(x), int), (FLOATS,)),
 ]
 
