@@ -235,9 +235,9 @@ def _kind_of(key: str) -> str:
 def _is_kind(key: str, value: Any) -> bool:
     match _kind_of(key):
         case "a rate":
-            return isinstance(value, (int, float, np.number)) and 0 <= value <= 1e308
+            return isinstance(value, (int, float, np.number)) and bool(0 <= value <= 1e308)
         case "a count":
-            return isinstance(value, (int, np.integer)) and 0 <= value < 2**63
+            return isinstance(value, (int, np.integer)) and bool(0 <= value < 2**63)
         case _:
             return np.asarray(value).dtype.kind in "fiub"
 
