@@ -105,7 +105,7 @@ def compared(
     return Bench(name, (kernel,), setup, bytes=bytes)
 
 
-def prelu_backward(dy, x, alpha):
+def prelu_backward(dy, x, alpha, need_dalpha):
     return np.where(x > 0, dy, alpha * dy), np.where(x > 0, 0, dy * x).sum(axis=0)
 
 
@@ -156,7 +156,7 @@ ROW_BENCHES = [
     ),
     compared(
         f"prelu_backward {SHAPE}",
-        lambda: (normal(ROWS, COLUMNS), normal(ROWS, COLUMNS), np.abs(normal(COLUMNS))),
+        lambda: (normal(ROWS, COLUMNS), normal(ROWS, COLUMNS), np.abs(normal(COLUMNS)), True),
         prelu_backward,
         bytes=3 * MATRIX,
         tolerance=1e-3,

@@ -97,12 +97,12 @@ BATCH, UNITS = 256, 1024
 MATRIX = 4 * BATCH * UNITS
 
 
-def normalized(name: str, passes: int, backward: bool, axis: int = 0, given: bool = False) -> Bench:
+def normalized(name: str, passes: int, backward: bool, axis: int = 0, given: bool = False, needs: tuple = ()) -> Bench:
     def make():
         x = normal(BATCH, UNITS)
         statistics = (x.mean(axis=axis), x.var(axis=axis)) if backward or given else ()
         if backward:
-            return normal(BATCH, UNITS), x, normal(UNITS), *statistics, 1e-3
+            return normal(BATCH, UNITS), x, normal(UNITS), *statistics, 1e-3, *needs
         return x, normal(UNITS), normal(UNITS), *statistics, 1e-3
 
     peer = getattr(reference, name)
@@ -203,5 +203,5 @@ BENCHES = [
     normalized("batch_norm_backward", 3, backward=True),
     normalized("batch_norm_eval_backward", 3, backward=True),
     normalized("layer_norm", 2, backward=False),
-    normalized("layer_norm_backward", 3, backward=True, axis=1),
+    normalized("layer_norm_backward", 3, backward=True, axis=1, needs=(True,)),
 ]

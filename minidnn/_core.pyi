@@ -53,8 +53,8 @@ def leaky_relu_backward(dy: Floats, y: Floats, alpha: float) -> Floats:
 def prelu(x: Floats, alpha: Floats) -> Floats:
     """``y = x`` where x > 0, else ``alpha * x``, one learned slope for each place on the last axis (He et al. 2015)."""
 
-def prelu_backward(dy: Floats, x: Floats, alpha: Floats) -> tuple[Floats, Floats]:
-    """``dx = dy`` or ``alpha * dy``; ``dalpha = sum of dy * x`` over the rows where x <= 0."""
+def prelu_backward(dy: Floats, x: Floats, alpha: Floats, need_dalpha: bool) -> tuple[Floats, Floats | None]:
+    """``dx = dy`` or ``alpha * dy``; ``dalpha = sum of dy * x`` over the rows where x <= 0, if needed."""
 
 def elu(x: Floats, alpha: float) -> Floats:
     """``y = x`` where x > 0, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2015)."""
@@ -185,9 +185,9 @@ def layer_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floa
     """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` along each row; y, mean, var (Ba et al. 2016)."""
 
 def layer_norm_backward(
-    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
-) -> tuple[Floats, Floats, Floats]:
-    """dx, dgamma and dbeta; with ``g = gamma * dy`` and ``x^`` the normalized x::"""
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float, need_dgamma: bool
+) -> tuple[Floats, Floats | None, Floats | None]:
+    """dx, and if needed dgamma and dbeta; with ``g = gamma * dy`` and ``x^`` the normalized x::"""
 
 def sgd_step(param: Floats, grad: Floats, *, lr: float) -> None:
     """``param -= lr * grad``."""

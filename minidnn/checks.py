@@ -41,6 +41,17 @@ def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float
     return float(value)
 
 
+def an_array(owner: str, argument: str, value: Any) -> Array:
+    """The value itself.
+
+    Raises:
+        TypeError: it is no NumPy array.
+    """
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{owner}: {argument} must be an array, got {type(value).__name__}")
+    return value
+
+
 def same_shape(owner: str, name: str, x: Array, other_name: str, other: Array) -> None:
     """Raises a ValueError unless both have one shape: a loss never broadcasts."""
     if x.shape != other.shape:

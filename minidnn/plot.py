@@ -172,10 +172,12 @@ def study(study: Study, path: str | os.PathLike[str]) -> None:
         axis.set_xscale("log")
     axis.set_xticks(positions, [f"{x:,g}" for x in study.x])
     axis.minorticks_off()
-    axis.set_ylim(bottom=study.bottom)
+    if study.bottom is not None:
+        highest = max(accuracy for runs in study.runs.values() for run in runs for accuracy in run)
+        axis.set_ylim(study.bottom, highest + 0.05 * (highest - study.bottom))
     axis.set_xlabel(study.x_label, color=INK, fontsize=9)
     axis.set_title(f"{study.title}: test accuracy", color=INK, fontsize=10, loc="left")
-    axis.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
+    axis.legend(facecolor="white", framealpha=0.8, edgecolor="none", fontsize=9, labelcolor=INK, loc="lower right")
     write(drawing, path)
 
 

@@ -104,7 +104,7 @@ def db_bound(dy, *rest):
     return Bound((dy.shape[0] + 2) * dz_scale(dy).sum(axis=0))
 
 
-def dalpha_bound(dy, x, alpha, dalpha):
+def dalpha_bound(dy, x, *rest):
     return Bound((len(x) + 2) * np.abs(dy * x).sum(axis=0))
 
 
@@ -177,10 +177,10 @@ def after(activation: str):
     return make
 
 
-def parametric(backward: bool):
+def parametric(*need_dalpha: bool):
     def make(rng, size):
         slopes = np.abs(normal(rng, size[1], scale=0.3))
-        return (*(normal(rng, *size) for _ in range(1 + backward)), slopes), {}
+        return (*(normal(rng, *size) for _ in range(1 + len(need_dalpha))), slopes, *need_dalpha), {}
 
     return make
 
@@ -232,8 +232,9 @@ KERNELS: list[Kernel] = [
     *activation("tanh", Ulps(4), Bits()),
     *activation("logistic", Ulps(4), Bits()),
     *activation("softplus", Ulps(4), Ulps(4)),
-    Kernel("prelu", parametric(False), [Bits()], ROWS),
+    Kernel("prelu", parametric(), [Bits()], ROWS),
     Kernel("prelu_backward", parametric(True), [Bits(), dalpha_bound], ROWS),
+    Kernel("prelu_backward", parametric(False), [Bits()], ROWS, variant="without dalpha"),
     Kernel("softmax", matrices(1), [softmax_bound], ROWS),
     Kernel("softmax_backward", after("softmax"), [softmax_backward_bound], ROWS),
     Kernel("log_softmax", matrices(1), [log_softmax_bound], ROWS),

@@ -219,13 +219,22 @@ def with_statistics(backward: bool, axis: int = 0):
     return make
 
 
+def along_rows(need_dgamma: bool):
+    def make(rng, size):
+        arguments, options = with_statistics(True, axis=1)(rng, size)
+        return (*arguments, need_dgamma), options
+
+    return make
+
+
 NORMALIZATION = [
     Kernel("batch_norm", with_affine, norm_bounds(0), MATRICES),
     Kernel("batch_norm_eval", with_statistics(False), [Bits()], MATRICES),
     Kernel("batch_norm_backward", with_statistics(True), norm_backward_bounds(0), MATRICES),
     Kernel("batch_norm_eval_backward", with_statistics(True), norm_backward_bounds(0), MATRICES),
     Kernel("layer_norm", with_affine, norm_bounds(1), MATRICES),
-    Kernel("layer_norm_backward", with_statistics(True, axis=1), norm_backward_bounds(1), MATRICES),
+    Kernel("layer_norm_backward", along_rows(True), norm_backward_bounds(1), MATRICES),
+    Kernel("layer_norm_backward", along_rows(False), norm_backward_bounds(1)[:1], MATRICES, variant="without dgamma"),
 ]
 
 TRAINING = [

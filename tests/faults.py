@@ -1,6 +1,6 @@
 """Kills a training run at every call that changes a file, in turn, and lets every such call fail; `test_faults.py`.
 
-    python -P tests/faults.py [--steps 12] [--errors 3]
+    python tests/faults.py [--steps 12] [--errors 3]
 
 A run is a forked child. `native/faults.c`, preloaded, counts the calls (open, write, fsync, chmod, rename, unlink) and
 strikes at one of them: by SIGKILL in the middle of the call, or by an error. After a kill another child resumes, and
@@ -15,12 +15,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import preload
 
 import minidnn
 from minidnn import data, nn, optim, training
@@ -164,15 +164,7 @@ def work(steps, errors):
 
 def preloaded(steps, errors):
     """The same in a process that the shim is loaded into."""
-    with tempfile.TemporaryDirectory() as folder:
-        shim = Path(folder) / "faults.so"
-        source = Path(__file__).parent / "native" / "faults.c"
-        compiler = os.environ.get("CC", "cc")
-        subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-        environment = os.environ | {"LD_PRELOAD": str(shim), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", __file__, "--steps", str(steps), "--errors", str(errors)]
-        command.append("--preloaded")
-        return json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
+    return preload.preloaded("faults", "faults.py", "--preloaded", "--steps", steps, "--errors", errors, threads=1)
 
 
 if __name__ == "__main__":

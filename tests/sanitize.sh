@@ -14,6 +14,8 @@ rm -rf "$folder/site/minidnn/notebook"
 cp -r examples/notebook "$folder/site/minidnn/notebook"
 cp "$folder"/_core*.so "$folder/site/minidnn/"
 cp "$folder"/_pipeline*.so "$folder/site/minidnn/data/"
+# The finder of an editable install would come first.
+echo 'import sys; sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in type(f).__module__]' >"$folder/site/sitecustomize.py"
 # Python itself keeps memory at exit, so leaks are not looked for; NumPy and _core answer a null pointer by MemoryError.
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LD_PRELOAD="$("${CXX:-g++}" -print-file-name=libasan.so) $("${CXX:-g++}" -print-file-name=libstdc++.so)"

@@ -7,9 +7,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import minidnn
+from minidnn import nn, training
 from minidnn.cli import main, published
 
 COMMAND = Path(sysconfig.get_path("scripts")) / ("minidnn.exe" if os.name == "nt" else "minidnn")
@@ -98,6 +100,58 @@ def test_without_matplotlib_it_says_how_to_get_the_picture(in_folder, monkeypatc
     assert main(["train", "--epochs", "1", "--hidden", "5", "--batch-size", "500"]) == 0
     assert 'pip install "minidnn[plot]"' in capsys.readouterr().out
     assert (in_folder / "runs/train/model.safetensors").exists()
+
+
+def trained_on(source, *more):
+    assert main(["train", "--data", str(source), "--hidden", "8", "--epochs", "30", "--batch-size", "8", *more]) == 0
+    return minidnn.load("runs/train/model.safetensors")
+
+
+def test_train_on_the_small_digits(in_folder, capsys):
+    trained_on("digits", "--epochs", "5")
+    assert capsys.readouterr().out.startswith("64-8-10 relu, momentum")
+
+
+def test_train_on_a_table_gives_a_model_of_its_own_numbers(in_folder, capsys):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(200, 2)) * [1000, 0.001] + [5000, 0]
+    lines = [f"{a},{'over' if a > 5000 else 'under'},{b}" for a, b in x]
+    (in_folder / "t.csv").write_text("\n".join(["a,side,b", *lines]))
+    model = trained_on("t.csv", "--label", "side", "--resume")
+    logits = training.predict(model, x.astype(np.float32))
+    assert nn.accuracy(logits, (x[:, 0] <= 5000).astype(int)) > 0.95
+    assert capsys.readouterr().out.startswith("2-8-2 relu")
+    before = Path("runs/train/model.safetensors").read_bytes()
+    trained_on("t.csv", "--label", "1", "--resume")  # nothing is left to do
+    assert Path("runs/train/model.safetensors").read_bytes() == before
+
+
+def test_train_on_pictures(in_folder, capsys):
+    image = pytest.importorskip("PIL.Image")
+    for name, grey in (("dark", 20), ("light", 230)):
+        (in_folder / "photos" / name).mkdir(parents=True)
+        for i in range(20):
+            image.new("L", (3, 2), grey + i).save(in_folder / "photos" / name / f"{i}.png")
+    trained_on("photos")
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("6-8-2 relu") and out[-3].split()[-2] == "1.0000"
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "message"),
+    [
+        ("mnits", None, "--data must be mnist, fashion-mnist, digits, a folder, or a table that ends in .csv: 'mnits'"),
+        ("none.csv", None, "No such file or directory: 'none.csv'"),
+        ("t.csv", "a,y\n1,0\n2,1\n", "t.csv has 2 examples with labels up to 1: too few"),
+        ("t.csv", "a,y\n" + "1,250000\n" * 50, "t.csv has 50 examples with labels up to 250000: too few"),
+        ("t.csv", "a,y\nred,0\n", "column 'a' has 'red', must be a number"),
+    ],
+)
+def test_data_that_is_none_is_told(in_folder, capsys, source, content, message):
+    if content:
+        (in_folder / source).write_text(content)
+    assert main(["train", "--data", source]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "ftrl"])

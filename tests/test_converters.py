@@ -199,6 +199,30 @@ def test_sequentials_of_pytorch():
     assert converters.from_torch(torch.nn.Sequential(torch.nn.BatchNorm1d(6, momentum=0.3)))[0].momentum == 0.7
 
 
+def test_what_pytorch_writes_as_onnx_is_read(tmp_path):
+    torch = library("torch")
+    pytest.importorskip("onnx")
+
+    class Residual(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Sequential(torch.nn.Linear(6, 6), torch.nn.Tanh())
+
+        def forward(self, x):
+            return torch.nn.functional.relu(x + self.inner(x))
+
+    sequentials = [model for model, _ in torch_models(torch)]
+    for theirs in (*sequentials, torch.nn.Sequential(Residual(), torch.nn.Linear(6, 3))):
+        shaken(torch, theirs)
+        x, path = torch.from_numpy(X), tmp_path / "theirs.onnx"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of this exporter's successor, which needs one more package
+            options = {"opset_version": 17, "input_names": ["x"], "dynamic_axes": {"x": {0: "batch"}}}
+            torch.onnx.export(theirs, (x[:2],), path, dynamo=False, **options)
+        with torch.no_grad():
+            same(converters.from_onnx(path)(X), theirs(x).numpy())
+
+
 def test_a_state_dict_of_pytorch():
     torch = library("torch")
     t = torch.nn

@@ -180,6 +180,20 @@ def test_concatenations_cannot_grow_without_end(tmp_path):
         deploy.load(tmp_path / "a.mdnn")
 
 
+def test_what_a_model_computes_in_is_bounded_by_its_file(tmp_path):
+    path = tmp_path / "a.mdnn"
+    deploy.compile(nn.SkipConcat(nn.Dense(20, 20))).save(path)
+
+    def grow(header, arrays):
+        header["stages"][1:] = [
+            {"kind": "concat", "source": i, "other": i, "target": i + 1, "name": "x"} for i in range(1, 20)
+        ]
+
+    rewrite(path, grow)
+    with pytest.raises(CheckpointError, match=r"more values than its \d+ bytes let expect"):
+        deploy.load(path)
+
+
 def test_other_files_are_told_apart(tmp_path):
     import minidnn
 

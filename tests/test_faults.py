@@ -3,10 +3,10 @@
 import os
 import resource
 import shutil
-import sys
 
 import faults
 import numpy as np
+import preload
 import pytest
 
 import minidnn
@@ -15,11 +15,9 @@ from minidnn import data, files, nn, optim, training
 TRAIN = data.ArrayDataset(np.arange(40, dtype=np.uint8).reshape(20, 2), np.arange(20) % 2)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="calls are intercepted as the dynamic linker of Linux lets us")
-@pytest.mark.skipif("MINIDNN_SANITIZED" in os.environ, reason="the sanitizer must be preloaded first")
-@pytest.mark.skipif(shutil.which(os.environ.get("CC", "cc")) is None, reason="there is no C compiler")
+@pytest.mark.skipif(preload.hindrance() is not None, reason=str(preload.hindrance()))
 def test_dying_and_failing_at_every_call_loses_nothing():
-    """The short form; the long one is ``python -P tests/faults.py``."""
+    """The short form; the long one is ``python tests/faults.py``."""
     report = faults.preloaded(steps=4, errors=1)
     assert report["kills survived"] == report["errors survived"] == sum(report["calls"].values())
     for kind in ("open", "write", "chmod", "rename"):  # for each of 4 checkpoints and the model

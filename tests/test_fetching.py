@@ -115,14 +115,20 @@ def test_redirects_are_followed_but_not_for_ever(server, path):
         get(server, path, "/round")
 
 
-def test_a_server_that_stalls_is_left_and_what_it_sent_is_used(server, path):
-    def stalling(request):
+def stalling(server, sent):
+    """A page that sends so many bytes, and then nothing more."""
+
+    def page(request):
         request.head(200, len(CONTENT))
-        request.wfile.write(CONTENT[:100_000])
+        request.wfile.write(CONTENT[:sent])
         request.wfile.flush()
         server.closing.wait()
 
-    server.pages["/slow"] = stalling
+    return page
+
+
+def test_a_server_that_stalls_is_left_and_what_it_sent_is_used(server, path):
+    server.pages["/slow"] = stalling(server, 100_000)
     assert get(server, path, "/slow", "/good", timeout=0.2).read_bytes() == CONTENT
     path.unlink()
 
@@ -152,13 +158,7 @@ def test_a_later_process_goes_on(server, path, part):
 
 
 def test_a_process_that_is_killed_leaves_what_the_next_one_needs(server, path):
-    def stalling(request):
-        request.head(200, len(CONTENT))
-        request.wfile.write(CONTENT[:200_000])
-        request.wfile.flush()
-        server.closing.wait()
-
-    server.pages["/slow"] = stalling
+    server.pages["/slow"] = stalling(server, 200_000)
     code = "import sys; from minidnn.data.fetching import download; download(sys.argv[1:2], *sys.argv[2:])"
     arguments = [sys.executable, "-P", "-c", code, server.url("/slow"), HASH, str(path)]
     with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as process:

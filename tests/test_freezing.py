@@ -5,6 +5,7 @@ import pytest
 
 import minidnn
 from minidnn import data, kernels, nn, optim, reuse, training
+from minidnn.reuse import pretraining
 
 RNG = np.random.default_rng(2)
 X, Y = RNG.standard_normal((240, 8)).astype(np.float32), RNG.integers(0, 4, 240)
@@ -163,6 +164,40 @@ def test_a_frozen_layer_between_passes_the_gradient_on_and_computes_none_of_its_
     assert [call[-2:] for call in backward] == [(True, True), (True, False), (True, False), (False, True)]
     assert model.layers[0].kernel.grad.tobytes() == expected.tobytes()
     assert model.layers[2].kernel.grad is None
+
+
+@pytest.mark.parametrize(
+    ("make", "kernel"),
+    [
+        (lambda: nn.PReLU(6, name="between"), "prelu_backward"),
+        (lambda: nn.LayerNorm(6, name="between"), "layer_norm_backward"),
+    ],
+)
+def test_frozen_slopes_and_scales_between_are_not_summed_for(make, kernel, monkeypatch):
+    minidnn.manual_seed(5)
+    model = nn.Sequential(nn.Dense(8, 6), make(), nn.Dense(6, 4))
+    backward = spied(monkeypatch, kernel)
+    gradients = []
+    for frozen in (False, True):
+        if frozen:
+            reuse.freeze(model, "between")
+        for param in model.parameters():
+            param.grad = None
+        nn.softmax_cross_entropy(model(X), Y).backward()
+        gradients.append(model.layers[0].kernel.grad.tobytes())
+    assert [call[-1] for call in backward] == [True, False]
+    assert gradients[0] == gradients[1]
+    assert all(param.grad is None for param in model.layers[1].parameters())
+
+
+def test_frozen_tied_weights_cost_no_product(monkeypatch):
+    dense = nn.Dense(8, 6, "tanh")
+    decoder = pretraining.Transposed(dense, "tanh")
+    reuse.freeze(decoder)
+    h = minidnn.Tensor(RNG.standard_normal((5, 6)).astype(np.float32), requires_grad=True)
+    products, sums = spied(monkeypatch, "matmul"), spied(monkeypatch, "column_sum")
+    decoder(h).backward(np.ones((5, 8), np.float32))
+    assert len(products) == 1 and not sums and h.grad is not None
 
 
 @pytest.mark.parametrize("frozen", [True, False])

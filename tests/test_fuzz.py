@@ -1,6 +1,7 @@
 """Files of every kind, damaged in simple ways; the long form, which a fuzzer guides, is ``tests/fuzz/fuzz.py``."""
 
 import functools
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -8,33 +9,57 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+from minidnn.files import checksum
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 import readers
+import seeds
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+pytest.importorskip("PIL")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says before it gives up
+by_reader = pytest.mark.parametrize("name", readers.READERS)
+quick = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @functools.cache
-def seeds(name):
+def every_seed():
     with tempfile.TemporaryDirectory() as folder:
-        found = [content for reader, content in readers.seeds(Path(folder)) if reader == name]
+        return list(seeds.of_every_reader(Path(folder)))
+
+
+def seeds_of(name):
+    found = [content for reader, content in every_seed() if reader == name]
     if name in ("model", "weights"):
-        found += [readers.without_checksum(content) for content in found]
+        found += [seeds.without_checksum(content) for content in found]
     return found
 
 
-@pytest.mark.parametrize("name", readers.READERS)
+@by_reader
 def test_good_files_are_read(name, tmp_path):
-    for content in seeds(name):
+    assert seeds_of(name)
+    for content in seeds_of(name):
         readers.read(name, content, tmp_path)
 
 
-@pytest.mark.parametrize("name", readers.READERS)
+@by_reader
+def test_what_a_fuzzer_found(name, tmp_path):
+    for path in sorted((seeds.CORPUS / name).glob("*")):
+        readers.read(name, path.read_bytes(), tmp_path)
+
+
+@by_reader
 @quick
 @given(chance=st.data())
 def test_damaged_files(name, tmp_path, chance):
-    content = bytearray(chance.draw(st.sampled_from(seeds(name))))
+    content = bytearray(chance.draw(st.sampled_from(seeds_of(name))))
     for _ in range(chance.draw(st.integers(1, 4))):
         place = chance.draw(st.integers(0, max(len(content) - 1, 0)))
         match chance.draw(st.sampled_from(["flip", "cut", "insert", "repeat", "number"])):
@@ -53,7 +78,7 @@ def test_damaged_files(name, tmp_path, chance):
     readers.read(name, bytes(content), tmp_path)
 
 
-@pytest.mark.parametrize("name", readers.READERS)
+@by_reader
 @quick
 @given(content=st.binary(max_size=200))
 def test_any_bytes(name, tmp_path, content):
@@ -70,13 +95,29 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize("name", readers.DOCUMENTS)
+@quick
+@given(chance=st.data())
+def test_documents_with_other_values_in_them(name, tmp_path, chance):
+    """Good ones in which values were replaced, exchanged or left out by somebody who keeps to the form."""
+    document = json.loads(chance.draw(st.sampled_from(seeds_of(name))))
+    for _ in range(chance.draw(st.integers(1, 3))):
+        if not (known := list(seeds.places(document))):
+            break
+        (holder, key), (other, place) = chance.draw(st.sampled_from(known)), chance.draw(st.sampled_from(known))
+        match chance.draw(st.sampled_from(["replace", "exchange", "drop"])):
+            case "replace":
+                holder[key] = chance.draw(VALUES)
+            case "exchange":
+                holder[key] = json.loads(json.dumps(other[place]))  # a copy, so that nothing holds itself
+            case "drop":
+                del holder[key]
+    readers.read(name, json.dumps(document).encode(), tmp_path)
+
+
 @quick
 @given(architecture=VALUES)
 def test_any_architecture(tmp_path, architecture):
-    import json
-
-    from safetensors.numpy import save
-
     header = {"version": 1, "architecture": architecture}
     readers.read("model", save({}, {"minidnn": json.dumps(header)}), tmp_path)
 
@@ -87,14 +128,8 @@ def test_any_architecture(tmp_path, architecture):
 )
 def test_any_state_behind_a_right_checksum(tmp_path, state):
     """A checkpoint that somebody made up: whole, but nothing that this package has written."""
-    import json
-
-    from safetensors.numpy import load, save
-
-    from minidnn.files import checksum
-
-    good = seeds("checkpoint")[0]
-    content = json.loads(json.loads(readers.metadata_of(good)["minidnn-run"])["text"])
+    good = seeds_of("checkpoint")[0]
+    content = json.loads(json.loads(seeds.metadata_of(good)["minidnn-run"])["text"])
     content["state"] |= state
     text, arrays = json.dumps(content), load(good)
     own = {"text": text, "sha256": checksum(text, arrays)}

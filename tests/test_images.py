@@ -148,6 +148,17 @@ def test_a_damaged_picture_reaches_who_trains(folder):
             list(data.batches(pictures, 5, prefetch=prefetch))
 
 
+def test_other_formats_are_not_tried_whatever_the_name(tmp_path):
+    """Pillow knows many more, and would run a PostScript interpreter on a file that is called x.png."""
+    (tmp_path / "a").mkdir()
+    for other in ("eps", "pcx", "tga", "ico"):
+        content = io.BytesIO()
+        Image.new("RGB", (16, 16), 9).save(content, other)
+        (tmp_path / "a" / "x.png").write_bytes(content.getvalue())
+        with pytest.raises(ImageError, match=r"x\.png cannot be read: UnidentifiedImageError"):
+            ImageFolder(tmp_path)
+
+
 def test_a_picture_of_too_many_pixels_is_refused(folder, monkeypatch):
     for most in (30, 20, 3):  # Pillow itself warns beyond the limit and refuses beyond its double
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)

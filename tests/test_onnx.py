@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from checks import EPS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from minidnn.nn import Node, functions
 from minidnn.reuse import auxiliary, converters, registry
 from minidnn.reuse.converters import ConversionError
 from minidnn.reuse.pretraining import RBM, Autoencoder
+from minidnn.tensor import watchers
 
 onnx = pytest.importorskip("onnx")
 from onnx import numpy_helper  # noqa: E402
@@ -29,11 +31,42 @@ def run(proto, *xs):
     return session.run(None, {value.name: x for value, x in zip(session.get_inputs(), xs, strict=True)})[0]
 
 
-def same(y, expected):
-    """Equal to 1e-6 of the largest number."""
+def same(y, expected, spread=0.0):
+    """Equal to 1e-6 of the largest number, or to several times what rounding alone is seen to do."""
     y = y.data if isinstance(y, minidnn.Tensor) else y
     assert y.shape == expected.shape and y.dtype == expected.dtype == np.float32
-    assert np.abs(y - expected).max(initial=0) <= 1e-6 * max(1.0, np.abs(expected).max(initial=0))
+    assert np.abs(y - expected).max(initial=0) <= max(1e-6 * max(1.0, np.abs(expected).max(initial=0)), 8 * spread)
+
+
+def spread_by_rounding(model, x):
+    """How far outputs move where every number is moved by up to EPS at random: Monte Carlo arithmetic (Parker 1997).
+
+    Skips in one another add up numbers that a later layer takes apart again; no bound of the outputs alone tells.
+    """
+    rng = np.random.default_rng(0)
+    own = {path: tensor.data for path, tensor in model.tensors().items()}
+
+    def outputs(eps):
+        def moved(array):
+            return array * (1 + eps * rng.uniform(-1, 1, array.shape))
+
+        def move(result, op):
+            result.data = moved(result.data)
+
+        for path, tensor in model.tensors().items():
+            tensor.data = moved(own[path].astype(np.float64))
+        watchers.append(move)
+        try:
+            return model(moved(x.astype(np.float64))).data
+        finally:
+            watchers.remove(move)
+
+    try:
+        exact = outputs(0.0)
+        return max(np.abs(outputs(EPS) - exact).max(initial=0) for _ in range(3))
+    finally:
+        for path, tensor in model.tensors().items():
+            tensor.data = own[path]
 
 
 def shake(model, seed):
@@ -106,11 +139,22 @@ def test_generated_networks_give_onnxruntimes_answers_and_come_back(data):
     x = np.random.default_rng(1).normal(size=(data.draw(st.integers(1, 9)), n)).astype(np.float32)
     proto = converters.to_onnx(model, input_shape=(n,))
     expected = run(proto, x)
-    same(model(x), expected)
+    spread = spread_by_rounding(model, x)
+    same(model(x), expected, spread)
     back = converters.from_onnx(proto.SerializeToString())
-    same(back(x), expected)
+    same(back(x), expected, spread)
     again = converters.to_onnx(back, input_shape=(n,))
-    same(run(again, x), expected)
+    same(run(again, x), expected, spread)
+
+
+@pytest.mark.parametrize("wrong", ["hidden.kernel", "outputs.bias"])
+def test_what_rounding_does_hides_no_wrong_weight(wrong):
+    block = nn.Sequential(nn.Dense(4, 9, "tanh", name="hidden"), nn.Dense(9, 4, name="outputs"))
+    model = shake(nn.Residual(block), 1)
+    expected, spread = model(X).data, spread_by_rounding(model, X)
+    block.tensors()[wrong].data.flat[0] += 1e-4
+    with pytest.raises(AssertionError):
+        same(model(X), expected, spread)
 
 
 def test_every_layer_can_be_written_or_is_known_not_to_be():

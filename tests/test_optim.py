@@ -327,6 +327,24 @@ def test_state_dict_continues_bit_for_bit(name):
     assert optimizer.steps == len(GRADS)
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "kind"),
+    [
+        ("steps", [-1, 1.5, "1", None, {}, 2**63, float("nan")], "a count"),
+        ("0.updates", [-1, 1.5, "1", None, {}], "a count"),
+        ("lr.0", [-1, float("nan"), float("inf"), 10**400, "1", None, {}], "a rate"),
+        ("0.m", [np.full((4, 5), "x"), np.full((4, 5), None), np.zeros((4, 5), complex)], "numbers"),
+    ],
+)
+def test_load_state_dict_takes_all_or_nothing(key, values, kind):
+    optimizer = optim.Adam([nn.Parameter(np.ones((4, 5), np.float32))])
+    before = {name: np.array(value) for name, value in optimizer.state_dict().items()}
+    for value in values:
+        with pytest.raises(ValueError, match=rf"Adam\.load_state_dict: {key} must be {kind}"):
+            optimizer.load_state_dict(optimizer.state_dict() | {"steps": 7} | {key: value})
+    assert all(np.array_equal(value, before[name]) for name, value in optimizer.state_dict().items())
+
+
 def test_load_state_dict_refuses_another_optimizer():
     optimizer = optim.SGD([nn.Parameter(np.ones(3, np.float32))], 0.1, momentum=0.9)
     state = optimizer.state_dict()

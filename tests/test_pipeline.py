@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn.data import _pipeline, pipeline, reference_pipeline
+from minidnn.data import ArrayDataset, Subset, _pipeline, pipeline, reference_pipeline
 
 pytestmark = pytest.mark.compiled
 
@@ -75,6 +75,32 @@ def test_an_order_out_of_range_is_refused(loops, place, value):
     ):
         with pytest.raises(IndexError, match=rf"order\[{place}\] is {value}, must be in \[0, 5\)"):
             call()
+
+
+def shifted(array):
+    """The same numbers, a byte beyond where they belong."""
+    moved = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+def test_numbers_that_are_not_aligned_are_refused_and_rows_copied():
+    order, labels = np.array([2, 0]), np.arange(3)
+    images, maps = np.zeros((1, 2, 2, 1), np.float32), np.zeros((1, 2, 3), np.float32)
+    for name, call in {
+        "philox: counter": lambda: _pipeline.philox(shifted(np.zeros((4, 2), np.uint32)), (1, 2)),
+        "gather: order": lambda: _pipeline.gather_bytes(np.zeros((3, 2), np.uint8), shifted(order)),
+        "gather: labels": lambda: _pipeline.gather_labels(shifted(labels), order),
+        "example_bits: examples": lambda: _pipeline.example_bits(shifted(order), 4, 1, 2, 3, 0),
+        "resample: images": lambda: _pipeline.resample(shifted(images), maps, images[:0].reshape(0, 2, 2, 2), 0.0),
+        "resample: maps": lambda: _pipeline.resample(images, shifted(maps), images[:0].reshape(0, 2, 2, 2), 0.0),
+    }.items():
+        with pytest.raises(ValueError, match=f"{name} is not aligned in memory"):
+            call()
+    for rows in (rng.standard_normal((3, 5)).astype(np.float32), rng.integers(0, 9, (3, 5))):
+        assert pipeline.gather(shifted(rows), order).tobytes() == rows[order].tobytes()
+    dataset = ArrayDataset(np.zeros((3, 2), np.uint8), shifted(labels))
+    assert dataset.y.tolist() == [0, 1, 2] and Subset(dataset, shifted(order)).y.tolist() == [2, 0]
 
 
 def test_other_dtypes_are_refused():

@@ -44,9 +44,10 @@ def test_the_document_is_json():
 
 
 @pytest.mark.parametrize("x", [[10, 100], [0, 1]])  # a logarithmic axis, and a plain one
-def test_it_can_be_drawn(tmp_path, x):
+@pytest.mark.parametrize("bottom", [None, 0.5])
+def test_it_can_be_drawn(tmp_path, x, bottom):
     pytest.importorskip("matplotlib")
-    Study("s", "S", "x", x, STUDY.runs).draw(tmp_path / "s.svg")
+    Study("s", "S", "x", x, STUDY.runs, bottom=bottom).draw(tmp_path / "s.svg")
     picture = (tmp_path / "s.svg").read_text()
     assert picture.count("<path") > 10 and "<svg" in picture
 

@@ -11,35 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zoo_kit import CARD, files, network, own_catalogue
 
 import minidnn
-from minidnn import nn, zoo
+from minidnn import zoo
 from minidnn.reuse.zoo import Card, Catalogue, ZooError, cards, catalogue
-
-CARD = {
-    "name": "tiny-elu",
-    "task": "classification of nothing",
-    "data": "made up",
-    "metrics": {"test_accuracy": 0.5},
-    "licence": "CC0-1.0",
-    "tags": ["toy"],
-}
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """The user's own catalogue."""
-    monkeypatch.setenv("MINIDNN_ZOO", str(tmp_path / "zoo"))
-    return tmp_path / "zoo"
-
-
-def network(seed=0):
-    rng = minidnn.Generator(seed)
-    return nn.Sequential(nn.Dense(4, 3, "elu", name="hidden1", rng=rng), nn.Dense(3, 2, name="outputs", rng=rng))
-
-
-def files(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+    return own_catalogue(tmp_path, monkeypatch)
 
 
 # Add, list, search, load, remove
@@ -325,6 +306,24 @@ def test_a_shipped_model_is_as_good_as_its_card_says(card):
     model = zoo.load(card.name)
     test = (minidnn.data.load_mnist() if "mnist" in card.tags else minidnn.data.load_digits_sample()).test
     assert minidnn.training.evaluate(model, test).accuracy == pytest.approx(card.metrics["test_accuracy"], abs=5e-4)
+
+
+@pytest.mark.parametrize("card", catalogue.shipped().cards(), ids=lambda card: card.name)
+def test_a_shipped_file_is_what_saving_writes_today(card):
+    path = zoo.path(card.name)
+    content = path.read_bytes()
+    assert (hashlib.sha256(content).hexdigest(), len(content), path.name) == (card.sha256, card.size, card.file)
+    assert minidnn.reuse.checkpoints.to_bytes(minidnn.load(path)) == content
+
+
+def test_a_shipped_model_that_was_tampered_with_is_refused_even_with_a_card_that_fits(tmp_path):
+    copy = Catalogue(tmp_path / "zoo")
+    card = catalogue.shipped().find("digits-tiny")
+    content = bytearray(zoo.path("digits-tiny").read_bytes())
+    content[-1] ^= 1  # of a weight
+    copy.take(bytes(content), dataclasses.replace(card, sha256=hashlib.sha256(content).hexdigest()))
+    with pytest.raises(ZooError, match=r"digits-tiny: .* was changed by another program: its checksum is another"):
+        copy.load(copy.find("digits-tiny"))
 
 
 def test_the_package_ships_models():

@@ -5,37 +5,18 @@ import json
 import numpy as np
 import pytest
 from server import serving
+from zoo_kit import CARD, files, network, own_catalogue
 
 import minidnn
-from minidnn import nn, zoo
+from minidnn import zoo
 from minidnn.cli import main
 from minidnn.data.fetching import DownloadError
 from minidnn.reuse.zoo import Catalogue, ZooError, cards
 
-CARD = {
-    "name": "tiny-elu",
-    "task": "classification of nothing",
-    "data": "made up",
-    "metrics": {"test_accuracy": 0.5},
-    "licence": "CC0-1.0",
-    "tags": ["toy"],
-}
-
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """The user's own catalogue."""
-    monkeypatch.setenv("MINIDNN_ZOO", str(tmp_path / "zoo"))
-    return tmp_path / "zoo"
-
-
-def network(seed=0):
-    rng = minidnn.Generator(seed)
-    return nn.Sequential(nn.Dense(4, 3, "elu", name="hidden1", rng=rng), nn.Dense(3, 2, name="outputs", rng=rng))
-
-
-def files(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+    return own_catalogue(tmp_path, monkeypatch)
 
 
 # Registries

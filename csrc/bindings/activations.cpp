@@ -84,21 +84,23 @@ py::object prelu(Array x_array, Array alpha_array) {
   return y.take();
 }
 
-py::tuple prelu_backward(Array dy_array, Array x_array, Array alpha_array) {
+py::tuple prelu_backward(Array dy_array, Array x_array, Array alpha_array, bool need_dalpha) {
   const char* op = "prelu_backward";
   const In dy(dy_array, op, "dy"), x(x_array, op, "x"), alpha = prelu_slopes(op, alpha_array, x);
   same_shape(op, "dy", dy, "x", x);
-  auto dx = Empty<>::like(x), dalpha = Empty<>::like(alpha);
+  auto dx = Empty<>::like(x);
+  Empty<> dalpha({static_cast<py::ssize_t>(need_dalpha ? alpha.size : 0)});
   run([=, dx = dx.data, dalpha = dalpha.data] {
     const std::size_t n = x.columns(), rows = x.rows();
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
       kernels().prelu_backward(dy.data + i * n, x.data + i * n, alpha.data, dx + i * n, end - i, n);
     });
+    if (!need_dalpha) return;
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
       kernels().prelu_alpha(dy.data + j, x.data + j, dalpha + j, rows, end - j, n);
     });
   });
-  return py::make_tuple(dx.take(), dalpha.take());
+  return py::make_tuple(dx.take(), need_dalpha ? dalpha.take() : py::none());
 }
 
 }  // namespace
@@ -117,7 +119,8 @@ void bind_activations(py::module_& m) {
   for (const auto& act : kActs)
     if (act.backward) bind(m, act);
   m.def("prelu", prelu, py::arg("x"), py::arg("alpha"));
-  m.def("prelu_backward", prelu_backward, py::arg("dy"), py::arg("x"), py::arg("alpha"));
+  m.def("prelu_backward", prelu_backward, py::arg("dy"), py::arg("x"), py::arg("alpha"),
+        py::arg("need_dalpha"));
 }
 
 }  // namespace minidnn

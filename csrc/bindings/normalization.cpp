@@ -103,7 +103,7 @@ py::tuple layer_norm(Array x_array, Array gamma_array, Array beta_array, float e
 }
 
 py::tuple layer_norm_backward(Array dy_array, Array x_array, Array gamma_array, Array mean_array,
-                              Array var_array, float eps) {
+                              Array var_array, float eps, bool need_dgamma) {
   const char* op = "layer_norm_backward";
   const Rows dy(dy_array, op, "dy"), x(x_array, op, "x");
   same_shape(op, "dy", dy, "x", x);
@@ -111,19 +111,21 @@ py::tuple layer_norm_backward(Array dy_array, Array x_array, Array gamma_array, 
   const Each gamma(gamma_array, op, "gamma", n), mean(mean_array, op, "mean", rows),
       var(var_array, op, "var", rows);
   auto dx = Empty<>::like(x);
-  auto dgamma = vector(n), dbeta = vector(n);
+  auto dgamma = vector(need_dgamma ? n : 0), dbeta = vector(need_dgamma ? n : 0);
   run([=, dx = dx.data, dgamma = dgamma.data, dbeta = dbeta.data] {
     const Table& table = kernels();
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
       table.layer_norm_backward(dy.data + i * n, x.data + i * n, gamma.data, mean.data + i, var.data + i, eps,
                                 dx + i * n, end - i, n);
     });
+    if (!need_dgamma) return;
     parallel_for(n, column_grain(rows), [&](std::size_t j, std::size_t end) {
       table.layer_norm_sums(dy.data + j, x.data + j, mean.data, var.data, eps, dgamma + j, dbeta + j, rows,
                             end - j, n);
     });
   });
-  return py::make_tuple(dx.take(), dgamma.take(), dbeta.take());
+  return py::make_tuple(dx.take(), need_dgamma ? dgamma.take() : py::none(),
+                        need_dgamma ? dbeta.take() : py::none());
 }
 
 }  // namespace
@@ -133,7 +135,7 @@ void bind_normalization(py::module_& m) {
   m.def("batch_norm", batch_norm, x, gamma, beta, eps);
   m.def("batch_norm_eval", batch_norm_eval, x, gamma, beta, mean, var, eps);
   m.def("layer_norm", layer_norm, x, gamma, beta, eps);
-  m.def("layer_norm_backward", layer_norm_backward, dy, x, gamma, mean, var, eps);
+  m.def("layer_norm_backward", layer_norm_backward, dy, x, gamma, mean, var, eps, py::arg("need_dgamma"));
   for (const bool of_batch : {true, false}) {
     const char* op = of_batch ? "batch_norm_backward" : "batch_norm_eval_backward";
     const auto call = [=](Array g, Array value, Array scale, Array m1, Array m2, float e) {

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 import minidnn
-from minidnn import cli, data, deploy, nn, optim, schedules, training
+from minidnn import cli, data, deploy, kernels, nn, optim, schedules, training
 from minidnn.data import ArrayDataset
 from minidnn.data.types import Floats32
 from minidnn.study import Study, uninterrupted
@@ -181,12 +181,15 @@ def _files(models: Models, accuracies: dict[str, list[float]], test: ArrayDatase
 
 
 def _latency(model: deploy.InferenceModel, x: Floats32, calls: int = 2000) -> float:
-    """The median, in microseconds."""
+    """The median with one thread, in microseconds."""
+    threads = kernels.num_threads()
+    minidnn.set_num_threads(1)
     times = []
     for _ in range(calls):
         start = time.perf_counter()
         model.predict(x)
         times.append(time.perf_counter() - start)
+    minidnn.set_num_threads(threads)
     return median(times) * 1e6
 
 

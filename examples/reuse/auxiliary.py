@@ -156,7 +156,8 @@ def compare(
             runs[method].append(accuracies)
         gains = {method: f"{runs[method][-1][1] - runs[scratch][-1][1]:+.3f}" for method in methods}
         print(f"{name}, seed {seed}: gains with {LABELS[1]} labels per class {gains}", flush=True)
-    return Study(name, title, "labels per class", LABELS, runs)
+    notes = ["quick is far too short for a gain"] if settings.quick else []
+    return Study(name, title, "labels per class", LABELS, runs, notes=notes)
 
 
 def fit(

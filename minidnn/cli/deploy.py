@@ -44,7 +44,8 @@ def _add_compile(subparsers: Any) -> None:
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="examples (IDX, npy) for the ranges of int8; training images of MNIST where the model takes 784",
+        help="examples (IDX, npy) for the ranges of int8, by default training images of MNIST where the model takes "
+        "784; storage is chosen for them, too",
     )
     parser.add_argument("--batch-size", type=types.count, default=1, help="what storage is chosen for")
     parser.set_defaults(run=_compile)

@@ -1,4 +1,4 @@
-"""``minidnn train``: the notebook's network on MNIST."""
+"""``minidnn train``: the notebook's network, on MNIST or other data."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from minidnn import data, kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
-from minidnn.cli import types
+from minidnn import kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
+from minidnn.cli import datasets, types
 from minidnn.nn.layers import FUSED
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
@@ -49,11 +49,20 @@ WIDTHS = [max(len(name), 8) for name in COLUMNS]
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
-        help="train a network on MNIST",
+        help="train a network on MNIST, or on data of your own",
         description="Trains 784-300-50-10 on MNIST as the notebook's learning-rate-schedule section does: momentum "
         "0.9, the rate falling exponentially from 0.1 by 1/10 every 10,000 steps. Leaves model.safetensors, "
         "curves.png and the last checkpoints, from which --resume goes on after a crash with the same bytes.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--data",
+        default="mnist",
+        help=f"{', '.join(datasets.NAMES)}; a folder with a folder of pictures for each class; or a table of numbers, "
+        "NAME.csv, whose columns are standardized. Of the last two a tenth each is held back for validation and test",
+    )
+    parser.add_argument(
+        "--label", type=types.column, default=-1, metavar="COLUMN", help="of a table, by name or number; else the last"
     )
     parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
     parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
@@ -83,11 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
     manual_seed(arguments.seed)
-    mnist = data.load_mnist()
-    model = network([mnist.train.x.shape[1], *arguments.hidden, 10], arguments.activation)
+    parts = datasets.load(arguments.data, arguments.label, arguments.seed)
+    sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.classes]
+    model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation))
     optimizer = _optimizer(arguments, model.parameters())
     if not arguments.json:
-        shape = "-".join(map(str, [mnist.train.x.shape[1], *arguments.hidden, 10]))
+        shape = "-".join(map(str, sizes))
         rate = optimizer.groups[0].lr
         rule = f"{arguments.optimizer}, {rate if callable(rate) else schedules.constant(rate)}"
         print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
@@ -95,13 +105,13 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoints = arguments.output / "checkpoints"
     history = training.fit(
         model,
-        mnist.train,
+        parts.train,
         optimizer=optimizer,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
-        valid=mnist.valid,
+        valid=parts.valid,
         callbacks=[
-            training.Evaluate(mnist.test),
+            training.Evaluate(parts.test),
             *([] if arguments.json else [_Table()]),
             training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
         ],

@@ -17,6 +17,14 @@ def count(text: str) -> int:
     return value
 
 
+def column(text: str) -> str | int:
+    """A column of a table: its number from 0 (-1 is the last), or its name."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
 def seed(text: str) -> int:
     """An integer in [0, 2**64)."""
     try:

@@ -17,6 +17,14 @@ cdef extern from *:
     void prefetch "__builtin_prefetch" (const void*) noexcept nogil
 
 
+cdef int _check_aligned(str what, size_t places, size_t size) except -1:
+    # C may not read a number that lies across its natural places: those are the address, ored with strides that are not
+    # the sizes of what they step over. Rows that are only copied may lie anywhere.
+    if places % size:
+        raise ValueError(f"{what} is not aligned in memory, which a copy of it is")
+    return 0
+
+
 # Philox 4x32-10
 
 cdef struct Block:
@@ -40,6 +48,7 @@ def philox(const uint32_t[:, :] counter, key):
     cdef Block block
     if counter.shape[0] != 4:
         raise ValueError(f"philox: counter has {counter.shape[0]} rows, must have 4")
+    _check_aligned("philox: counter", <size_t> &counter[0, 0] | counter.strides[0] | counter.strides[1], 4)
     words = np.empty((4, counter.shape[1]), np.uint32)
     cdef uint32_t[:, ::1] out = words
     with nogil:
@@ -89,6 +98,7 @@ def permutation(int64_t n, uint64_t seed, uint32_t stream, uint64_t draw):
 
 cdef int _check_order(const int64_t[::1] order, Py_ssize_t n) except -1:
     cdef Py_ssize_t i
+    _check_aligned("gather: order", <size_t> &order[0], 8)
     for i in range(order.shape[0]):
         if not 0 <= order[i] < n:
             raise IndexError(f"gather: order[{i}] is {order[i]}, must be in [0, {n})")
@@ -149,6 +159,7 @@ def gather_integers(const int64_t[:, ::view.contiguous] examples, const int64_t[
 def gather_labels(const int64_t[:] labels, const int64_t[::1] order):
     cdef Py_ssize_t i
     _check_order(order, labels.shape[0])
+    _check_aligned("gather: labels", <size_t> &labels[0] | labels.strides[0], 8)
     gathered = np.empty(order.shape[0], np.int64)
     cdef int64_t[::1] y = gathered
     with nogil:
@@ -164,6 +175,7 @@ def example_bits(const int64_t[::1] examples, uint32_t n, uint64_t seed, uint32_
     cdef uint32_t[:, ::1] out = words
     cdef Py_ssize_t i, j, last
     cdef Block block
+    _check_aligned("example_bits: examples", <size_t> &examples[0], 8)
     with nogil:
         for i in range(examples.shape[0]):
             for j in range(0, n, 4):
@@ -203,6 +215,9 @@ def resample(
         fields.shape[0] != n or fields.shape[1] != 2 or fields.shape[2] != h or fields.shape[3] != w
     ):
         raise ValueError(f"resample: fields must be ({n}, 2, {h}, {w}), or empty")
+    _check_aligned("resample: images", <size_t> &images[0, 0, 0, 0], 4)
+    _check_aligned("resample: maps", <size_t> &maps[0, 0, 0], 4)
+    _check_aligned("resample: fields", <size_t> &fields[0, 0, 0, 0], 4)
     resampled = np.empty((n, h, w, c), np.float32)
     cdef float[:, :, :, ::1] out = resampled
     cdef bint displaced = fields.shape[0] != 0

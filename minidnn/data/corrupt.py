@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.checks import positive_integer
+from minidnn.checks import an_array, positive_integer
 from minidnn.data.pipeline import example_bits
 from minidnn.data.text import FIRST, PADDING
 from minidnn.data.types import Augmentation, Indices, Key
@@ -65,6 +65,7 @@ class replace_words:
 
     def __call__(self, x: Indices, examples: Indices, key: Key) -> Indices:
         """x is int64 (n, width), padded with 0."""
+        an_array("replace_words", "x", x)
         if x.dtype != np.int64 or x.ndim != 2:
             raise TypeError(f"replace_words: x is {x.dtype} of shape {x.shape}, must be int64 (n, width)")
         n, width = x.shape
@@ -111,6 +112,7 @@ class swap_patches:
 
     def __call__(self, x: Array, examples: Indices, key: Key) -> Array:
         """x is (n, ...), of any dtype."""
+        an_array("swap_patches", "x", x)
         h, w, c = self.image_shape
         n, size = len(x), self.size
         if x.size != n * h * w * c:

@@ -122,7 +122,7 @@ class ArrayDataset(Dataset):
         self.keep_axes = keep_axes
         x = np.ascontiguousarray(x)
         self.x: Bytes | Floats32 | Indices = x if keep_axes else x.reshape(len(x), int(np.prod(x.shape[1:])))
-        self.y = np.ascontiguousarray(y, np.int64)
+        self.y = np.require(y, np.int64, ["C", "A"])
         self.classes, self.columns = tuple(classes), tuple(columns)
         self.slow = _is_mapped(self.x)
 
@@ -179,7 +179,7 @@ class Subset(Dataset):
         indices = np.asarray(indices)
         if indices.ndim != 1 or indices.dtype.kind not in "iu":
             raise TypeError(f"Subset: indices must be integers (n,), got {indices.dtype} of shape {indices.shape}")
-        self.dataset, self.indices = dataset, np.ascontiguousarray(indices, np.int64)
+        self.dataset, self.indices = dataset, np.require(indices, np.int64, ["C", "A"])
         self.y = gather_labels(dataset.y, self.indices)
         self.classes, self.columns, self.slow = dataset.classes, dataset.columns, dataset.slow
 

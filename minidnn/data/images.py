@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zlib
 from pathlib import Path
@@ -15,6 +16,9 @@ from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.types import Bytes, Floats32, Indices
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What Pillow may take a file for, whatever it is called: it knows many more, less well kept, and one that runs a
+PostScript interpreter."""
 
 
 class ImageError(ValueError):
@@ -125,22 +129,23 @@ def _open(path: Path, mode: str | None = None) -> Any:
     """The picture, decoded, turned upright as its EXIF data says, and of this mode.
 
     Raises:
-        ImageError: it is damaged, no picture, or has more pixels than Pillow's limit (``Image.MAX_IMAGE_PIXELS``).
+        ImageError: it is damaged, of none of these formats, or has more pixels than Pillow's limit
+            (``Image.MAX_IMAGE_PIXELS``).
         OSError: it cannot be opened.
     """
     Image = _pillow()
     from PIL import ImageOps
 
-    with open(path, "rb") as file:
-        try:
-            with Image.open(file) as image:
-                if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
-                    raise ImageError(f"{image.height} x {image.width} pixels are too many")
-                upright = ImageOps.exif_transpose(image)
-            if mode and upright.mode.startswith("I;16"):  # which Pillow would cut off at 255
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            return upright.convert(mode) if mode else upright
-        except MemoryError:
-            raise
-        except Exception as error:  # what Pillow's readers raise for damaged files has no end
-            raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {error}") from error
+    content = io.BytesIO(path.read_bytes())  # of which nobody can read more than there is, whatever a header says
+    try:
+        with Image.open(content, formats=FORMATS) as image:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+                raise ImageError(f"{image.height} x {image.width} pixels are too many")
+            upright = ImageOps.exif_transpose(image)
+        if mode and upright.mode.startswith("I;16"):  # which Pillow would cut off at 255
+            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+        return upright.convert(mode) if mode else upright
+    except MemoryError:
+        raise
+    except Exception as error:  # what Pillow's readers raise for damaged files has no end
+        raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {error}") from error

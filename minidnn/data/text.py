@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -136,12 +136,21 @@ class Vocabulary:
             to[: len(row)] = row[:width]
         return numbers
 
-    def decode(self, numbers: Indices) -> list[str]:
+    def decode(self, numbers: Any) -> list[str]:
         """The words of one row; ``?`` for the unknown.
 
+        Args:
+            numbers: integers (width,).
+
         Raises:
-            ValueError: a number that the vocabulary does not have.
+            TypeError: not integers.
+            ValueError: not one row, or a number that the vocabulary does not have.
         """
+        numbers = np.asarray(numbers)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise TypeError(f"decode: numbers must be integers, got an array of {numbers.dtype}")
+        if numbers.ndim != 1:
+            raise ValueError(f"decode: numbers has shape {numbers.shape}, must be (width,)")
         if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self):
             raise ValueError(f"decode: numbers must be in [0, {len(self)}), got {numbers.min()} to {numbers.max()}")
         return [self.words[n - FIRST] if n >= FIRST else "?" for n in numbers.tolist() if n != PADDING]

@@ -26,6 +26,7 @@ FUNCTIONS: dict[Any, tuple[str, float]] = {
 """The functions that a dense layer may have as its activation."""
 
 
+@np.errstate(over="ignore", invalid="ignore")  # `rounded` refuses what comes of it
 def program_of(model: nn.Module, swap: Mapping[str, str]) -> Program:
     """The model in evaluation mode, folded, in float64.
 
@@ -52,15 +53,28 @@ def inputs_of(model: nn.Module) -> int:
     raise ValueError("compile: the model has no layer that tells how many inputs it takes")
 
 
+@np.errstate(over="ignore")
 def rounded(program: Program) -> Program:
-    """The program with every number as float32."""
+    """The program with every number as float32.
 
-    def single(value: Any) -> Any:
+    Raises:
+        ValueError: a number that is not finite then; the layer is named.
+    """
+
+    def single(stage: Stage, value: Any) -> Any:
         if isinstance(value, Weights):
-            return replace(value, values=single(value.values))
-        return np.ascontiguousarray(value, np.float32) if isinstance(value, np.ndarray) else value
+            return replace(value, values=single(stage, value.values))
+        if not isinstance(value, np.ndarray):
+            return value
+        array = np.ascontiguousarray(value, np.float32)
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"compile: layer {stage.name!r} has numbers that are not finite, or too large for float32 once it is "
+                "folded"
+            )
+        return array
 
-    stages = (replace(s, **{k: single(v) for k, v in vars(s).items()}) for s in program.stages)
+    stages = (replace(s, **{k: single(s, v) for k, v in vars(s).items()}) for s in program.stages)
     return Program(program.n_in, tuple(stages))
 
 

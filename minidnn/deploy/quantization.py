@@ -42,8 +42,7 @@ def quantized(program: Program, examples: Any) -> Program:
     stages = []
     for stage in program.stages:
         if isinstance(stage, Product):
-            inputs = Program(program.n_in, program.stages[: stage.source]).engine().run(examples, None)
-            scale, zero = input_range(stage.name, inputs)
+            scale, zero = input_range(stage.name, program.value(stage.source, examples))
             q, scales = to_int8(stage.weights.values)
             weights = replace(stage.weights, values=q, quantization=Quantization(scale, zero, scales))
             stage = replace(stage, weights=weights)

@@ -24,6 +24,9 @@ VERSION = 1
 WIDEST, LONGEST = 1 << 24, 100_000
 """More values, or more stages, are no network but an attack on the memory."""
 
+VALUES_PER_BYTE = 64
+"""Nor are more values, over all stages, for each byte that tells of them: a run takes memory for every one."""
+
 SPARSEST = 64
 """A dense layer with fewer than one nonzero weight among so many keeps its zeros in the file, so that none can ask for
 much memory with few bytes."""
@@ -143,7 +146,8 @@ def load(path: str | os.PathLike[str]) -> tuple[Program, Sequence[float] | None]
         _check(isinstance(header, dict), "its header is not a table")
         _check(header.get("version") == VERSION, f"it is of version {header.get('version')!r}, not {VERSION}")
         _check(header.get("sha256") == _checksum(header, arrays), "its checksum differs")
-        return _program(header, arrays), _loss(header["loss"])
+        size = len(metadata["minidnn-inference"]) + sum(array.nbytes for array in arrays.values())
+        return _program(header, arrays, VALUES_PER_BYTE * size), _loss(header["loss"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         what = f"{error!r}" if isinstance(error, KeyError) else str(error)
         raise CheckpointError(f"load: {path} makes no sense as a compiled model: {what}") from error
@@ -161,7 +165,7 @@ def _loss(loss: Any) -> Sequence[float] | None:
     return [float(number) for number in loss]
 
 
-def _program(header: Mapping[str, Any], arrays: dict[str, Array]) -> Program:
+def _program(header: Mapping[str, Any], arrays: dict[str, Array], most: int) -> Program:
     n_in, described = _whole(header["n_in"], 1, WIDEST), header["stages"]
     _check(isinstance(described, list) and len(described) <= LONGEST, "its stages are not a list")
     left = dict(arrays)
@@ -171,6 +175,7 @@ def _program(header: Mapping[str, Any], arrays: dict[str, Array]) -> Program:
         stage = _stage(i, description, left, widths)
         stages.append(stage)
         widths.append(_whole(stage.width(widths), 1, WIDEST))
+    _check(sum(widths) <= most, f"it has more values than its {most // VALUES_PER_BYTE} bytes let expect")
     _check(not left, f"it holds more than its stages tell of: {', '.join(left)}")
     return Program(n_in, tuple(stages))
 

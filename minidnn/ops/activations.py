@@ -36,7 +36,12 @@ def prelu(x: Tensor, alpha: Tensor) -> Tensor:
     x, alpha = as_tensor(x), as_tensor(alpha)
     value, slopes = whole(x.data), alpha.data
     y = kernels.prelu(value, slopes)
-    return record(y, (x, alpha), lambda dy: kernels.prelu_backward(whole(dy), value, slopes), reads=(x, alpha))
+    return record(
+        y,
+        (x, alpha),
+        lambda dy: kernels.prelu_backward(whole(dy), value, slopes, alpha.requires_grad),
+        reads=(x, alpha),
+    )
 
 
 def rrelu(

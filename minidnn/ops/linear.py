@@ -98,8 +98,11 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         dz = _activation_gradient(whole(dy), y, activation, alpha)
-        dx = kernels.matmul(dz, w_data) if x.requires_grad else None
-        return dx, kernels.matmul(dz.T, x_data), kernels.column_sum(dz)
+        return (
+            kernels.matmul(dz, w_data) if x.requires_grad else None,
+            kernels.matmul(dz.T, x_data) if w.requires_grad else None,
+            kernels.column_sum(dz) if b.requires_grad else None,
+        )
 
     return record(y, (x, w, b), backward, reads=(x, w))
 

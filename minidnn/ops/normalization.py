@@ -58,9 +58,9 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Ten
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale = whole(x.data), gamma.data
     y, mean, var = kernels.layer_norm(value, scale, beta.data, eps)
-    return record(
-        y,
-        (x, gamma, beta),
-        lambda dy: kernels.layer_norm_backward(whole(dy), value, scale, mean, var, eps),
-        reads=(x, gamma),
-    )
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        need_dgamma = gamma.requires_grad or beta.requires_grad
+        return kernels.layer_norm_backward(whole(dy), value, scale, mean, var, eps, need_dgamma)
+
+    return record(y, (x, gamma, beta), backward, reads=(x, gamma))

@@ -188,7 +188,7 @@ class Optimizer:
         """Continues where `state_dict` was taken, with the same parameters; all of it is loaded, or none at an error.
 
         Raises:
-            ValueError: a key is missing or unexpected, or a slot has another shape.
+            ValueError: a key is missing or unexpected, a slot has another shape, a count or a rate makes no sense.
         """
         shapes = self._shapes(state)
         faults = [f"missing {key}" for key in shapes if key not in state]
@@ -198,6 +198,7 @@ class Optimizer:
             for key, shape in shapes.items()
             if key in state and np.shape(state[key]) != shape
         ]
+        faults += [f"{key} must be {_kind_of(key)}" for key in shapes if key in state and not _is_kind(key, state[key])]
         if faults:
             raise ValueError(f"{self._kind}.load_state_dict: {'; '.join(faults)}")
         self.steps = int(state["steps"])
@@ -222,6 +223,23 @@ class Optimizer:
             if state.get(f"{place}.updates") != 0 or slots.keys() & state.keys():
                 shapes |= slots
         return shapes | {f"lr.{place}": () for place, group in enumerate(self.groups) if not callable(group.lr)}
+
+
+def _kind_of(key: str) -> str:
+    """What the value of a state is, as its key says."""
+    if key.startswith("lr."):
+        return "a rate"
+    return "a count" if key == "steps" or key.endswith(".updates") else "numbers"
+
+
+def _is_kind(key: str, value: Any) -> bool:
+    match _kind_of(key):
+        case "a rate":
+            return isinstance(value, (int, float, np.number)) and bool(0 <= value <= 1e308)
+        case "a count":
+            return isinstance(value, (int, np.integer)) and bool(0 <= value < 2**63)
+        case _:
+            return np.asarray(value).dtype.kind in "fiub"
 
 
 def _is_trained_leaf(value: Any) -> bool:

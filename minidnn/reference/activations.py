@@ -35,11 +35,12 @@ def prelu(x: Floats, alpha: Floats) -> Floats:
     return np.where(x > 0, x, alpha * x)
 
 
-def prelu_backward(dy: Floats, x: Floats, alpha: Floats) -> tuple[Floats, Floats]:
-    """``dx = dy`` or ``alpha * dy``; ``dalpha = sum of dy * x`` over the rows where x <= 0."""
+def prelu_backward(dy: Floats, x: Floats, alpha: Floats, need_dalpha: bool) -> tuple[Floats, Floats | None]:
+    """``dx = dy`` or ``alpha * dy``; ``dalpha = sum of dy * x`` over the rows where x <= 0, if needed."""
     dx = np.where(x > 0, dy, alpha * dy)
-    dalpha = np.where(x > 0, x.dtype.type(0), dy * x).reshape(-1, alpha.size).sum(axis=0)
-    return dx, dalpha
+    if not need_dalpha:
+        return dx, None
+    return dx, np.where(x > 0, x.dtype.type(0), dy * x).reshape(-1, alpha.size).sum(axis=0)
 
 
 def elu(x: Floats, alpha: float) -> Floats:

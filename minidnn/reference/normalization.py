@@ -47,16 +47,17 @@ def layer_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floa
 
 
 def layer_norm_backward(
-    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
-) -> tuple[Floats, Floats, Floats]:
-    """dx, dgamma and dbeta; with ``g = gamma * dy`` and ``x^`` the normalized x::
+    dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float, need_dgamma: bool
+) -> tuple[Floats, Floats | None, Floats | None]:
+    """dx, and if needed dgamma and dbeta; with ``g = gamma * dy`` and ``x^`` the normalized x::
 
     dx = (g - mean(g) - x^ * mean(g * x^)) / sqrt(var + eps) along each row
     """
     r = _inverse_deviation(var, eps)[:, np.newaxis]
     normal, g = (x - mean[:, np.newaxis]) * r, gamma * dy
     inner = (g * normal).mean(axis=1, keepdims=True)
-    return r * (g - g.mean(axis=1, keepdims=True) - normal * inner), (dy * normal).sum(axis=0), dy.sum(axis=0)
+    dx = r * (g - g.mean(axis=1, keepdims=True) - normal * inner)
+    return (dx, (dy * normal).sum(axis=0), dy.sum(axis=0)) if need_dgamma else (dx, None, None)
 
 
 def _inverse_deviation(var: Floats, eps: float) -> Floats:

@@ -61,7 +61,9 @@ def restore(run: Run, folder: str | os.PathLike[str]) -> Path | None:
             continue
         try:
             _apply(run, path, text, arrays)
-        except (KeyError, TypeError, AttributeError) as error:  # whole, but nothing that `pack` has written
+        except ResumeError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # whole, but not by `pack`
             raise ResumeError(f"resume: {path} makes no sense: {type(error).__name__}: {error}") from error
         return path
     if faults:
@@ -148,6 +150,7 @@ def _apply(run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Arra
     if (before := content["data"]) != (now := _data_of(run)):
         raise ResumeError(f"resume: {path} is of another run: it had {before}, this one has {now}")
     state = {**content["state"], **arrays}
+    _check(state)
     kinds = [state[key] for key in (f"callback.{i}" for i in range(len(state))) if key in state]
     if kinds != (own := [type(callback).__name__ for callback in run.callbacks]):
         raise ResumeError(f"resume: {path} is of a run with the callbacks {kinds}, this one has {own}")
@@ -169,6 +172,26 @@ def _apply(run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Arra
     run.history.rows = state["history"]
     for i, callback in enumerate(run.callbacks):
         callback.load_state_dict(run, _under(state, f"callback.{i}."))
+
+
+def _check(state: dict[str, Any]) -> None:
+    """Raises TypeError, ValueError or KeyError for what `_gather` never gives, before anything is changed."""
+    own, position = state["run"], state["position"]
+    for name, value in (*own.items(), *position.items()):
+        if name in ("epoch", "step", "batches", "seen") and (type(value) is not int or value < 0):
+            raise TypeError(f"{name} is {value!r}, must be a count")
+        if name in ("loss", "lr", "loss_sum", "accuracy_sum", "seconds") and type(value) not in (int, float):
+            raise TypeError(f"{name} is {value!r}, must be a number")
+    if position["batches"]:
+        Generator(0).set_state(position["order"])
+        if not (position["seen"] and position["seconds"] > 0):
+            raise ValueError("batches were done, but no examples seen in no time")
+    if not isinstance(own["stopping"], (str, type(None))):
+        raise TypeError(f"stopping is {own['stopping']!r}, must be text")
+    for name, kind in (("history", dict), ("frozen", str)):
+        rows = state.get(name, [])
+        if not isinstance(rows, list) or not all(isinstance(row, kind) for row in rows):
+            raise TypeError(f"{name} is {rows!r}, must be a list")
 
 
 def _under(state: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -1,26 +1,33 @@
 """What reads files, fed with bytes of every kind: an array, a model or a clear error comes out, and nothing else.
 
-`fuzz.py` lets a coverage-guided fuzzer choose the bytes; `tests/test_fuzz.py` damages good files in simple ways.
+`fuzz.py` lets a coverage-guided fuzzer choose the bytes; `tests/test_fuzz.py` damages good files in simple ways, and
+reads once more what the fuzzer found worth keeping.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import seeds
+from safetensors.numpy import load as arrays_of
 from safetensors.numpy import save as to_bytes
 
 import minidnn
-from minidnn import data, nn, optim, training
-from minidnn.data import IdxError, load_idx, save_idx
+from minidnn import deploy, nn, optim, training
+from minidnn.data import IdxError, ImageError, ImageFolder, load_csv, load_idx
+from minidnn.deploy import storage
 from minidnn.files import checksum
 from minidnn.reuse import CheckpointError
+from minidnn.reuse.zoo import Catalogue, ZooError
+from minidnn.reuse.zoo.cards import read_manifest, write_manifest
 from minidnn.training import ResumeError
-
-TRAIN = data.ArrayDataset(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))
 
 
 def idx(path: Path) -> None:
@@ -54,7 +61,7 @@ def checkpoint(path: Path) -> None:
     try:
         training.fit(
             network,
-            TRAIN,
+            seeds.TRAIN,
             optimizer=optim.SGD(network.parameters(), 0.1, momentum=0.9),
             epochs=1,
             batch_size=2,
@@ -73,11 +80,83 @@ def header(path: Path) -> None:
 
 
 def state(path: Path) -> None:
-    """The bytes as the text of a checkpoint whose checksum is right."""
-    text = path.read_bytes().decode(errors="replace")
-    own = {"text": text, "sha256": checksum(text, {})}
-    path.write_bytes(to_bytes({}, {"minidnn-run": json.dumps(own)}))
+    """The bytes as the text of a checkpoint, beside the arrays of a good one, with a checksum that is right."""
+    text, arrays = path.read_bytes().decode(errors="replace"), _arrays_of_a_run()
+    own = {"text": text, "sha256": checksum(text, arrays)}
+    path.write_bytes(to_bytes(arrays, {"minidnn-run": json.dumps(own)}))
     checkpoint(path)
+
+
+@cache
+def _arrays_of_a_run() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return arrays_of(seeds.checkpoint(Path(folder)))
+
+
+def manifest(path: Path) -> None:
+    """What is read can be printed and searched, is written as it was read, and names no file outside its folder."""
+    try:
+        cards = Catalogue(path.parent).cards()
+    except ZooError as error:
+        assert str(path) in str(error)
+    else:
+        assert read_manifest(write_manifest(cards), path) == cards
+        for card in cards:
+            assert card.name in str(card) and card.matches(card.name)
+            assert (path.parent / card.file).resolve().parent == path.parent.resolve()
+
+
+def compiled(path: Path) -> None:
+    try:
+        loaded = deploy.load(path)
+    except CheckpointError as error:
+        assert str(path) in str(error)
+    else:
+        assert loaded.predict(np.zeros((1, loaded.n_in), np.float32)).shape == (1, loaded.n_out)
+
+
+def program(path: Path) -> None:
+    """The bytes as the header of a compiled model, beside the arrays of several, with a checksum that is right."""
+    try:
+        header = json.loads(path.read_bytes().decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return  # which `compiled` meets
+    for arrays in _arrays_of_programs():
+        if isinstance(header, dict):
+            header["sha256"] = storage._checksum(header, arrays)
+        path.write_bytes(to_bytes(arrays, {"minidnn-inference": json.dumps(header)}))
+        compiled(path)
+
+
+@cache
+def _arrays_of_programs() -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [arrays_of(content) for content in seeds.compiled_models(Path(folder))]
+
+
+def image(path: Path) -> None:
+    """As one picture of a folder. What Pillow allocates is bounded by its limit on pixels, which is lower here."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS, before = 1 << 20, Image.MAX_IMAGE_PIXELS
+    try:
+        for shape in ((8, 8), (3, 5, 3)):
+            loaded = ImageFolder(path.parents[1], shape).load()
+            assert loaded.x.shape == (1, np.prod(shape)) and loaded.x.dtype == np.uint8
+    except ImageError as error:
+        assert str(path) in str(error)
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def table(path: Path) -> None:
+    for options in ({}, {"categories": [0], "missing": 0.0}):
+        try:
+            loaded = load_csv(path, -1, header=False, **options)
+        except ValueError as error:
+            assert "load_csv: " in str(error) and str(path) in str(error)
+        else:
+            assert np.isfinite(loaded.x).all() and loaded.x.shape == (len(loaded), len(loaded.columns))
 
 
 READERS: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -87,14 +166,23 @@ READERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "checkpoint": (checkpoint, "checkpoint-0000000002.safetensors"),
     "header": (header, "file.safetensors"),
     "state": (state, "checkpoint-0000000002.safetensors"),
+    "manifest": (manifest, "zoo.json"),
+    "compiled": (compiled, "file.mdnn"),
+    "program": (program, "file.mdnn"),
+    "image": (image, "pictures/class/picture.png"),
+    "table": (table, "table.csv"),
 }
 """name -> what reads, and the file's name."""
+
+DOCUMENTS = ("header", "state", "manifest", "program")
+"""Those that read JSON, in which whole values can be changed."""
 
 
 def read(name: str, content: bytes, folder: Path) -> None:
     """Reads the bytes as a file of that kind; an exception or too much memory is a fault."""
     reader, file = READERS[name]
     path = folder / file
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     tracing = not tracemalloc.is_tracing()
     if tracing:
@@ -108,50 +196,3 @@ def read(name: str, content: bytes, folder: Path) -> None:
         if tracing:
             tracemalloc.stop()
     assert peak < (16 << 20) + 4000 * len(content), f"{peak} bytes of memory for a file of {len(content)}"
-
-
-def seeds(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """(name of the reader, a good file)."""
-    for dtype in ("u1", "i4", "f8"):
-        for suffix in ("idx", "idx.gz"):
-            save_idx(path := folder / f"seed.{suffix}", np.arange(6, dtype=dtype).reshape(2, 3))
-            yield "idx", path.read_bytes()
-    minidnn.manual_seed(1)
-    path = folder / "seed.safetensors"
-    dense = nn.Dense(3, 2)
-    for network in (dense, nn.Sequential(nn.Dense(3, 2, "elu", kernel_regularizer=nn.l2(0.1)), nn.BatchNorm(2))):
-        minidnn.save(network, path)
-        yield "model", path.read_bytes()
-        yield "header", metadata_of(without_checksum(path.read_bytes()))["minidnn"].encode()
-    minidnn.save(dense, path, architecture=False)
-    yield "weights", path.read_bytes()
-    training.fit(
-        dense,
-        TRAIN,
-        optimizer=optim.SGD(dense.parameters(), 0.1, momentum=0.9),
-        epochs=1,
-        batch_size=2,
-        progress=False,
-        callbacks=[training.Checkpoint(folder / "run")],
-    )
-    content = next((folder / "run").iterdir()).read_bytes()
-    yield "checkpoint", content
-    yield "state", json.loads(metadata_of(content)["minidnn-run"])["text"].encode()
-
-
-def metadata_of(content: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file."""
-    length = int.from_bytes(content[:8], "little")
-    metadata: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
-    return metadata
-
-
-def without_checksum(content: bytes) -> bytes:
-    """A safetensors file whose checksum is gone, so that what lies behind it is reached."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    own = json.loads(header["__metadata__"]["minidnn"])
-    own.pop("sha256", None)
-    header["__metadata__"]["minidnn"] = json.dumps(own)
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + content[8 + length :]

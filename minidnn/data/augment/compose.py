@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.checks import positive_integer
+from minidnn.checks import an_array, positive_integer
 from minidnn.data.augment import colour, geometry
 from minidnn.data.augment.geometry import Floats
 from minidnn.data.pipeline import example_bits, resample
@@ -70,6 +70,7 @@ class Augment:
             TypeError: another dtype.
             ValueError: other shapes.
         """
+        an_array("Augment", "x", x), an_array("Augment", "examples", examples)
         if x.dtype not in (np.float32, np.uint8):
             raise TypeError(f"Augment: x is {x.dtype}, must be float32 or uint8")
         pixels = self.height * self.width * self.channels

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minidnn import kernels, ops
-from minidnn.checks import number
+from minidnn.checks import an_array, number
 from minidnn.random import Generator
 from minidnn.recording import replayable
 from minidnn.reference.types import Array
@@ -50,6 +50,7 @@ class gaussian_noise:
         number("gaussian_noise", "std", self.std)
 
     def __call__(self, x: Array, rng: Generator) -> Array:
+        an_array("gaussian_noise", "x", x)
         noise = kernels.random_normal(x.size, 0.0, self.std, *rng.next_key()).reshape(x.shape)
         return kernels.add(x, noise if x.dtype == np.float32 else noise.astype(x.dtype))
 
