@@ -5,6 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cases import KERNELS
 
@@ -82,3 +83,19 @@ def test_the_steps_that_peers_are_timed_against_are_captured_with_the_same_bytes
 
 def test_there_are_no_other_workloads(bench):
     assert len(importlib.import_module("bench.peers.workloads").WORKLOADS) == 8
+
+
+@pytest.mark.parametrize("study", ["steps", "epochs", "products", "elementwise"])
+def test_a_peer_with_another_answer_is_not_timed(bench, study):
+    study = importlib.import_module(f"bench.peers.{study}")
+    right, wrong = [np.asarray(1.0)], [np.asarray(0.5)]
+    for case in study.CASES:
+        masks_differ = getattr(case, "dropout", 0.0) > 0
+        assert not study.apart(case, right, right)
+        assert masks_differ or study.apart(case, right, wrong)
+
+
+def test_an_unknown_study_is_refused(bench, capsys):
+    with pytest.raises(SystemExit):
+        importlib.import_module("bench.peers.run").main(["--studies", "steps,naps"])
+    assert "there is no study naps" in capsys.readouterr().err

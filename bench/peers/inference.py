@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .run import ROOT, Worker, environment_for
+from .workers import ROOT, Worker, environment_for
 
 WORKERS = {
     "minidnn": ("minidnn", "minidnn dense", "minidnn bfloat16", "minidnn int8", "minidnn eager"),

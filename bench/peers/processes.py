@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from . import steps
-from .run import Worker
+from .workers import Worker
 
 IMPORTS = {"minidnn": "minidnn", "torch": "torch", "jax": "jax, jax.numpy", "tensorflow": "tensorflow"}
 CODE = "import time, numpy; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"

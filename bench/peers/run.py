@@ -1,4 +1,4 @@
-"""Builds an environment of its own for the peers, then times everybody in turn."""
+"""Times everybody in turn, study by study."""
 
 from __future__ import annotations
 
@@ -7,76 +7,20 @@ import importlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import processes
 from .machine import hand_over
+from .workers import ROOT, Worker, environment_for
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {
-    "torch": "torch==2.13.0",
-    "jax": "jax",
-    "tensorflow": "tensorflow-cpu",
-    "onnxruntime": "onnxruntime onnx",
-    "scipy": "scipy",
-}
 STUDIES = ("steps", "epochs", "products", "elementwise", "processes")
 OURS = ("minidnn", "stream")  # no peers
 QUIET = 0.1  # seconds until the threads of the one before sleep
-
-
-def environment_for(framework: str, folder: Path) -> Path:
-    """The Python of a virtual environment that has the framework; made if it is missing."""
-    python = folder / framework / "bin" / "python"
-    if not python.exists():
-        print(f"installing {PACKAGES[framework]} into {folder / framework}", flush=True)
-        venv.create(folder / framework, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "numpy", *PACKAGES[framework].split()], check=True)
-    return python
-
-
-class Worker:
-    def __init__(self, name: str, python: Path, threads: int, module: str = "bench.peers.worker") -> None:
-        self.name = name
-        limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        variables = os.environ | dict.fromkeys(limits, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        if threads == 1:
-            variables["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-        # JAX and XLA take as many threads as they see cores.
-        cores = sorted(os.sched_getaffinity(0))[:threads]
-        self.process = subprocess.Popen(
-            [python, "-m", module, name, str(threads)],
-            cwd=ROOT,
-            env=variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
-
-    def ask(self, **request: Any) -> Any:
-        """The answer, or None where the worker failed, which it then says."""
-        assert self.process.stdin and self.process.stdout
-        try:
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-            reply = json.loads(self.process.stdout.readline() or '{"error": "the process ended"}')
-        except BrokenPipeError:
-            reply = {"error": "the process ended"}
-        if "error" in reply:
-            print(f"{self.name}: {reply['error']}", flush=True)
-        return reply.get("result")
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def answers(paths: dict[str, str | None]) -> dict[str, list[np.ndarray]]:
@@ -152,21 +96,20 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "peers", help="for the environments and results")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the steps there (needs matplotlib)")
     arguments = parser.parse_args(argv)
+    studies = arguments.studies.split(",")
+    if unknown := set(studies) - set(STUDIES):
+        parser.error(f"there is no study {', '.join(unknown)}: they are {', '.join(STUDIES)}")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     frameworks = [name for name in arguments.frameworks.split(",") if name]
     pythons = {"minidnn": Path(sys.executable)} | {name: environment_for(name, arguments.folder) for name in frameworks}
     results = []
-    for name in arguments.studies.split(","):
-        if name == "processes":
-            continue
+    for name in (name for name in studies if name != "processes"):
         results += run(name, pythons, arguments)
         (arguments.folder / "results.json").write_text(json.dumps(results, indent=2))
     if arguments.picture:
         from .picture import draw
 
         draw(arguments.folder / "results.json", arguments.picture)
-    if "processes" in arguments.studies:
-        from . import processes
-
+    if "processes" in studies:
         print(f"\n{processes.table(pythons)}")
     return 0
