@@ -1,6 +1,7 @@
 """Where the package under test comes from, and a clean state after each test."""
 
 import os
+import signal
 import sysconfig
 from pathlib import Path
 
@@ -13,6 +14,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config):
+    # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "compiled: compares compiled kernels with the reference, so it needs them")
     if kernels.INSTALLED:
         library = Path(kernels._core.__file__).resolve()
