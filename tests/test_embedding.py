@@ -48,6 +48,7 @@ def test_words_that_do_not_occur_get_no_gradient():
     np.testing.assert_allclose(layer.kernel.grad[2], 1.0)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("offsets", [False, True])
 def test_a_captured_step_leaves_the_same_bytes(offsets):
     def run(captured):
@@ -74,6 +75,7 @@ def test_a_captured_step_leaves_the_same_bytes(offsets):
     assert run(True) == run(False)
 
 
+@pytest.mark.compiled
 def test_a_replay_checks_its_numbers():
     layer = bag()
     step = training.Captured(lambda x: layer(x), strict=True)
