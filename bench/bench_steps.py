@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -73,6 +74,12 @@ def by_hand(sizes: list[int], x, y, lr: float, momentum: float):
     return step, params
 
 
+def flops(sizes: Sequence[int], batch: int) -> int:
+    """Of the products forward, and backward twice as many; the inputs need no gradient."""
+    weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
+    return 2 * batch * (3 * sum(weights) - weights[0])
+
+
 def step(sizes: list[int], batch: int, lr: float, momentum: float) -> Bench:
     def setup():
         generator = minidnn.Generator(2)
@@ -89,11 +96,9 @@ def step(sizes: list[int], batch: int, lr: float, momentum: float) -> Bench:
 
         return mine, theirs, check
 
-    weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
-    flops = 2 * batch * (3 * sum(weights) - weights[0])
     name = f"step {'-'.join(map(str, sizes))}, batch {batch}, {'momentum' if momentum else 'sgd'}"
     used = ("dense", "dense_backward", "softmax_cross_entropy", "momentum_step" if momentum else "sgd_step")
-    return Bench(name, used, setup, flops=flops, peer="NumPy by hand")
+    return Bench(name, used, setup, flops=flops(sizes, batch), peer="NumPy by hand")
 
 
 BENCHES = [

@@ -5,40 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
-import time
-from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
 
 BATCHES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)  # of 784-300-50-10
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # of 784-width-width-10, batch 256
 Point = dict[str, float]
 
 
-def flops(sizes: tuple[int, ...], batch: int) -> int:
-    """Of the products forward, and backward twice as many; the inputs need no gradient."""
-    weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
-    return 2 * batch * (3 * sum(weights) - weights[0])
-
-
 def point(sizes: tuple[int, ...], batch: int, seconds: float) -> Point:
     """Microseconds an example, and GFLOP/s; the median of five rounds."""
+    from .bench_steps import flops
     from .peers.minidnn_steps import build
+    from .peers.worker import seconds_a_call
     from .peers.workloads import Workload
 
     step, _ = build(Workload("", sizes, batch))
     step()
-    rounds = []
-    for _ in range(5):
-        count, start = 0, time.perf_counter()
-        while (taken := time.perf_counter() - start) < seconds or count == 0:
-            step()
-            count += 1
-        rounds.append(taken / count)
-    median = float(np.median(rounds))
+    median = statistics.median(seconds_a_call(step, seconds) for _ in range(5))
     return {"us": 1e6 * median / batch, "gflops": flops(sizes, batch) / median / 1e9}
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .workers import ROOT
 from .workloads import SMALL, Workload
 
 TITLE, UNIT = "epoch of 55,000 images, milliseconds", 1e3
@@ -28,7 +28,7 @@ class Epoch:
 
 
 CASES = [Epoch("784-300-50-10, batch 50, momentum", Workload("", SMALL, 50))]
-IMAGES = Path(__file__).resolve().parents[2] / "runs" / "peers" / "mnist.npz"
+IMAGES = ROOT / "runs" / "peers" / "mnist.npz"
 
 
 def prepare() -> None:
@@ -37,7 +37,7 @@ def prepare() -> None:
 
     train = data.load_mnist().train
     IMAGES.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(IMAGES, images=np.rint(train.images[:] * 255).astype(np.uint8), labels=train.labels[:])
+    np.savez(IMAGES, images=train.x, labels=train.y)
 
 
 def build(name: str, case: Epoch) -> tuple[Any, Any]:

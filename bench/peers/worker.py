@@ -33,6 +33,15 @@ def limit_threads(name: str, threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
+def seconds_a_call(run: Callable[[], object], seconds: float) -> float:
+    """The mean of as many calls as fill the seconds, at least 3."""
+    repeats, start = 0, time.perf_counter()
+    while (taken := time.perf_counter() - start) < seconds or repeats < 3:
+        run()
+        repeats += 1
+    return taken / repeats
+
+
 def answer(name: str, request: dict[str, Any], built: dict[int, Any]) -> object:
     if "memory" in request:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -48,11 +57,7 @@ def answer(name: str, request: dict[str, Any], built: dict[int, Any]) -> object:
         np.savez(path, *[np.asarray(array) for array in read()])
         return path
     run, _ = built[request["time"]]
-    repeats, start = 0, time.perf_counter()
-    while time.perf_counter() - start < request["seconds"] or repeats < 3:
-        run()
-        repeats += 1
-    return (time.perf_counter() - start) / repeats
+    return seconds_a_call(run, request["seconds"])
 
 
 def serve(answer: Callable[[dict], object]) -> None:
