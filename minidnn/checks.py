@@ -41,15 +41,10 @@ def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float
     return float(value)
 
 
-def an_array(owner: str, argument: str, value: Any) -> Array:
-    """The value itself.
-
-    Raises:
-        TypeError: it is no NumPy array.
-    """
+def an_array(owner: str, argument: str, value: Any) -> None:
+    """Raises a TypeError unless it is a NumPy array."""
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{owner}: {argument} must be an array, got {type(value).__name__}")
-    return value
 
 
 def same_shape(owner: str, name: str, x: Array, other_name: str, other: Array) -> None:

@@ -70,7 +70,8 @@ class Augment:
             TypeError: another dtype.
             ValueError: other shapes.
         """
-        an_array("Augment", "x", x), an_array("Augment", "examples", examples)
+        an_array("Augment", "x", x)
+        an_array("Augment", "examples", examples)
         if x.dtype not in (np.float32, np.uint8):
             raise TypeError(f"Augment: x is {x.dtype}, must be float32 or uint8")
         pixels = self.height * self.width * self.channels
