@@ -113,14 +113,11 @@ class Block {
     }
   }
 
-  void all_columns() { columns({0, b_.columns}); }
-
   float* row(std::size_t i) const { return c_ + static_cast<std::ptrdiff_t>(i) * c_row_; }
 
  private:
   void multiply(Range depth, Range columns) {
-    const std::size_t width = table_.tile_columns,
-                      deepest = ceil_div(a_.columns, std::max<std::size_t>(1, depths_));
+    const std::size_t width = table_.tile_columns, deepest = ceil_div(a_.columns, depths_);
     const std::size_t a_floats = keep_a_ ? a_.rows * a_.columns : std::min(a_.rows, detail::kRows) * deepest;
     const std::size_t room_of_a = (a_floats / detail::kLine + 2) * detail::kLine;  // a vector may be spilled
     float* a_memory = detail::workspace(room_of_a + ceil_div(columns.size(), width) * width * deepest);
