@@ -10,7 +10,6 @@
 
 namespace minidnn {
 
-inline std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
 inline Matrix block_of(const Matrix& m, Range rows, Range columns) {
   return {m.data + static_cast<std::ptrdiff_t>(rows.begin) * m.row_stride +

@@ -66,6 +66,8 @@ void parallel_workers(int workers, const F& f) {
   for (int worker = 0; worker < workers; ++worker) f(worker);
 }
 
+constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
 struct Range {
   std::size_t begin, end;
   std::size_t size() const { return end - begin; }

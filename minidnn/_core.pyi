@@ -13,6 +13,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint32]
+Doubles = npt.NDArray[np.float64]
+Counter = npt.NDArray[np.uint64]
 Halves = npt.NDArray[np.uint16]
 Bytes = npt.NDArray[np.int8]
 Integers = npt.NDArray[np.int32]
@@ -146,6 +148,12 @@ def embedding_bag_backward(
     dy: Floats, indices: Labels, offsets: Labels | None, padding: int, mean: bool, rows: int
 ) -> Floats:
     """``dw[i]`` = the sum over the entries i of ``dy[b]``, or of ``dy[b]`` divided by the count of bag b."""
+
+def next_draw(counter: Counter) -> Counter:
+    """The number of the next draw, a uint64 array without axes; then ``counter += 1``."""
+
+def count(*counters: Counter) -> None:
+    """``counter += 1``, each."""
 
 def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
     """The first ``n`` uint32 words of one draw."""
@@ -291,8 +299,14 @@ def ftrl_step(
 ) -> None:
     """``param = (sign(linear) * l1 - linear) / ((p + beta) / lr + 2 * l2)`` where ``|linear| > l1``, else exactly 0."""
 
-def squared_norm(x: Floats) -> float:
-    """``sum(x**2)``, in float64."""
+def squared_norm(x: Floats) -> Doubles:
+    """``sum(x**2)``, in float64; an array without axes."""
+
+def global_norm(*squares: Doubles) -> Doubles:
+    """The square root of the sum of what `squared_norm` gave, in order; a float64 array without axes."""
+
+def clip_factor(norm: Doubles, limit: float) -> Doubles:
+    """``limit / norm`` where the norm exceeds the limit and is finite, else 1; a float64 array without axes."""
 
 def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
     """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""
@@ -301,7 +315,7 @@ def l1_l2_gradient(w: Floats, dy: Floats, l1: float, l2: float) -> Floats:
     """``dw = dy * l1 * sign(w) + 2 * dy * l2 * w``; dy is one number."""
 
 def scale(x: Floats, factor: float) -> None:
-    """``x *= factor``."""
+    """``x *= factor``; a factor of 1 leaves x as it is."""
 
 def clip(x: Floats, low: float, high: float) -> None:
     """``x = min(max(x, low), high)``; a NaN stays."""
@@ -316,13 +330,13 @@ def unit_norm(w: Floats, axis: int) -> None:
     """``w /= norm`` with the l2 norm along the axis; what is all zero stays so."""
 
 def add(a: Floats, b: Floats) -> Floats:
-    """``y = a + b``, of one shape."""
+    """``y = a + b``."""
 
 def subtract(a: Floats, b: Floats) -> Floats:
-    """``y = a - b``, of one shape."""
+    """``y = a - b``."""
 
 def multiply(a: Floats, b: Floats) -> Floats:
-    """``y = a * b``, of one shape."""
+    """``y = a * b``."""
 
 def mean(x: Floats) -> Floats:
     """The mean of all elements, summed in float64; an array without axes."""
@@ -342,48 +356,29 @@ def check_finite(x: Floats) -> None:
 class NotFinite(FloatingPointError):
     """What `check_finite` raises."""
 
-class Plan:
-    """Kernel calls of one thread, recorded between start and stop, replayed without Python."""
+class Program:
+    """Kernel calls on fixed memory, in order, run again and again without Python."""
 
-    def __init__(self, inputs: tuple[npt.NDArray[Any], ...]) -> None:
-        """The arrays by which a replay gets its inputs."""
+    def __init__(self) -> None: ...
+    def add_input(self, array: npt.NDArray[Any]) -> None:
+        """The array into which a replay copies its next input."""
 
-    def start(self) -> None: ...
-    @staticmethod
-    def stop() -> None: ...
-    def announce(self, key: tuple[int, int, int]) -> None:
-        """A random key that was given out just now: each replay has another in its place."""
+    def record(self, kernel: Callable[..., Any], args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Calls a kernel of this module, which adds itself."""
 
-    def compute(
-        self, function: Callable[..., Any], arrays: tuple[npt.NDArray[Any], ...], y: npt.NDArray[Any] | None
-    ) -> None:
-        """A call into Python: each replay puts ``function(*arrays)`` into y, or only calls it if y is None."""
+    def compute(self, call: Callable[[], None]) -> None:
+        """Adds a call into Python."""
 
-    def owns(self, array: npt.NDArray[Any]) -> bool:
-        """Whether it is an input or was made by a recorded call."""
+    def replay(self, inputs: tuple[npt.NDArray[Any], ...]) -> None:
+        """Runs all calls; an input that is the program's own array is not copied."""
+
+    def time(self, inputs: tuple[npt.NDArray[Any], ...]) -> list[float]:
+        """Runs each call alone; the seconds that each took."""
+
     def nbytes(self) -> int:
-        """The memory of all results."""
+        """Of the memory in which results lie."""
 
-    @staticmethod
-    def overwrite(to: npt.NDArray[Any], value: npt.NDArray[Any]) -> None:
-        """Copies value to an array that may be read-only."""
-    updates: int
-    """How many of them are optimizer updates."""
-
-    def written(self) -> list[npt.NDArray[Any]]:
-        """Arrays from outside that the calls change."""
-
-    def temporaries(self) -> list[npt.NDArray[Any]]:
-        """Arrays that were made outside the kernels while recording: a replay would read them stale."""
-
-    def replay(
-        self,
-        inputs: tuple[npt.NDArray[Any], ...],
-        rates: list[float],
-        steps: list[float],
-        draws: list[tuple[int, int, int]],
-    ) -> None:
-        """All calls again, with these inputs, learning rates, update counts and random keys."""
+    def __len__(self) -> int: ...
 
 class Engine:
     """A model that no longer learns. Values live in slots, slot 0 is the input; each method but `run` adds a step from

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.recording import replayable
+from minidnn import kernels
+from minidnn.handle import as_array
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
@@ -60,11 +61,10 @@ def as_targets(owner: str, name: str, x: Tensor, targets: Any) -> Array:
         TypeError: they are not numbers.
         ValueError: another shape, or nothing in it.
     """
-    array = np.asarray(targets.data if isinstance(targets, Tensor) else targets)
+    array = np.asarray(as_array(targets))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{owner}: targets must be numbers, got an array of {array.dtype}")
-    same_shape(owner, name, x.data, "targets", array)
+    same_shape(owner, name, x._data, "targets", array)
     if not array.size:
         raise ValueError(f"{owner}: {name} has shape {x.shape}, the batch is empty")
-    dtype = x.dtype
-    return replayable(lambda t: t.astype(dtype, copy=False), array)
+    return kernels.astype(array, x.dtype.str)

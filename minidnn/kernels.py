@@ -45,9 +45,38 @@ def _backend_of_environment() -> bool:
 
 class _State(threading.local):
     compiled: bool = _backend_of_environment()
+    recorder: Any = None  # a `minidnn.program.recorder.Recorder`, while a step is recorded
 
 
 _state = _State()
+
+
+def recorder() -> Any:
+    """The recorder of the step that is being recorded in this thread, or None."""
+    return _state.recorder
+
+
+@contextmanager
+def recording(recorder: Any) -> Iterator[None]:
+    """Within, the kernel calls of this thread are noted by the recorder.
+
+    Raises:
+        RuntimeError: another one is at work in this thread.
+    """
+    if _state.recorder is not None:
+        raise RuntimeError("capture: another step is being recorded in this thread")
+    _state.recorder = recorder
+    try:
+        yield
+    finally:
+        _state.recorder = None
+
+
+def known(array: Any, name: str) -> Any:
+    """The array. While a step is recorded, it is declared as memory that outlives the step."""
+    if _state.recorder is not None:
+        _state.recorder.known(array, name)
+    return array
 
 
 def backend() -> Backend:
@@ -79,25 +108,52 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def uniform(a: Any, b: Any) -> bool:
-    """Whether a kernel of two arrays takes these: of one shape and dtype, contiguous, float32 or float64."""
+    """Whether both are float32 arrays of one shape, in one piece each."""
     return (
-        a.shape == b.shape
-        and a.dtype == b.dtype
-        and a.dtype in (_FLOAT32, _FLOAT64)
+        isinstance(a, np.ndarray)
+        and isinstance(b, np.ndarray)
+        and a.shape == b.shape
+        and a.dtype == b.dtype == _FLOAT32
         and a.flags.c_contiguous
         and b.flags.c_contiguous
     )
 
 
-def _kernel(truth: Callable[P, R]) -> Callable[P, R]:
-    """The kernel named as its reference: compiled where this thread and the first argument allow it."""
-    compiled = cast(Callable[..., R], getattr(_core, truth.__name__) if INSTALLED else truth)
+def _whole(x: Any, *_: Any) -> bool:
+    """Whether x is a float32 array with something in it, in one piece."""
+    return x.dtype == _FLOAT32 and x.flags.c_contiguous and x.size > 0
+
+
+def _always(*_: Any) -> bool:
+    return True
+
+
+def run_reference(truth: Callable[..., R], args: Any, settings: Any) -> R:
+    """Runs a reference, which takes its settings as Python numbers, wherever they lie."""
+    return truth(*args, **{name: v.item() if isinstance(v, np.ndarray) else v for name, v in settings.items()})
+
+
+def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> Callable[P, R]:
+    """The kernel named as its reference: compiled, where there is one, this thread allows it and the arguments fit.
+
+    Those fit whose first is not float64, if nothing else is said. This is the one door to all kernels: while a step is
+    recorded, its recorder makes each call.
+    """
+    compiled = cast(Callable[..., R] | None, getattr(_core, truth.__name__, None) if INSTALLED else None)
 
     @wraps(truth)
-    def call(x: Any, *args: Any, **options: Any) -> R:
-        if _state.compiled and getattr(x, "dtype", None) is not _FLOAT64:
-            return compiled(x, *args, **options)
-        return truth(x, *args, **options)
+    def call(*args: Any, **settings: Any) -> R:
+        runs_compiled = (
+            compiled is not None
+            and _state.compiled
+            and (fits(*args) if fits is not None else getattr(args[0] if args else None, "dtype", None) is not _FLOAT64)
+        )
+        if _state.recorder is not None:
+            return cast(R, _state.recorder.call(truth, compiled if runs_compiled else None, args, settings))
+        if runs_compiled:
+            assert compiled is not None
+            return compiled(*args, **settings)
+        return run_reference(truth, args, settings)
 
     return cast(Callable[P, R], call)
 
@@ -119,10 +175,10 @@ logistic_backward = _kernel(reference.logistic_backward)
 softplus = _kernel(reference.softplus)
 softplus_backward = _kernel(reference.softplus_backward)
 
-add = _kernel(reference.add)
-subtract = _kernel(reference.subtract)
-multiply = _kernel(reference.multiply)
-mean = _kernel(reference.mean)
+add = _kernel(reference.add, uniform)
+subtract = _kernel(reference.subtract, uniform)
+multiply = _kernel(reference.multiply, uniform)
+mean = _kernel(reference.mean, _whole)
 mean_backward = _kernel(reference.mean_backward)
 scale_rows = _kernel(reference.scale_rows)
 moving_average = _kernel(reference.moving_average)
@@ -151,6 +207,8 @@ embedding_bag_backward = _kernel(reference.embedding_bag_backward)
 fingerprint: Callable[[Any], int] = _core.fingerprint if INSTALLED else reference.fingerprint
 """Not routed: an array must have one fingerprint, whichever backend asks."""
 
+count = _kernel(reference.count, _always)
+next_draw = _kernel(reference.next_draw, _always)
 random_bits = _kernel(reference.random_bits)
 random_normal = _kernel(reference.random_normal)
 bernoulli = _kernel(reference.bernoulli)
@@ -182,6 +240,8 @@ lion_step = _kernel(reference.lion_step)
 ftrl_step = _kernel(reference.ftrl_step)
 
 squared_norm = _kernel(reference.squared_norm)
+global_norm = _kernel(reference.global_norm, _always)
+clip_factor = _kernel(reference.clip_factor, _always)
 l1_l2_penalty = _kernel(reference.l1_l2_penalty)
 l1_l2_gradient = _kernel(reference.l1_l2_gradient)
 scale = _kernel(reference.scale)
@@ -189,6 +249,59 @@ clip = _kernel(reference.clip)
 mask_weights = _kernel(reference.mask_weights)
 max_norm = _kernel(reference.max_norm)
 unit_norm = _kernel(reference.unit_norm)
+
+
+# What no kernel was compiled for: NumPy computes it.
+
+divide = _kernel(reference.divide)
+divide_backward = _kernel(reference.divide_backward)
+power = _kernel(reference.power)
+power_backward = _kernel(reference.power_backward)
+power_exponent_backward = _kernel(reference.power_exponent_backward)
+negative = _kernel(reference.negative)
+exp = _kernel(reference.exp)
+log = _kernel(reference.log)
+sqrt = _kernel(reference.sqrt)
+sqrt_backward = _kernel(reference.sqrt_backward)
+absolute = _kernel(reference.absolute)
+sign = _kernel(reference.sign)
+clipped = _kernel(reference.clipped)
+maximum = _kernel(reference.maximum)
+minimum = _kernel(reference.minimum)
+maximum_share = _kernel(reference.maximum_share)
+minimum_share = _kernel(reference.minimum_share)
+where = _kernel(reference.where)
+less = _kernel(reference.less)
+less_equal = _kernel(reference.less_equal)
+greater = _kernel(reference.greater)
+greater_equal = _kernel(reference.greater_equal)
+equal = _kernel(reference.equal)
+not_equal = _kernel(reference.not_equal)
+astype = _kernel(reference.astype)
+copy = _kernel(reference.copy)
+full_like = _kernel(reference.full_like)
+entropy_terms = _kernel(reference.entropy_terms)
+check_between = _kernel(reference.check_between)
+check_binary = _kernel(reference.check_binary)
+
+reduce_sum = _kernel(reference.reduce_sum)
+reduce_mean = _kernel(reference.reduce_mean)
+reduce_var = _kernel(reference.reduce_var)
+reduce_var_backward = _kernel(reference.reduce_var_backward)
+reduce_max = _kernel(reference.reduce_max)
+reduce_min = _kernel(reference.reduce_min)
+extreme_backward = _kernel(reference.extreme_backward)
+unbroadcast = _kernel(reference.unbroadcast)
+
+reshape = _kernel(reference.reshape)
+getitem = _kernel(reference.getitem)
+getitem_backward = _kernel(reference.getitem_backward)
+take_along_axis = _kernel(reference.take_along_axis)
+take_along_axis_backward = _kernel(reference.take_along_axis_backward)
+concatenate = _kernel(reference.concatenate)
+stack = _kernel(reference.stack)
+pad = _kernel(reference.pad)
+stacked_matmul = _kernel(reference.stacked_matmul)
 
 
 def aligned_copy(x: Any, place: int) -> Any:
@@ -202,9 +315,9 @@ def aligned_copy(x: Any, place: int) -> Any:
     return x.copy()
 
 
-def new_plan(inputs: tuple[Any, ...]) -> Any:
-    """A list of kernel calls to record and replay; see `minidnn.training.capture`."""
-    return _core.Plan(inputs)
+def new_program() -> Any:
+    """A list of kernel calls to record and replay; see `minidnn.program`."""
+    return _core.Program()
 
 
 def new_engine(widths: list[int]) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from minidnn import kernels
-from minidnn.recording import mode
+from minidnn.doors import refuse
 
 Shape = int | tuple[int, ...]
 
@@ -29,43 +30,63 @@ class Generator:
         ValueError: seed or stream is out of range.
     """
 
-    __slots__ = ("_lock", "draw", "seed", "stream")
+    __slots__ = ("_draw", "_lock", "seed", "stream")
 
     def __init__(self, seed: int, stream: int = 0) -> None:
         self.seed = _checked("seed", seed, 2**64)
         self.stream = _checked("stream", stream, 2**32)
-        self.draw = 0
+        self._draw = np.zeros((), np.uint64)
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, stream={self.stream}, draw={self.draw})"
 
-    def next_key(self) -> tuple[int, int, int]:
-        """``(seed, stream, draw)`` of the next draw, which is thereby used up."""
+    @property
+    def draw(self) -> int:
+        """The number of the next draw."""
+        if kernels.recorder() is not None:
+            refuse("Generator.draw", "let ops and layers draw")
+        return int(self._draw)
+
+    @draw.setter
+    def draw(self, number: int) -> None:
+        if kernels.recorder() is not None:
+            refuse("setting Generator.draw", "let ops and layers draw")
+        self._draw[...] = _checked("draw", number, 2**64)
+
+    def next_key(self) -> tuple[int, int, Any]:
+        """``(seed, stream, draw)`` of the next draw, which is thereby used up.
+
+        The draw is a number; in a step that is being recorded, an array without axes that each replay fills.
+        """
+        recorder = kernels.recorder()
+        if recorder is not None:
+            recorder.generator(self)
         with self._lock:
-            key = self.seed, self.stream, self.draw
-            self.draw += 1
-        if mode.cells is not None:
-            mode.cells.drawn(self, key)
-        return key
+            draw = kernels.next_draw(self._draw)
+        return self.seed, self.stream, draw if recorder is not None else int(draw)
 
     def bits(self, shape: Shape) -> npt.NDArray[np.uint32]:
         """Uniform 32-bit words."""
+        self._refuse("bits")
         shape = _as_shape(shape)
         return kernels.random_bits(math.prod(shape), *self.next_key()).reshape(shape)
 
     def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0) -> npt.NDArray[np.float32]:
         """float32, uniform in [low, high), from 24 random bits."""
+        self._refuse("uniform")
         unit = (self.bits(shape) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
         return np.float32(low) + np.float32(high - low) * unit
 
     def normal(self, shape: Shape, mean: float = 0.0, std: float = 1.0) -> npt.NDArray[np.float32]:
         """float32, normally distributed: ``mean + std * quantile(u)``, with u from 32 random bits."""
+        self._refuse("normal")
         shape = _as_shape(shape)
         return kernels.random_normal(math.prod(shape), mean, std, *self.next_key()).reshape(shape)
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
         """A shuffled ``arange(n)``."""
+        self._refuse("permutation")
         from minidnn.data.pipeline import permutation  # here, for the data package imports this module
 
         return permutation(n, *self.next_key())
@@ -75,6 +96,10 @@ class Generator:
         low, high = self.bits(2).tolist()
         return Generator(low | (high << 32))
 
+    def _refuse(self, method: str) -> None:
+        if kernels.recorder() is not None:
+            refuse(f"Generator.{method}", "let ops and layers draw, such as ops.dropout")
+
     def get_state(self) -> dict[str, int]:
         """``seed``, ``stream`` and ``draw``: all there is."""
         return {"seed": self.seed, "stream": self.stream, "draw": self.draw}
@@ -83,7 +108,7 @@ class Generator:
         """Continues exactly where `get_state` was taken."""
         self.seed = _checked("seed", state["seed"], 2**64)
         self.stream = _checked("stream", state["stream"], 2**32)
-        self.draw = _checked("draw", state["draw"], 2**64)
+        self.draw = state["draw"]
 
 
 def _checked(name: str, value: int, limit: int) -> int:

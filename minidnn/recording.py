@@ -1,14 +1,12 @@
-"""Whether the tape records, and what it keeps of a value that a backward rule will read."""
+"""Whether the tape records, who watches it, and what it keeps of a value that a backward rule will read."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator, contextmanager
+from collections.abc import Callable
+from contextlib import ContextDecorator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from minidnn import kernels
 from minidnn.reference.types import Array
@@ -16,36 +14,20 @@ from minidnn.reference.types import Array
 if TYPE_CHECKING:
     from minidnn.tensor import Tensor
 
-
-class Cells:
-    """What a step that is being captured draws on, and a replay must ask for again.
-
-    Attributes:
-        generators: one for each draw.
-        optimizers: one for each optimizer step, with the tracks that were updated, by group.
-        constants: whether the Python numbers that tensors are added to, multiplied by, ... stay what they are.
-    """
-
-    def __init__(self, plan: Any, constants: bool) -> None:
-        self._plan = plan
-        self.constants = constants
-        self.generators: list[Any] = []
-        self.optimizers: list[tuple[Any, list[tuple[Any, list[Any]]]]] = []
-
-    def drawn(self, generator: Any, key: tuple[int, int, int]) -> None:
-        self.generators.append(generator)
-        self._plan.announce(key)
-
-    def computed(self, compute: Callable[..., Any], arrays: tuple[Array, ...], y: Array | None) -> None:
-        closed_over = [cell.cell_contents for cell in getattr(compute, "__closure__", None) or ()]
-        if any(isinstance(value, np.ndarray) for value in closed_over):
-            raise AssertionError(f"{compute.__qualname__} closes over an array; the plan must know all that it reads")
-        self._plan.compute(compute, arrays, None if y is None else y.view())  # the tape makes y itself read-only
+Watcher = Callable[["Tensor", tuple["Tensor", ...], str], None]
+"""Called with the result of each op, the tensors that it was computed from, and the op's name."""
 
 
 class Mode(threading.local):
+    """Of this thread.
+
+    Attributes:
+        recording: whether ops put their results on the tape.
+        watchers: see `Watcher`; replaced, never changed.
+    """
+
     recording = True
-    cells: Cells | None = None
+    watchers: tuple[Watcher, ...] = ()
 
 
 mode = Mode()
@@ -67,36 +49,6 @@ class no_grad(ContextDecorator):
         return no_grad()
 
 
-@contextmanager
-def recording_cells(plan: Any, constants: bool) -> Iterator[Cells]:
-    """Within, the kernel calls of this thread are recorded as the plan; RuntimeError where another one is."""
-    plan.start()
-    try:
-        mode.cells = Cells(plan, constants)
-        yield mode.cells
-    finally:
-        plan.stop()
-        mode.cells = None
-
-
-def replayable(compute: Callable[..., Any], *arrays: Array) -> Array:
-    """``compute(*arrays)``, which NumPy does: now, and in every replay of the step that is being captured.
-
-    It reads no other array, and gives a new one, or a view of one of these.
-    """
-    y = np.asarray(compute(*arrays))
-    if mode.cells is not None and not any(np.may_share_memory(y, array) for array in arrays):
-        mode.cells.computed(compute, arrays, y)
-    return y
-
-
-def checked(check: Callable[..., None], *arrays: Array) -> None:
-    """``check(*arrays)``, which raises what it finds: now, and in every replay."""
-    check(*arrays)
-    if mode.cells is not None:
-        mode.cells.computed(check, arrays, None)
-
-
 class Saved(NamedTuple):
     """A value that a backward rule will read, and what it looked like when it was recorded."""
 
@@ -105,9 +57,14 @@ class Saved(NamedTuple):
     version: int
     fingerprint: int
 
-    def changed(self) -> bool:
-        return self.tensor.version != self.version or kernels.fingerprint(self.array) != self.fingerprint
+    @classmethod
+    def of(cls, tensor: Tensor) -> Saved:
+        return cls(tensor, tensor._data, tensor.version, kernels.fingerprint(tensor._data))
 
-
-def freed(dy: Array) -> tuple[Array | None, ...]:
-    raise AssertionError("unreachable: backward refuses a freed graph before it calls any rule")
+    def check(self, op: str | None) -> None:
+        """Raises a RuntimeError where the value was changed in place since."""
+        if self.tensor.version != self.version or kernels.fingerprint(self.array) != self.fingerprint:
+            raise RuntimeError(
+                f"backward: op {op} needs a value of shape {self.array.shape} that was changed in place after it was "
+                "recorded"
+            )

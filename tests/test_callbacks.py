@@ -10,6 +10,7 @@ import pytest
 
 import minidnn
 from minidnn import data, nn, optim, schedules, training
+from minidnn.recording import mode
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def test_watching_needs_a_validation_set(mnist, make):
 def test_only_callbacks_that_began_are_ended(mnist):
     with pytest.raises(ValueError, match="fit needs valid="):
         fit(network(), mnist, training.DetectAnomaly(), training.EarlyStopping())
-    assert not minidnn.tensor.watchers
+    assert not mode.watchers
 
 
 def test_the_rate_falls_on_a_plateau():
@@ -213,7 +214,7 @@ def test_detect_anomaly_ends_the_run_with_the_culprit(mnist):
     model = network()
     with pytest.raises(training.AnomalyError, match="in layer"), np.errstate(all="ignore"):
         fit(model, mnist, training.DetectAnomaly(), lr=1e30)
-    assert not minidnn.tensor.watchers and "forward" not in vars(model)
+    assert not mode.watchers and "forward" not in vars(model)
 
 
 # Rates

@@ -15,17 +15,19 @@ PACKAGE = Path(minidnn.__file__).parent
 LAYERS = [
     ("reference", "_core", "files", "plot"),
     ("kernels",),
-    ("recording", "tensor", "config", "random"),
+    ("doors",),
+    ("handle", "operators", "recording", "tensor", "config", "random"),
     ("ops", "checks"),
     ("gradients",),
     ("schedules", "nn", "optim", "data"),
+    ("program",),
     ("recipes", "reuse", "training", "deploy", "study"),
     ("cli", "notebook", "lessons"),
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # At call time only, or for the types only.
-LATE = {("random", "data"), ("tensor", "ops"), ("plot", "training"), ("plot", "study")}
+LATE = {("random", "data"), ("recording", "tensor"), ("plot", "training"), ("plot", "study")}
 
 
 def imports(tree):

@@ -46,12 +46,7 @@ def long_layer():
     kernels.dense(A, B, np.zeros(300, np.float32), "relu", 0.0)
 
 def long_recording():
-    plan = kernels.new_plan(())
-    plan.start()
-    try:
-        kernels.matmul(A, B)
-    finally:
-        plan.stop()
+    kernels.new_program().record(kernels._core.matmul, (A, B), {})
 
 for work in (long_work, long_layer, long_recording):
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))

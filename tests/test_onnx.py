@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import minidnn
 from minidnn import nn
 from minidnn.nn import Node, functions
+from minidnn.recording import mode
 from minidnn.reuse import auxiliary, converters, registry
 from minidnn.reuse.converters import ConversionError
 from minidnn.reuse.pretraining import RBM, Autoencoder
-from minidnn.tensor import watchers
 
 onnx = pytest.importorskip("onnx")
 from onnx import numpy_helper  # noqa: E402
@@ -50,16 +50,16 @@ def spread_by_rounding(model, x):
         def moved(array):
             return array * (1 + eps * rng.uniform(-1, 1, array.shape))
 
-        def move(result, op):
-            result.data = moved(result.data)
+        def move(result, parents, op):
+            result._data = moved(result._data)
 
         for path, tensor in model.tensors().items():
             tensor.data = moved(own[path].astype(np.float64))
-        watchers.append(move)
+        mode.watchers = (move,)
         try:
             return model(moved(x.astype(np.float64))).data
         finally:
-            watchers.remove(move)
+            mode.watchers = ()
 
     try:
         exact = outputs(0.0)

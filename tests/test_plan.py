@@ -99,10 +99,10 @@ def test_memory_that_a_step_no_longer_needs_is_used_again():
         loss.backward()
         return loss
 
-    plan = training.capture(step, minidnn.Generator(1).normal((batch, width)))._plans.popitem()[1]
+    program = training.capture(step, minidnn.Generator(1).normal((batch, width))).program
     activation, gradients = 4 * batch * width, 4 * depth * (width * width + width)
     passes = 2 * depth * activation  # both forward passes, of which only the first is needed for the gradients
-    assert plan._core.nbytes() < gradients + passes + 8 * activation
+    assert program.nbytes < gradients + passes + 8 * activation
 
 
 def test_results_begin_at_a_cache_line():

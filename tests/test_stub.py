@@ -17,7 +17,8 @@ ATTRIBUTES = {node.target.id for node in STUB.body if isinstance(node, ast.AnnAs
 
 
 def parameters(function):
-    return [a.arg for a in function.args.args], [a.arg for a in function.args.kwonlyargs]
+    positional = [a.arg for a in function.args.args] + (["*"] if function.args.vararg else [])
+    return positional, [a.arg for a in function.args.kwonlyargs]
 
 
 def compiled(name):
@@ -44,7 +45,10 @@ def test_parameters(name):
 def test_the_reference_has_the_same_signature(name):
     positional, keyword = parameters(FUNCTIONS[name])
     own = inspect.signature(getattr(reference, name)).parameters.values()
-    assert positional == [p.name for p in own if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    names = ["*" if p.kind is inspect.Parameter.VAR_POSITIONAL else p.name for p in own]
+    assert positional == [
+        name for name, p in zip(names, own, strict=True) if p.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
     assert keyword == [p.name for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY]
 
 

@@ -22,10 +22,11 @@ void bind_binary(py::module_& m, const char* op, Binary Table::* kernel) {
     const In a(a_array, op, "a"), b(b_array, op, "b");
     same_shape(op, "a", a, "b", b);
     auto y = Empty<>::like(a);
-    run_elementwise(a.size, {reads(a), reads(b), writes(y.data, a.size)},
-                    [=, y = y.data](std::size_t i, std::size_t end) {
-                      (kernels().*kernel)(a.data + i, b.data + i, y + i, end - i);
-                    });
+    run_elementwise({a.size,
+                     {reads(a), reads(b), writes(y.data, a.size)},
+                     [=, y = y.data](std::size_t i, std::size_t end) {
+                       (kernels().*kernel)(a.data + i, b.data + i, y + i, end - i);
+                     }});
     return y.take();
   };
   m.def(op, call, py::arg("a"), py::arg("b"));

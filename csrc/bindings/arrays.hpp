@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "bindings/recorder.hpp"
 #include "gemm.hpp"
 #include "parallel.hpp"
+#include "program/recorder.hpp"
 
 namespace py = pybind11;
 
@@ -98,10 +98,7 @@ class View {
     if (!(array->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_))
       throw py::value_error(std::string(op) + ": " + name + " must be C-contiguous, got strides " +
                             detail::text(array->strides, ndim) + " for shape " + shape_text());
-    if (recorder) {
-      recorder->touch(a.object, !std::is_const_v<T>);
-      dims = recorder->keep({dims, dims + ndim});  // the array itself may not live as long as the plan
-    }
+    if (program::recorder) dims = program::recorder->keep(dims, ndim);
   }
 };
 
@@ -118,10 +115,27 @@ inline In scalar_in(Array a, const char* op, const char* name) {
   return x;
 }
 
+// A number in memory, in double.
+struct Scalar : View<const double> {
+  Scalar(Array a, const char* op, const char* name) : View(a, op, name, "a float64 array without axes") {
+    if (ndim != 0)
+      throw py::value_error(std::string(op) + ": " + name + " has shape " + shape_text() +
+                            ", must have no axes");
+  }
+};
+
 struct InOut : View<float> {
   InOut(Array a, const char* op, const char* name) : View(a, op, name, "a float32 array") {
     if (!(detail::proxy(a)->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_))
       throw py::value_error(std::string(op) + ": " + name + " is read-only, it must be writeable");
+  }
+};
+
+// A count in memory.
+struct Counter : View<std::uint64_t> {
+  Counter(Array a, const char* op, const char* name) : View(a, op, name, "a uint64 array without axes") {
+    if (ndim != 0 || !(detail::proxy(a)->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_))
+      throw py::value_error(std::string(op) + ": " + name + " must be writeable, without axes");
   }
 };
 
@@ -146,6 +160,19 @@ struct Labels : Integers {
   }
 };
 
+// A setting of a kernel: a number, or memory that is read when the kernel runs, an array without axes. A
+// count may stand for a real number.
+template <class T>
+struct Number {
+  T value{};
+  const T* memory = nullptr;
+  const std::uint64_t* count = nullptr;
+  T now() const { return memory ? *memory : count ? static_cast<T>(*count) : value; }
+};
+
+using Real = Number<double>;
+using Count = Number<std::uint64_t>;
+
 // A matrix with any strides: only the product reads such views.
 inline Matrix matrix(Array a, const char* op, const char* name) {
   if (!detail::is_array_of<float>(a)) detail::refuse_type(op, name, a, "a float32 array");
@@ -157,7 +184,6 @@ inline Matrix matrix(Array a, const char* op, const char* name) {
   if (array->strides[0] % unit || array->strides[1] % unit)
     throw py::value_error(std::string(op) + ": " + name + " has strides " + detail::text(array->strides, 2) +
                           ", must be multiples of 4 bytes");
-  if (recorder) recorder->touch(a.object, false);
   return {reinterpret_cast<const float*>(array->data), static_cast<std::size_t>(array->dimensions[0]),
           static_cast<std::size_t>(array->dimensions[1]), array->strides[0] / unit, array->strides[1] / unit};
 }
@@ -183,7 +209,7 @@ inline void disjoint(const char* op, const std::vector<Named>& arrays) {
         throw py::value_error(std::string(op) + ": " + a->name + " and " + b->name + " overlap in memory");
 }
 
-// A new array in memory of ours: that of a plan, or (pool null) a block of its own.
+// A new array in memory of ours: that of a program, or (pool null) of its own.
 class Fresh {
  public:
   Fresh(int type, std::size_t bytes, int ndim, const py::ssize_t* dims, int place,
@@ -204,10 +230,10 @@ class Fresh {
   using Made = std::pair<char*, PyObject*>;  // the memory, and what frees it
 
   static Made of_its_own(std::size_t bytes, int place) {
-    auto block = std::make_unique<Block>(bytes, place);
+    auto block = std::make_unique<AlignedMemory>(bytes, place);
     char* data = block->data();
     PyObject* keeper = PyCapsule_New(block.get(), nullptr, [](PyObject* capsule) {
-      delete static_cast<Block*>(PyCapsule_GetPointer(capsule, nullptr));
+      delete static_cast<AlignedMemory*>(PyCapsule_GetPointer(capsule, nullptr));
     });
     if (keeper) block.release();
     return {data, keeper};
@@ -239,12 +265,12 @@ class Empty {
     std::size_t bytes = sizeof(T);
     for (int i = 0; i < ndim; ++i)
       if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(dims[i]), &bytes)) throw std::bad_alloc();
-    if (recorder || bytes >= kSmall) {
+    if (program::recorder || bytes >= kSmall) {
       // Results lie beside parameters (place 0) and slots (1, 2, ...) as well as can be.
       static int turn = 0;
-      object_ =
-          Fresh(detail::kTypeNumber<T>, bytes, ndim, dims, turn++ & 3, recorder ? recorder->pool : nullptr)
-              .take();
+      object_ = Fresh(detail::kTypeNumber<T>, bytes, ndim, dims, turn++ & 3,
+                      program::recorder ? program::recorder->pool : nullptr)
+                    .take();
     } else {
       auto& numpy = py::detail::npy_api::get();
       object_ = py::reinterpret_steal<py::object>(numpy.PyArray_NewFromDescr_(
@@ -297,48 +323,29 @@ class Unlocked {
   void (*before_)();
 };
 
-// Does the work of a kernel call now, and `again(cells)` in every replay of the plan being recorded, if one
-// is. Both touch no Python object and hold pointers by value.
-template <class F, class G>
-void run(const F& work, const G& again) {
+// Does the work of a kernel call now, and again in every replay of the program being recorded, if one is. The
+// work touches no Python object and holds pointers by value.
+template <class F>
+void run(const F& work) {
   {
     const Unlocked unlocked;
     work();
   }
-  if (recorder) recorder->plan.add(again);
+  if (program::recorder) program::recorder->program.add(work);
 }
 
-// The same where nothing differs between replays.
-template <class F>
-void run(const F& work) {
-  run(work, [work](const Cells&) { work(); });
-}
+inline program::Span reads(const In& x) { return {x.data, x.size, false}; }
+inline program::Span writes(const float* data, std::size_t size) { return {data, size, true}; }
 
-inline Span reads(const In& x) { return {x.data, x.size, false}; }
-inline Span writes(const float* data, std::size_t size) { return {data, size, true}; }
-
-// A call that does each element for itself: work(begin, end) now, the same in every replay.
-template <class F>
-void run_elementwise(std::size_t size, std::vector<Span> spans, const F& work) {
+// The same for a call that does each element for itself.
+inline void run_elementwise(program::Elementwise call) {
   {
     const Unlocked unlocked;
-    parallel_for(size, kGrain, work);
+    if (call.to_the_end) must_finish();
+    if (call.prepare) call.prepare();
+    parallel_for(call.size, kGrain, call.part);
   }
-  if (recorder)
-    recorder->plan.add(
-        Elementwise{size, std::move(spans),
-                    [work](const Cells&, std::size_t begin, std::size_t end) { work(begin, end); }});
-}
-
-// One that changes what it was given: work(begin, end) now, again(cells, begin, end) in every replay.
-template <class F, class G>
-void run_update(std::size_t size, std::vector<Span> spans, const F& work, const G& again) {
-  {
-    const Unlocked unlocked;
-    must_finish();
-    parallel_for(size, kGrain, work);
-  }
-  if (recorder) recorder->plan.add(Elementwise{size, std::move(spans), again, true});
+  if (program::recorder) program::recorder->program.add(std::move(call));
 }
 
 }  // namespace minidnn
@@ -350,6 +357,27 @@ struct type_caster<minidnn::Array> {
   PYBIND11_TYPE_CASTER(minidnn::Array, const_name("numpy.ndarray"));
   bool load(handle source, bool) {
     value.object = source.ptr();
+    return true;
+  }
+};
+
+template <class T>
+struct type_caster<minidnn::Number<T>> {
+  PYBIND11_TYPE_CASTER(minidnn::Number<T>, const_name("float"));
+  bool load(handle source, bool) {
+    const minidnn::Array array{source.ptr()};
+    if (npy_api::get().PyArray_Check_(source.ptr())) {
+      const auto* proxy = minidnn::detail::proxy(array);
+      if (proxy->nd != 0) return false;
+      if (minidnn::detail::is_array_of<T>(array))
+        value.memory = reinterpret_cast<const T*>(proxy->data);
+      else if (minidnn::detail::is_array_of<std::uint64_t>(array))
+        value.count = reinterpret_cast<const std::uint64_t*>(proxy->data);
+      return value.memory || value.count;
+    }
+    make_caster<T> number;
+    if (!number.load(source, true)) return false;
+    value.value = static_cast<T>(number);
     return true;
   }
 };

@@ -17,7 +17,7 @@ void bind_matmul(pybind11::module_& m);
 void bind_memory(pybind11::module_& m);
 void bind_normalization(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
-void bind_plan(pybind11::module_& m);
+void bind_program(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
 void bind_rows(pybind11::module_& m);
 void bind_weights(pybind11::module_& m);

@@ -1,5 +1,3 @@
-#include "bindings/memory.hpp"
-
 #include <cstring>
 
 #include "bindings/arrays.hpp"
@@ -8,15 +6,7 @@
 namespace minidnn {
 namespace {
 
-// Within, no plan sees what is read: a copy is made once, not in every replay.
-struct Unrecorded {
-  Recorder* const before = recorder;
-  Unrecorded() { recorder = nullptr; }
-  ~Unrecorded() { recorder = before; }
-};
-
 py::object aligned_copy(Array x_array, int place) {
-  const Unrecorded unrecorded;
   const In x(x_array, "aligned_copy", "x");
   auto y = Fresh(detail::kTypeNumber<float>, x.size * sizeof(float), x.ndim, x.dims, place).take();
   std::memcpy(py::detail::array_proxy(y.ptr())->data, x.data, x.size * sizeof(float));

@@ -17,5 +17,5 @@ PYBIND11_MODULE(_core, m) {
   minidnn::bind_memory(m);
   minidnn::bind_normalization(m);
   minidnn::bind_inference(m);
-  minidnn::bind_plan(m);
+  minidnn::bind_program(m);
 }

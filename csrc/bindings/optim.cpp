@@ -1,6 +1,6 @@
 #include <array>
 #include <cmath>
-#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "bindings/arrays.hpp"
@@ -25,12 +25,12 @@ using Names = std::array<const char*, N>;
 template <std::size_t>
 using ArrayOf = Array;
 template <std::size_t>
-using DoubleOf = double;
+using RealOf = Real;
 
-// make_step(rate, step) gives the formula of one update.
+// formula() gives the scalars of an update, from settings that may lie in memory.
 template <std::size_t SLOTS, class F>
 void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Array, SLOTS + 2>& arrays,
-            F make_step, double rate, double step) {
+            F formula) {
   std::vector<Named> named;
   std::array<float*, SLOTS + 2> data{};
   const InOut param(arrays[0], op, names[0]);
@@ -44,39 +44,26 @@ void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Arra
   }
   for (std::size_t i = 0; i < SLOTS + 2; ++i) named.push_back({names[i], data[i], param.size});
   disjoint(op, named);
-  const std::size_t cell = recorder ? recorder->updates++ : 0;
-  const auto apply = [=](const Step& formula, std::size_t begin, std::size_t end) {
-    kernels().update[static_cast<int>(formula.formula)](data.data(), begin, end, formula.scalars.data());
-  };
-  const Step now = make_step(rate, step);
-  std::vector<Span> spans;
+  std::vector<program::Span> spans;
   for (std::size_t i = 0; i < SLOTS + 2; ++i) spans.push_back({data[i], param.size, i != 1});
-  run_update(
-      param.size, std::move(spans), [&](std::size_t begin, std::size_t end) { apply(now, begin, end); },
-      [=](const Cells& cells, std::size_t begin, std::size_t end) {
-        apply(make_step(cells.rates[cell], cells.steps[cell]), begin, end);
-      });
+  const auto now = std::make_shared<Step>(formula());
+  run_elementwise({param.size, std::move(spans),
+                   [=](std::size_t begin, std::size_t end) {
+                     kernels().update[static_cast<int>(now->formula)](data.data(), begin, end,
+                                                                      now->scalars.data());
+                   },
+                   [=] { *now = formula(); }, true});
 }
 
-// Defines op(param, grad, *slots, *, **hyperparameters); make_step takes the hyperparameters, as doubles. The
-// first is the learning rate; the last may be the step: these two differ in each replay.
+// Defines op(param, grad, *slots, *, **hyperparameters); make_step takes the hyperparameters, as doubles.
 template <std::size_t SLOTS, std::size_t HYPERS, class F, std::size_t... S, std::size_t... H>
 void bind_step(py::module_& m, const char* op, const Names<SLOTS>& slots, const Names<HYPERS>& hypers,
                F make_step, std::index_sequence<S...>, std::index_sequence<H...>) {
   const Names<SLOTS + 2> names{"param", "grad", slots[S]...};
-  constexpr std::size_t last = HYPERS - 1;
-  const bool counts = std::strcmp(hypers[last], "step") == 0;
   m.def(
       op,
-      [=](Array param, Array grad, ArrayOf<S>... arrays, DoubleOf<H>... hyper) {
-        const std::array<double, HYPERS> given{hyper...};
-        const auto make = [=](double rate, double step) {
-          auto now = given;
-          now[0] = rate;
-          if (counts) now[last] = step;
-          return make_step(now[H]...);
-        };
-        update<SLOTS>(op, names, {param, grad, arrays...}, make, given[0], given[last]);
+      [=](Array param, Array grad, ArrayOf<S>... arrays, RealOf<H>... hyper) {
+        update<SLOTS>(op, names, {param, grad, arrays...}, [=] { return make_step(hyper.now()...); });
       },
       py::arg("param"), py::arg("grad"), py::arg(slots[S])..., py::kw_only(), py::arg(hypers[H])...);
 }

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
 #include "bindings/sums.hpp"
@@ -7,11 +9,31 @@
 namespace minidnn {
 namespace {
 
-// A number for Python: what it goes into cannot be replayed, as `temporaries` will find out.
-double squared_norm(Array x_array) {
+py::object squared_norm(Array x_array) {
   const In x(x_array, "squared_norm", "x");
-  const Unlocked unlocked;
-  return sum_of_chunks(x, kernels().sum_of_squares);
+  Empty<double> y(Shape{});
+  run([=, y = y.data] { *y = sum_of_chunks(x, kernels().sum_of_squares); });
+  return y.take();
+}
+
+py::object global_norm(const py::args& squares) {
+  std::vector<const double*> parts;
+  for (const auto& square : squares)
+    parts.push_back(Scalar(Array{square.ptr()}, "global_norm", "squares").data);
+  Empty<double> y(Shape{});
+  run([=, y = y.data] {
+    double sum = 0;
+    for (const double* part : parts) sum += *part;
+    *y = std::sqrt(sum);
+  });
+  return y.take();
+}
+
+py::object clip_factor(Array norm_array, double limit) {
+  const Scalar norm(norm_array, "clip_factor", "norm");
+  Empty<double> y(Shape{});
+  run([=, y = y.data] { *y = *norm.data > limit && std::isfinite(*norm.data) ? limit / *norm.data : 1; });
+  return y.take();
 }
 
 py::object l1_l2_penalty(Array w_array, double l1, double l2) {
@@ -29,22 +51,25 @@ py::object l1_l2_gradient(Array w_array, Array dy_array, double l1, double l2) {
   const In w(w_array, "l1_l2_gradient", "w");
   const In dy = scalar_in(dy_array, "l1_l2_gradient", "dy");
   auto dw = Empty<>::like(w);
-  run_elementwise(w.size, {reads(w), reads(dy), writes(dw.data, w.size)},
-                  [=, dw = dw.data](std::size_t i, std::size_t end) {
-                    const double factor = static_cast<double>(*dy.data);
-                    const auto l1_part = static_cast<float>(factor * l1);
-                    const auto l2_part = static_cast<float>(factor * 2 * l2);
-                    kernels().l1_l2_gradient(w.data + i, dw + i, end - i, l1_part, l2_part);
-                  });
+  run_elementwise({w.size,
+                   {reads(w), reads(dy), writes(dw.data, w.size)},
+                   [=, dw = dw.data](std::size_t i, std::size_t end) {
+                     const double factor = static_cast<double>(*dy.data);
+                     const auto l1_part = static_cast<float>(factor * l1);
+                     const auto l2_part = static_cast<float>(factor * 2 * l2);
+                     kernels().l1_l2_gradient(w.data + i, dw + i, end - i, l1_part, l2_part);
+                   }});
   return dw.take();
 }
 
-void scale(Array x_array, float factor) {
+void scale(Array x_array, Real factor) {
   const InOut x(x_array, "scale", "x");
   run([=] {
     must_finish();
+    const auto by = static_cast<float>(factor.now());
+    if (by == 1) return;
     parallel_for(x.size, kGrain,
-                 [&](std::size_t i, std::size_t end) { kernels().scale(x.data + i, end - i, factor); });
+                 [&](std::size_t i, std::size_t end) { kernels().scale(x.data + i, end - i, by); });
   });
 }
 
@@ -107,6 +132,8 @@ void unit_norm(Array w, int axis) {
 
 void bind_weights(py::module_& m) {
   m.def("squared_norm", squared_norm, py::arg("x"));
+  m.def("global_norm", global_norm);
+  m.def("clip_factor", clip_factor, py::arg("norm"), py::arg("limit"));
   m.def("l1_l2_penalty", l1_l2_penalty, py::arg("w"), py::arg("l1"), py::arg("l2"));
   m.def("l1_l2_gradient", l1_l2_gradient, py::arg("w"), py::arg("dy"), py::arg("l1"), py::arg("l2"));
   m.def("scale", scale, py::arg("x"), py::arg("factor"));

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "kernels/table.hpp"
+#include "parallel.hpp"
 
 namespace minidnn {
 
@@ -26,7 +27,6 @@ struct Outputs {
 };
 constexpr std::size_t kRowBlock = 64, kColumnBlock = 64;
 
-constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 constexpr std::size_t round_up(std::size_t n, std::size_t unit) { return ceil_div(n, unit) * unit; }
 
 // Memory of cache lines, freed with its owner.

@@ -15,7 +15,7 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, held
 
 Constraint = Callable[[Tensor], None]
 
@@ -43,7 +43,7 @@ class max_norm:
             raise ValueError(f"max_norm: axis must be 0 or 1, got {self.axis}")
 
     def __call__(self, param: Tensor) -> None:
-        kernels.max_norm(param.data, self.limit, self.axis)
+        kernels.max_norm(held(param), self.limit, self.axis)
         param.version += 1
 
 
@@ -62,7 +62,7 @@ class unit_norm:
             raise ValueError(f"unit_norm: axis must be 0 or 1, got {self.axis}")
 
     def __call__(self, param: Tensor) -> None:
-        kernels.unit_norm(param.data, self.axis)
+        kernels.unit_norm(held(param), self.axis)
         param.version += 1
 
 
@@ -71,7 +71,7 @@ class non_neg:
     """``w = max(w, 0)``."""
 
     def __call__(self, param: Tensor) -> None:
-        kernels.clip(param.data, 0.0, math.inf)
+        kernels.clip(held(param), 0.0, math.inf)
         param.version += 1
 
 
@@ -104,8 +104,9 @@ class masked:
         return f"masked({left}{'' if self.then is None else f', {self.then!r}'})"
 
     def __call__(self, param: Tensor) -> None:
-        kernels.mask_weights(param.data, self.mask)
+        mask = kernels.known(self.mask, "mask")
+        kernels.mask_weights(held(param), mask)
         if self.then is not None:
             self.then(param)
-            kernels.mask_weights(param.data, self.mask)
+            kernels.mask_weights(held(param), mask)
         param.version += 1

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import numpy as np
-
 from minidnn import kernels, ops
 from minidnn.checks import number
 from minidnn.nn.layers import Dense
 from minidnn.nn.module import Module
 from minidnn.random import Generator, default_generator
-from minidnn.recording import replayable
 from minidnn.reference.activations import SELU_ALPHA, SELU_SCALE
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, as_result
 
 
 class Dropout(Module):
@@ -72,9 +69,8 @@ class AlphaDropout(Module):
         saturation, q = -SELU_SCALE * SELU_ALPHA, 1.0 - self.rate
         a = 1.0 / math.sqrt(q + saturation**2 * q * self.rate)
         key = (self.rng or default_generator()).next_key()
-        mask = kernels.dropout(replayable(np.ones_like, x.data), self.rate, *key)
-        kept = replayable(lambda scaled: scaled > 0, mask)
-        return a * ops.where(kept, x, saturation) - a * saturation * self.rate
+        mask = kernels.dropout(kernels.full_like(x._data, 1.0), self.rate, *key)
+        return a * ops.where(as_result(mask), x, saturation) - a * saturation * self.rate
 
 
 class DropConnect(Module):

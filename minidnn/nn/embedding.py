@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from minidnn import ops
+from minidnn import kernels, ops
 from minidnn.checks import positive_integer
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.initializers import Initializer, initialize
@@ -69,13 +69,16 @@ class EmbeddingBag(Module):
 
     def __call__(self, x: Any, offsets: Any = None) -> Tensor:
         """The bags of x: a matrix (bags, width), or all numbers one after the other and where each bag begins."""
+        recorder = kernels.recorder()
+        if recorder is not None:
+            recorder.module(self)
         return self.forward(x if isinstance(x, Tensor) else Tensor(x), offsets)
 
     def forward(self, x: Tensor, offsets: Any = None) -> Tensor:
-        if x.data.dtype.kind not in "iu":
+        if x._data.dtype.kind not in "iu":
             raise TypeError(f"{self.label}: x is {x.dtype}, must be integers")
         axes = 2 if offsets is None else 1
-        if x.data.ndim != axes:
+        if x._data.ndim != axes:
             wanted = "(bags, width)" if offsets is None else "(numbers,) where offsets are given"
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be {wanted}")
         return ops.embedding_bag(self.kernel, x, offsets, self.mode, self.padding)

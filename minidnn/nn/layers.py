@@ -99,7 +99,7 @@ class Dense(Module):
 
     def apply(self, x: Tensor, kernel: Tensor) -> Tensor:
         """What `forward` does, with other weights in place of the kernel."""
-        if x.data.ndim != 2 or x.data.shape[1] != self.n_in:
+        if x._data.ndim != 2 or x._data.shape[1] != self.n_in:
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n_in})")
         y = ops.dense(x, kernel, self.bias, self._fused, self._alpha)
         if callable(self.activation):
@@ -136,6 +136,6 @@ class PReLU(Module):
         self.slopes = Parameter(initialize(self.label, "alpha", constant(alpha), (self.n_in,), default_generator()))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.data.shape[-1:] != (self.n_in,):
+        if x._data.shape[-1:] != (self.n_in,):
             raise ValueError(f"{self.label}: x has shape {x.shape}, its last axis must be {self.n_in}")
         return ops.prelu(x, self.slopes)

@@ -5,16 +5,16 @@ All raise ValueError for shapes that do not fit and for an empty batch.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from minidnn import ops
+from minidnn import kernels, ops
 from minidnn.checks import as_targets, same_shape
+from minidnn.handle import as_array
 from minidnn.ops.losses import as_labels
-from minidnn.recording import checked, replayable
-from minidnn.reference.types import Array
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, as_result
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 0.0) -> Tensor:
@@ -34,17 +34,18 @@ def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 
     _check_batch(op, "logits", logits, ndim=2)
     if not 0.0 <= label_smoothing < 1.0:
         raise ValueError(f"{op}: label_smoothing must be in [0, 1), got {label_smoothing}")
-    targets = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    targets = np.asarray(as_array(labels))
     if targets.dtype.kind != "f" or targets.ndim != 2:
-        losses = ops.softmax_cross_entropy(logits, targets)
+        losses = ops.softmax_cross_entropy(logits, labels)
         if label_smoothing == 0.0:
             return ops.mean(losses)
         smooth = -ops.mean(ops.log_softmax(logits), axis=1)
         return ops.mean((1.0 - label_smoothing) * losses + label_smoothing * smooth)
-    same_shape(op, "logits", logits.data, "labels", targets)
-    classes, dtype = logits.shape[1], logits.dtype
-    soft = replayable(lambda t: ((1.0 - label_smoothing) * t + label_smoothing / classes).astype(dtype), targets)
-    return ops.mean(-ops.sum(ops.log_softmax(logits) * soft, axis=1))
+    same_shape(op, "logits", logits._data, "labels", targets)
+    soft = kernels.astype(targets, logits.dtype.str)
+    if label_smoothing:
+        soft = kernels.add(kernels.multiply(soft, 1.0 - label_smoothing), label_smoothing / logits.shape[1])
+    return ops.mean(-ops.sum(ops.log_softmax(logits) * as_result(soft), axis=1))
 
 
 def sigmoid_cross_entropy(logits: Tensor, targets: Any) -> Tensor:
@@ -57,24 +58,20 @@ def sigmoid_cross_entropy(logits: Tensor, targets: Any) -> Tensor:
         targets: the same shape, in [0, 1].
     """
     t = as_targets("sigmoid_cross_entropy", "logits", logits, targets)
-    checked(_check_probabilities, t)
-    return ops.mean(ops.softplus(logits) - logits * t)
-
-
-def _check_probabilities(t: Array) -> None:
-    if not (t.min() >= 0 and t.max() <= 1):
-        raise ValueError(f"sigmoid_cross_entropy: targets must be in [0, 1], got {t.min()} to {t.max()}")
+    kernels.check_between(t, 0, 1, "sigmoid_cross_entropy: targets must be in [0, 1]")
+    return ops.mean(ops.softplus(logits) - logits * as_result(t))
 
 
 def mean_squared_error(predictions: Tensor, targets: Any) -> Tensor:
     """The mean over all elements of ``(prediction - target) ** 2``."""
-    error = predictions - as_targets("mean_squared_error", "predictions", predictions, targets)
+    error = predictions - as_result(as_targets("mean_squared_error", "predictions", predictions, targets))
     return ops.mean(error * error)
 
 
 def mean_absolute_error(predictions: Tensor, targets: Any) -> Tensor:
     """The mean over all elements of ``|prediction - target|``."""
-    return ops.mean(ops.abs(predictions - as_targets("mean_absolute_error", "predictions", predictions, targets)))
+    t = as_result(as_targets("mean_absolute_error", "predictions", predictions, targets))
+    return ops.mean(ops.abs(predictions - t))
 
 
 def huber(predictions: Tensor, targets: Any, delta: float = 1.0) -> Tensor:
@@ -87,7 +84,7 @@ def huber(predictions: Tensor, targets: Any, delta: float = 1.0) -> Tensor:
     """
     if not delta > 0:
         raise ValueError(f"huber: delta must be positive, got {delta}")
-    error = ops.abs(predictions - as_targets("huber", "predictions", predictions, targets))
+    error = ops.abs(predictions - as_result(as_targets("huber", "predictions", predictions, targets)))
     near = ops.minimum(error, delta)  # e**2 / 2 + delta * 0, or delta**2 / 2 + delta * (|e| - delta)
     return ops.mean(0.5 * near * near + delta * (error - near))
 
@@ -102,18 +99,12 @@ def hinge(scores: Tensor, labels: Any) -> Tensor:
     Raises:
         ValueError: a label that is neither 0 nor 1.
     """
-    y = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    y = np.asarray(as_array(labels))
     _check_batch("hinge", "scores", scores)
-    same_shape("hinge", "scores", scores.data, "labels", y)
-    checked(_check_binary, y)
-    dtype = scores.dtype
-    signs = replayable(lambda y: np.where(y == 1, 1.0, -1.0).astype(dtype), y)
-    return ops.mean(ops.maximum(1.0 - scores * signs, 0.0))
-
-
-def _check_binary(y: Array) -> None:
-    if not np.isin(y, (0, 1)).all():
-        raise ValueError(f"hinge: labels must be 0 or 1, got {y.min()} to {y.max()}")
+    same_shape("hinge", "scores", scores._data, "labels", y)
+    kernels.check_binary(y, "hinge: labels must be 0 or 1")
+    signs = kernels.subtract(kernels.multiply(kernels.astype(y, scores.dtype.str), 2.0), 1.0)
+    return ops.mean(ops.maximum(1.0 - scores * as_result(signs), 0.0))
 
 
 def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0) -> Tensor:
@@ -135,12 +126,8 @@ def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0) -> Tensor
     if y.shape != (batch,):
         raise ValueError(f"{op}: labels has shape {y.shape}, scores has {scores.shape}: labels must be ({batch},)")
 
-    def check(y: Array) -> None:
-        if not (y.min() >= 0 and y.max() < classes):
-            raise ValueError(f"{op}: labels must be in [0, {classes}), got {y.min()} to {y.max()}")
-
-    checked(check, y)
-    own = ops.gather(scores, y[:, np.newaxis], axis=1)
+    kernels.check_between(y, 0, classes - 1, f"{op}: labels must be in [0, {classes})")
+    own = ops.gather(scores, as_result(y[:, np.newaxis]), axis=1)
     violations = ops.maximum(scores - own + margin, 0.0)  # the label's own is the margin itself
     return ops.mean(ops.sum(violations, axis=1)) - margin
 
@@ -155,7 +142,7 @@ def margin_ranking(good: Tensor, bad: Tensor, margin: float = 1.0) -> Tensor:
         margin: > 0.
     """
     _check_batch("margin_ranking", "good", good)
-    same_shape("margin_ranking", "good", good.data, "bad", bad.data)
+    same_shape("margin_ranking", "good", good._data, "bad", bad._data)
     return ops.mean(ops.maximum(margin - (good - bad), 0.0))
 
 
@@ -174,19 +161,17 @@ def contrastive(a: Tensor, b: Tensor, same: Any, margin: float = 1.0) -> Tensor:
         margin: > 0.
     """
     _check_batch("contrastive", "a", a, ndim=2)
-    same_shape("contrastive", "a", a.data, "b", b.data)
-    pairs = np.asarray(same.data if isinstance(same, Tensor) else same)
+    same_shape("contrastive", "a", a._data, "b", b._data)
+    pairs = np.asarray(as_array(same))
     batch = len(a)
 
-    def check(pairs: Array) -> None:
-        if pairs.shape != (batch,) or not np.isin(pairs, (0, 1)).all():
-            raise ValueError(f"contrastive: same must be ({batch},) of 0 and 1, got shape {pairs.shape}")
-
-    checked(check, pairs)
+    if pairs.shape != (batch,):
+        raise ValueError(f"contrastive: same must be ({batch},) of 0 and 1, got shape {pairs.shape}")
+    kernels.check_binary(pairs, f"contrastive: same must be ({batch},) of 0 and 1")
     difference = a - b
     squared = ops.sum(difference * difference, axis=1)
     gap = ops.maximum(margin - ops.sqrt(squared + 1e-12), 0.0)
-    return ops.mean(ops.where(replayable(lambda p: p == 1, pairs), squared, gap * gap))
+    return ops.mean(ops.where(as_result(pairs), squared, gap * gap))
 
 
 def kl_divergence(log_probabilities: Tensor, targets: Any) -> Tensor:
@@ -198,14 +183,9 @@ def kl_divergence(log_probabilities: Tensor, targets: Any) -> Tensor:
     """
     _check_batch("kl_divergence", "log_probabilities", log_probabilities, ndim=2)
     t = as_targets("kl_divergence", "log_probabilities", log_probabilities, targets)
-    checked(_check_not_negative, t)
-    entropy = replayable(lambda t: np.where(t > 0, t * np.log(np.where(t > 0, t, 1)), 0), t)
-    return ops.mean(ops.sum(ops.subtract(entropy, log_probabilities * t), axis=1))
-
-
-def _check_not_negative(t: Array) -> None:
-    if not t.min() >= 0:
-        raise ValueError(f"kl_divergence: targets must not be negative, got {t.min()}")
+    kernels.check_between(t, 0, math.inf, "kl_divergence: targets must not be negative")
+    cross = log_probabilities * as_result(t)
+    return ops.mean(ops.sum(as_result(kernels.entropy_terms(t)) - cross, axis=1))
 
 
 def _check_batch(op: str, name: str, x: Tensor, ndim: int | None = None) -> None:

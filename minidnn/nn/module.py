@@ -13,9 +13,9 @@ import numpy as np
 from minidnn import kernels
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, as_result
 
-NOTHING = np.zeros((), np.float32)  # one array for all, so that a captured step knows it
+NOTHING = np.zeros((), np.float32)
 NOTHING.flags.writeable = False
 
 
@@ -32,17 +32,21 @@ class Module:
     training = True
     frozen = False  # see `minidnn.reuse.freeze`
     name: str | None = None
-    changes = 0  # counts the attributes set in any module, so that a captured step knows when to look
 
     def __setattr__(self, name: str, value: Any) -> None:
+        recorder = kernels.recorder()
+        if recorder is not None:
+            recorder.assigned(self, name, value)
         object.__setattr__(self, name, value)
-        Module.changes += 1
 
     def forward(self, x: Tensor) -> Tensor:
         """What the module computes."""
         raise TypeError(f"{type(self).__name__}: a Module must define forward(self, x)")
 
     def __call__(self, x: Any) -> Tensor:
+        recorder = kernels.recorder()
+        if recorder is not None:
+            recorder.module(self)
         return self.forward(x if isinstance(x, Tensor) else Tensor(x))
 
     def __repr__(self) -> str:
@@ -120,7 +124,7 @@ class Module:
         for _, module in self.named_modules():
             penalties += module.activity_penalties
             module.activity_penalties.clear()
-        return reduce(operator.add, penalties) if penalties else Tensor(NOTHING)
+        return reduce(operator.add, penalties) if penalties else as_result(kernels.known(NOTHING, "0"))
 
     @property
     def is_regularized(self) -> bool:
@@ -188,7 +192,6 @@ class Module:
         for path, array in arrays.items():
             if assign:
                 tensors[path].data = kernels.aligned_copy(np.asarray(array, tensors[path].dtype, order="C"), place=0)
-                Module.changes += 1
             else:
                 tensors[path].data[...] = array
             tensors[path].version += 1

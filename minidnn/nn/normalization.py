@@ -8,7 +8,7 @@ from minidnn.nn.initializers import initialize
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.random import default_generator
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, held
 
 
 class BatchNorm(Module):
@@ -44,14 +44,14 @@ class BatchNorm(Module):
         self.running_var = Tensor(initialize(self.label, "running_var", "ones", (self.n,), rng))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.data.ndim != 2 or x.data.shape[1] != self.n or not len(x):
+        if x._data.ndim != 2 or x._data.shape[1] != self.n or not len(x):
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n}) with batch > 0")
         if not (self.learns and (self.gamma.requires_grad or self.beta.requires_grad)):
-            statistics = self.running_mean.data, self.running_var.data
+            statistics = held(self.running_mean), held(self.running_var)
             return ops.batch_norm_eval(x, self.gamma, self.beta, *statistics, self.eps)
         y, mean, var = ops.batch_norm(x, self.gamma, self.beta, self.eps)
         for running, batch in ((self.running_mean, mean), (self.running_var, var)):
-            kernels.moving_average(running.data, batch, momentum=self.momentum)
+            kernels.moving_average(held(running), batch, momentum=self.momentum)
             running.version += 1
         return y
 
@@ -76,6 +76,6 @@ class LayerNorm(Module):
         self.beta = Parameter(initialize(self.label, "beta", "zeros", (self.n,), rng))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.data.ndim != 2 or x.data.shape[1] != self.n or not len(x):
+        if x._data.ndim != 2 or x._data.shape[1] != self.n or not len(x):
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n}) with batch > 0")
         return ops.layer_norm(x, self.gamma, self.beta, self.eps)

@@ -1,5 +1,8 @@
 """Every op: forward and backward in one function. A backward rule returns gradients; only the tape adds them up."""
 
+import sys
+
+from minidnn import operators
 from minidnn.ops.activations import (
     dropout,
     elu,
@@ -18,6 +21,7 @@ from minidnn.ops.arithmetic import (
     abs,
     add,
     clip,
+    compare,
     divide,
     exp,
     log,
@@ -36,6 +40,8 @@ from minidnn.ops.losses import l1_l2_penalty, softmax_cross_entropy
 from minidnn.ops.normalization import batch_norm, batch_norm_eval, layer_norm
 from minidnn.ops.reductions import max, mean, min, sum, var
 from minidnn.ops.shaping import concatenate, gather, getitem, pad, reshape, stack, transpose
+
+operators.use(sys.modules[__name__])
 
 __all__ = [
     "abs",

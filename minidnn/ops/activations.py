@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minidnn import kernels
 from minidnn.random import Generator, default_generator
-from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
 
 def whole(array: Array) -> Array:
     """The array, copied only if it is strided: most kernels want one piece of memory."""
-    return array if array.flags.c_contiguous else replayable(np.ndarray.copy, array)
+    return array if array.flags.c_contiguous else kernels.copy(array)
 
 
 def relu(x: Tensor) -> Tensor:
     """y = max(x, 0)   (Nair & Hinton 2010)."""
     x = as_tensor(x)
-    y = kernels.relu(whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.relu_backward(whole(dy), y),))
+    y = kernels.relu(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.relu_backward(whole(dy), y),), op="relu")
 
 
 def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     """y = x where x > 0, else alpha * x, for alpha > 0   (Maas et al. 2013)."""
     x = as_tensor(x)
     _check_positive("leaky_relu", alpha)
-    y = kernels.leaky_relu(whole(x.data), alpha)
-    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(whole(dy), y, alpha),))
+    y = kernels.leaky_relu(whole(x._data), alpha)
+    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(whole(dy), y, alpha),), op="leaky_relu")
 
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
     """y = x where x > 0, else alpha * x, one learned slope for each place on the last axis   (He et al. 2015)."""
     x, alpha = as_tensor(x), as_tensor(alpha)
-    value, slopes = whole(x.data), alpha.data
+    value, slopes = whole(x._data), alpha._data
     y = kernels.prelu(value, slopes)
     return record(
         y,
         (x, alpha),
         lambda dy: kernels.prelu_backward(whole(dy), value, slopes, alpha.requires_grad),
         reads=(x, alpha),
+        op="prelu",
     )
 
 
@@ -55,59 +53,61 @@ def rrelu(
     if not training:
         return leaky_relu(x, (lower + upper) / 2)
     key = (rng or default_generator()).next_key()
-    value = whole(x.data)
+    value = whole(x._data)
     y = kernels.rrelu(value, lower, upper, *key)
-    return record(y, (x,), lambda dy: (kernels.rrelu_backward(whole(dy), value, lower, upper, *key),), reads=(x,))
+    return record(
+        y, (x,), lambda dy: (kernels.rrelu_backward(whole(dy), value, lower, upper, *key),), reads=(x,), op="rrelu"
+    )
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """y = x where x > 0, else alpha * (exp(x) - 1), for alpha > 0   (Clevert et al. 2015)."""
     x = as_tensor(x)
     _check_positive("elu", alpha)
-    y = kernels.elu(whole(x.data), alpha)
-    return record(y, (x,), lambda dy: (kernels.elu_backward(whole(dy), y, alpha),))
+    y = kernels.elu(whole(x._data), alpha)
+    return record(y, (x,), lambda dy: (kernels.elu_backward(whole(dy), y, alpha),), op="elu")
 
 
 def selu(x: Tensor) -> Tensor:
     """y = 1.0507 * elu(x, 1.6733): activations drift to mean 0 and variance 1   (Klambauer et al. 2017)."""
     x = as_tensor(x)
-    y = kernels.selu(whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.selu_backward(whole(dy), y),))
+    y = kernels.selu(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.selu_backward(whole(dy), y),), op="selu")
 
 
 def tanh(x: Tensor) -> Tensor:
     """y = tanh(x)."""
     x = as_tensor(x)
-    y = kernels.tanh(whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.tanh_backward(whole(dy), y),))
+    y = kernels.tanh(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.tanh_backward(whole(dy), y),), op="tanh")
 
 
 def logistic(x: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x)), the sigmoid."""
     x = as_tensor(x)
-    y = kernels.logistic(whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.logistic_backward(whole(dy), y),))
+    y = kernels.logistic(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.logistic_backward(whole(dy), y),), op="logistic")
 
 
 def softplus(x: Tensor) -> Tensor:
     """y = log(1 + exp(x))   (Dugas et al. 2001)."""
     x = as_tensor(x)
-    y = kernels.softplus(whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.softplus_backward(whole(dy), y),))
+    y = kernels.softplus(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.softplus_backward(whole(dy), y),), op="softplus")
 
 
 def softmax(x: Tensor) -> Tensor:
     """y = exp(x) / sum(exp(x)) along the last axis."""
     x = as_tensor(x)
-    y = kernels.softmax(whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.softmax_backward(whole(dy), y),))
+    y = kernels.softmax(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.softmax_backward(whole(dy), y),), op="softmax")
 
 
 def log_softmax(x: Tensor) -> Tensor:
     """y = x - log(sum(exp(x))) along the last axis."""
     x = as_tensor(x)
-    y = kernels.log_softmax(whole(x.data))
-    return record(y, (x,), lambda dy: (kernels.log_softmax_backward(whole(dy), y),))
+    y = kernels.log_softmax(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.log_softmax_backward(whole(dy), y),), op="log_softmax")
 
 
 def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None = None) -> Tensor:
@@ -124,8 +124,8 @@ def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None
     if not training or rate == 0.0:
         return x
     key = (rng or default_generator()).next_key()
-    y = kernels.dropout(whole(x.data), rate, *key)
-    return record(y, (x,), lambda dy: (kernels.dropout(whole(dy), rate, *key),))
+    y = kernels.dropout(whole(x._data), rate, *key)
+    return record(y, (x,), lambda dy: (kernels.dropout(whole(dy), rate, *key),), op="dropout")
 
 
 def _check_positive(op: str, alpha: float) -> None:

@@ -7,148 +7,157 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.recording import mode, replayable
+from minidnn.handle import as_array
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, as_tensor, plus, record
+from minidnn.tensor import Rule, Tensor, as_tensor, record
 
 Operand = Tensor | Array | float
+
+_NUMBER = Tensor(np.zeros((), np.float32))
+"""Stands for a Python number among the parents of a result."""
 
 
 def unbroadcast(gradient: Array, x: Tensor) -> Array:
     """The gradient of x, from that of what x was broadcast to: summed over the axes that broadcasting added."""
-    shape, dtype = x.data.shape, x.data.dtype
-    if gradient.shape != shape:
-        added = gradient.ndim - len(shape)
-        stretched = [i + added for i, n in enumerate(shape) if n == 1 and gradient.shape[i + added] != 1]
-        axes = (*range(added), *stretched)
-        gradient = replayable(lambda g: g.sum(axis=axes, keepdims=True).reshape(shape), gradient)
-    return gradient if gradient.dtype == dtype else replayable(lambda g: g.astype(dtype), gradient)
+    if gradient.shape != x._data.shape:
+        gradient = kernels.unbroadcast(gradient, x._data.shape)
+    return gradient if gradient.dtype == x._data.dtype else kernels.astype(gradient, x._data.dtype.str)
 
 
-def _operands(a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
-    # A Python number takes the dtype of its partner, as in NumPy.
-    if isinstance(a, (int, float)) and isinstance(b, Tensor):
-        a = _constant(a, b)
-    elif isinstance(b, (int, float)) and isinstance(a, Tensor):
-        b = _constant(b, a)
-    return as_tensor(a), as_tensor(b)
+def _operands(a: Operand, b: Operand) -> tuple[Tensor, Tensor, Any, Any]:
+    """Both as parents, and both as kernels take them: a Python number takes the dtype of its partner, as in NumPy."""
+    if isinstance(a, (int, float, np.number)) and isinstance(b, Tensor):
+        return _NUMBER, b, _plain(a), b._data
+    if isinstance(b, (int, float, np.number)) and isinstance(a, Tensor):
+        return a, _NUMBER, a._data, _plain(b)
+    left, right = as_tensor(a), as_tensor(b)
+    return left, right, left._data, right._data
 
 
-def _constant(value: float, partner: Tensor) -> Array:
-    dtype = partner.dtype if partner.dtype.kind == "f" else None
-    if mode.cells is not None and mode.cells.constants:
-        return replayable(lambda: np.asarray(value, dtype=dtype))
-    return np.asarray(value, dtype=dtype)
-
-
-def _minus(a: Array, b: Array) -> Array:
-    return kernels.subtract(a, b) if kernels.uniform(a, b) else replayable(np.subtract, a, b)
-
-
-def _times(a: Array, b: Array) -> Array:
-    return kernels.multiply(a, b) if kernels.uniform(a, b) else replayable(np.multiply, a, b)
+def _plain(value: Any) -> Any:
+    """A float64 of NumPy, which is a Python float, as one that does not widen its partner."""
+    return float(value) if isinstance(value, float) else value
 
 
 def add(a: Operand, b: Operand) -> Tensor:
     """y = a + b."""
-    a, b = _operands(a, b)
-    return record(plus(a.data, b.data), (a, b), lambda dy: (unbroadcast(dy, a), unbroadcast(dy, b)))
+    a, b, x, z = _operands(a, b)
+    return record(
+        kernels.add(x, z),
+        (a, b),
+        lambda dy: (
+            unbroadcast(dy, a) if a.requires_grad else None,
+            unbroadcast(dy, b) if b.requires_grad else None,
+        ),
+        op="add",
+    )
 
 
 def subtract(a: Operand, b: Operand) -> Tensor:
     """y = a - b."""
-    a, b = _operands(a, b)
+    a, b, x, z = _operands(a, b)
     return record(
-        _minus(a.data, b.data),
+        kernels.subtract(x, z),
         (a, b),
-        lambda dy: (unbroadcast(dy, a), unbroadcast(replayable(np.negative, dy), b) if b.requires_grad else None),
+        lambda dy: (
+            unbroadcast(dy, a) if a.requires_grad else None,
+            unbroadcast(kernels.negative(dy), b) if b.requires_grad else None,
+        ),
+        op="subtract",
     )
 
 
 def multiply(a: Operand, b: Operand) -> Tensor:
     """y = a * b."""
-    a, b = _operands(a, b)
-    x, z = a.data, b.data
+    a, b, x, z = _operands(a, b)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(_times(dy, z), a) if a.requires_grad else None,
-            unbroadcast(_times(dy, x), b) if b.requires_grad else None,
+            unbroadcast(kernels.multiply(dy, z), a) if a.requires_grad else None,
+            unbroadcast(kernels.multiply(dy, x), b) if b.requires_grad else None,
         )
 
-    return record(_times(x, z), (a, b), backward, reads=(a, b))
+    return record(kernels.multiply(x, z), (a, b), backward, reads=(a, b), op="multiply")
 
 
 def divide(a: Operand, b: Operand) -> Tensor:
     """y = a / b."""
-    a, b = _operands(a, b)
-    z = b.data
-    y = replayable(np.divide, a.data, z)
+    a, b, x, z = _operands(a, b)
+    y = kernels.divide(x, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(replayable(np.divide, dy, z), a) if a.requires_grad else None,
-            unbroadcast(replayable(lambda dy, y, z: -dy * y / z, dy, y, z), b) if b.requires_grad else None,
+            unbroadcast(kernels.divide(dy, z), a) if a.requires_grad else None,
+            unbroadcast(kernels.divide_backward(dy, y, z), b) if b.requires_grad else None,
         )
 
-    return record(y, (a, b), backward, reads=(b,))
+    return record(y, (a, b), backward, reads=(b,), op="divide")
 
 
 def power(a: Operand, b: Operand) -> Tensor:
-    """y = a ** b; the gradient of b needs a > 0."""
-    a, b = _operands(a, b)
-    x, z = a.data, b.data
-    y = replayable(np.power, x, z)
+    """y = a ** b; the gradient of a is 0 where b is 0, that of b needs a > 0."""
+    a, b, x, z = _operands(a, b)
+    y = kernels.power(x, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(replayable(lambda dy, x, z: dy * z * x ** (z - 1), dy, x, z), a) if a.requires_grad else None,
-            unbroadcast(replayable(lambda dy, x, y: dy * y * np.log(x), dy, x, y), b) if b.requires_grad else None,
+            unbroadcast(kernels.power_backward(dy, x, z), a) if a.requires_grad else None,
+            unbroadcast(kernels.power_exponent_backward(dy, x, y), b) if b.requires_grad else None,
         )
 
-    return record(y, (a, b), backward, reads=(a, b))
+    return record(y, (a, b), backward, reads=(a, b), op="power")
 
 
-def compare(holds: np.ufunc, a: Tensor, b: Any) -> Tensor:
-    """y = whether a < b, or what else the ufunc compares; off the tape."""
-    if not isinstance(b, (Tensor, np.ndarray, int, float)):
-        return Tensor(holds(a.data, b))
-    _, b = _operands(a, b)
-    return Tensor(replayable(holds, a.data, b.data))
+_COMPARISONS = {
+    "less": kernels.less,
+    "less_equal": kernels.less_equal,
+    "greater": kernels.greater,
+    "greater_equal": kernels.greater_equal,
+    "equal": kernels.equal,
+    "not_equal": kernels.not_equal,
+}
+
+
+def compare(name: str, a: Tensor, b: Any) -> Tensor:
+    """y = whether a < b (less), or another comparison that NumPy has; off the tape."""
+    if not isinstance(as_array(b), (np.ndarray, int, float)):
+        return Tensor(getattr(np, name)(a.data, b))
+    a, b, x, z = _operands(a, b)
+    return record(_COMPARISONS[name](x, z), (a, b), None, op=name)
 
 
 def negative(x: Tensor) -> Tensor:
     """y = -x."""
     x = as_tensor(x)
-    return record(replayable(np.negative, x.data), (x,), lambda dy: (replayable(np.negative, dy),))
+    return record(kernels.negative(x._data), (x,), lambda dy: (kernels.negative(dy),), op="negative")
 
 
 def exp(x: Tensor) -> Tensor:
     """y = exp(x)."""
     x = as_tensor(x)
-    y = replayable(np.exp, x.data)
-    return record(y, (x,), lambda dy: (_times(dy, y),))
+    y = kernels.exp(x._data)
+    return record(y, (x,), lambda dy: (kernels.multiply(dy, y),), op="exp")
 
 
 def log(x: Tensor) -> Tensor:
     """y = log(x)."""
     x = as_tensor(x)
-    value = x.data
-    return record(replayable(np.log, value), (x,), lambda dy: (replayable(np.divide, dy, value),), reads=(x,))
+    value = x._data
+    return record(kernels.log(value), (x,), lambda dy: (kernels.divide(dy, value),), reads=(x,), op="log")
 
 
 def sqrt(x: Tensor) -> Tensor:
     """y = sqrt(x)."""
     x = as_tensor(x)
-    y = replayable(np.sqrt, x.data)
-    return record(y, (x,), lambda dy: (replayable(lambda dy, y: dy / (2 * y), dy, y),))
+    y = kernels.sqrt(x._data)
+    return record(y, (x,), lambda dy: (kernels.sqrt_backward(dy, y),), op="sqrt")
 
 
 def abs(x: Tensor) -> Tensor:
     """y = abs(x); the gradient at 0 is 0."""
     x = as_tensor(x)
-    sign = replayable(np.sign, x.data)
-    return record(replayable(np.abs, x.data), (x,), lambda dy: (_times(dy, sign),))
+    sign = kernels.sign(x._data)
+    return record(kernels.absolute(x._data), (x,), lambda dy: (kernels.multiply(dy, sign),), op="abs")
 
 
 def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
@@ -162,51 +171,46 @@ def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tens
     if low is not None and high is not None and low > high:
         raise ValueError(f"clip: low is {low}, must not exceed high, {high}")
     x = as_tensor(x)
-    y = replayable(lambda value: np.clip(value, low, high), x.data)
-    inside = replayable(np.equal, y, x.data)
-    return record(y, (x,), lambda dy: (_times(dy, inside),))
+    y = kernels.clipped(x._data, low, high)
+    inside = kernels.equal(y, x._data)
+    return record(y, (x,), lambda dy: (kernels.where(inside, dy, 0.0),), op="clip")
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
     """y = a where the condition holds, else b."""
-    given = np.asarray(condition.data if isinstance(condition, Tensor) else condition)
-    chosen = replayable(lambda c: c.astype(bool, copy=False), given)
-    a, b = _operands(a, b)
-    y = replayable(np.where, chosen, a.data, b.data)
+    chosen = as_tensor(condition)
+    a, b, x, z = _operands(a, b)
+    holds = chosen._data
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
-        zero = dy.dtype.type(0)
         return (
-            unbroadcast(replayable(lambda c, dy: np.where(c, dy, zero), chosen, dy), a),
-            unbroadcast(replayable(lambda c, dy: np.where(c, zero, dy), chosen, dy), b),
+            unbroadcast(kernels.where(holds, dy, 0.0), a) if a.requires_grad else None,
+            unbroadcast(kernels.where(holds, 0.0, dy), b) if b.requires_grad else None,
+            None,
         )
 
-    return record(y, (a, b), backward)
+    return record(kernels.where(holds, x, z), (a, b, chosen), backward, op="where")
 
 
 def maximum(a: Operand, b: Operand) -> Tensor:
     """y = max(a, b); where they are equal each gets half of the gradient."""
-    a, b = _operands(a, b)
-    return _either(replayable(np.maximum, a.data, b.data), a, b, np.greater, "maximum")
+    a, b, x, z = _operands(a, b)
+    y = kernels.maximum(x, z)
+    return record(y, (a, b), _shared(kernels.maximum_share, y, a, b, x, z), op="maximum")
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
     """y = min(a, b); where they are equal each gets half of the gradient."""
-    a, b = _operands(a, b)
-    return _either(replayable(np.minimum, a.data, b.data), a, b, np.less, "minimum")
+    a, b, x, z = _operands(a, b)
+    y = kernels.minimum(x, z)
+    return record(y, (a, b), _shared(kernels.minimum_share, y, a, b, x, z), op="minimum")
 
 
-def _either(y: Array, a: Tensor, b: Tensor, wins: np.ufunc, op: str) -> Tensor:
+def _shared(share: Any, y: Array, a: Tensor, b: Tensor, x: Any, z: Any) -> Rule:
     """Each operand gets the gradient where it wins, and half of it where they are equal."""
-    dtype = y.dtype
-
-    def share(u: Array, v: Array) -> Array:
-        return np.asarray((wins(u, v) + (u == v) / 2), dtype=dtype)
-
-    to_a, to_b = replayable(share, a.data, b.data), replayable(share, b.data, a.data)
-
-    def backward(dy: Array) -> tuple[Array | None, ...]:
-        return unbroadcast(_times(dy, to_a), a), unbroadcast(_times(dy, to_b), b)
-
-    backward.__qualname__ = op
-    return record(y, (a, b), backward)
+    to_a = share(x, z, y.dtype.str) if a.requires_grad else None
+    to_b = share(z, x, y.dtype.str) if b.requires_grad else None
+    return lambda dy: (
+        None if to_a is None else unbroadcast(kernels.multiply(dy, to_a), a),
+        None if to_b is None else unbroadcast(kernels.multiply(dy, to_b), b),
+    )

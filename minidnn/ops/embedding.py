@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
-
 from minidnn import kernels
 from minidnn.ops.activations import whole
 from minidnn.ops.losses import as_labels
@@ -45,9 +43,14 @@ def embedding_bag(
     starts = None if offsets is None else as_labels(op, offsets)
     options = NO_PADDING if padding is None else int(padding), mode == "mean"
     rows, dtype = len(weight), weight.dtype
-    y = kernels.embedding_bag(whole(weight.data), entries, starts, *options)
+    y = kernels.embedding_bag(whole(weight._data), entries, starts, *options)
     return record(
         y,
         (weight,),
-        lambda dy: (kernels.embedding_bag_backward(whole(np.asarray(dy, dtype)), entries, starts, *options, rows),),
+        lambda dy: (
+            kernels.embedding_bag_backward(
+                whole(dy if dy.dtype == dtype else kernels.astype(dy, dtype.str)), entries, starts, *options, rows
+            ),
+        ),
+        op="embedding_bag",
     )

@@ -9,7 +9,6 @@ import numpy as np
 from minidnn import kernels
 from minidnn.ops.activations import whole
 from minidnn.ops.arithmetic import unbroadcast
-from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -23,8 +22,8 @@ def matmul(a: Any, b: Any) -> Tensor:
     a, b = as_tensor(a), as_tensor(b)
     if a.ndim == 2 and b.ndim == 2:
         return _matrix_product(a, b)
-    x, z = a.data, b.data
-    c = replayable(np.matmul, x, z)
+    x, z = a._data, b._data
+    c = kernels.stacked_matmul(x, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         # A vector is a matrix of one row (a) or one column (b).
@@ -33,18 +32,18 @@ def matmul(a: Any, b: Any) -> Tensor:
             dy = dy[..., np.newaxis]
         if x.ndim == 1:
             dy = dy[..., np.newaxis, :]
-        da = replayable(np.matmul, dy, np.swapaxes(columns, -1, -2))
-        db = replayable(np.matmul, np.swapaxes(rows, -1, -2), dy)
+        da = kernels.stacked_matmul(dy, np.swapaxes(columns, -1, -2))
+        db = kernels.stacked_matmul(np.swapaxes(rows, -1, -2), dy)
         return (
             unbroadcast(da[..., 0, :] if x.ndim == 1 else da, a),
             unbroadcast(db[..., 0] if z.ndim == 1 else db, b),
         )
 
-    return record(c, (a, b), backward, reads=(a, b))
+    return record(c, (a, b), backward, reads=(a, b), op="matmul")
 
 
 def _matrix_product(a: Tensor, b: Tensor) -> Tensor:
-    x, z = a.data, b.data
+    x, z = a._data, b._data
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
@@ -52,8 +51,7 @@ def _matrix_product(a: Tensor, b: Tensor) -> Tensor:
             kernels.matmul(x.T, dy) if b.requires_grad else None,
         )
 
-    backward.__qualname__ = "matmul"
-    return record(kernels.matmul(x, z), (a, b), backward, reads=(a, b))
+    return record(kernels.matmul(x, z), (a, b), backward, reads=(a, b), op="matmul")
 
 
 def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: float = 0.0) -> Tensor:
@@ -70,14 +68,14 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
         ValueError: shapes that do not fit, an unknown activation.
     """
     x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
-    y = kernels.dense(x.data, w.data, b.data, activation, alpha)
-    x_data, w_data = x.data, w.data
+    y = kernels.dense(x._data, w._data, b._data, activation, alpha)
+    x_data, w_data = x._data, w._data
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         needs = x.requires_grad, w.requires_grad or b.requires_grad
         return kernels.dense_backward(whole(dy), x_data, w_data, y, activation, alpha, *needs)
 
-    return record(y, (x, w, b), backward, reads=(x, w))
+    return record(y, (x, w, b), backward, reads=(x, w), op="dense")
 
 
 def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: float = 0.0) -> Tensor:
@@ -93,8 +91,8 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
         ValueError: shapes that do not fit, an unknown activation.
     """
     x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
-    x_data, w_data = x.data, w.data
-    y = kernels.dense(x_data, w_data.T, b.data, activation, alpha)
+    x_data, w_data = x._data, w._data
+    y = kernels.dense(x_data, w_data.T, b._data, activation, alpha)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         dz = _activation_gradient(whole(dy), y, activation, alpha)
@@ -104,7 +102,7 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
             kernels.column_sum(dz) if b.requires_grad else None,
         )
 
-    return record(y, (x, w, b), backward, reads=(x, w))
+    return record(y, (x, w, b), backward, reads=(x, w), op="dense_transposed")
 
 
 def _activation_gradient(dy: Array, y: Array, activation: str, alpha: float) -> Array:

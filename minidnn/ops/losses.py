@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
+from minidnn.handle import as_array
 from minidnn.ops.activations import whole
-from minidnn.recording import replayable
 from minidnn.reference.types import Labels
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -19,21 +19,22 @@ def as_labels(op: str, labels: Any) -> Labels:
     Raises:
         TypeError: they are not integers.
     """
-    array = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    array = np.asarray(as_array(labels))
     if array.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels must be integers, got an array of {array.dtype}")
-    return replayable(lambda y: np.ascontiguousarray(y, dtype=np.int64), array)
+    return kernels.astype(array, "int64")
 
 
 def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:
     """y = l1 * sum(|w|) + l2 * sum(w**2), summed in float64."""
     w = as_tensor(w)
-    value = whole(w.data)
+    value = whole(w._data)
     return record(
         kernels.l1_l2_penalty(value, l1, l2),
         (w,),
         lambda dy: (kernels.l1_l2_gradient(value, dy, l1, l2),),
         reads=(w,),
+        op="l1_l2_penalty",
     )
 
 
@@ -49,5 +50,5 @@ def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
         ValueError: shapes that do not fit, or a label out of range.
     """
     logits = as_tensor(logits)
-    losses, dlogits = kernels.softmax_cross_entropy(logits.data, as_labels("softmax_cross_entropy", labels))
-    return record(losses, (logits,), lambda dy: (kernels.scale_rows(dlogits, whole(dy)),))
+    losses, dlogits = kernels.softmax_cross_entropy(whole(logits._data), as_labels("softmax_cross_entropy", labels))
+    return record(losses, (logits,), lambda dy: (kernels.scale_rows(dlogits, whole(dy)),), op="softmax_cross_entropy")

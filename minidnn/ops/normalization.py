@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minidnn import kernels
 from minidnn.ops.activations import whole
-from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -22,14 +19,15 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
         y, and the batch's mean and variance (divided by the batch's size), arrays of shape (n,).
     """
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
-    value, scale = whole(x.data), gamma.data
-    y, mean, var = kernels.batch_norm(value, scale, beta.data, eps)
+    value, scale = whole(x._data), gamma._data
+    y, mean, var = kernels.batch_norm(value, scale, beta._data, eps)
     return (
         record(
             y,
             (x, gamma, beta),
             lambda dy: kernels.batch_norm_backward(whole(dy), value, scale, mean, var, eps),
             reads=(x, gamma),
+            op="batch_norm",
         ),
         mean,
         var,
@@ -39,28 +37,28 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
 def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Array, eps: float) -> Tensor:
     """y = gamma * (x - mean) / sqrt(var + eps) + beta with statistics that are given; no gradient flows to them."""
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
-    value, scale = whole(x.data), gamma.data
+    value, scale = whole(x._data), gamma._data
     # Running statistics may move before backward.
-    mean, var = replayable(np.ndarray.copy, mean), replayable(np.ndarray.copy, var)
-    y = kernels.batch_norm_eval(value, scale, beta.data, mean, var, eps)
+    mean, var = kernels.copy(mean), kernels.copy(var)
+    y = kernels.batch_norm_eval(value, scale, beta._data, mean, var, eps)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         if gamma.requires_grad or beta.requires_grad:
             return kernels.batch_norm_eval_backward(whole(dy), value, scale, mean, var, eps)
-        zero = replayable(np.zeros_like, scale)
+        zero = kernels.full_like(scale, 0.0)
         return kernels.batch_norm_eval(whole(dy), scale, zero, zero, var, eps), None, None
 
-    return record(y, (x, gamma, beta), backward, reads=(x, gamma))
+    return record(y, (x, gamma, beta), backward, reads=(x, gamma), op="batch_norm_eval")
 
 
 def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
     """y = gamma * (x - mean) / sqrt(var + eps) + beta along each row of x, (batch, n)   (Ba et al. 2016)."""
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
-    value, scale = whole(x.data), gamma.data
-    y, mean, var = kernels.layer_norm(value, scale, beta.data, eps)
+    value, scale = whole(x._data), gamma._data
+    y, mean, var = kernels.layer_norm(value, scale, beta._data, eps)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         need_dgamma = gamma.requires_grad or beta.requires_grad
         return kernels.layer_norm_backward(whole(dy), value, scale, mean, var, eps, need_dgamma)
 
-    return record(y, (x, gamma, beta), backward, reads=(x, gamma))
+    return record(y, (x, gamma, beta), backward, reads=(x, gamma), op="layer_norm")

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minidnn import kernels
-from minidnn.recording import replayable
+from minidnn.reference.reductions import Axis, spread
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
-
-Axis = int | tuple[int, ...] | None
-
-
-def _spread(reduced: Array, axis: Axis, keepdims: bool, ndim: int) -> Array:
-    """Puts back the axes that a reduction removed, so that the array broadcasts against what was reduced."""
-    if keepdims or axis is None or ndim == 0:
-        return reduced.reshape((1,) * ndim) if axis is None or ndim == 0 else reduced
-    axes = (axis,) if isinstance(axis, int) else axis
-    return np.expand_dims(reduced, tuple(i % ndim for i in axes))
 
 
 def _count(x: Array, y: Array) -> float:
@@ -27,70 +19,56 @@ def _count(x: Array, y: Array) -> float:
 def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """y = the sum over the axes, all of them by default."""
     x = as_tensor(x)
-    shape = x.data.shape
-    y = replayable(lambda value: value.sum(axis=axis, keepdims=keepdims), x.data)
-
-    def backward(dy: Array) -> tuple[Array | None, ...]:
-        return (np.broadcast_to(_spread(dy, axis, keepdims, len(shape)), shape),)
-
-    return record(y, (x,), backward)
+    shape = x._data.shape
+    return record(
+        kernels.reduce_sum(x._data, axis, keepdims),
+        (x,),
+        lambda dy: (np.broadcast_to(spread(dy, axis, keepdims, len(shape)), shape),),
+        op="sum",
+    )
 
 
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """y = the mean over the axes, all of them by default."""
     x = as_tensor(x)
-    value, shape = x.data, x.data.shape
-    if axis is None and not keepdims and value.size and kernels.uniform(value, value):
-        return record(kernels.mean(value), (x,), lambda dy: (kernels.mean_backward(dy, value),))
-    y = replayable(lambda v: v.mean(axis=axis, keepdims=keepdims), value)
+    value, shape = x._data, x._data.shape
+    if axis is None and not keepdims and value.size and value.dtype.char in "fd" and value.flags.c_contiguous:
+        return record(kernels.mean(value), (x,), lambda dy: (kernels.mean_backward(dy, value),), op="mean")
+    y = kernels.reduce_mean(value, axis, keepdims)
     n = _count(value, y)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
-        share = replayable(lambda dy: dy / dy.dtype.type(n), dy)
-        return (np.broadcast_to(_spread(share, axis, keepdims, len(shape)), shape),)
+        return (np.broadcast_to(spread(kernels.divide(dy, n), axis, keepdims, len(shape)), shape),)
 
-    return record(y, (x,), backward)
+    return record(y, (x,), backward, op="mean")
 
 
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """y = mean((x - mean(x)) ** 2) over the axes (divided by n, as NumPy does)."""
     x = as_tensor(x)
-    value, ndim = x.data, x.data.ndim
-    y = replayable(lambda v: v.var(axis=axis, keepdims=keepdims), value)
+    value = x._data
+    y = kernels.reduce_var(value, axis, keepdims)
     n = _count(value, y)
-
-    def backward(dy: Array) -> tuple[Array | None, ...]:
-        def gradient(dy: Array, value: Array) -> Array:
-            centred = value - value.mean(axis=axis, keepdims=True)
-            return np.asarray(_spread(dy, axis, keepdims, ndim) * centred * value.dtype.type(2 / (n or 1)))
-
-        return (replayable(gradient, dy, value),)
-
-    return record(y, (x,), backward, reads=(x,))
+    return record(
+        y,
+        (x,),
+        lambda dy: (kernels.reduce_var_backward(dy, value, axis, keepdims, n),),
+        reads=(x,),
+        op="var",
+    )
 
 
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """y = the largest element over the axes; equal ones share the gradient."""
-    x = as_tensor(x)
-    return _extreme(x, replayable(lambda v: v.max(axis=axis, keepdims=keepdims), x.data), axis, keepdims, "max")
+    return _extreme(kernels.reduce_max, as_tensor(x), axis, keepdims, "max")
 
 
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """y = the smallest element over the axes; equal ones share the gradient."""
-    x = as_tensor(x)
-    return _extreme(x, replayable(lambda v: v.min(axis=axis, keepdims=keepdims), x.data), axis, keepdims, "min")
+    return _extreme(kernels.reduce_min, as_tensor(x), axis, keepdims, "min")
 
 
-def _extreme(x: Tensor, y: Array, axis: Axis, keepdims: bool, op: str) -> Tensor:
-    ndim = x.data.ndim
-    winners = replayable(lambda v, y: v == _spread(y, axis, keepdims, ndim), x.data, y)
-
-    def gradient(dy: Array, winners: Array) -> Array:
-        shares = winners / winners.sum(axis=axis, keepdims=True)
-        return np.asarray(_spread(dy, axis, keepdims, ndim) * shares.astype(dy.dtype))
-
-    def backward(dy: Array) -> tuple[Array | None, ...]:
-        return (replayable(gradient, dy, winners),)
-
-    backward.__qualname__ = op
-    return record(y, (x,), backward)
+def _extreme(kernel: Any, x: Tensor, axis: Axis, keepdims: bool, op: str) -> Tensor:
+    value = x._data
+    y = kernel(value, axis, keepdims)
+    return record(y, (x,), lambda dy: (kernels.extreme_backward(dy, value, y, axis, keepdims),), reads=(x,), op=op)

@@ -23,7 +23,7 @@ class _Betas(Optimizer):
             number(self._kind, name, options[name])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        self.kernel(track.param.data, grad, *track.slots.values(), lr=lr, step=track.updates, **options)
+        self.kernel(track.param._data, grad, *track._slots.values(), lr=lr, step=track._updates, **options)
 
 
 class Adam(_Betas):
@@ -139,4 +139,4 @@ class Lion(_Betas):
         super().__init__(params, lr, {"m": 0.0}, options)
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.lion_step(track.param.data, grad, track.slots["m"], lr=lr, **options)
+        kernels.lion_step(track.param._data, grad, track._slots["m"], lr=lr, **options)

@@ -37,7 +37,7 @@ class AdaGrad(Optimizer):
         number("AdaGrad", "eps", options["eps"])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.adagrad_step(track.param.data, grad, *track.slots.values(), lr=lr, **options)
+        kernels.adagrad_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
 
 
 class RMSProp(Optimizer):
@@ -85,9 +85,9 @@ class RMSProp(Optimizer):
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         if self._plain:
             decay, eps = options["decay"], options["eps"]
-            kernels.rmsprop_step(track.param.data, grad, track.slots["s"], lr=lr, decay=decay, eps=eps)
+            kernels.rmsprop_step(track.param._data, grad, track._slots["s"], lr=lr, decay=decay, eps=eps)
         else:
-            self._step(track.param.data, grad, *track.slots.values(), lr=lr, **options)
+            self._step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
 
 
 class AdaDelta(Optimizer):
@@ -115,4 +115,4 @@ class AdaDelta(Optimizer):
         number("AdaDelta", "eps", options["eps"])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.adadelta_step(track.param.data, grad, *track.slots.values(), lr=lr, **options)
+        kernels.adadelta_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)

@@ -63,9 +63,9 @@ class FTRL(Optimizer):
         for group in self.groups:
             o, lr = group.options, group.rate(self.steps)
             for track in group.tracks:
-                if track.slots:
-                    root = np.power(track.slots["accumulator"], -o["lr_power"])
-                    track.slots["linear"][...] = -track.param.data * ((root + o["beta"]) / lr + 2 * o["l2"])
+                if track._slots:
+                    root = np.power(track._slots["accumulator"], -o["lr_power"])
+                    track._slots["linear"][...] = -track.param._data * ((root + o["beta"]) / lr + 2 * o["l2"])
 
     def check(self, **options: Any) -> None:
         number("FTRL", "-lr_power", -options["lr_power"])
@@ -73,4 +73,4 @@ class FTRL(Optimizer):
             number("FTRL", name, options[name])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.ftrl_step(track.param.data, grad, *track.slots.values(), lr=lr, **options)
+        kernels.ftrl_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)

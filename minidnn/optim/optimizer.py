@@ -10,25 +10,51 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.checks import number
+from minidnn.doors import refuse_while_recording
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.parameter import Parameter
-from minidnn.recording import mode, replayable
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, gradient_of
 
 Rate = float | Schedule
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
-@dataclass
 class Track:
-    """One parameter, its slots by name (none while it is frozen), and how many updates it has had."""
+    """One parameter, and what an optimizer keeps beside it.
 
-    param: Tensor
-    slots: dict[str, Array]
-    constraint: Constraint | None = None
-    updates: int = 0
+    Attributes:
+        param: the parameter.
+        slots: its arrays by name; none while it is frozen.
+        constraint: what each step restores.
+        updates: how many it has had.
+    """
+
+    def __init__(self, param: Tensor, slots: dict[str, Array], constraint: Constraint | None = None) -> None:
+        self.param, self.constraint = param, constraint
+        self._slots = slots
+        self._updates = np.zeros((), np.uint64)
+
+    @property
+    def slots(self) -> dict[str, Array]:
+        refuse_while_recording("Track.slots")
+        return self._slots
+
+    @slots.setter
+    def slots(self, slots: dict[str, Array]) -> None:
+        refuse_while_recording("setting Track.slots")
+        self._slots = slots
+
+    @property
+    def updates(self) -> int:
+        refuse_while_recording("Track.updates")
+        return int(self._updates)
+
+    @updates.setter
+    def updates(self, count: int) -> None:
+        refuse_while_recording("setting Track.updates")
+        self._updates[...] = count
 
 
 @dataclass
@@ -63,7 +89,7 @@ class Optimizer:
     """
 
     def __init__(self, params: Params, lr: Rate, slots: Mapping[str, float], options: Mapping[str, Any]) -> None:
-        self.steps = 0
+        self._steps = np.zeros((), np.uint64)
         self.groups: list[Group] = []
         self._slots = dict(slots)
         self._defaults = {"lr": lr, **options}
@@ -73,6 +99,23 @@ class Optimizer:
         groups = entries if isinstance(entries[0], Mapping) else [{"params": entries}]
         for group in groups:
             self.add_group(**group)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        recorder = kernels.recorder()
+        if recorder is not None:
+            recorder.assigned(self, name, value)
+        object.__setattr__(self, name, value)
+
+    @property
+    def steps(self) -> int:
+        """The steps taken so far, by which schedules go."""
+        refuse_while_recording("Optimizer.steps")
+        return int(self._steps)
+
+    @steps.setter
+    def steps(self, count: int) -> None:
+        refuse_while_recording("setting Optimizer.steps")
+        self._steps[...] = count
 
     @property
     def _kind(self) -> str:
@@ -115,7 +158,7 @@ class Optimizer:
 
     def _new_slots(self, param: Tensor) -> dict[str, Array]:
         return {
-            name: kernels.aligned_copy(np.full_like(param.data, value), place)
+            name: kernels.aligned_copy(np.full_like(param._data, value), place)
             for place, (name, value) in enumerate(self._slots.items(), start=1)
         }
 
@@ -142,32 +185,43 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forgets the gradients of all parameters, and what it kept beside those that were frozen."""
+        recorder = kernels.recorder()
         for group in self.groups:
             for track in group.tracks:
-                track.param.grad = None
-                if not track.param.requires_grad:
-                    track.slots, track.updates = {}, 0
+                if recorder is not None:
+                    recorder.forget_gradient(track.param)
+                track.param._grad = None
+                if not track.param.requires_grad and track._slots:
+                    track._slots = {}
+                    track._updates[...] = 0
 
     def step(self) -> None:
         """Updates every parameter that has a gradient; then counts the step, which moves a schedule on."""
-        if mode.cells is not None:
-            active = [(group, [t for t in group.tracks if t.param.grad is not None]) for group in self.groups]
-            mode.cells.optimizers.append((self, active))
-        for group in self.groups:
-            lr = group.rate(self.steps)
-            for track in group.tracks:
-                grad = track.param.grad
-                if grad is not None:
-                    if not track.slots:
-                        track.slots = self._new_slots(track.param)
-                    track.updates += 1
-                    track.param.version += 1
-                    if not grad.flags.c_contiguous:
-                        grad = replayable(np.ascontiguousarray, grad)
-                    self.update(track, grad, lr, group.options)
-                    if track.constraint is not None:
-                        track.constraint(track.param)
-        self.steps += 1
+        recorder = kernels.recorder()
+        step = int(self._steps)
+        active = [(group, [t for t in group.tracks if gradient_of(t.param) is not None]) for group in self.groups]
+        rates = [group.rate(step) if recorder is None else recorder.rate(group, self) for group in self.groups]
+        if recorder is not None:
+            recorder.optimizer(self, active)
+        kernels.count(self._steps, *[track._updates for _, tracks in active for track in tracks])
+        for (group, tracks), lr in zip(active, rates, strict=True):
+            for track in tracks:
+                self._update(track, lr, group.options)
+
+    def _update(self, track: Track, lr: Any, options: Mapping[str, Any]) -> None:
+        """One parameter's update: slots where it has none yet, `update`, its constraint."""
+        if not track._slots:
+            track._slots = self._new_slots(track.param)
+        grad = gradient_of(track.param)
+        if grad is not None and not grad.flags.c_contiguous:
+            grad = kernels.copy(grad)
+        recorder = kernels.recorder()
+        if recorder is not None:
+            grad, lr = recorder.shown(self, track, grad, lr)
+        self.update(track, grad, lr, options)  # type: ignore[arg-type]
+        track.param.version += 1
+        if track.constraint is not None:
+            track.constraint(track.param)
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides the next steps, save the parameters themselves and the schedules (which are functions).
@@ -175,10 +229,11 @@ class Optimizer:
         Slots are copied; the key of a slot is ``place.name``, where place counts parameters over all groups. A
         frozen one has none.
         """
+        refuse_while_recording("Optimizer.state_dict")
         state: dict[str, Any] = {"steps": self.steps}
         for place, track in enumerate(self.tracks()):
             state[f"{place}.updates"] = track.updates
-            state |= {f"{place}.{name}": slot.copy() for name, slot in track.slots.items()}
+            state |= {f"{place}.{name}": slot.copy() for name, slot in track._slots.items()}
         for place, group in enumerate(self.groups):
             if not callable(group.lr):
                 state[f"lr.{place}"] = group.lr
@@ -205,10 +260,10 @@ class Optimizer:
         for place, track in enumerate(self.tracks()):
             track.updates = int(state[f"{place}.updates"])
             if f"{place}.{next(iter(self._slots), None)}" not in state:
-                track.slots = {}
+                track._slots = {}
                 continue
-            track.slots = track.slots or self._new_slots(track.param)
-            for name, slot in track.slots.items():
+            track._slots = track._slots or self._new_slots(track.param)
+            for name, slot in track._slots.items():
                 slot[...] = state[f"{place}.{name}"]
         for place, group in enumerate(self.groups):
             if not callable(group.lr):

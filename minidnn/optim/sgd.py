@@ -49,6 +49,6 @@ class SGD(Optimizer):
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         if self._has_velocity:
-            self._step(track.param.data, grad, track.slots["velocity"], lr=lr, momentum=options["momentum"])
+            self._step(track.param._data, grad, track._slots["velocity"], lr=lr, momentum=options["momentum"])
         else:
-            kernels.sgd_step(track.param.data, grad, lr=lr)
+            kernels.sgd_step(track.param._data, grad, lr=lr)

@@ -1,28 +1,25 @@
-"""Arithmetic on whole arrays of one shape, and means."""
+"""Arithmetic and means. Sums, differences and products broadcast; compiled are those of arrays of one shape."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from minidnn.reference.types import Floats
+from minidnn.reference.types import Array, Changed, Floats, Operand
 
 
-def add(a: Floats, b: Floats) -> Floats:
-    """``y = a + b``, of one shape."""
-    _same_shape("add", a, b)
-    return np.asarray(a + b)
+def add(a: Operand, b: Operand) -> Array:
+    """``y = a + b``."""
+    return np.asarray(np.add(a, b))
 
 
-def subtract(a: Floats, b: Floats) -> Floats:
-    """``y = a - b``, of one shape."""
-    _same_shape("subtract", a, b)
-    return np.asarray(a - b)
+def subtract(a: Operand, b: Operand) -> Array:
+    """``y = a - b``."""
+    return np.asarray(np.subtract(a, b))
 
 
-def multiply(a: Floats, b: Floats) -> Floats:
-    """``y = a * b``, of one shape."""
-    _same_shape("multiply", a, b)
-    return np.asarray(a * b)
+def multiply(a: Operand, b: Operand) -> Array:
+    """``y = a * b``."""
+    return np.asarray(np.multiply(a, b))
 
 
 def mean(x: Floats) -> Floats:
@@ -44,7 +41,7 @@ def scale_rows(x: Floats, factors: Floats) -> Floats:
     return np.asarray(x * factors[:, np.newaxis])
 
 
-def moving_average(running: Floats, value: Floats, *, momentum: float) -> None:
+def moving_average(running: Changed, value: Floats, *, momentum: float) -> None:
     """``running = momentum * running + (1 - momentum) * value``."""
     x = running.dtype.type
     running[...] = x(momentum) * running + x(1 - momentum) * value
@@ -54,8 +51,3 @@ def check_finite(x: Floats) -> None:
     """Does nothing; FloatingPointError where an element is NaN or infinite."""
     if not np.isfinite(x).all():
         raise FloatingPointError(f"check_finite: found {x[~np.isfinite(x)][0]}")
-
-
-def _same_shape(op: str, a: Floats, b: Floats) -> None:
-    if a.shape != b.shape:
-        raise ValueError(f"{op}: a has shape {a.shape}, b has {b.shape}: they must be the same")

@@ -11,37 +11,37 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minidnn.reference.types import Array, Floats
+from minidnn.reference.types import Array, Changed, Floats
 
 
-def sgd_step(param: Floats, grad: Floats, *, lr: float) -> None:
+def sgd_step(param: Changed, grad: Floats, *, lr: float) -> None:
     """``param -= lr * grad``."""
     x = param.dtype.type
     param -= x(lr) * grad
 
 
-def momentum_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
+def momentum_step(param: Changed, grad: Floats, velocity: Changed, *, lr: float, momentum: float) -> None:
     """``velocity = momentum * velocity + grad; param -= lr * velocity`` (Polyak 1964)."""
     x = param.dtype.type
     velocity[...] = x(momentum) * velocity + grad
     param -= x(lr) * velocity
 
 
-def nesterov_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
+def nesterov_step(param: Changed, grad: Floats, velocity: Changed, *, lr: float, momentum: float) -> None:
     """``velocity = momentum * velocity + grad; param -= lr * (grad + momentum * velocity)`` (Sutskever et al. 2013)."""
     x = param.dtype.type
     velocity[...] = x(momentum) * velocity + grad
     param -= x(lr) * (grad + x(momentum) * velocity)
 
 
-def adagrad_step(param: Floats, grad: Floats, accumulator: Floats, *, lr: float, eps: float) -> None:
+def adagrad_step(param: Changed, grad: Floats, accumulator: Changed, *, lr: float, eps: float) -> None:
     """``accumulator += grad**2; param -= lr * grad / sqrt(accumulator + eps)`` (Duchi et al. 2011)."""
     x = param.dtype.type
     accumulator += grad * grad
     param -= x(lr) * grad / np.sqrt(accumulator + x(eps))
 
 
-def rmsprop_step(param: Floats, grad: Floats, s: Floats, *, lr: float, decay: float, eps: float) -> None:
+def rmsprop_step(param: Changed, grad: Floats, s: Changed, *, lr: float, decay: float, eps: float) -> None:
     """``s = decay * s + (1 - decay) * grad**2; param -= lr * grad / sqrt(s + eps)`` (Tieleman & Hinton 2012)."""
     x = param.dtype.type
     s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
@@ -49,7 +49,7 @@ def rmsprop_step(param: Floats, grad: Floats, s: Floats, *, lr: float, decay: fl
 
 
 def rmsprop_momentum_step(
-    param: Floats, grad: Floats, s: Floats, mom: Floats, *, lr: float, decay: float, momentum: float, eps: float
+    param: Changed, grad: Floats, s: Changed, mom: Changed, *, lr: float, decay: float, momentum: float, eps: float
 ) -> None:
     """`rmsprop_step` with ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``, as TensorFlow."""
     x = param.dtype.type
@@ -59,11 +59,11 @@ def rmsprop_momentum_step(
 
 
 def rmsprop_centered_step(
-    param: Floats,
+    param: Changed,
     grad: Floats,
-    s: Floats,
-    mom: Floats,
-    mean: Floats,
+    s: Changed,
+    mom: Changed,
+    mean: Changed,
     *,
     lr: float,
     decay: float,
@@ -96,7 +96,16 @@ def _moments(grad: Floats, m: Floats, v: Floats, beta1: float, beta2: float) -> 
 
 
 def adam_step(
-    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+    param: Changed,
+    grad: Floats,
+    m: Changed,
+    v: Changed,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: float,
 ) -> None:
     """``param -= rate * m / (sqrt(v) * root + eps)``: Adam (Kingma & Ba 2015)."""
     x = param.dtype.type
@@ -105,11 +114,11 @@ def adam_step(
 
 
 def amsgrad_step(
-    param: Floats,
+    param: Changed,
     grad: Floats,
-    m: Floats,
-    v: Floats,
-    v_max: Floats,
+    m: Changed,
+    v: Changed,
+    v_max: Changed,
     *,
     lr: float,
     beta1: float,
@@ -125,10 +134,10 @@ def amsgrad_step(
 
 
 def adamw_step(
-    param: Floats,
+    param: Changed,
     grad: Floats,
-    m: Floats,
-    v: Floats,
+    m: Changed,
+    v: Changed,
     *,
     lr: float,
     beta1: float,
@@ -145,7 +154,16 @@ def adamw_step(
 
 
 def nadam_step(
-    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+    param: Changed,
+    grad: Floats,
+    m: Changed,
+    v: Changed,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: float,
 ) -> None:
     """``param -= (m_rate * m + grad_rate * grad) / (sqrt(v) * root + eps)``: Adam that looks ahead (Dozat 2016)."""
     x = param.dtype.type
@@ -155,7 +173,16 @@ def nadam_step(
 
 
 def adamax_step(
-    param: Floats, grad: Floats, m: Floats, u: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
+    param: Changed,
+    grad: Floats,
+    m: Changed,
+    u: Changed,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: float,
 ) -> None:
     """``u = max(beta2 * u, |grad|); param -= rate * m / (u + eps)``: Adam's infinity norm (Kingma & Ba 2015)."""
     x = param.dtype.type
@@ -165,7 +192,9 @@ def adamax_step(
     param -= x(_rate(lr, beta1, step)) * m / (u + x(eps))
 
 
-def adadelta_step(param: Floats, grad: Floats, s: Floats, delta: Floats, *, lr: float, rho: float, eps: float) -> None:
+def adadelta_step(
+    param: Changed, grad: Floats, s: Changed, delta: Changed, *, lr: float, rho: float, eps: float
+) -> None:
     """``step = sqrt(delta + eps) / sqrt(s + eps) * grad; param -= lr * step`` (Zeiler 2012).
 
     s and delta are the decaying means of grad**2 and step**2.
@@ -178,7 +207,7 @@ def adadelta_step(param: Floats, grad: Floats, s: Floats, delta: Floats, *, lr: 
 
 
 def lion_step(
-    param: Floats, grad: Floats, m: Floats, *, lr: float, beta1: float, beta2: float, weight_decay: float
+    param: Changed, grad: Floats, m: Changed, *, lr: float, beta1: float, beta2: float, weight_decay: float
 ) -> None:
     """``param = (1 - lr * weight_decay) * param - lr * sign(beta1 * m + (1 - beta1) * grad)`` (Chen et al. 2023).
 
@@ -192,10 +221,10 @@ def lion_step(
 
 
 def ftrl_step(
-    param: Floats,
+    param: Changed,
     grad: Floats,
-    accumulator: Floats,
-    linear: Floats,
+    accumulator: Changed,
+    linear: Changed,
     *,
     lr: float,
     lr_power: float,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidnn.reference.types import Floats, Words
+from minidnn.reference.types import Array, Counter, Floats, Words
 
 GROUP = 64
 """Elements come in groups of 64: 16 blocks of 4 words. Element ``16 * w + b`` of a group is word ``w`` of
@@ -34,6 +34,19 @@ def philox(counter: Words, key: tuple[int, int]) -> Words:
         )
         k0, k1 = (k0 + _WEYL_0) & 0xFFFFFFFF, (k1 + _WEYL_1) & 0xFFFFFFFF
     return np.stack([c0, c1, c2, c3]).astype(np.uint32)
+
+
+def next_draw(counter: Counter) -> Array:
+    """The number of the next draw, a uint64 array without axes; then ``counter += 1``."""
+    draw = counter.copy()
+    counter += np.uint64(1)
+    return draw
+
+
+def count(*counters: Counter) -> None:
+    """``counter += 1``, each."""
+    for counter in counters:
+        counter += np.uint64(1)
 
 
 def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:

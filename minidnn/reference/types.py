@@ -8,6 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 Array = np.ndarray[Any, Any]
+Operand = Array | float
+Real = Array | float
+"""A number, or an array without axes that holds it."""
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 Words = npt.NDArray[np.uint32]
+Changed = Floats
+"""An argument that the function changes in place."""
+Counter = npt.NDArray[np.uint64]
+"""A count in memory, an array without axes, that the function changes in place."""

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from minidnn.reference.types import Floats
+from minidnn.reference.types import Array, Changed, Floats, Real
 
 
-def squared_norm(x: Floats) -> float:
-    """``sum(x**2)``, in float64."""
-    return float(np.square(x, dtype=np.float64).sum())
+def squared_norm(x: Floats) -> Array:
+    """``sum(x**2)``, in float64; an array without axes."""
+    return np.asarray(np.square(x, dtype=np.float64).sum())
+
+
+def global_norm(*squares: Array) -> Array:
+    """The square root of the sum of what `squared_norm` gave, in order; a float64 array without axes."""
+    return np.asarray(math.sqrt(sum(square.item() for square in squares)))
+
+
+def clip_factor(norm: Array, limit: float) -> Array:
+    """``limit / norm`` where the norm exceeds the limit and is finite, else 1; a float64 array without axes."""
+    return np.asarray(limit / norm.item() if limit < norm.item() < math.inf else 1.0)
 
 
 def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
     """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""
-    return np.asarray(l1 * float(np.abs(w, dtype=np.float64).sum()) + l2 * squared_norm(w), dtype=w.dtype)
+    return np.asarray(l1 * float(np.abs(w, dtype=np.float64).sum()) + l2 * squared_norm(w).item(), dtype=w.dtype)
 
 
 def l1_l2_gradient(w: Floats, dy: Floats, l1: float, l2: float) -> Floats:
@@ -24,31 +36,31 @@ def l1_l2_gradient(w: Floats, dy: Floats, l1: float, l2: float) -> Floats:
     return x(factor * l1) * sign + x(factor * 2 * l2) * w
 
 
-def scale(x: Floats, factor: float) -> None:
-    """``x *= factor``."""
+def scale(x: Changed, factor: Real) -> None:
+    """``x *= factor``; a factor of 1 leaves x as it is."""
     x *= x.dtype.type(factor)
 
 
-def clip(x: Floats, low: float, high: float) -> None:
+def clip(x: Changed, low: float, high: float) -> None:
     """``x = min(max(x, low), high)``; a NaN stays."""
     least, most = x.dtype.type(low), x.dtype.type(high)
     x[...] = np.where(x < least, least, np.where(x > most, most, x))
 
 
-def mask_weights(w: Floats, mask: Floats) -> None:
+def mask_weights(w: Changed, mask: Floats) -> None:
     """``w = 0`` where mask is 0."""
     if w.shape != mask.shape:
         raise ValueError(f"mask_weights: w has shape {w.shape}, mask has {mask.shape}: they must be the same")
     w[mask == 0] = 0
 
 
-def max_norm(w: Floats, limit: float, axis: int) -> None:
+def max_norm(w: Changed, limit: float, axis: int) -> None:
     """``w *= limit / max(norm, limit)`` with the l2 norm along the axis (Srivastava et al. 2014)."""
     most = w.dtype.type(limit)
     w *= most / np.maximum(np.sqrt((w * w).sum(axis=axis, keepdims=True)), most)
 
 
-def unit_norm(w: Floats, axis: int) -> None:
+def unit_norm(w: Changed, axis: int) -> None:
     """``w /= norm`` with the l2 norm along the axis; what is all zero stays so."""
     squares = (w * w).sum(axis=axis, keepdims=True)
     w *= 1 / np.sqrt(np.where(squares > 0, squares, w.dtype.type(1)))

@@ -12,7 +12,7 @@ from minidnn.data.datasets import Change
 from minidnn.data.pipeline import gather
 from minidnn.data.types import Floats32, Indices
 from minidnn.nn import Module, Sequential
-from minidnn.training.capture import attributes_of
+from minidnn.tensor import Tensor
 from minidnn.training.predict import predict
 
 CHUNK = 1000
@@ -161,4 +161,10 @@ def _versions(lower: Module) -> list[tuple[int, int]]:
 
 def _attributes(lower: Module) -> list[tuple[str, str, Any]]:
     """What its outputs depend on besides the weights; a frozen layer does the same in both modes."""
-    return [entry for entry in attributes_of(lower) if entry[1] != "training"]
+    plain = (bool, int, float, str, type(None))
+    return [
+        (path, name, value if isinstance(value, plain) else id(value.data if isinstance(value, Tensor) else value))
+        for path, module in lower.named_modules()
+        for name, value in vars(module).items()
+        if name not in ("training", "activity_penalties")
+    ]

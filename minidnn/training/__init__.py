@@ -1,8 +1,9 @@
 """Training: the loop, what it leaves behind, and what may look on."""
 
+from minidnn.doors import CaptureError
 from minidnn.training.anomaly import AnomalyError, DetectAnomaly, nan_guard
 from minidnn.training.averaging import AverageWeights
-from minidnn.training.capture import Captured, CaptureError, capture
+from minidnn.training.capture import Captured, capture
 from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.early_stopping import EarlyStopping
 from minidnn.training.evaluate import Evaluate, Evaluation, evaluate

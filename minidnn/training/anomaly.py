@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from minidnn import tensor
 from minidnn.nn import Module
+from minidnn.recording import Watcher, mode
 from minidnn.reference.types import Array
 from minidnn.tensor import Rule, Tensor
 from minidnn.training.run import Callback, Run
@@ -32,9 +32,9 @@ def nan_guard(model: Module | None = None) -> Iterator[None]:
     """
     inside: list[str] = []  # the layers being run, the innermost last
 
-    def watch(result: Tensor, op: str) -> None:
+    def watch(result: Tensor, parents: tuple[Tensor, ...], op: str) -> None:
         layer = inside[-1] if inside else ""
-        _look(result.data, f"the output of {op}", layer)
+        _look(result._data, f"the output of {op}", layer)
         if result._backward is not None:
             result._backward = _checked(result._backward, op, layer)
 
@@ -42,9 +42,13 @@ def nan_guard(model: Module | None = None) -> Iterator[None]:
         for path, module in model.named_modules() if model is not None else ():
             module.forward = _announced(module.forward, path or module.label, inside)  # type: ignore[method-assign, assignment]
             undo.callback(vars(module).pop, "forward")
-        tensor.watchers.append(watch)
-        undo.callback(tensor.watchers.remove, watch)
+        mode.watchers = (*mode.watchers, watch)
+        undo.callback(_unwatch, watch)
         yield
+
+
+def _unwatch(watch: Watcher) -> None:
+    mode.watchers = tuple(other for other in mode.watchers if other is not watch)
 
 
 def _announced(forward: Callable[[Tensor], Tensor], name: str, inside: list[str]) -> Callable[[Tensor], Tensor]:
@@ -70,7 +74,6 @@ def _checked(rule: Rule, op: str, layer: str) -> Rule:
                 _look(gradient, f"a gradient of {op}", layer)
         return gradients
 
-    call.__qualname__ = op
     return call
 
 

@@ -9,8 +9,7 @@ import time
 from collections.abc import Generator as Iteration
 from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from minidnn import data, kernels
 from minidnn.checks import positive_integer
@@ -26,6 +25,7 @@ from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.evaluate import evaluate
 from minidnn.training.history import History
 from minidnn.training.interrupt import stop_on_interrupt
+from minidnn.training.ownership import WhereOurs
 from minidnn.training.progress import Progress
 from minidnn.training.run import Callback, Loss, Position, Run
 from minidnn.training.state import restore
@@ -52,7 +52,7 @@ def fit(
     rng: Generator | None = None,
     augment: Augmentation | None = None,
     progress: bool = True,
-    capture: bool = True,
+    capture: bool | Literal["auto"] = "auto",
     prefetch: bool | None = None,
     resume: str | os.PathLike[str] | None = None,
 ) -> History:
@@ -70,7 +70,9 @@ def fit(
         rng: draws the orders; the default generator where it is None.
         augment: makes new examples of those of each batch; see `minidnn.data.batches`.
         capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
-            same. What cannot be captured runs as it is, and the logger ``minidnn`` says why at level INFO.
+            same. "auto" does so where the whole step is minidnn's own; code of yours (a layer, a loss, an optimizer, a
+            function as activation or regularizer) runs as Python, and the logger ``minidnn`` says why at level INFO.
+            True captures your code too, within the contract of `minidnn.training.capture`. False never.
         prefetch: make batches ahead in a thread, see `minidnn.data.batches`; None: where that pays. The bytes are the
             same.
         resume: a folder of `Checkpoint`: goes on from the newest that is whole, with the same bytes as if the run had
@@ -83,6 +85,7 @@ def fit(
 
     Raises:
         NonFiniteError: the loss became NaN or infinite.
+        CaptureError: capture is True, and the step does what a replay could not do again.
         ResumeError: the checkpoints are damaged, or of another run.
         TypeError, ValueError: epochs or batch_size not an integer, or below 1; no examples.
     """
@@ -111,7 +114,7 @@ def fit(
         shown = Progress(math.ceil(len(train) / batch_size))
         callbacks = [*callbacks, shown]
     callbacks = [*callbacks, *last]
-    step = Captured(_step_of(run), model=model, constants=_is_ours(run)) if capture else _step_of(run)
+    step = _captured(run, capture)
     modes = [(module, module.training) for _, module in model.named_modules()]
     begun: list[Callback] = []
     with stop_on_interrupt(run):
@@ -188,7 +191,7 @@ def _step_of(run: Run) -> Step:
         loss = run.loss_function(logits, y)
         if run.regularized:
             loss = loss + run.model.regularization_loss()
-        kernels.check_finite(loss.data)
+        kernels.check_finite(loss._data)
         run.optimizer.zero_grad()
         loss.backward()
         run.optimizer.step()
@@ -197,11 +200,19 @@ def _step_of(run: Run) -> Step:
     return step
 
 
-def _is_ours(run: Run) -> bool:
-    """Whether loss and layers are this package's: only then are the numbers in them known to stay."""
-    loss = run.loss_function.func if isinstance(run.loss_function, partial) else run.loss_function
-    owners = [getattr(loss, "__module__", ""), *(type(module).__module__ for _, module in run.model.named_modules())]
-    return all(owner.startswith("minidnn.") for owner in owners)
+def _captured(run: Run, capture: bool | Literal["auto"]) -> Step:
+    """The training step, captured as was asked for."""
+    if capture not in (True, False, "auto"):
+        raise ValueError(f"fit: capture is {capture!r}, must be 'auto', True or False")
+    step = _step_of(run)
+    if not capture:
+        return step
+
+    def depends() -> tuple[Any, ...]:
+        return run.loss_function, run.optimizer, run.regularized
+
+    captured = Captured(step, strict=capture is True, model=run.model, depends=depends)
+    return captured if capture is True else WhereOurs(captured, run)
 
 
 def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
@@ -215,8 +226,6 @@ def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
         ) from None
     run.loss = loss.item()
     run.step += 1
-    if isinstance(step, Captured) and step.reasons:
-        logger.info("fit: runs as it is, as it cannot be captured: %s", step.reasons.pop())
     return logits
 
 

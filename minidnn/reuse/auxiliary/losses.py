@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minidnn import nn, ops
+from minidnn import kernels, nn, ops
 from minidnn.ops.losses import as_labels
-from minidnn.recording import checked, replayable
-from minidnn.reference.types import Array
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, as_result
 
 
 def contrastive(outputs: Tensor, same: Any) -> Tensor:
@@ -25,9 +23,9 @@ def contrastive(outputs: Tensor, same: Any) -> Tensor:
     """
     labels = as_labels("contrastive", same)
     _check_outputs("contrastive", outputs, len(labels))
-    checked(_check_binary, labels)
+    kernels.check_between(labels, 0, 1, "contrastive: same must be 0 or 1")
     d, gap = outputs[:, 0], ops.maximum(outputs[:, 1], 0.0)
-    return ops.mean(ops.where(replayable(lambda y: y == 1, labels), d * d, gap * gap))
+    return ops.mean(ops.where(as_result(labels), d * d, gap * gap))
 
 
 def margin_ranking(scores: Tensor, labels: Any = None, margin: float = 1.0) -> Tensor:
@@ -48,8 +46,3 @@ def margin_ranking(scores: Tensor, labels: Any = None, margin: float = 1.0) -> T
 def _check_outputs(op: str, outputs: Tensor, batch: int) -> None:
     if outputs.shape != (batch, 2) or not batch:
         raise ValueError(f"{op}: the outputs have shape {outputs.shape}, must be ({batch}, 2) and not empty")
-
-
-def _check_binary(labels: Array) -> None:
-    if not (labels.min() >= 0 and labels.max() <= 1):
-        raise ValueError(f"contrastive: same must be 0 or 1, got {labels.min()} to {labels.max()}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from minidnn import ops
+from minidnn import kernels, ops
 from minidnn.nn.activations import Logistic
 from minidnn.nn.initializers import initialize
 from minidnn.nn.layers import FUSED, Dense
@@ -14,10 +14,8 @@ from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import Regularizer
 from minidnn.nn.sequential import Sequential
 from minidnn.random import Generator, default_generator
-from minidnn.recording import checked
-from minidnn.reference.types import Array
 from minidnn.reuse.pretraining.corruption import Corruption
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, as_result
 
 Loss = Literal["squared", "cross_entropy"]
 
@@ -162,10 +160,10 @@ class Reconstruction(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         model = self.autoencoder
-        clean = x.data
+        clean = x._data
         noisy = x
         if model.corruption is not None and self.training:
-            noisy = Tensor(model.corruption(clean, model.rng or default_generator()))
+            noisy = as_result(model.corruption(clean, model.rng or default_generator()))
         code = model.encode(noisy)
         if model.activity_regularizer is not None and self.training:
             model.activity_penalties.append(model.activity_regularizer(code))
@@ -173,12 +171,7 @@ class Reconstruction(Module):
         if y.shape != x.shape:
             raise ValueError(f"{model.label}: the decoder gives shape {y.shape}, must give that of x, {x.shape}")
         if model.loss == "cross_entropy":
-            checked(_check_probabilities, clean)
-            return ops.sum(ops.softplus(y) - y * Tensor(clean), axis=1, keepdims=True)
-        error = y - Tensor(clean)
+            kernels.check_between(clean, 0, 1, "Reconstruction: the cross-entropy needs an x in [0, 1]")
+            return ops.sum(ops.softplus(y) - y * as_result(clean), axis=1, keepdims=True)
+        error = y - as_result(clean)
         return ops.sum(error * error, axis=1, keepdims=True)
-
-
-def _check_probabilities(x: Array) -> None:
-    if x.size and not (x.min() >= 0 and x.max() <= 1):
-        raise ValueError(f"Reconstruction: the cross-entropy needs an x in [0, 1], got {x.min()} to {x.max()}")

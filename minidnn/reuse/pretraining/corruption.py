@@ -10,7 +10,6 @@ import numpy as np
 from minidnn import kernels, ops
 from minidnn.checks import an_array, number
 from minidnn.random import Generator
-from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
@@ -31,8 +30,8 @@ class masking:
         number("masking", "rate", self.rate, below=1.0)
 
     def __call__(self, x: Array, rng: Generator) -> Array:
-        rate = self.rate
-        keep = replayable(lambda x: np.full_like(x, 1.0 - rate), x)
+        an_array("masking", "x", x)
+        keep = kernels.full_like(x, 1.0 - self.rate)
         return kernels.multiply(x, kernels.bernoulli(keep, *rng.next_key()))
 
 
@@ -52,7 +51,7 @@ class gaussian_noise:
     def __call__(self, x: Array, rng: Generator) -> Array:
         an_array("gaussian_noise", "x", x)
         noise = kernels.random_normal(x.size, 0.0, self.std, *rng.next_key()).reshape(x.shape)
-        return kernels.add(x, noise if x.dtype == np.float32 else noise.astype(x.dtype))
+        return kernels.add(x, noise if x.dtype == np.float32 else kernels.astype(noise, x.dtype.str))
 
 
 @dataclass(frozen=True)

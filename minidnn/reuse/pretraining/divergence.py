@@ -9,10 +9,9 @@ from minidnn.checks import positive_integer
 from minidnn.nn.module import Module
 from minidnn.ops.activations import whole
 from minidnn.random import Generator
-from minidnn.recording import replayable
 from minidnn.reference.types import Array
 from minidnn.reuse.pretraining.rbm import RBM
-from minidnn.tensor import Tensor, record
+from minidnn.tensor import Tensor, as_result, held, record
 
 
 class ContrastiveDivergence(Module):
@@ -74,16 +73,16 @@ class ContrastiveDivergence(Module):
             self.particles = Tensor(np.zeros((self.chains, rbm.n_hidden), np.float32))
 
     def forward(self, x: Tensor) -> Tensor:
-        rbm, v = self.rbm, whole(x.data)
+        rbm, v = self.rbm, whole(x._data)
         rbm.check(v)
         h = rbm.hidden_mean(v)
         if not self.training:
-            return Tensor(_errors(v, rbm.visible_mean(h)))
+            return as_result(_errors(v, rbm.visible_mean(h)))
         if self.persistent:
             error = _errors(v, rbm.visible_mean(h))
-            chain_v, chain_h = self._walk(self.particles.data)[1:]
+            chain_v, chain_h = self._walk(held(self.particles))[1:]
             # Momentum 0 makes it a copy, and one that a captured step does again.
-            kernels.moving_average(self.particles.data, rbm.draw_hidden(chain_h, chain_v, self.rng), momentum=0.0)
+            kernels.moving_average(held(self.particles), rbm.draw_hidden(chain_h, chain_v, self.rng), momentum=0.0)
             self.particles.version += 1
         else:
             reconstruction, chain_v, chain_h = self._walk(rbm.draw_hidden(h, v, self.rng))
@@ -120,7 +119,8 @@ def _diverging(
         weights = whole(dy).reshape(-1)  # of the examples; those of the chains have the same sum
         shares = weights
         if chains:
-            shares = replayable(lambda w: np.full(chains, w.sum() / chains, w.dtype), weights)
+            total = kernels.reduce_sum(weights, None, True)
+            shares = kernels.copy(np.broadcast_to(kernels.divide(total, float(chains)), (chains,)))
         own_h, model_h = kernels.scale_rows(h, weights), kernels.scale_rows(chain_h, shares)
         return (
             kernels.subtract(kernels.matmul(chain_v.T, model_h), kernels.matmul(v.T, own_h)),
@@ -131,5 +131,4 @@ def _diverging(
             kernels.subtract(kernels.column_sum(model_h), kernels.column_sum(own_h)),
         )
 
-    backward.__qualname__ = "contrastive_divergence"
-    return record(error, (rbm.kernel, rbm.visible_bias, rbm.hidden_bias), backward)
+    return record(error, (rbm.kernel, rbm.visible_bias, rbm.hidden_bias), backward, op="contrastive_divergence")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     rng: Generator | None = None,
     progress: bool = True,
-    capture: bool = True,
+    capture: bool | Literal["auto"] = "auto",
     resume: str | os.PathLike[str] | None = None,
 ) -> History:
     """Trains by `training.fit`, with all that it has: captured steps, schedules, callbacks, checkpoints.

@@ -13,9 +13,8 @@ from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import Regularizer
 from minidnn.random import Generator, default_generator
-from minidnn.recording import replayable
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, held
 
 Visible = Literal["bernoulli", "gaussian"]
 Hidden = Literal["bernoulli", "relu"]
@@ -84,7 +83,7 @@ class RBM(Module):
         self.hidden_bias = Parameter(initialize(self.label, "hidden_bias", "zeros", shape[1:], rng))
 
     def forward(self, x: Tensor) -> Tensor:
-        self.check(x.data)
+        self.check(x._data)
         return ops.dense(x, self.kernel, self.hidden_bias, "logistic" if self.hidden == "bernoulli" else "relu")
 
     def check(self, v: Array) -> None:
@@ -97,12 +96,12 @@ class RBM(Module):
     def hidden_mean(self, v: Array) -> Array:
         """The mean of the hidden units given the visible ones; of "relu" units without their noise."""
         activation = "logistic" if self.hidden == "bernoulli" else "relu"
-        return kernels.dense(v, self.kernel.data, self.hidden_bias.data, activation, 0.0)
+        return kernels.dense(v, held(self.kernel), held(self.hidden_bias), activation, 0.0)
 
     def visible_mean(self, h: Array) -> Array:
         """The mean of the visible units given the hidden ones."""
         activation = "logistic" if self.visible == "bernoulli" else "identity"
-        return kernels.dense(h, self.kernel.data.T, self.visible_bias.data, activation, 0.0)
+        return kernels.dense(h, held(self.kernel).T, held(self.visible_bias), activation, 0.0)
 
     def sample_hidden(self, v: Array, rng: Generator | None = None) -> Array:
         """Hidden units drawn given the visible ones; one draw of rng."""
@@ -117,8 +116,8 @@ class RBM(Module):
         key = (rng or default_generator()).next_key()
         if self.hidden == "bernoulli":
             return kernels.bernoulli(mean, *key)
-        x = kernels.dense(v, self.kernel.data, self.hidden_bias.data, "identity", 0.0)
-        deviation = replayable(np.sqrt, kernels.logistic(x))
+        x = kernels.dense(v, held(self.kernel), held(self.hidden_bias), "identity", 0.0)
+        deviation = kernels.sqrt(kernels.logistic(x))
         return kernels.relu(kernels.add(x, kernels.multiply(deviation, _noise(x, key))))
 
     def draw_visible(self, mean: Array, rng: Generator | None = None) -> Array:
@@ -149,7 +148,7 @@ class RBM(Module):
         if self.visible == "bernoulli":
             mean = np.clip(mean, 0.001, 0.999)
             mean = np.log(mean / (1 - mean))
-        self.visible_bias.data[...] = mean
+        held(self.visible_bias)[...] = mean
         self.visible_bias.version += 1
 
     def free_energy(self, v: Any) -> Array:
@@ -165,8 +164,8 @@ class RBM(Module):
         self.check(v)
         if self.hidden != "bernoulli":
             raise ValueError(f"{self.label}: only Bernoulli hidden units have a free energy, these are {self.hidden}")
-        x = kernels.dense(v, self.kernel.data, self.hidden_bias.data, "identity", 0.0)
-        bias = self.visible_bias.data.astype(np.float64)
+        x = kernels.dense(v, held(self.kernel), held(self.hidden_bias), "identity", 0.0)
+        bias = held(self.visible_bias).astype(np.float64)
         own = -(v @ bias) if self.visible == "bernoulli" else ((v - bias) ** 2).sum(axis=1) / 2
         return own - kernels.softplus(x).sum(axis=1, dtype=np.float64)
 

@@ -20,10 +20,10 @@ namespace minidnn {
 constexpr std::size_t kLine = 64, kPage = 4096, kHuge = std::size_t{4} << 20;
 
 // One array's memory; freed by the destructor.
-class Block {
+class AlignedMemory {
  public:
   // At `place` quarters of a page behind a page boundary; small arrays only at the start of a cache line.
-  Block(std::size_t bytes, int place) : bytes_(bytes < kLine ? kLine : bytes) {
+  AlignedMemory(std::size_t bytes, int place) : bytes_(bytes < kLine ? kLine : bytes) {
     const bool pages = bytes >= 4 * kPage;
     const std::size_t room = bytes + (pages ? 2 * kPage : 0);
     if (room < bytes) throw std::bad_alloc();
@@ -49,8 +49,8 @@ class Block {
   std::size_t bytes_;
 };
 
-// The memory that a plan's results live in. What Python drops while a step is recorded is taken again by
-// later results: a replay writes and reads in the same order, so nothing is overwritten too early.
+// The memory that a program's results lie in. While a step is recorded, what Python drops returns here and is
+// taken by later results: a replay writes and reads in the same order, so nothing is overwritten too early.
 class Pool {
  public:
   char* take(std::size_t bytes, int place) {
@@ -60,7 +60,7 @@ class Pool {
       free_.erase(found);
       return data;
     }
-    Block block(bytes, place);
+    AlignedMemory block(bytes, place);
     char* data = block.data();
     blocks_.emplace(data, std::move(block));
     return data;
@@ -79,7 +79,7 @@ class Pool {
   }
 
  private:
-  std::map<char*, Block> blocks_;
+  std::map<char*, AlignedMemory> blocks_;
   std::multimap<std::size_t, char*> free_;
 };
 

@@ -1,0 +1,133 @@
+"""Where numbers leave the tape for Python; while a step is recorded, these doors refuse.
+
+A recorded step runs its Python code once. A number that Python saw then would stay as it was for ever, so none is
+shown: `Tensor.data`, `Tensor.grad` and all that reads them raise `CaptureError`, and the step's arguments are `Handle`
+objects.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from typing import Any, NoReturn
+
+import numpy as np
+
+from minidnn import kernels
+from minidnn.reference.types import Array
+
+PACKAGE = __name__.partition(".")[0]
+
+
+class CaptureError(RuntimeError):
+    """A step does something that a replay could not do again; the message names it and the line."""
+
+
+def is_ours(module: str | None) -> bool:
+    """Whether a module of that name belongs to this package (its lessons are programs like those of a user)."""
+    parts = (module or "").split(".")
+    return parts[0] == PACKAGE and parts[1:2] not in (["lessons"], ["notebook"])
+
+
+def users_line() -> str:
+    """The innermost line of code that is running and not the package's: ``file:line: text``."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and is_ours(frame.f_globals.get("__name__")):
+        frame = frame.f_back
+    path, line = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(path, line).strip()
+    return f"{path}:{line}" + (f": {text}" if text else "")
+
+
+def refuse(door: str, remedy: str = "compute with ops on tensors, or return the tensor from the step") -> NoReturn:
+    """Raises a CaptureError: the door would show Python a number that changes from step to step."""
+    error = CaptureError(
+        f"capture: {door} would show Python a number of one step, which a replay could not follow, at {users_line()}; "
+        f"{remedy}, or run the step without capture"
+    )
+    recorder = kernels.recorder()
+    if recorder is not None:
+        recorder.refused = error
+    raise error
+
+
+def refuse_while_recording(door: str) -> None:
+    """Refuses the door while a step is recorded in this thread."""
+    if kernels.recorder() is not None:
+        refuse(door)
+
+
+class Doors:
+    """The part of `minidnn.Tensor` that shows numbers to Python."""
+
+    __slots__ = ("_data", "_grad")
+    _data: Array
+    _grad: Array | None
+
+    @property
+    def data(self) -> Array:
+        if kernels.recorder() is not None:
+            refuse(_door())
+        return self._data
+
+    @data.setter
+    def data(self, array: Array) -> None:
+        if kernels.recorder() is not None:
+            refuse("setting Tensor.data")
+        self._data = array
+
+    @property
+    def grad(self) -> Array | None:
+        if kernels.recorder() is not None:
+            refuse("Tensor.grad", "return the tensor itself from the step, its grad comes with it")
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Array | None) -> None:
+        recorder = kernels.recorder()
+        if recorder is not None:
+            if gradient is not None:
+                refuse("setting Tensor.grad to an array")
+            recorder.forget_gradient(self)
+        self._grad = gradient
+
+    def item(self) -> Any:
+        """The one number in it, as a Python number."""
+        if self._data.size != 1:
+            raise ValueError(f"item: the tensor has shape {self._data.shape}, must have one element")
+        return self.data.item()
+
+    def numpy(self) -> Array:
+        """The data, not copied; read-only where it was recorded."""
+        return self.data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
+
+
+def _door() -> str:
+    """What is read: the method of `Doors` that asks for the data, or ``data`` itself."""
+    names = []
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back  # type: ignore[assignment]
+    return f"Tensor.{names[-1] if names else 'data'}"

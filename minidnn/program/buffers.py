@@ -1,0 +1,87 @@
+"""The memory of a program: which arrays its calls read and write, what each is, and what it is called."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from minidnn.reference.types import Array
+
+Role = Literal["input", "parameter", "state", "gradient", "constant", "result", "temporary"]
+"""``state`` outlives the step, as parameters do: slots, counts, running statistics, learning rates, random counters."""
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory that calls read or write.
+
+    Attributes:
+        name: such as ``hidden1.kernel``.
+        role: what it is.
+        shape, dtype: of the array that owns the memory.
+        nbytes: its size.
+    """
+
+    name: str
+    role: Role
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a program.
+
+    Attributes:
+        kernel: its name.
+        reads, writes: the buffers, in the order of the arguments and of the results.
+        settings: the other arguments by name; a number that lies in memory is a `Buffer`.
+        compiled: whether it runs without Python.
+        flops: floating-point operations of a matrix product; 0 for other kernels.
+        nbytes: what it reads and writes.
+    """
+
+    kernel: str
+    reads: list[Buffer]
+    writes: list[Buffer]
+    settings: dict[str, Any] = field(default_factory=dict)
+    compiled: bool = True
+    flops: int = 0
+    nbytes: int = 0
+
+
+def owner_of(array: Array) -> Array:
+    """The array that owns the memory of a view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+class Memory:
+    """Every buffer that a recording knows, found by the array that owns it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Array], Buffer]] = {}
+        self._kept: list[Array] = []
+
+    def find(self, array: Array) -> Buffer | None:
+        """The buffer in which the array lies, if it is known."""
+        owner = owner_of(array)
+        found = self._known.get(id(owner))
+        return found[1] if found is not None and found[0]() is owner else None
+
+    def add(self, array: Array, name: str, role: Role, keep: bool = True) -> Buffer:
+        """Makes the memory of the array known; it is kept alive, or else lives as long as others hold it."""
+        owner = owner_of(array)
+        buffer = Buffer(name, role, tuple(owner.shape), str(owner.dtype), owner.nbytes)
+        self._known[id(owner)] = weakref.ref(owner), buffer
+        if keep:
+            self._kept.append(owner)
+        return buffer

@@ -1,0 +1,122 @@
+"""How long each call of a program takes."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from minidnn import kernels
+from minidnn.program.buffers import Call
+from minidnn.program.program import Program
+from minidnn.program.show import flow, settings
+from minidnn.reference.types import Array
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call, timed.
+
+    Attributes:
+        call: the call.
+        seconds: the median over the replays.
+        share: of the sum of all calls, in [0, 1].
+        floor: how many times as long it takes as its arithmetic at the machine's fastest product; None where the
+            call is no product.
+    """
+
+    call: Call
+    seconds: float
+    share: float
+    floor: float | None
+
+    @property
+    def rate(self) -> str:
+        """GFLOP/s of a product, else GB/s of what the call reads and writes."""
+        if self.call.flops:
+            return f"{self.call.flops / self.seconds / 1e9:.0f} GFLOP/s"
+        return f"{self.call.nbytes / self.seconds / 1e9:.1f} GB/s"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The calls of a program with their times, as a table and a picture.
+
+    Attributes:
+        rows: one a call, in order.
+        seconds: the median of a whole replay, in which neighbouring elementwise calls run together.
+        peak: FLOP/s of the fastest product on this machine, with these threads.
+        threads: how many.
+    """
+
+    rows: list[Row]
+    seconds: float
+    peak: float
+    threads: int
+
+    def __str__(self) -> str:
+        flows = [flow(row.call) for row in self.rows]
+        kernel = max((len(row.call.kernel) for row in self.rows), default=6)
+        flowing = max((len(text) for text in flows), default=0)
+        alone = sum(row.seconds for row in self.rows)
+        head = f"{'writes <- reads':<{flowing}} {'us':>8} {'share':>6} {'rate':>12} x floor"
+        lines = [f"{'':>3}  {'kernel':<{kernel}}  {head}"]
+        for number, (row, text) in enumerate(zip(self.rows, flows, strict=True)):
+            floor = "" if row.floor is None else f"{row.floor:.2f}"
+            lines.append(
+                f"{number:>3}  {row.call.kernel:<{kernel}}  {text:<{flowing}} {1e6 * row.seconds:>8.1f} "
+                f"{row.share:>6.1%} {row.rate:>12} {floor:>7}  {settings(row.call)}".rstrip()
+            )
+        lines.append(
+            f"replay {1e6 * self.seconds:.1f} us; its calls one by one {1e6 * alone:.1f} us; {self.threads} "
+            f"thread{'s' * (self.threads > 1)}; fastest product {self.peak / 1e9:.0f} GFLOP/s"
+        )
+        return "\n".join(lines)
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Draws a bar for each call; see `minidnn.program.pictures`."""
+        from minidnn.program.pictures import draw_profile
+
+        draw_profile(self, path)
+
+
+def profile(program: Program, arrays: tuple[Array, ...], repeats: int = 50) -> Profile:
+    """Times each call over repeated replays, then puts back all that they changed.
+
+    Args:
+        program: what is timed.
+        arrays: its arguments.
+        repeats: replays; the medians are reported.
+    """
+    restore = program.state()
+    whole = []
+    try:
+        program.run(arrays)
+        times = np.array([program.time(arrays) for _ in range(repeats)])
+        for _ in range(repeats):
+            start = time.perf_counter()
+            program.run(arrays)
+            whole.append(time.perf_counter() - start)
+    finally:
+        restore()
+    medians = np.maximum(np.median(times, axis=0), 1e-9)
+    peak = fastest_product()
+    rows = [
+        Row(call, float(seconds), float(seconds / medians.sum()), seconds * peak / call.flops if call.flops else None)
+        for call, seconds in zip(program.calls, medians, strict=True)
+    ]
+    return Profile(rows, float(np.median(whole)), peak, kernels.num_threads())
+
+
+def fastest_product(repeats: int = 20) -> float:
+    """FLOP/s of a large product on this machine, the best of several: what the calls of a step are measured by."""
+    n = 768
+    a = np.ones((n, n), np.float32)
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        kernels.matmul(a, a)
+        best = min(best, time.perf_counter() - start)
+    return float(2 * n**3 / best)

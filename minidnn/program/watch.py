@@ -1,0 +1,274 @@
+"""What a program depends on beside memory: attributes of modules, options of optimizers, and what the step's own Python
+code reads: closures, globals, defaults, attributes of its objects. Compared before each replay."""
+
+from __future__ import annotations
+
+import random
+import types
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minidnn.doors import is_ours
+from minidnn.nn.module import Module
+from minidnn.nn.parameter import Parameter
+from minidnn.optim.optimizer import Group, Optimizer, Track
+from minidnn.random import Generator
+from minidnn.tensor import Tensor
+
+LARGEST = 1000
+"""Containers with more entries than this are compared by identity."""
+DEEPEST = 6
+_PENALTIES = "activity_penalties"  # handed out within each step
+
+
+_KNOWN_OTHERWISE = (Generator, Group, Optimizer, Track)
+
+
+class Same:
+    """Equal to one object alone: arrays compare by element, and a replaced one may hold the same number."""
+
+    __slots__ = ("value",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return other is self.value
+
+
+class SameNumbers:
+    """Equal to one array, while it holds the numbers that it held."""
+
+    __slots__ = ("content", "value")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: np.ndarray[Any, Any]) -> None:
+        self.value, self.content = value, value.tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        return other is self.value and self.value.tobytes() == self.content
+
+
+def frozen(value: Any) -> Any:
+    """What a value is compared with later: containers and small arrays are copied, all else is kept as it is."""
+    if isinstance(value, np.ndarray) and value.size <= LARGEST and value.dtype != object:
+        return SameNumbers(value)
+    if isinstance(value, (Tensor, np.ndarray)):
+        return Same(value)
+    if isinstance(value, dict) and len(value) <= LARGEST:
+        return {key: frozen(part) for key, part in value.items()}
+    if type(value) in (list, tuple) and len(value) <= LARGEST:
+        return type(value)(frozen(part) for part in value)
+    if type(value) is set and len(value) <= LARGEST:
+        return set(value)
+    return value
+
+
+class Watch:
+    """Remembers values, and tells whether they are what they were."""
+
+    def __init__(self) -> None:
+        self._dicts: list[tuple[str, Any, Any]] = []  # what it belongs to, the mapping as it was, the mapping
+        self._values: list[tuple[str, Any, Callable[[], Any]]] = []
+        self._tensors: list[tuple[Tensor, Any, bool]] = []
+        self._parameters: list[tuple[Parameter, Any, Any]] = []
+        self._generators: list[tuple[str, Any, Callable[[], Any]]] = []
+        self._seen: set[int] = set()
+        self._kept: list[Any] = []
+
+    # What there is to remember
+
+    def module(self, module: Module) -> None:
+        """The attributes of a module and of all its parts, and the code of those that are not the package's."""
+        for _, part in module.named_modules():
+            if self._is_new(part):
+                object.__setattr__(part, "training", part.training)
+                part.activity_penalties  # noqa: B018 - there from now on
+                now, what = vars(part), _located(part)
+                self._dicts.append((what, frozen(now) | {_PENALTIES: now[_PENALTIES]}, now))
+                self._reached(what, now.values(), 1)
+                self._methods(what, type(part), 1)
+
+    def tensor(self, tensor: Tensor) -> None:
+        """The array of a tensor that outlives the step."""
+        if self._is_new(tensor):
+            self._tensors.append((tensor, tensor._data, tensor.requires_grad))
+            if isinstance(tensor, Parameter):
+                self._parameters.append((tensor, tensor.regularizer, tensor.constraint))
+                for owned in (tensor.regularizer, tensor.constraint):
+                    self._object("a regularizer or constraint", owned, 1)
+
+    def attributes(self, what: str, thing: Any) -> None:
+        """All attributes of an object."""
+        if self._is_new(thing):
+            self._dicts.append((what, frozen(vars(thing)), vars(thing)))
+
+    def value(self, what: str, get: Callable[[], Any]) -> None:
+        """Whatever a function returns."""
+        now = get()
+        self._values.append((what, frozen(now), get))
+        self._object(what, now, 1)
+
+    def function(self, what: str, function: Any, depth: int = 1) -> None:
+        """What a function that is not the package's reads: its closure, its globals, its defaults."""
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, types.FunctionType) or is_ours(function.__module__) or not self._is_new(function):
+            return
+        what = f"{what} ({function.__code__.co_filename}:{function.__code__.co_firstlineno})"
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            self._values.append((f"{name} in {what}", frozen(_content(cell)), partial(_content, cell)))
+            self._object(f"{name} in {what}", _content(cell), depth + 1)
+        for name in _names(function.__code__):
+            if name in function.__globals__:
+                names = function.__globals__
+                self._values.append((f"{name} in {what}", frozen(names[name]), partial(names.get, name)))
+                self._object(f"{name} in {what}", names[name], depth + 1)
+        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            self._values.append((f"a default of {what}", frozen(default), partial(_itself, default)))
+            self._object(f"a default of {what}", default, depth + 1)
+
+    def _object(self, what: str, thing: Any, depth: int) -> None:
+        """What lies behind a value that the step's code can reach."""
+        if depth > DEEPEST or isinstance(thing, (type(None), bool, int, float, str, bytes, np.ndarray, Tensor)):
+            return
+        if isinstance(thing, Module):
+            self.module(thing)
+        elif isinstance(thing, (np.random.Generator, np.random.RandomState)):
+            if self._is_new(thing):
+                self._generators.append((what, numpy_state(thing), partial(numpy_state, thing)))
+        elif isinstance(thing, random.Random):
+            if self._is_new(thing):
+                self._generators.append((what, thing.getstate(), thing.getstate))
+        elif isinstance(thing, (dict, list, tuple, set)):
+            if len(thing) <= LARGEST and self._is_new(thing):
+                self._reached(what, thing.values() if isinstance(thing, dict) else thing, depth + 1)
+        elif isinstance(thing, partial):
+            self._reached(what, (thing.func, *thing.args, *thing.keywords.values()), depth + 1)
+        elif isinstance(thing, (types.FunctionType, types.MethodType)):
+            self.function(getattr(thing, "__name__", what), thing, depth)
+            self._object(what, getattr(thing, "__self__", None), depth + 1)
+        elif isinstance(thing, types.BuiltinMethodType):
+            self._object(what, thing.__self__, depth + 1)
+        elif isinstance(thing, type):
+            self._methods(thing.__name__, thing, depth + 1)
+        elif _has_attributes(thing) and self._is_new(thing):
+            self._dicts.append((what, frozen(vars(thing)), vars(thing)))
+            self._reached(what, vars(thing).values(), depth + 1)
+            self._methods(what, type(thing), depth + 1)
+
+    def _reached(self, what: str, values: Any, depth: int) -> None:
+        for value in list(values):
+            self._object(what, value, depth)
+
+    def _methods(self, what: str, kind: type, depth: int) -> None:
+        """The methods and class attributes of a class that is not the package's."""
+        for base in kind.__mro__:
+            if base.__module__ == "builtins" or is_ours(base.__module__) or not self._is_new(base):
+                continue
+            plain = {k: v for k, v in vars(base).items() if isinstance(v, (bool, int, float, str, type(None)))}
+            self._values.append((f"a class attribute of {what}", plain, partial(_plain_of, base, tuple(plain))))
+            for method in vars(base).values():
+                self.function(what, getattr(method, "__func__", getattr(method, "fget", method)), depth)
+
+    def _is_new(self, thing: Any) -> bool:
+        if id(thing) in self._seen:
+            return False
+        self._seen.add(id(thing))
+        self._kept.append(thing)
+        return True
+
+    # Whether it is as it was
+
+    def holds(self) -> bool:
+        """Whether all is as it was."""
+        try:
+            for tensor, data, needs in self._tensors:
+                if tensor._data is not data or tensor.requires_grad is not needs:
+                    return False
+            for param, regularizer, constraint in self._parameters:
+                if param.regularizer is not regularizer or param.constraint is not constraint:
+                    return False
+            for _, before, now in self._dicts:
+                if before != now:
+                    return False
+            return all(before == get() for _, before, get in self._values)
+        except Exception:  # values that cannot be compared are not the same
+            return False
+
+    def changes(self) -> Iterator[str]:
+        """What is not as it was, but for lists that were only appended to."""
+        for what, before, now in self._dicts:
+            for name in before.keys() | now.keys():
+                if name not in before or name not in now or not _continues(before[name], now[name]):
+                    yield f"{what}.{name}"
+        for what, before, get in self._values:
+            if not _continues(before, get()):
+                yield what
+
+    def renew(self) -> None:
+        """Remembers everything as it is now."""
+        self._dicts = [
+            (what, frozen(now) | ({_PENALTIES: now[_PENALTIES]} if _PENALTIES in now else {}), now)
+            for what, _, now in self._dicts
+        ]
+        self._values = [(what, frozen(get()), get) for what, _, get in self._values]
+
+    def draws(self) -> Iterator[str]:
+        """Random generators of NumPy and Python that have drawn since."""
+        return (what for what, before, state in self._generators if before != state())
+
+
+def _located(module: Module) -> str:
+    """The label of a module, and where its class is written, if it is not the package's."""
+    code = getattr(type(module).forward, "__code__", None)
+    if code is None or is_ours(type(module).__module__):
+        return module.label
+    return f"{module.label} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _has_attributes(thing: Any) -> bool:
+    known = isinstance(thing, (types.ModuleType, *_KNOWN_OTHERWISE))
+    return not known and isinstance(getattr(thing, "__dict__", None), dict)
+
+
+def _continues(before: Any, now: Any) -> bool:
+    """Whether a value is as it was, or a list that grew at its end."""
+    try:
+        if before is now or before == now:
+            return True
+        return type(before) is type(now) is list and len(before) < len(now) and before == now[: len(before)]
+    except Exception:
+        return False
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return None
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The global names that code, and the functions within it, may read."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return set(code.co_names).union(*(_names(part) for part in inner))
+
+
+def numpy_state(generator: Any) -> Any:
+    """The state of a random generator of NumPy, to be compared."""
+    if isinstance(generator, np.random.Generator):
+        return str(generator.bit_generator.state)
+    kind, words, *rest = generator.get_state()
+    return kind, words.tobytes(), rest
+
+
+def _plain_of(kind: type, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: vars(kind).get(name) for name in names}

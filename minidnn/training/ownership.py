@@ -1,0 +1,122 @@
+"""Whether a training step is minidnn's own, so that nothing but what the program watches decides what it does.
+
+Decided by identity: the types of modules, optimizer, schedule-free options, regularizers and constraints are classes of
+the package, none of their methods is replaced on an instance or in the class, and functions (the loss, activations) are
+the package's.
+"""
+
+from __future__ import annotations
+
+import logging
+import types
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from minidnn.doors import is_ours
+from minidnn.nn import Graph, Module
+from minidnn.nn.parameter import Parameter
+from minidnn.optim import Optimizer
+from minidnn.tensor import Tensor
+from minidnn.training.capture import Captured
+from minidnn.training.run import Run
+
+logger = logging.getLogger("minidnn")
+
+PLAIN = (type(None), bool, int, float, str, bytes)
+
+
+class WhereOurs:
+    """A step that is captured while it is minidnn's own, and runs as Python otherwise; the logger says why, once."""
+
+    def __init__(self, captured: Captured, run: Run) -> None:
+        self.captured, self.run = captured, run
+        self._said = False
+        self._checked: tuple[Any, ...] | None = None
+
+    def __call__(self, *arrays: Any) -> Any:
+        reason = self._reason()
+        if reason is None:
+            returned = self.captured(*arrays)
+            if not self.captured.reasons:
+                return returned
+            reason = self.captured.reasons[-1]
+        else:
+            returned = self.captured.step(*arrays)
+        if not self._said:
+            self._said = True
+            logger.info("fit: the step runs as Python, it is not captured: %s", reason)
+        return returned
+
+    def _reason(self) -> str | None:
+        """What is not minidnn's own; looked for again when the program that ran last no longer holds."""
+        if self._checked is not None and self.captured.is_current():
+            return None
+        reason = foreign(self.run.model, self.run.loss_function, self.run.optimizer)
+        self._checked = None if reason else ()
+        return reason
+
+
+def foreign(model: Module, loss: Any, optimizer: Optimizer) -> str | None:
+    """The first part of a training step that is not minidnn's own, in words; None where all is."""
+    return next(_foreign_parts(model, loss, optimizer), None)
+
+
+def _foreign_parts(model: Module, loss: Any, optimizer: Optimizer) -> Iterator[str]:
+    for path, module in model.named_modules():
+        where = path or module.label
+        yield from _of_object(f"the layer {where}", module)
+        parts = [node.part for node in module.nodes] if isinstance(module, Graph) else []
+        for name, value in [*vars(module).items(), *(("a node", part) for part in parts)]:
+            if not isinstance(value, (Module, Tensor)):
+                yield from _of_value(f"{name} of the layer {where}", value)
+    for path, param in model.named_parameters():
+        yield from _of_parameter(path, param)
+    yield from _of_value("the loss", loss)
+    yield from _of_object("the optimizer", optimizer)
+    for track in optimizer.tracks():
+        yield from _of_value("a constraint", track.constraint)
+
+
+def _of_parameter(path: str, param: Parameter) -> Iterator[str]:
+    if type(param) is not Parameter:
+        yield f"the parameter {path} is a {type(param).__name__}"
+    yield from _of_value(f"the regularizer of {path}", param.regularizer)
+    yield from _of_value(f"the constraint of {path}", param.constraint)
+
+
+def _of_value(what: str, value: Any) -> Iterator[str]:
+    """A function or an object that the step may call."""
+    if isinstance(value, partial):
+        yield from _of_value(what, value.func)
+        for argument in (*value.args, *value.keywords.values()):
+            yield from _of_value(f"an argument of {what}", argument)
+    elif isinstance(value, types.MethodType):
+        yield from _of_value(what, value.__func__)
+        yield from _of_object(what, value.__self__)
+    elif isinstance(value, (types.FunctionType, type)):
+        if not is_ours(value.__module__):
+            yield f"{what} is {value.__qualname__}, a function of yours"
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            if not isinstance(part, (Module, Tensor)):
+                yield from _of_value(what, part)
+    elif isinstance(value, dict):
+        yield from _of_value(what, list(value.values()))
+    elif not isinstance(value, PLAIN) and callable(value):
+        yield from _of_object(what, value)
+
+
+def _of_object(what: str, value: Any) -> Iterator[str]:
+    """An object whose methods the step calls."""
+    kind = type(value)
+    if not is_ours(kind.__module__):
+        yield f"{what} is a {kind.__qualname__}, a class of yours"
+        return
+    for base in kind.__mro__:
+        for name, method in vars(base).items() if is_ours(base.__module__) else ():
+            if isinstance(method, types.FunctionType) and not is_ours(method.__module__):
+                yield f"{what} has a method of yours, {kind.__qualname__}.{name}"
+    for name, own in getattr(value, "__dict__", {}).items():
+        if callable(own) and isinstance(getattr(kind, name, None), types.FunctionType):
+            yield f"{what} has a method of yours, {name}, set on the instance"
