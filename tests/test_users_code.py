@@ -3,13 +3,14 @@
 import logging
 import random
 import re
+import sys
 
 import numpy as np
 import pytest
 import users_code
 
 import minidnn
-from minidnn import data, nn, training
+from minidnn import data, nn, optim, schedules, training
 
 pytestmark = pytest.mark.compiled
 
@@ -77,3 +78,26 @@ def test_random_programs_of_several_kinds(seed):
         assert trained(kinds, seed, capture=True) == plain
     except training.CaptureError as error:
         assert re.search(r"users_code\.py:\d+", str(error)), error
+
+
+def test_fit_records_each_shape_once(monkeypatch):
+    """However many steps, epochs and evaluations there are, and however the rate moves."""
+    recorded = []
+    captures = sys.modules["minidnn.training.capture"]
+    record = captures.record_program
+    monkeypatch.setattr(captures, "record_program", lambda *given: (recorded.append(1), record(*given))[1])
+    model = nn.Sequential(nn.Dense(6, 4, "relu"), nn.BatchNorm(4), nn.Dropout(0.2), nn.Dense(4, 3))
+    optimizer = optim.Adam(model.parameters(), schedules.exponential(0.01, 0.5, 3))
+    valid = EXAMPLES[:10]
+    training.fit(model, EXAMPLES, optimizer=optimizer, epochs=5, batch_size=16, valid=valid, progress=False)
+    assert len(recorded) == 2  # 44 examples are two batches of 16 and one of 12
+
+
+def test_a_captured_step_keeps_a_few_programs():
+    model = nn.Dense(6, 3)
+    captured = training.Captured(lambda x: model(x), strict=True)
+    for n in range(1, 30):
+        captured(X[:n])
+    assert len(captured._programs) == 8
+    captured(X[:25])
+    assert captured.program.inputs[0].shape == (25, 6)

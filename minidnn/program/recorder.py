@@ -266,14 +266,14 @@ class Recorder:
             tensor._grad = gradient
 
     def _watch_optimizer(self, optimizer: Any) -> None:
-        self.watch.attributes(type(optimizer).__name__, optimizer)
+        self.watch.state(type(optimizer).__name__, optimizer)
         self.watch._methods(type(optimizer).__name__, type(optimizer), 1)
         for group in optimizer.groups:
             self.watch.value("the options of an optimizer", partial(_options, group))
             if not is_ours(type(optimizer).__module__):
                 self.watch.value("the rate of an optimizer", partial(getattr, group, "lr"))
             for track in group.tracks:
-                self.watch.attributes("a parameter's slots", track)
+                self.watch.state("what an optimizer keeps beside a parameter", track)
                 self.watch._object("a constraint", track.constraint, 1)
 
     def _input(self, array: Array, name: str, role: Role) -> Buffer:

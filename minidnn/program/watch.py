@@ -53,16 +53,17 @@ class SameNumbers:
         return other is self.value and self.value.tobytes() == self.content
 
 
-def frozen(value: Any) -> Any:
-    """What a value is compared with later: containers and small arrays are copied, all else is kept as it is."""
-    if isinstance(value, np.ndarray) and value.size <= LARGEST and value.dtype != object:
+def frozen(value: Any, numbers: bool = True) -> Any:
+    """What a value is compared with later: containers are copied, and the numbers in small arrays unless they are the
+    program's own memory; all else is kept as it is."""
+    if numbers and isinstance(value, np.ndarray) and value.size <= LARGEST and value.dtype != object:
         return SameNumbers(value)
     if isinstance(value, (Tensor, np.ndarray)):
-        return Same(value)
+        return Same(value) if value.size <= 1 else value  # larger ones compare by element, which is an error here
     if isinstance(value, dict) and len(value) <= LARGEST:
-        return {key: frozen(part) for key, part in value.items()}
+        return {key: frozen(part, numbers) for key, part in value.items()}
     if type(value) in (list, tuple) and len(value) <= LARGEST:
-        return type(value)(frozen(part) for part in value)
+        return type(value)(frozen(part, numbers) for part in value)
     if type(value) is set and len(value) <= LARGEST:
         return set(value)
     return value
@@ -77,6 +78,7 @@ class Watch:
         self._tensors: list[tuple[Tensor, Any, bool]] = []
         self._parameters: list[tuple[Parameter, Any, Any]] = []
         self._generators: list[tuple[str, Any, Callable[[], Any]]] = []
+        self._memory: set[str] = set()  # what has arrays that are the program's own memory
         self._seen: set[int] = set()
         self._kept: list[Any] = []
 
@@ -89,7 +91,7 @@ class Watch:
                 object.__setattr__(part, "training", part.training)
                 part.activity_penalties  # noqa: B018 - there from now on
                 now, what = vars(part), _located(part)
-                self._dicts.append((what, frozen(now) | {_PENALTIES: now[_PENALTIES]}, now))
+                self._dicts.append((what, _as_it_is(now), now))
                 self._reached(what, now.values(), 1)
                 self._methods(what, type(part), 1)
 
@@ -102,10 +104,11 @@ class Watch:
                 for owned in (tensor.regularizer, tensor.constraint):
                     self._object("a regularizer or constraint", owned, 1)
 
-    def attributes(self, what: str, thing: Any) -> None:
-        """All attributes of an object."""
+    def state(self, what: str, thing: Any) -> None:
+        """All attributes of an object whose arrays are the program's memory."""
         if self._is_new(thing):
-            self._dicts.append((what, frozen(vars(thing)), vars(thing)))
+            self._memory.add(what)
+            self._dicts.append((what, _as_it_is(vars(thing), numbers=False), vars(thing)))
 
     def value(self, what: str, get: Callable[[], Any]) -> None:
         """Whatever a function returns."""
@@ -156,7 +159,7 @@ class Watch:
         elif isinstance(thing, type):
             self._methods(thing.__name__, thing, depth + 1)
         elif _has_attributes(thing) and self._is_new(thing):
-            self._dicts.append((what, frozen(vars(thing)), vars(thing)))
+            self._dicts.append((what, _as_it_is(vars(thing)), vars(thing)))
             self._reached(what, vars(thing).values(), depth + 1)
             self._methods(what, type(thing), depth + 1)
 
@@ -211,10 +214,7 @@ class Watch:
 
     def renew(self) -> None:
         """Remembers everything as it is now."""
-        self._dicts = [
-            (what, frozen(now) | ({_PENALTIES: now[_PENALTIES]} if _PENALTIES in now else {}), now)
-            for what, _, now in self._dicts
-        ]
+        self._dicts = [(what, _as_it_is(now, what not in self._memory), now) for what, _, now in self._dicts]
         self._values = [(what, frozen(get()), get) for what, _, get in self._values]
 
     def draws(self) -> Iterator[str]:
@@ -228,6 +228,12 @@ def _located(module: Module) -> str:
     if code is None or is_ours(type(module).__module__):
         return module.label
     return f"{module.label} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _as_it_is(attributes: dict[str, Any], numbers: bool = True) -> dict[str, Any]:
+    """What attributes are compared with later."""
+    before: dict[str, Any] = frozen(attributes, numbers)
+    return before | {_PENALTIES: attributes[_PENALTIES]} if _PENALTIES in attributes else before
 
 
 def _has_attributes(thing: Any) -> bool:

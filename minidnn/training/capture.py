@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -18,8 +17,6 @@ from minidnn.program.profiling import Profile, profile
 from minidnn.program.recorder import Recorder
 from minidnn.recording import mode
 from minidnn.reference.types import Array
-
-logger = logging.getLogger("minidnn")
 
 Step = Callable[..., Any]
 Key = tuple[tuple[tuple[int, ...], str], ...]
@@ -84,6 +81,8 @@ class Captured:
         strict: raise CaptureError for what cannot be captured; otherwise run it as it is, and say why in ``reasons``.
         model: as for `capture`.
         depends: returns what else the program depends on; compared before each replay.
+        foreign: says in words what in the step must not be captured, or None; asked before the step is recorded. Once
+            there is something, the step runs as Python from then on.
 
     Attributes:
         reasons: why some shapes are not captured.
@@ -95,16 +94,18 @@ class Captured:
         strict: bool = False,
         model: Module | None = None,
         depends: Callable[[], Any] | None = None,
+        foreign: Callable[[], str | None] | None = None,
     ) -> None:
-        self.step, self.strict, self.model, self.depends = step, strict, model, depends
+        self.step, self.strict, self.model, self.depends, self.foreign = step, strict, model, depends, foreign
         self.reasons: list[str] = []
         self._programs: list[tuple[Key, Program]] = []  # the most recently used first
         self._eager: set[Key] = set()
+        self._runs_as_python = False
 
     def __call__(self, *inputs: Any) -> Any:
         arrays = tuple([_as_input(value) for value in inputs])
         key = tuple([(array.shape, array.dtype.str) for array in arrays])
-        if mode.watchers or key in self._eager:
+        if mode.watchers or self._runs_as_python or key in self._eager:
             return self.step(*arrays)  # somebody looks at every op, or it cannot be captured
         if kernels.backend() == "reference":
             if self.strict:
@@ -162,10 +163,6 @@ class Captured:
 
         draw_program(self.program, path)
 
-    def is_current(self) -> bool:
-        """Whether the program that ran last still does what the step does."""
-        return bool(self._programs) and self._programs[0][1].holds()
-
     def _find(self, key: Key) -> Program | None:
         for place, (shapes, program) in enumerate(self._programs):
             if shapes == key and program.holds():
@@ -175,6 +172,10 @@ class Captured:
         return None
 
     def _record(self, key: Key, arrays: tuple[Array, ...]) -> Any:
+        if self.foreign is not None and (reason := self.foreign()) is not None:
+            self._runs_as_python = True
+            self.reasons.append(reason)
+            return self.step(*arrays)
         try:
             program = record_program(self.step, arrays, self._prepare)
         except CaptureError as error:

@@ -25,7 +25,7 @@ from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.evaluate import evaluate
 from minidnn.training.history import History
 from minidnn.training.interrupt import stop_on_interrupt
-from minidnn.training.ownership import WhereOurs
+from minidnn.training.ownership import foreign
 from minidnn.training.progress import Progress
 from minidnn.training.run import Callback, Loss, Position, Run
 from minidnn.training.state import restore
@@ -211,8 +211,14 @@ def _captured(run: Run, capture: bool | Literal["auto"]) -> Step:
     def depends() -> tuple[Any, ...]:
         return run.loss_function, run.optimizer, run.regularized
 
-    captured = Captured(step, strict=capture is True, model=run.model, depends=depends)
-    return captured if capture is True else WhereOurs(captured, run)
+    if capture is True:
+        return Captured(step, strict=True, model=run.model, depends=depends)
+    return Captured(
+        step,
+        model=run.model,
+        depends=depends,
+        foreign=lambda: foreign(run.model, run.loss_function, run.optimizer),
+    )
 
 
 def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
@@ -226,6 +232,8 @@ def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
         ) from None
     run.loss = loss.item()
     run.step += 1
+    if isinstance(step, Captured) and step.reasons:
+        logger.info("fit: the step runs as Python, it is not captured: %s", step.reasons.pop())
     return logits
 
 

@@ -7,7 +7,6 @@ the package's.
 
 from __future__ import annotations
 
-import logging
 import types
 from collections.abc import Iterator
 from functools import partial
@@ -18,43 +17,8 @@ from minidnn.nn import Graph, Module
 from minidnn.nn.parameter import Parameter
 from minidnn.optim import Optimizer
 from minidnn.tensor import Tensor
-from minidnn.training.capture import Captured
-from minidnn.training.run import Run
-
-logger = logging.getLogger("minidnn")
 
 PLAIN = (type(None), bool, int, float, str, bytes)
-
-
-class WhereOurs:
-    """A step that is captured while it is minidnn's own, and runs as Python otherwise; the logger says why, once."""
-
-    def __init__(self, captured: Captured, run: Run) -> None:
-        self.captured, self.run = captured, run
-        self._said = False
-        self._checked: tuple[Any, ...] | None = None
-
-    def __call__(self, *arrays: Any) -> Any:
-        reason = self._reason()
-        if reason is None:
-            returned = self.captured(*arrays)
-            if not self.captured.reasons:
-                return returned
-            reason = self.captured.reasons[-1]
-        else:
-            returned = self.captured.step(*arrays)
-        if not self._said:
-            self._said = True
-            logger.info("fit: the step runs as Python, it is not captured: %s", reason)
-        return returned
-
-    def _reason(self) -> str | None:
-        """What is not minidnn's own; looked for again when the program that ran last no longer holds."""
-        if self._checked is not None and self.captured.is_current():
-            return None
-        reason = foreign(self.run.model, self.run.loss_function, self.run.optimizer)
-        self._checked = None if reason else ()
-        return reason
 
 
 def foreign(model: Module, loss: Any, optimizer: Optimizer) -> str | None:
