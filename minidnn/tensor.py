@@ -12,12 +12,14 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.handle import Handle, as_array, numbers
+from minidnn.leaves import gradient_of
 from minidnn.operators import Operators
 from minidnn.recording import Saved, mode
 from minidnn.reference.types import Array
 
 Rule = Callable[[Array], tuple[Array | None, ...]]
 """A backward rule: the gradient of the output -> the gradients of the parents (None where none is wanted)."""
+_freed: Any = object()  # in place of the rule, once the graph was freed
 
 
 class Tensor(Operators):
@@ -114,7 +116,8 @@ def record(
     result._grad = None
     result.version = 0
     result._saved = ()
-    if backward is not None and mode.recording and any([parent.requires_grad for parent in parents]):  # noqa: C419 - a list is faster here
+    taped = backward is not None and mode.recording
+    if taped and any([parent.requires_grad for parent in parents]):  # noqa: C419 - a list is faster here
         result._data.flags.writeable = False
         result.requires_grad = True
         result.op = op
@@ -142,20 +145,6 @@ def as_result(array: Array) -> Tensor:
     return record(array.view(), (), None, op="constant")
 
 
-def gradient_of(leaf: Tensor) -> Array | None:
-    """The gradient that a leaf has, to be read or changed."""
-    recorder = kernels.recorder()
-    return leaf._grad if recorder is None else recorder.gradient(leaf)
-
-
-def held(tensor: Tensor) -> Array:
-    """The array of a tensor that outlives the step, for a kernel that reads or changes it beside the tape."""
-    recorder = kernels.recorder()
-    if recorder is not None:
-        recorder.leaf(tensor)
-    return tensor._data
-
-
 _ONE = np.ones((), np.float32)
 _ONE.flags.writeable = False
 
@@ -163,10 +152,8 @@ _ONE.flags.writeable = False
 def _seed(tensor: Tensor, grad: Any) -> Array:
     if grad is None:
         if tensor.size != 1:
-            raise ValueError(
-                f"backward: the tensor has shape {tensor.shape}; give backward() a gradient of that shape, or reduce "
-                "the tensor to one element first"
-            )
+            remedy = "give backward() a gradient of that shape, or reduce the tensor to one element first"
+            raise ValueError(f"backward: the tensor has shape {tensor.shape}; {remedy}")
         if tensor.dtype == np.float32 and tensor.ndim == 0:
             return kernels.known(_ONE, "1")
         return kernels.full_like(tensor._data, 1.0)
@@ -191,19 +178,13 @@ def _topological_order(root: Tensor) -> list[Tensor]:
         elif id(tensor) not in visited:
             visited.add(id(tensor))
             if tensor._backward is _freed:
-                raise RuntimeError(
-                    "backward: this graph was freed by an earlier backward(); pass retain_graph=True to the first, or "
-                    "compute the tensor again"
-                )
+                remedy = "pass retain_graph=True to the first, or compute the tensor again"
+                raise RuntimeError(f"backward: this graph was freed by an earlier backward(); {remedy}")
             for saved in tensor._saved:
                 saved.check(tensor.op)
             stack.append((tensor, True))
             stack.extend([(parent, False) for parent in tensor._parents if parent.requires_grad])
     return order
-
-
-def _freed(dy: Array) -> tuple[Array | None, ...]:
-    raise AssertionError("unreachable: backward refuses a freed graph before it calls any rule")
 
 
 def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:

@@ -1,11 +1,12 @@
 """What the documents quote is what the sources say."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
-from minidnn import reference
+from minidnn import data, reference
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OPTIMIZERS = (CHECKOUT / "docs" / "optimizers.md").read_text()
@@ -32,3 +33,24 @@ def test_optimizers_md_quotes_every_update():
     for name in updates:
         body = stripped(SOURCES["cpp"].split(f"struct {name} {{")[1].split("\n};")[0])
         assert any(excerpt in body for excerpt in quoted), name
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", (CHECKOUT / "docs" / page).read_text(), flags=re.S)
+
+
+@pytest.mark.compiled
+def test_program_md_shows_the_program():
+    namespace = runpy.run_path(str(CHECKOUT / "examples" / "inside_a_step.py"))
+    batch = next(iter(data.batches(data.load_mnist().train[:50], 50)))
+    assert (
+        f"<!-- program -->\n```\n{namespace['notebook_step'](batch)}\n```" in (CHECKOUT / "docs/program.md").read_text()
+    )
+
+
+@pytest.mark.compiled
+def test_program_md_runs_as_printed(capsys):
+    for block in blocks("program.md", "python"):
+        exec(block, {})
+    printed = capsys.readouterr().out
+    assert "clip_factor" in printed and "GFLOP/s" in printed

@@ -16,7 +16,7 @@ LAYERS = [
     ("reference", "_core", "files", "plot"),
     ("kernels",),
     ("doors",),
-    ("handle", "operators", "recording", "tensor", "config", "random"),
+    ("handle", "leaves", "operators", "recording", "tensor", "config", "random"),
     ("ops", "checks"),
     ("gradients",),
     ("schedules", "nn", "optim", "data"),
@@ -27,7 +27,7 @@ LAYERS = [
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # At call time only, or for the types only.
-LATE = {("random", "data"), ("recording", "tensor"), ("plot", "training"), ("plot", "study")}
+LATE = {("random", "data"), ("recording", "tensor"), ("leaves", "tensor"), ("plot", "training"), ("plot", "study")}
 
 
 def imports(tree):

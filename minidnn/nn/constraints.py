@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from minidnn import kernels
+from minidnn.leaves import held
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, held
+from minidnn.tensor import Tensor
 
 Constraint = Callable[[Tensor], None]
 

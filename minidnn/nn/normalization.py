@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from minidnn import kernels, ops
 from minidnn.checks import number, positive_integer
+from minidnn.leaves import held
 from minidnn.nn.initializers import initialize
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.random import default_generator
-from minidnn.tensor import Tensor, held
+from minidnn.tensor import Tensor
 
 
 class BatchNorm(Module):

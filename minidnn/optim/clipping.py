@@ -8,8 +8,9 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.checks import number
+from minidnn.leaves import gradient_of
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, as_result, gradient_of
+from minidnn.tensor import Tensor, as_result
 
 
 def clip_by_value(params: Iterable[Tensor], limit: float) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 from minidnn import kernels
 from minidnn.checks import number
 from minidnn.doors import refuse_while_recording
+from minidnn.leaves import gradient_of
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule
-from minidnn.tensor import Tensor, gradient_of
+from minidnn.tensor import Tensor
 
 Rate = float | Schedule
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]

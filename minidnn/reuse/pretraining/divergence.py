@@ -6,12 +6,13 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.checks import positive_integer
+from minidnn.leaves import held
 from minidnn.nn.module import Module
 from minidnn.ops.activations import whole
 from minidnn.random import Generator
 from minidnn.reference.types import Array
 from minidnn.reuse.pretraining.rbm import RBM
-from minidnn.tensor import Tensor, as_result, held, record
+from minidnn.tensor import Tensor, as_result, record
 
 
 class ContrastiveDivergence(Module):

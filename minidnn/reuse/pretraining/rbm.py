@@ -8,13 +8,14 @@ import numpy as np
 
 from minidnn import kernels, ops
 from minidnn.checks import positive_integer
+from minidnn.leaves import held
 from minidnn.nn.initializers import Initializer, initialize, variance_scaling
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import Regularizer
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor, held
+from minidnn.tensor import Tensor
 
 Visible = Literal["bernoulli", "gaussian"]
 Hidden = Literal["bernoulli", "relu"]
