@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "gemm_block.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
+#include "runtime/wait.hpp"
 
 namespace minidnn {
 namespace {
@@ -87,39 +89,49 @@ class Pipeline {
                   stage > 0);
       for (size_t group = 0; group * width_ < columns_; ++group) {
         const Range columns{group * width_, std::min(columns_, (group + 1) * width_)};
-        while (handed_on_[group].stages.load(std::memory_order_acquire) < stage) pause();
+        wait_for(group, stage);
         block.columns(columns);
         if (epilogue && stage + 1 == stages_) finish(block, a.rows, columns, *epilogue);
-        handed_on_[group].stages.store(stage + 1, std::memory_order_release);
+        hand_on(group, stage + 1);
       }
     });
   }
 
  private:
-  // Each in cache lines of its own.
+  // How many stages a group of columns has behind it; each in cache lines of its own.
   struct alignas(128) Progress {
-    std::atomic<size_t> stages{0};
+    runtime::Word stages{0};
   };
+
+  void wait_for(size_t group, size_t stage) {
+    runtime::Word& stages = handed_on_[group].stages;
+    const auto done = [&] { return stages.load() >= stage; };
+    if (runtime::spin(kSpins, done)) return;
+    sleepers_.fetch_add(1);
+    for (std::uint32_t now; (now = stages.load()) < stage;) runtime::sleep_on(stages, now);
+    sleepers_.fetch_sub(1);
+  }
+
+  void hand_on(size_t group, size_t stages) {
+    handed_on_[group].stages.store(static_cast<std::uint32_t>(stages));
+    if (sleepers_.load()) runtime::wake(handed_on_[group].stages, static_cast<int>(stages_));
+  }
+
+  static constexpr std::chrono::microseconds kSpins{20};
 
   // After an exception nobody must wait for ever.
   struct Finally {
     Pipeline& pipeline;
     size_t stage;
     ~Finally() {
-      for (Progress& progress : pipeline.handed_on_)
-        if (progress.stages.load(std::memory_order_relaxed) <= stage)
-          progress.stages.store(stage + 1, std::memory_order_release);
+      for (size_t group = 0; group < kMostGroups; ++group)
+        if (pipeline.handed_on_[group].stages.load() <= stage) pipeline.hand_on(group, stage + 1);
     }
   };
 
-  static void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-  }
-
   size_t stages_, columns_, width_;
   std::array<Progress, kMostGroups> handed_on_;
+  std::atomic<int> sleepers_{0};
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <new>
 
 #include "gemm.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 

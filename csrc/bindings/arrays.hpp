@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "gemm.hpp"
-#include "parallel.hpp"
 #include "program/recorder.hpp"
+#include "runtime/parallel.hpp"
 
 namespace py = pybind11;
 

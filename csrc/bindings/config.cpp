@@ -2,7 +2,7 @@
 
 #include "bindings/families.hpp"
 #include "dispatch.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace py = pybind11;
 

@@ -3,7 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "kernels/table.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 

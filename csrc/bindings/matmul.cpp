@@ -2,7 +2,7 @@
 #include "bindings/families.hpp"
 #include "dispatch.hpp"
 #include "gemm.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 namespace {

@@ -1,9 +1,10 @@
 // The table of contents of minidnn._core. Types and docs live in minidnn/_core.pyi.
 #include "bindings/families.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 PYBIND11_MODULE(_core, m) {
   minidnn::survive_fork();
+  minidnn::thread_limit();  // remembers OpenMP's own
   minidnn::bind_config(m);
   minidnn::bind_fingerprint(m);
   minidnn::bind_activations(m);

@@ -3,7 +3,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
 #include "dispatch.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 namespace {

@@ -1,7 +1,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
 #include "dispatch.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 

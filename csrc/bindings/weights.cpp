@@ -4,7 +4,7 @@
 #include "bindings/families.hpp"
 #include "bindings/sums.hpp"
 #include "dispatch.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 namespace {

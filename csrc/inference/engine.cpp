@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 namespace {

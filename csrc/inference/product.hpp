@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "kernels/table.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn {
 

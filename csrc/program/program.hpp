@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 namespace minidnn::program {
 

@@ -2,8 +2,9 @@
 //
 //     threads [race]
 //
-// Every result at 2, 3 and 7 threads must have the bytes of the one at 1. "race" writes one place from every
-// thread on purpose: the sanitizer must find it.
+// Every result at 2, 3, 7 and 64 threads must have the bytes of the one at 1, also where threads are delayed
+// at random places. "race" writes one place from every thread on purpose: the sanitizer must find it.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,7 +14,7 @@
 
 #include "dispatch.hpp"
 #include "gemm.hpp"
-#include "parallel.hpp"
+#include "runtime/parallel.hpp"
 
 using namespace minidnn;
 
@@ -44,7 +45,7 @@ void same_bytes(const char* what, std::size_t n, const F& f) {
   Floats alone(n, -1.0f), now(n);
   thread_count = 1;
   f(alone.data());
-  for (const int threads : {2, 3, 7}) {
+  for (const int threads : {2, 3, 7, 64}) {
     thread_count = threads;
     std::fill(now.begin(), now.end(), -2.0f);
     f(now.data());
@@ -163,8 +164,36 @@ void at_once() {
   cases += 40;
 }
 
+// A thread that begins a part may be late: some microseconds, or as long as a time slice.
+void delayed() {
+  static std::atomic<unsigned> seed{1};
+  runtime::before_part = [](int part) {
+    unsigned draw = seed.fetch_add(1) * 2654435761u + static_cast<unsigned>(part) * 40503u;
+    draw ^= draw >> 15;
+    if (draw % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(draw % 300));
+    if (draw % 64 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    if (draw % 4 == 2) std::this_thread::yield();
+  };
+  products();
+  exceptions();
+  at_once();
+  runtime::before_part = nullptr;
+}
+
+// Regions within regions are run by the thread that opens them; hundreds of short ones follow one another.
+void nested() {
+  thread_count = 3;
+  std::atomic<int> done{0};
+  for (int i = 0; i < 300; ++i) parallel_workers(3, [&](int) { parallel_workers(2, [&](int) { ++done; }); });
+  require(done == 1800, "regions within regions");
+  ++cases;
+}
+
 int race() {
   thread_count = 3;
+  runtime::before_part = [](int) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };  // all take part
   Floats place(1);
   parallel_for(3000000, 1000, [&](std::size_t begin, std::size_t) { place[0] += static_cast<float>(begin); });
   return place[0] > 0 ? 0 : 1;
@@ -173,6 +202,7 @@ int race() {
 }  // namespace
 
 int main(int count, char** words) {
+  runtime::limit_helpers(6);  // more than there are cores, so that they are interrupted
   if (count > 1 && std::strcmp(words[1], "race") == 0) return race();
   for (const auto& isa : usable_isas()) {
     use_isa(isa);
@@ -182,5 +212,7 @@ int main(int count, char** words) {
   exceptions();
   questions();
   at_once();
+  nested();
+  delayed();
   std::printf("%d cases, every byte equal\n", cases);
 }

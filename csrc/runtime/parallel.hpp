@@ -1,15 +1,15 @@
-// Threads, and only here. A number never depends on how many of them computed it: callers cut their work so
-// that every element, and every sum, is computed whole by one call of f.
+// How work is cut. A number never depends on how many threads computed it: callers cut their work so that
+// every element, and every sum, is computed whole by one call of f.
 #pragma once
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <exception>
 
 #ifdef _OPENMP
 #include <omp.h>
-#include <pthread.h>
 #endif
+
+#include "runtime/team.hpp"
 
 namespace minidnn {
 
@@ -31,37 +31,32 @@ inline void may_stop() {
 // For work that changes what it was given: once begun it is done to the end.
 inline void must_finish() { ask = nullptr; }
 
-// How many threads a region of `pieces` pieces may use.
+// The threads that this thread may use: what set_num_threads said, or less where somebody has limited
+// OpenMP's since the import (threadpoolctl does).
+inline int thread_limit() {
+  const int limit = thread_count.load(std::memory_order_relaxed);
+#ifdef _OPENMP
+  static const int at_start = omp_get_max_threads();
+  const int now = omp_get_max_threads();
+  if (now != at_start) return std::min(limit, now);
+#endif
+  return limit;
+}
+
+// How many parts a region of `pieces` pieces is cut into.
 inline int threads_for(std::size_t pieces) {
-  const auto limit = static_cast<std::size_t>(thread_count.load(std::memory_order_relaxed));
+  const auto limit = static_cast<std::size_t>(std::min(thread_limit(), runtime::kMostParts));
   return static_cast<int>(std::max<std::size_t>(1, std::min(limit, pieces)));
 }
 
-// f(worker) for worker = 0 .. workers - 1, each on a thread of its own; the first exception is thrown on.
+// f(worker) for worker = 0 .. workers - 1, each once; see team.hpp for who runs which. The first exception is
+// thrown on.
 template <class F>
 void parallel_workers(int workers, const F& f) {
-#ifdef _OPENMP
-  if (workers > 1) {
-    std::exception_ptr error;
-    std::atomic<bool> failed{false};
-#pragma omp parallel num_threads(workers)
-    {
-      stopped = &failed;
-      // The runtime may give fewer threads than asked for: the workers are dealt out all the same.
-      for (int worker = omp_get_thread_num(); worker < workers; worker += omp_get_num_threads()) {
-        try {
-          f(worker);
-        } catch (...) {
-#pragma omp critical(minidnn_error)
-          if (!error) error = std::current_exception();
-          failed = true;  // after the first: one that stops for it comes too late to be `error`
-        }
-      }
-      stopped = nullptr;
-    }
-    if (error) std::rethrow_exception(error);
-    return;
-  }
+#ifdef MINIDNN_THREADS
+  if (workers > 1)
+    return runtime::run_parts(
+        workers, [](const void* context, int part) { (*static_cast<const F*>(context))(part); }, &f);
 #endif
   for (int worker = 0; worker < workers; ++worker) f(worker);
 }
@@ -103,11 +98,9 @@ void parallel_for(std::size_t n, std::size_t grain, const F& f) {
   });
 }
 
-// A fork copies only the calling thread, and GNU's OpenMP would wait for the others for ever. Giving its
-// threads back before each fork lets both processes start anew.
 inline void survive_fork() {
-#ifdef _OPENMP
-  pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, nullptr);
+#ifdef MINIDNN_THREADS
+  runtime::survive_fork();
 #endif
 }
 

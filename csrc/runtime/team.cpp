@@ -1,0 +1,196 @@
+#include "runtime/team.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include "runtime/parallel.hpp"
+#include "runtime/wait.hpp"
+
+namespace minidnn::runtime {
+
+void (*before_part)(int part) = nullptr;
+
+namespace {
+
+using std::chrono::microseconds;
+
+// Long enough for the gap between two calls of a step, short enough to leave a neighbour its core.
+constexpr microseconds kHelperSpins{50}, kCallerSpins{20};
+
+// One region; lives on the stack of the thread that opened it.
+struct Region {
+  Region(Work w, const void* c, int n) : work(w), context(c), parts(n) {}
+  const Work work;
+  const void* const context;
+  const int parts;
+  std::atomic<std::uint64_t> begun{1};  // a bit for each part; part 0 is the caller's
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  std::exception_ptr error;
+
+  bool claim(int part) {
+    const std::uint64_t bit = std::uint64_t{1} << part;
+    return !(begun.load(std::memory_order_relaxed) & bit) &&
+           !(begun.fetch_or(bit, std::memory_order_acq_rel) & bit);
+  }
+
+  void run(int part) {
+    if (before_part) before_part(part);
+    try {
+      work(context, part);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!error) error = std::current_exception();
+      failed = true;  // after the first: one that stops for it comes too late to be `error`
+    }
+  }
+
+  // A thread's own part first, whose data lie in its cache; then what nobody has begun, in order.
+  void help(int own) {
+    const std::atomic<bool>* const before = stopped;
+    stopped = &failed;
+    if (own == 0 || (own < parts && claim(own))) run(own);
+    for (int part = 0; part < parts; ++part)
+      if (claim(part)) run(part);
+    stopped = before;
+  }
+};
+
+class Team {
+ public:
+  void run(Region& region) {
+    ensure(region.parts - 1);
+    region_.store(&region);
+    ticket_.fetch_add(1);
+    if (const std::uint32_t sleepers = sleepers_.load())
+      wake(ticket_, std::min<int>(sleepers, region.parts - 1));
+    region.help(0);
+    region_.store(nullptr);
+    const auto alone = [this] { return inside_.load() == 0; };
+    if (!spin(kCallerSpins, alone)) {
+      waiting_.store(1);
+      while (const std::uint32_t inside = inside_.load()) sleep_on(inside_, inside);
+      waiting_.store(0);
+    }
+  }
+
+  // Whether the team is the caller's now; it belongs to one region at a time.
+  bool take() { return !taken_.exchange(true, std::memory_order_acquire); }
+  void give_back() { taken_.store(false, std::memory_order_release); }
+
+  std::atomic<int> most_helpers{0};
+
+ private:
+  void ensure(int wanted) {
+    const int limit = most_helpers.load(std::memory_order_relaxed);
+    const int most = std::min(wanted, limit ? limit : std::max(1, cores() - 1));
+    while (helpers_ < most && start(helpers_ + 1)) ++helpers_;
+  }
+
+  struct Start {
+    Team* team;
+    int number;
+  };
+
+  bool start(int number) {
+    auto* given = new (std::nothrow) Start{this, number};
+    if (!given) return false;
+    sigset_t all, before;  // signals are for the threads of the program
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_t thread;
+    const bool started = pthread_create(&thread, &attributes, helper, given) == 0;
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (!started) delete given;
+    return started;
+  }
+
+  static void* helper(void* given) {
+    const Start start = *static_cast<Start*>(given);
+    delete static_cast<Start*>(given);
+    start.team->serve(start.number);
+    return nullptr;
+  }
+
+  [[noreturn]] void serve(int number) {
+    std::uint32_t seen = 0;
+    for (;;) {
+      const auto called = [&] { return ticket_.load() != seen; };
+      if (!spin(kHelperSpins, called)) {
+        sleepers_.fetch_add(1);
+        while (!called()) sleep_on(ticket_, seen);
+        sleepers_.fetch_sub(1);
+      }
+      seen = ticket_.load();
+      inside_.fetch_add(1);
+      if (Region* region = region_.load()) region->help(number);
+      if (inside_.fetch_sub(1) == 1 && waiting_.load()) wake(inside_, 1);
+    }
+  }
+
+  static int cores() {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return static_cast<int>(std::thread::hardware_concurrency());
+  }
+
+  // Each in cache lines of its own.
+  alignas(128) std::atomic<Region*> region_{nullptr};
+  alignas(128) Word ticket_{0};    // counts the regions
+  alignas(128) Word inside_{0};    // helpers that may look at the region
+  alignas(128) Word sleepers_{0};  // helpers asleep, or about to be
+  Word waiting_{0};                // whether the caller sleeps on inside_
+  std::atomic<bool> taken_{false};
+  int helpers_ = 0;
+};
+
+alignas(Team) char memory[sizeof(Team)];  // never destroyed: helpers outlive static objects
+Team& team() {
+  static Team* const one = new (memory) Team;
+  return *one;
+}
+
+thread_local bool inside = false;  // a region opened within a part is run by its own thread
+
+}  // namespace
+
+void run_parts(int parts, Work work, const void* context) {
+  Region region(work, context, parts);
+  const bool alone = inside || parts > kMostParts || !team().take();
+  inside = true;
+  if (alone)
+    region.help(0);
+  else {
+    team().run(region);
+    team().give_back();
+  }
+  inside = false;
+  if (region.error) std::rethrow_exception(region.error);
+}
+
+void limit_helpers(int most) { team().most_helpers = most; }
+
+void survive_fork() {
+  team();
+  pthread_atfork(nullptr, nullptr, [] { new (memory) Team; });
+}
+
+}  // namespace minidnn::runtime
