@@ -1,6 +1,6 @@
 """``python -m bench``: every bench, at each number of threads in a process of its own.
 
-Others: ``python -m bench peers``, ``inference``, ``scale``, ``overhead``.
+Others: ``python -m bench peers``, ``inference``, ``scale``, ``neighbour``, ``overhead``.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ def main() -> int:
         from .scale import main as scale
 
         return scale(sys.argv[2:])
+    if sys.argv[1:2] == ["neighbour"]:
+        from .neighbour import main as neighbour
+
+        return neighbour(sys.argv[2:])
     if sys.argv[1:2] == ["overhead"]:
         from .overhead import main as overhead
 

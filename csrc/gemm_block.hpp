@@ -10,7 +10,6 @@
 
 namespace minidnn {
 
-
 inline Matrix block_of(const Matrix& m, Range rows, Range columns) {
   return {m.data + static_cast<std::ptrdiff_t>(rows.begin) * m.row_stride +
               static_cast<std::ptrdiff_t>(columns.begin) * m.column_stride,

@@ -35,6 +35,9 @@ def use_isa(name: str) -> None:
     """Switches; ValueError lists the choices."""
 
 def num_threads() -> int: ...
+def thread_limit() -> int:
+    """The threads that a kernel called now may use: what OpenMP allows this thread, if that was changed."""
+
 def set_num_threads(n: int) -> None: ...
 def fingerprint(array: np.ndarray) -> int: ...
 def aligned_copy(x: Floats, place: int) -> Floats:

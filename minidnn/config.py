@@ -59,18 +59,42 @@ def _available_cpus() -> int:
         cpus = len(os.sched_getaffinity(0))
     else:
         cpus = os.cpu_count() or 1
-    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    quota = _cgroup_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
     return min(cpus, 1024) if quota is None else max(1, min(cpus, int(quota), 1024))
 
 
-def _cgroup_quota(root: Path) -> float | None:
-    """CPU time over period of the control group (version 2, then 1); None where it sets no limit."""
+def _cgroup_quota(root: Path, own: Path) -> float | None:
+    """CPU time over period that this process may use: the least of its control groups, at every level of nesting.
+
+    Args:
+        root: where the control groups are mounted.
+        own: the file that names those of this process, a line ``number:controllers:path`` each.
+
+    Returns:
+        None where no level sets a limit.
+    """
     try:
-        if (version2 := root / "cpu.max").exists():
+        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        lines = []
+    folders = [root, root / "cpu"]  # in a container the mounted root is often the group itself
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        mounted = root / "cpu" if "cpu" in controllers.split(",") else root if not controllers else None
+        if mounted is not None:
+            group = mounted / path.lstrip("/")
+            folders += [level for level in (group, *group.parents) if level.is_relative_to(mounted)]
+    quotas = [quota for folder in dict.fromkeys(folders) if (quota := _quota_of(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _quota_of(group: Path) -> float | None:
+    """The quota of one control group, of version 2 or 1; None where it sets no limit, or does not exist."""
+    try:
+        if (version2 := group / "cpu.max").exists():
             quota, period = version2.read_text().split()[:2]
         else:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
-            period = (root / "cpu/cpu.cfs_period_us").read_text()
+            quota = (group / "cpu.cfs_quota_us").read_text()
+            period = (group / "cpu.cfs_period_us").read_text()
         return float(quota) / float(period) if float(quota) > 0 else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         return None  # no control group, or "max": no limit

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import minidnn
@@ -52,13 +53,41 @@ def test_what_is_no_number_of_threads_is_passed_over(value, monkeypatch):
         ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
         ({"cpu.max": ""}, None),
         ({}, None),
+        # nested groups: the least of all levels
+        ({"own": "0::/a/b\n", "a/b/cpu.max": "max 100000\n", "a/cpu.max": "100000 100000\n"}, 1.0),
+        ({"own": "0::/a/b\n", "a/b/cpu.max": "50000 100000\n", "a/cpu.max": "100000 100000\n"}, 0.5),
+        ({"own": "0::/a\n", "cpu.max": "300000 100000\n", "a/cpu.max": "max 100000\n"}, 3.0),
+        ({"own": "0::/\n", "a/cpu.max": "100000 100000\n"}, None),
+        (
+            {
+                "own": "4:memory:/m\n1:cpu,cpuacct:/x/y\n0::/\n",
+                "cpu/x/cpu.cfs_quota_us": "200000\n",
+                "cpu/x/cpu.cfs_period_us": "100000\n",
+                "m/cpu.max": "1000 100000\n",
+            },
+            2.0,
+        ),
+        ({"own": "nonsense\n", "cpu.max": "150000 0\n"}, None),
     ],
 )
 def test_the_quota_of_a_control_group(tmp_path, files, quota):
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text)
-    assert config._cgroup_quota(tmp_path) == quota
+    assert config._cgroup_quota(tmp_path, tmp_path / "own") == quota
+
+
+@pytest.mark.compiled
+def test_a_limit_of_openmp_is_kept():
+    """As `threadpoolctl.threadpool_limits` sets it, in this thread."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    x = np.ones((512, 512), np.float32)
+    minidnn.set_num_threads(2)
+    expected = kernels.matmul(x, x).tobytes()
+    with threadpoolctl.threadpool_limits(limits=1):
+        assert kernels.matmul(x, x).tobytes() == expected
+        assert kernels._core.thread_limit() == 1
+    assert kernels._core.thread_limit() == 2
 
 
 def test_show_config_tells_all(capsys):

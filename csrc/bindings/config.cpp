@@ -13,6 +13,7 @@ void bind_config(py::module_& m) {
   m.def("usable_isas", usable_isas);
   m.def("use_isa", use_isa, py::arg("name"));
   m.def("num_threads", [] { return thread_count.load(); });
+  m.def("thread_limit", thread_limit);
   m.def("set_num_threads", [](int n) { thread_count = n; }, py::arg("n"));
 #ifdef _OPENMP
   m.attr("openmp") = _OPENMP;
