@@ -103,7 +103,7 @@ def pair(rng, n):
 NOT_EMPTY = tuple(size for size in SIZES if size)
 
 ARITHMETIC = [
-    *(Kernel(name, pair, [Bits()], special=True) for name in ("add", "subtract", "multiply")),
+    *(Kernel(name, pair, [Bits()]) for name in ("add", "subtract", "multiply")),
     Kernel("mean", lambda rng, n: ((normal(rng, n),), {}), [mean_bound], NOT_EMPTY),
     Kernel("mean_backward", lambda rng, n: ((np.asarray(0.7, np.float32), normal(rng, n)), {}), [Bits()], NOT_EMPTY),
     Kernel("scale_rows", lambda rng, size: ((normal(rng, *size), normal(rng, size[0])), {}), [Bits()], ROWS),
@@ -112,7 +112,6 @@ ARITHMETIC = [
         lambda rng, n: ((normal(rng, n), normal(rng, n)), {"momentum": 0.9}),
         [Bits()],
         mutated=(0,),
-        special=True,
     ),
     Kernel("check_finite", lambda rng, n: ((normal(rng, n),), {}), []),
 ]
@@ -128,16 +127,14 @@ WEIGHTS = [
         "l1_l2_gradient",
         lambda rng, n: ((normal(rng, n), np.asarray(0.7, np.float32), 0.3, 0.2), {}),
         [Bits()],
-        special=True,
     ),
-    Kernel("scale", lambda rng, n: ((normal(rng, n), 0.3), {}), [Bits()], mutated=(0,), special=True),
-    Kernel("clip", lambda rng, n: ((normal(rng, n), -1.5, 2.0), {}), [Bits()], mutated=(0,), special=True),
+    Kernel("scale", lambda rng, n: ((normal(rng, n), 0.3), {}), [Bits()], mutated=(0,)),
+    Kernel("clip", lambda rng, n: ((normal(rng, n), -1.5, 2.0), {}), [Bits()], mutated=(0,)),
     Kernel(
         "mask_weights",
         lambda rng, n: ((normal(rng, n), rng.integers(0, 2, n).astype(np.float32)), {}),
         [Bits()],
         mutated=(0,),
-        special=True,
     ),
     *(
         Kernel(
@@ -187,16 +184,20 @@ def norm_bounds(axis):
 
 
 def norm_backward_bounds(axis):
-    def dx(dy, x, gamma, *rest):
-        c = Condition(x, axis)
-        g = np.abs(gamma * dy)
-        spread = g + g.mean(axis=axis, keepdims=True)
-        spread = spread + c.normal * (g * c.normal).mean(axis=axis, keepdims=True)
-        return Bound(4 * c.n * c.r * c.kappa * spread)
+    """Of sums along the axis, from the statistics that are given."""
 
-    def dgamma(dy, x, gamma, *rest):
-        c = Condition(x, axis)
-        return Bound((len(x) + c.n) * (np.abs(dy) * c.normal).sum(axis=0))
+    def terms(dy, x, gamma, mean, var):
+        mean, var = np.expand_dims(mean, axis), np.expand_dims(var, axis)
+        r = 1 / np.sqrt(var + NORM_EPS)
+        return np.abs(gamma * dy), r, (np.abs(x) + np.abs(mean)) * r
+
+    def dx(dy, x, gamma, mean, var, *rest):
+        g, r, normal = terms(dy, x, gamma, mean, var)
+        g = g + g.mean(axis=axis, keepdims=True) + normal * (g * normal).mean(axis=axis, keepdims=True)
+        return Bound((x.shape[axis] + 16) * r * g)
+
+    def dgamma(dy, x, gamma, mean, var, *rest):
+        return Bound((len(x) + 16) * (np.abs(dy) * terms(dy, x, gamma, mean, var)[2]).sum(axis=0))
 
     def dbeta(dy, *rest):
         return Bound(len(dy) * np.abs(dy).sum(axis=0))

@@ -84,12 +84,17 @@ MINIDNN_INLINE float log1p_unit(float x) {
   return halve ? (tail + kLog2Low) + f + kLog2High : tail + f;
 }
 
-// log(x) for positive normal x.
+// log(x): -infinity of 0, NaN of what is less.
 MINIDNN_INLINE float log(float x) {
-  const std::int32_t bits = to_bits(x);
+  const float infinity = __builtin_inff();
+  const bool denormal = x < 1.17549435e-38f;
+  const std::int32_t bits = to_bits(denormal ? x * 0x1p23f : x);
   const std::int32_t n = (bits - 0x3f3504f3) >> 23;  // x = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2))
-  const float f = from_bits(bits - n * (1 << 23)) - 1.0f, k = static_cast<float>(n);
-  return (log1p_tail(f) + k * kLog2Low) + f + k * kLog2High;
+  const float f = from_bits(bits - n * (1 << 23)) - 1.0f;
+  const float k = static_cast<float>(n) - (denormal ? 23.0f : 0.0f);
+  const float y = (log1p_tail(f) + k * kLog2Low) + f + k * kLog2High;
+  const float edge = x == 0 ? -infinity : __builtin_nanf("");
+  return x > 0 ? (x < infinity ? y : x) : edge;
 }
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -49,6 +49,14 @@ MINIDNN_INLINE void batch_norm_backward(const float* dy, const float* x, const f
                                         const float* mean, const float* var, float eps, const float* dgamma,
                                         const float* dbeta, float n, float* dx, std::size_t rows,
                                         std::size_t columns, std::size_t stride) {
+  if (n == __builtin_inff()) {  // not as below: infinity times 0 is NaN
+    for (std::size_t i = 0, at = 0; i < rows; ++i, at += stride) {
+#pragma omp simd
+      for (std::size_t j = 0; j < columns; ++j)
+        dx[at + j] = gamma[j] * inverse_deviation(var[j], eps) * dy[at + j];
+    }
+    return;
+  }
   for (std::size_t i = 0, at = 0; i < rows; ++i, at += stride) {
 #pragma omp simd
     for (std::size_t j = 0; j < columns; ++j) {

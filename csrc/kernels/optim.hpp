@@ -137,9 +137,8 @@ struct One {
   float operator()(float) const { return 1.0f; }
 };
 struct Power {
-  static constexpr float kSmallest = 1.17549435e-38f;  // a denormal's power counts as 0
   float exponent;
-  float operator()(float x) const { return x >= kSmallest ? exp(exponent * log(x)) : 0.0f; }
+  float operator()(float x) const { return exp(exponent * log(x)); }
 };
 
 template <class P>
