@@ -10,13 +10,12 @@ MATRICES = tuple(shape for shape in ROWS if min(shape) > 0)
 
 
 def update(slots: str, **options: float):
-    """A slot is any number ("n"), positive as a sum of squares ("p"), or far larger than the others squared ("l")."""
+    """A slot is any number ("n"), or positive as a sum of squares ("p")."""
 
     def make(rng, n):
         makers = {
             "n": lambda: normal(rng, n),
             "p": lambda: np.abs(normal(rng, n)),
-            "l": lambda: np.abs(normal(rng, n)) + 500,
         }
         return (normal(rng, n), normal(rng, n), *(makers[slot]() for slot in slots)), options
 
@@ -64,7 +63,7 @@ UPDATES = [
     step("adagrad_step", "p", lr=0.1, eps=1e-10),
     step("rmsprop_step", "p", lr=0.1, decay=0.9, eps=1e-10),
     step("rmsprop_momentum_step", "pn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
-    step("rmsprop_centered_step", "lnn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
+    step("rmsprop_centered_step", "pnn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
     step("adam_step", "np", **BETAS),
     step("amsgrad_step", "npp", **BETAS),
     step("adamw_step", "np", weight_decay=0.1, **BETAS),
@@ -74,6 +73,7 @@ UPDATES = [
     step("lion_step", "n", lr=0.01, beta1=0.9, beta2=0.99, weight_decay=0.1),
     step("ftrl_step", "pn", "square root", **FTRL),
     step("ftrl_step", "pn", "one", **(FTRL | {"lr_power": 0.0})),
+    *(step("ftrl_step", "pn", f"rate 0, {p}", **(FTRL | {"lr": 0.0, "lr_power": p})) for p in (-0.5, 0.0, -0.7)),
 ]
 
 

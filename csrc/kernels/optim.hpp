@@ -57,7 +57,8 @@ struct RmsPropCentered {
   void operator()(float& param, float grad, float& s, float& mom, float& mean) const {
     s = decay * s + rest * (grad * grad);
     mean = decay * mean + rest * grad;
-    mom = momentum * mom + lr * grad / sqrt(s - mean * mean + eps);
+    const float variance = s - mean * mean;  // below 0 where rounding has it so
+    mom = momentum * mom + lr * grad / sqrt((variance < 0 ? 0.0f : variance) + eps);
     param = param - mom;
   }
 };
@@ -146,6 +147,7 @@ struct Ftrl {
   float lr, l1, twice_l2, twice_shrinkage;
   P power;
   void operator()(float& param, float grad, float& accumulator, float& linear) const {
+    if (lr == 0) return;  // the same for all elements, so that the loop has no branch
     const float sum = accumulator + grad * grad, root = power(sum);
     linear = linear + ((grad + twice_shrinkage * param) - (root - power(accumulator)) / lr * param);
     accumulator = sum;
