@@ -122,8 +122,14 @@ const Table table = {
     /* softmax_cross_entropy */
     [](const float* logits, const std::int64_t* labels, float* losses, float* dlogits, size_t rows,
        size_t columns) {
-      for (size_t i = 0, at = 0; i < rows; ++i, at += columns)
-        losses[i] = softmax_cross_entropy_row(logits + at, labels[i], dlogits + at, columns);
+      bool right = true;
+      for (size_t i = 0, at = 0; i < rows; ++i, at += columns) {
+        const std::int64_t label = read_once(labels + i);
+        const bool there = label >= 0 && static_cast<size_t>(label) < columns;
+        right &= there;
+        losses[i] = softmax_cross_entropy_row(logits + at, there ? label : 0, dlogits + at, columns);
+      }
+      return right;
     },
     /* row_sum */
     [](const float* x, float* sums, size_t rows, size_t columns) {

@@ -17,7 +17,7 @@ class BatchNorm(Module):
     While training with the batch's own mean and variance, which move the running ones:
     ``running = momentum * running + (1 - momentum) * batch``. In evaluation with the running ones. A layer that is
     frozen, or whose gamma and beta are, uses the running ones too and leaves them as they are, so that no byte of it
-    changes.
+    changes. A batch of one example has no variance: while training it becomes beta, and moves no running statistic.
 
     Args:
         n: x is (batch, n).
@@ -50,6 +50,8 @@ class BatchNorm(Module):
             statistics = self.running_mean.data, self.running_var.data
             return ops.batch_norm_eval(x, self.gamma, self.beta, *statistics, self.eps)
         y, mean, var = ops.batch_norm(x, self.gamma, self.beta, self.eps)
+        if len(x) == 1:
+            return y
         for running, batch in ((self.running_mean, mean), (self.running_var, var)):
             kernels.moving_average(running.data, batch, momentum=self.momentum)
             running.version += 1
