@@ -84,17 +84,17 @@ MINIDNN_INLINE float log1p_unit(float x) {
   return halve ? (tail + kLog2Low) + f + kLog2High : tail + f;
 }
 
-// log(x): -infinity of 0, NaN of what is less.
+// log(x): -infinity of 0, NaN of what is less. Choices are arithmetic where compilers make branches of them.
 MINIDNN_INLINE float log(float x) {
   const float infinity = __builtin_inff();
-  const bool denormal = x < 1.17549435e-38f;
-  const std::int32_t bits = to_bits(denormal ? x * 0x1p23f : x);
-  const std::int32_t n = (bits - 0x3f3504f3) >> 23;  // x = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2))
-  const float f = from_bits(bits - n * (1 << 23)) - 1.0f;
-  const float k = static_cast<float>(n) - (denormal ? 23.0f : 0.0f);
-  const float y = (log1p_tail(f) + k * kLog2Low) + f + k * kLog2High;
-  const float edge = x == 0 ? -infinity : __builtin_nanf("");
-  return x > 0 ? (x < infinity ? y : x) : edge;
+  const std::int32_t doublings = 23 * static_cast<std::int32_t>(to_bits(x) < 0x00800000);  // of denormals
+  const std::int32_t bits = to_bits(x * power_of_two(doublings));
+  // x = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2)); unsigned, since what comes of x < 0 may wrap.
+  const auto n = static_cast<std::int32_t>(static_cast<std::uint32_t>(bits) - 0x3f3504f3u) >> 23;
+  const float f = from_bits(bits - n * (1 << 23)) - 1.0f, k = static_cast<float>(n - doublings);
+  const float y = (log1p_tail(f) + k * kLog2Low) + f + k * kLog2High;  // finite for any bits
+  const float above = x < infinity ? 0.0f : infinity, below = x == 0 ? -infinity : __builtin_nanf("");
+  return y + (x > 0 ? above : below);
 }
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -103,9 +103,12 @@ MINIDNN_INLINE void layer_norm_row(const float* x, const float* gamma, const flo
                                    float* mean, float* var, std::size_t n) {
   const auto count = static_cast<float>(n);
   const float first = row_sum(x, n) / count;
-  const float rest = reduce_row(n, [=](std::size_t j) { return x[j] - first; }) / count;
-  const float squares = reduce_row(n, [=](std::size_t j) { return (x[j] - first) * (x[j] - first); }) / count;
-  const auto [m, v] = corrected(first, rest, squares);
+  float sums[kPartials] = {}, squares[kPartials] = {};
+  for_partials(n, [&](std::size_t j, std::size_t l) {
+    const float centred = x[j] - first;
+    sums[l] += centred, squares[l] += centred * centred;
+  });
+  const auto [m, v] = corrected(first, sum_of_partials(sums) / count, sum_of_partials(squares) / count);
   const float r = inverse_deviation(v, eps);
 #pragma omp simd
   for (std::size_t j = 0; j < n; ++j) y[j] = gamma[j] * ((x[j] - m) * r) + beta[j];

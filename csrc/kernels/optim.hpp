@@ -142,12 +142,12 @@ struct Power {
   float operator()(float x) const { return exp(exponent * log(x)); }
 };
 
+// For lr > 0: table.cpp leaves out a step of rate 0.
 template <class P>
 struct Ftrl {
   float lr, l1, twice_l2, twice_shrinkage;
   P power;
   void operator()(float& param, float grad, float& accumulator, float& linear) const {
-    if (lr == 0) return;  // the same for all elements, so that the loop has no branch
     const float sum = accumulator + grad * grad, root = power(sum);
     linear = linear + ((grad + twice_shrinkage * param) - (root - power(accumulator)) / lr * param);
     accumulator = sum;
