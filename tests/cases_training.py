@@ -161,7 +161,8 @@ def norm_bounds(axis):
         mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
         n = x.shape[axis] + 16
         # What the first mean is off by; it is corrected, but for its rounding.
-        rest = EPS * n * np.abs(x).mean(axis=axis, keepdims=True)
+        start = np.expand_dims(x.take(0, axis=axis), axis)
+        rest = EPS * (np.abs(mean) + n * np.abs(x - start).mean(axis=axis, keepdims=True))
         off = np.abs(mean) + n * (np.sqrt(var) + rest)
         return mean, var, off, 2 * n * (var + rest**2)
 

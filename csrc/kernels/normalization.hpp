@@ -6,9 +6,9 @@ namespace minidnn::MINIDNN_ISA {
 
 MINIDNN_INLINE float inverse_deviation(float var, float eps) { return 1.0f / sqrt(var + eps); }
 
-// The two-pass formula with its correction (Chan, Golub & LeVeque 1983): `first` is a rounded mean, off by
-// `rest`, the mean of x - first; squares is the mean of (x - first)^2. Of infinities what the plain formula
-// gives.
+// The two-pass formula with its correction (Chan, Golub & LeVeque 1983): `first` is a mean, taken of the
+// distances to the first element and off by `rest`, the mean of x - first; squares is the mean of
+// (x - first)^2, which may be infinite.
 struct Statistics {
   float mean, var;
 };
@@ -29,10 +29,10 @@ MINIDNN_INLINE void statistics_of_columns(const float* x, float* mean, float* va
   float first[kStatistics] = {}, sums[kStatistics] = {}, squares[kStatistics] = {};
   for (std::size_t i = 0; i < rows; ++i) {
 #pragma omp simd
-    for (std::size_t j = 0; j < width; ++j) first[j] += x[i * stride + j];
+    for (std::size_t j = 0; j < width; ++j) first[j] += x[i * stride + j] - x[j];
   }
 #pragma omp simd
-  for (std::size_t j = 0; j < width; ++j) first[j] /= n;
+  for (std::size_t j = 0; j < width; ++j) first[j] = x[j] + first[j] / n;
   for (std::size_t i = 0; i < rows; ++i) {
 #pragma omp simd
     for (std::size_t j = 0; j < width; ++j) {
@@ -102,7 +102,7 @@ MINIDNN_INLINE void batch_norm_backward(const float* dy, const float* x, const f
 MINIDNN_INLINE void layer_norm_row(const float* x, const float* gamma, const float* beta, float eps, float* y,
                                    float* mean, float* var, std::size_t n) {
   const auto count = static_cast<float>(n);
-  const float first = row_sum(x, n) / count;
+  const float first = x[0] + reduce_row(n, [=](std::size_t j) { return x[j] - x[0]; }) / count;
   float sums[kPartials] = {}, squares[kPartials] = {};
   for_partials(n, [&](std::size_t j, std::size_t l) {
     const float centred = x[j] - first;

@@ -61,8 +61,12 @@ def layer_norm_backward(
 
 
 def _statistics(x: Floats, axis: int) -> tuple[Floats, Floats]:
-    """Mean and variance, ``mean((x - m)**2) - mean(x - m)**2`` about a rounded mean m (Chan, Golub & LeVeque 1983)."""
-    first = x.mean(axis=axis)
+    """Mean and variance, ``mean((x - m)**2) - mean(x - m)**2`` about a rounded mean m (Chan, Golub & LeVeque 1983).
+
+    m is taken of the distances to the first element, so that deviations far smaller than the mean keep their digits.
+    """
+    start = x.take(0, axis=axis)
+    first = start + (x - np.expand_dims(start, axis)).mean(axis=axis)
     centred = x - np.expand_dims(first, axis)
     rest, squares = centred.mean(axis=axis), np.square(centred).mean(axis=axis)
     var = np.where(np.isfinite(squares), np.maximum(squares - rest * rest, 0), squares)
