@@ -81,3 +81,12 @@ def test_a_last_batch_of_one_leaves_the_running_variance_right():
         layer(Tensor(rng.standard_normal((1, 4)).astype(np.float32)))
     # The variance of 50 has mean 49 / 50 and deviation 0.2; the average of about 19 of them deviates by 0.046.
     assert np.abs(layer.running_var.data - 0.98).max() < 5 * 0.046
+
+
+def test_a_momentum_of_1_moves_no_running_statistic():
+    layer = nn.BatchNorm(3, momentum=1.0)
+    layer(Tensor(far(5, 10, 3)))
+    np.testing.assert_array_equal(layer.running_mean.data, np.zeros(3))
+    np.testing.assert_array_equal(layer.running_var.data, np.ones(3))
+    with pytest.raises(ValueError, match=r"BatchNorm: momentum must be in \[0, 1\], got 1.5"):
+        nn.BatchNorm(3, momentum=1.5)

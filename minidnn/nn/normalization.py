@@ -21,7 +21,7 @@ class BatchNorm(Module):
 
     Args:
         n: x is (batch, n).
-        momentum: of the running statistics, in [0, 1); TensorFlow's default, 0.99.
+        momentum: of the running statistics, in [0, 1]; TensorFlow's default, 0.99; 1 leaves them as they are.
         eps: > 0, keeps the root away from 0.
 
     Attributes:
@@ -35,7 +35,9 @@ class BatchNorm(Module):
     def __init__(self, n: int, momentum: float = 0.99, eps: float = 1e-3, name: str | None = None) -> None:
         self.name = name
         self.n = positive_integer(self.label, "n", n)
-        self.momentum = number(self.label, "momentum", momentum, below=1.0)
+        self.momentum = number(self.label, "momentum", momentum)
+        if self.momentum > 1:
+            raise ValueError(f"{self.label}: momentum must be in [0, 1], got {momentum}")
         self.eps = number(self.label, "eps", eps)
         rng = default_generator()
         self.gamma = Parameter(initialize(self.label, "gamma", "ones", (self.n,), rng))
