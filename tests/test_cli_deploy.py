@@ -100,6 +100,14 @@ def test_compile_without_labels_bounds_the_loss_by_changed_classes(tmp_path, cap
     assert (tmp_path / "a.mdnn").exists()
 
 
+def test_compile_does_not_take_mnist_for_the_data_of_every_model_of_its_size(tmp_path, capsys):
+    minidnn.manual_seed(0)
+    minidnn.save(nn.Dense(784, 10), tmp_path / "a.safetensors")
+    assert main(["compile", str(tmp_path / "a.safetensors"), "--prune", "0.5"]) == 1
+    streams = capsys.readouterr()
+    assert "nothing tells what it loses" in streams.err and "accuracy on" not in streams.out
+
+
 def test_compile_measures_on_the_data_that_is_named(tmp_path, capsys):
     minidnn.manual_seed(0)
     digits = data.load_digits_sample()

@@ -108,7 +108,7 @@ class Dense(Module):
         y = ops.dense(x, kernel, self.bias, self._fused, self._alpha)
         if callable(self.activation):
             y = self.activation(y)
-        if self.learns:
+        if self.activity_regularizer is not None and self.learns:
             where = f"{self.label}: activity_regularizer"
             self.activity_penalties.extend(penalties_of(where, self.activity_regularizer, y))
         return y

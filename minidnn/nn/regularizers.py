@@ -21,14 +21,14 @@ from minidnn.tensor import Tensor
 Regularizer = Callable[[Tensor], Tensor | None]
 
 
-def penalties_of(where: str, regularizer: Regularizer | None, x: Tensor) -> list[Tensor]:
+def penalties_of(where: str, regularizer: Regularizer, x: Tensor) -> list[Tensor]:
     """The penalty on x in a list, which is empty where there is none.
 
     Raises:
         TypeError: the regularizer returned neither a Tensor nor None.
         ValueError: it returned more than one number.
     """
-    penalty: Any = None if regularizer is None else regularizer(x)
+    penalty: Any = regularizer(x)
     if penalty is None:
         return []
     if not isinstance(penalty, Tensor):

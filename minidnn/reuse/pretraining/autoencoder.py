@@ -167,7 +167,7 @@ class Reconstruction(Module):
         if model.corruption is not None and self.training:
             noisy = Tensor(model.corruption(clean, model.rng or default_generator()))
         code = model.encode(noisy)
-        if self.training:
+        if model.activity_regularizer is not None and self.training:
             where = f"{model.label}: activity_regularizer"
             model.activity_penalties.extend(penalties_of(where, model.activity_regularizer, code))
         y = model.logits(code)
