@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 
 import minidnn
 from minidnn import data, deploy, kernels, set_num_threads
-from minidnn.cli import images, types
+from minidnn.cli import datasets, images, types
 
 CALIBRATION_EXAMPLES = 1000
+MNIST_INPUTS, FAR_FROM_CHANCE = 784, 0.5
 FORMS: dict[str, Any] = {"auto": "auto", "always": True, "never": False}
 
 
@@ -35,51 +37,110 @@ def _add_compile(subparsers: Any) -> None:
     parser.add_argument("model", type=Path, help="a .safetensors file that minidnn.save wrote")
     parser.add_argument("-o", "--output", type=Path, help="the file to write; else the model's name with .mdnn")
     parser.add_argument("--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first")
-    parser.add_argument("--scope", choices=("layer", "global"), default="layer", help="of the fraction")
+    parser.add_argument("--scope", choices=("layer", "global"), default="global", help="of the fraction")
     parser.add_argument("--sparse", choices=list(FORMS), default="auto", help="store without the zeros")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--int8", dest="dtype", action="store_const", const="int8", help="weights of one byte")
     kinds.add_argument("--bfloat16", dest="dtype", action="store_const", const="bfloat16", help="weights of two bytes")
     parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="what the model was trained on, as for `minidnn train`; its validation part measures the accuracy before "
+        "and after; MNIST where the model takes 784 and gives 10, if it knows MNIST",
+    )
+    parser.add_argument(
+        "--label", type=types.column, default=-1, metavar="COLUMN", help="of a table, as it was trained"
+    )
+    parser.add_argument("--seed", type=types.seed, default=42, help="as it was trained: it splits tables and folders")
+    parser.add_argument(
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="examples (IDX, npy) for the ranges of int8, by default training images of MNIST where the model takes "
-        "784; storage is chosen for them, too",
+        help="examples (IDX, npy) for the ranges of int8, by default training examples of the data; storage is chosen "
+        "for them, too",
     )
+    parser.add_argument(
+        "--limit",
+        type=types.points,
+        default=1.0,
+        metavar="POINTS",
+        help="nothing is written where the accuracy falls by more, or without labels the share of changed classes is "
+        "larger",
+    )
+    parser.add_argument("--force", action="store_true", help="write it whatever it loses, or where nothing tells")
     parser.add_argument("--batch-size", type=types.count, default=1, help="what storage is chosen for")
     parser.set_defaults(run=_compile)
 
 
 def _compile(arguments: argparse.Namespace) -> int:
-    model = minidnn.load(arguments.model)
-    if arguments.prune is not None:
-        print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
+    original = minidnn.load(arguments.model)
     dtype: Any = arguments.dtype or "float32"
+    model = original
+    if arguments.prune is not None:
+        model = minidnn.load(arguments.model)
+        print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
+    examples, validation = _measured_on(arguments, original)
+    if examples is None and dtype == "int8":
+        raise ValueError("--int8 needs --calibration with examples of what the model takes, or --data")
     compiled = deploy.compile(
         model,
         sparse=FORMS[arguments.sparse],
         dtype=dtype,
-        calibration=_calibration(arguments, model, dtype),
+        calibration=examples,
         batch_size=arguments.batch_size,
+        validation=validation,
+        original=original,
     )
+    print(compiled.describe())
+    lossless = arguments.prune is None and dtype == "float32"
+    if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit)):
+        print(f"minidnn compile: {refusal}; nothing was written", file=sys.stderr)
+        return 1
     output = arguments.output or arguments.model.with_suffix(".mdnn")
     compiled.save(output)
-    print(compiled.describe())
     before, after = arguments.model.stat().st_size, output.stat().st_size
     print(f"saved {output}: {after:,} bytes, {before / after:.1f} times smaller than {arguments.model}")
     return 0
 
 
-def _calibration(arguments: argparse.Namespace, model: minidnn.nn.Module, dtype: str) -> Any:
+def _refusal(compiled: deploy.InferenceModel, limit: float) -> str | None:
+    """Why it must not be written."""
+    remedy = "prune less, train on with the zeros held (training.KeepZeros), raise --limit, or give --force"
+    if compiled.validation is not None:
+        if compiled.validation.points > limit:
+            return f"the accuracy falls by {compiled.validation.points:.2f} points, --limit is {limit:g}; {remedy}"
+    elif compiled.loss is not None:
+        changed = 100 * compiled.loss.changed
+        if changed > limit:
+            return (
+                f"{changed:.2f} % of the examples have another class, so many points the accuracy may fall, --limit is "
+                f"{limit:g}; measure it with --data, {remedy}"
+            )
+    else:
+        return "nothing tells what it loses; name the data with --data, examples with --calibration, or give --force"
+    return None
+
+
+def _measured_on(arguments: argparse.Namespace, model: minidnn.nn.Module) -> tuple[Any, data.Dataset | None]:
+    """Calibration examples and the labelled ones to measure with, each None where there are none."""
+    parts: datasets.Parts | None = None
+    if arguments.data is not None:
+        parts = datasets.load(arguments.data, arguments.label, arguments.seed)
+    elif _knows_mnist(model):
+        parts = datasets.load("mnist", -1, arguments.seed)
+    examples = None if parts is None else parts.train[:CALIBRATION_EXAMPLES].inputs
     if arguments.calibration is not None:
-        return images.read([arguments.calibration], None)[:CALIBRATION_EXAMPLES]
-    if dtype != "int8":
-        return None
-    mnist = data.load_mnist().train.x
-    if deploy.inputs_of(model) != mnist.shape[1]:
-        raise ValueError("--int8 needs --calibration with examples of what the model takes")
-    return mnist[:CALIBRATION_EXAMPLES]
+        examples = images.read([arguments.calibration], None)[:CALIBRATION_EXAMPLES]
+    return examples, None if parts is None else parts.valid
+
+
+def _knows_mnist(model: minidnn.nn.Module) -> bool:
+    """Whether the model classifies MNIST's validation images far better than by chance."""
+    if deploy.inputs_of(model) != MNIST_INPUTS:
+        return False
+    compiled = deploy.compile(model, sparse=False)
+    valid = data.load_mnist().valid
+    return compiled.n_out == 10 and bool(np.mean(compiled.predict(valid.x).argmax(axis=1) == valid.y) > FAR_FROM_CHANCE)
 
 
 def _add_predict(subparsers: Any) -> None:

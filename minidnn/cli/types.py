@@ -58,6 +58,17 @@ def fraction(text: str) -> float:
     return value
 
 
+def points(text: str) -> float:
+    """A finite number of percentage points, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"must be a finite number, at least 0, got {text!r}")
+    return value
+
+
 def sizes(text: str) -> list[int]:
     """Layer sizes, such as 300,50."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minidnn.deploy import storage
-from minidnn.deploy.quantization import Loss
+from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import Program
 from minidnn.tensor import Tensor
 
@@ -21,11 +21,12 @@ class InferenceModel:
 
     Attributes:
         n_in, n_out: `predict` takes (batch, n_in) and gives (batch, n_out).
-        loss: how far the outputs moved from those in float32, where calibration examples were given.
+        loss: how far the outputs moved from the given model's, where calibration examples were given.
+        validation: its accuracy beside the given model's, where labelled examples were given.
     """
 
-    def __init__(self, program: Program, loss: Loss | None = None) -> None:
-        self._program, self.loss = program, loss
+    def __init__(self, program: Program, loss: Loss | None = None, validation: Validation | None = None) -> None:
+        self._program, self.loss, self.validation = program, loss, validation
         self._engine = program.engine()
         self.n_in, self.n_out = program.n_in, program.widths[-1]
 
@@ -76,8 +77,10 @@ class InferenceModel:
         if self.loss is not None:
             lines.append(
                 f"outputs moved by {self.loss.mean:.2g} on average and {self.loss.largest:.2g} at most, "
-                f"{self.loss.changed:.2%} of the examples have another class"
+                f"{self.loss.changed:.2%} of the {self.loss.examples:,} calibration examples have another class"
             )
+        if self.validation is not None:
+            lines.append(str(self.validation))
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -91,7 +94,7 @@ class InferenceModel:
         Raises:
             OSError: the file cannot be written; what was there before is still there.
         """
-        storage.save(self._program, self.loss, path)
+        storage.save(self._program, path, self.loss, self.validation)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -101,8 +104,7 @@ class InferenceModel:
             CheckpointError: the file is damaged, or holds something else.
             OSError: it cannot be read.
         """
-        program, loss = storage.load(path)
-        return cls(program, None if loss is None else Loss(*loss))
+        return cls(*storage.load(path))
 
 
 _FLOAT32 = np.dtype(np.float32)

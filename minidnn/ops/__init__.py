@@ -34,6 +34,7 @@ from minidnn.ops.arithmetic import (
     subtract,
     where,
 )
+from minidnn.ops.clipping import clip_by_norm
 from minidnn.ops.embedding import embedding_bag
 from minidnn.ops.linear import dense, dense_transposed, matmul
 from minidnn.ops.losses import l1_l2_penalty, softmax_cross_entropy
@@ -49,6 +50,8 @@ __all__ = [
     "batch_norm",
     "batch_norm_eval",
     "clip",
+    "clip_by_norm",
+    "compare",
     "concatenate",
     "dense",
     "dense_transposed",

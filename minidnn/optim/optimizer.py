@@ -12,7 +12,7 @@ from minidnn import kernels
 from minidnn.checks import number
 from minidnn.doors import refuse_while_recording
 from minidnn.leaves import gradient_of
-from minidnn.nn.constraints import Constraint
+from minidnn.nn.constraints import Constraint, restore
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule
@@ -222,7 +222,7 @@ class Optimizer:
         self.update(track, grad, lr, options)  # type: ignore[arg-type]
         track.param.version += 1
         if track.constraint is not None:
-            track.constraint(track.param)
+            restore(track.param, track.constraint)
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides the next steps, save the parameters themselves and the schedules (which are functions).

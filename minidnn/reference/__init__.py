@@ -33,6 +33,7 @@ from minidnn.reference.arithmetic import (
 )
 from minidnn.reference.elementwise import (
     absolute,
+    assign,
     astype,
     check_between,
     check_binary,
@@ -146,6 +147,7 @@ __all__ = [
     "adamw_step",
     "add",
     "amsgrad_step",
+    "assign",
     "astype",
     "batch_norm",
     "batch_norm_backward",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.reference.types import Array, Operand
+from minidnn.reference.types import Array, Changed, Operand
 
 
 def divide(a: Operand, b: Operand) -> Array:
@@ -146,6 +146,11 @@ def astype(x: Array, dtype: str) -> Array:
 def copy(x: Array) -> Array:
     """A copy of x, in one piece of memory."""
     return np.array(x, order="C")
+
+
+def assign(x: Changed, value: Array) -> None:
+    """``x = value``, in place."""
+    x[...] = value
 
 
 def full_like(x: Array, value: float) -> Array:
