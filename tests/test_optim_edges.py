@@ -76,3 +76,11 @@ def test_the_bias_of_a_far_target_stays_finite():
         (ops.sum(ops.abs(bias - target) * weights) / 7).backward()
         optimizer.step()
     assert np.isfinite(bias.data).all()
+
+
+def test_a_warm_start_needs_a_rate():
+    param = nn.Parameter(np.ones(3, np.float32))
+    optimizer = optim.FTRL([param], lambda step: 0.1 * step)
+    with pytest.raises(ValueError, match="the rate of step 0 is 0"):
+        optimizer.warm_start()
+    assert not optimizer.tracks()[0].slots["linear"].any()

@@ -24,7 +24,7 @@ SPECIAL = np.array(
 )
 CRITICAL = [0, 2, 3, 6, 12]
 SMALL, BLOCK = 40, 3000
-"""Up to SMALL elements get the critical values in every place, up to BLOCK all values in some place, more get one."""
+"""Up to SMALL elements get the critical values in every place, up to BLOCK all values in some place, others one."""
 ROUGHLY = 1e-5
 """The error allowed, relative to the largest result, where the special value makes the derived bound infinite."""
 

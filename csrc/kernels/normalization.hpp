@@ -14,8 +14,7 @@ struct Statistics {
 };
 MINIDNN_INLINE Statistics corrected(float first, float rest, float squares) {
   const float var = squares - rest * rest;
-  return {rest == rest ? first + rest : first,
-          squares < __builtin_inff() ? (var < 0 ? 0.0f : var) : squares};
+  return {rest == rest ? first + rest : first, squares < __builtin_inff() ? (var < 0 ? 0.0f : var) : squares};
 }
 
 constexpr std::size_t kStatistics = 4 * kPartials;

@@ -59,9 +59,15 @@ class FTRL(Optimizer):
         were. After this it gives them back, drawn towards 0 by ``l1 / ((p(accumulator) + beta) / lr + 2 * l2)``: so a
         trained network becomes sparse, where a deep one that starts sparse hardly learns. Call it before the first
         step; the larger initial_accumulator, the closer it stays.
+
+        Raises:
+            ValueError: the learning rate of the next step is 0, by which it would divide.
         """
-        for group in self.groups:
-            o, lr = group.options, group.rate(self.steps)
+        rates = [group.rate(self.steps) for group in self.groups]
+        if not all(rates):
+            raise ValueError(f"FTRL.warm_start: the rate of step {self.steps} is 0, must be above 0: it divides by it")
+        for group, lr in zip(self.groups, rates, strict=True):
+            o = group.options
             for track in group.tracks:
                 if track._slots:
                     root = np.power(track._slots["accumulator"], -o["lr_power"])
