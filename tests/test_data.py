@@ -47,7 +47,7 @@ def test_a_slice_is_a_view(mnist):
     ("x", "y", "error", "message"),
     [
         (BYTES.astype(np.float64), np.zeros(20, int), TypeError, "x is float64, must be uint8, float32 or int64"),
-        (BYTES, np.zeros(20), TypeError, "y is float64, must be integers"),
+        (BYTES, np.full(20, "a"), TypeError, "y is <U1, must be integers or floats"),
         (BYTES.ravel(), np.zeros(60, int), ValueError, r"x has shape \(60,\), must be \(n, n_in\)"),
         (BYTES, np.zeros(19, int), ValueError, r"y must be \(20,\)"),
         (BYTES, np.full(20, -1), ValueError, "must not be negative, got -1"),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minidnn.data.meaning import Meaning
 from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.types import Bytes, Floats32, Indices
 
@@ -33,6 +34,16 @@ class Dataset:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     slow: bool = False
+    _meaning: Meaning | None = None
+
+    @property
+    def meaning(self) -> Meaning:
+        """What inputs and labels stand for."""
+        return self._meaning or Meaning(classes=self.classes, columns=self.columns)
+
+    @meaning.setter
+    def meaning(self, meaning: Meaning) -> None:
+        self._meaning = meaning
 
     def gather(self, order: Indices, change: Change | None = None) -> Any:
         """The examples of these numbers: int64 (batch,) gives new ones, float32 (batch, n_in), bytes divided by 255.
@@ -86,7 +97,7 @@ class ArrayDataset(Dataset):
     Args:
         x: (n, n_in), or images of any shape (n, ...); uint8 (0 to 255 stand for 0.0 to 1.0), float32, or int64 for
             numbers of words. Kept as it is if its rows are contiguous.
-        y: (n,), integers >= 0.
+        y: (n,), integers >= 0, or floats.
         classes: the names of the labels 0, 1, ...
         columns: the names of the inputs.
         keep_axes: whether examples keep their axes, as pairs (n, 2, n_in) do, rather than become rows.
@@ -110,19 +121,19 @@ class ArrayDataset(Dataset):
             raise TypeError(
                 f"ArrayDataset: x is {x.dtype}, must be uint8, float32 or int64, such as x.astype(np.float32)"
             )
-        if y.dtype.kind not in "iu":
-            raise TypeError(f"ArrayDataset: y is {y.dtype}, must be integers")
+        if y.dtype.kind not in "iuf":
+            raise TypeError(f"ArrayDataset: y is {y.dtype}, must be integers or floats")
         if x.ndim < 2:
             raise ValueError(f"ArrayDataset: x has shape {x.shape}, must be (n, n_in) or images (n, ...)")
         if y.shape != x.shape[:1]:
             raise ValueError(f"ArrayDataset: y has shape {y.shape}, x has {x.shape}: y must be ({len(x)},)")
-        if y.size and not 0 <= y.min() <= y.max() < 2**63:
+        if y.dtype.kind != "f" and y.size and not 0 <= y.min() <= y.max() < 2**63:
             raise ValueError(f"ArrayDataset: y must not be negative, got {y.min()}, nor beyond int64: {y.max()}")
         self.image_shape = x.shape[1:]
         self.keep_axes = keep_axes
         x = np.ascontiguousarray(x)
         self.x: Bytes | Floats32 | Indices = x if keep_axes else x.reshape(len(x), int(np.prod(x.shape[1:])))
-        self.y = np.require(y, np.int64, ["C", "A"])
+        self.y = np.require(y, np.float32 if y.dtype.kind == "f" else np.int64, ["C", "A"])
         self.classes, self.columns = tuple(classes), tuple(columns)
         self.slow = _is_mapped(self.x)
 
@@ -152,7 +163,9 @@ class ArrayDataset(Dataset):
         return f"ArrayDataset({len(self)} examples, x {self.x.shape} {self.x.dtype})"
 
     def _like(self, x: Bytes | Floats32 | Indices, y: Indices) -> ArrayDataset:
-        return ArrayDataset(x.reshape(len(x), *self.image_shape), y, self.classes, self.columns, self.keep_axes)
+        new = ArrayDataset(x.reshape(len(x), *self.image_shape), y, self.classes, self.columns, self.keep_axes)
+        new._meaning = self._meaning
+        return new
 
     @cached_property
     def images(self) -> Floats32:
@@ -180,8 +193,9 @@ class Subset(Dataset):
         if indices.ndim != 1 or indices.dtype.kind not in "iu":
             raise TypeError(f"Subset: indices must be integers (n,), got {indices.dtype} of shape {indices.shape}")
         self.dataset, self.indices = dataset, np.require(indices, np.int64, ["C", "A"])
-        self.y = gather_labels(dataset.y, self.indices)
+        self.y = _taken(dataset.y, self.indices)
         self.classes, self.columns, self.slow = dataset.classes, dataset.columns, dataset.slow
+        self._meaning = dataset._meaning
 
     def gather(self, order: Indices, change: Change | None = None) -> Any:
         return self.dataset.gather(gather_labels(self.indices, order), change)
@@ -196,6 +210,11 @@ class Splits(NamedTuple):
     train: ArrayDataset
     valid: ArrayDataset
     test: ArrayDataset
+
+
+def _taken(y: Any, indices: Indices) -> Any:
+    """``y[indices]`` of integers or floats, which refuses what is out of range."""
+    return gather_labels(y, indices) if y.dtype == np.int64 else gather(y[:, np.newaxis], indices)[:, 0]
 
 
 def _slice(dataset: Dataset, part: slice) -> slice:

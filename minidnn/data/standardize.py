@@ -78,6 +78,7 @@ class Standardized(Dataset):
     def __init__(self, dataset: Dataset, scale: Standardize) -> None:
         self.dataset, self.scale = dataset, scale
         self.y, self.classes, self.columns, self.slow = dataset.y, dataset.classes, dataset.columns, dataset.slow
+        self.meaning = dataset.meaning.standardized(scale.mean, scale.std)
 
     def gather(self, order: Indices, change: Change | None = None) -> Floats32:
         return self.scale(self.dataset.gather(order, change))
