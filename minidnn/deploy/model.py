@@ -8,9 +8,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from minidnn.data import Meaning
 from minidnn.deploy import storage
 from minidnn.deploy.quantization import Loss
 from minidnn.deploy.stages import Program
+from minidnn.reuse import read_meaning
 from minidnn.tensor import Tensor
 
 Floats = npt.NDArray[np.float32]
@@ -22,10 +24,11 @@ class InferenceModel:
     Attributes:
         n_in, n_out: `predict` takes (batch, n_in) and gives (batch, n_out).
         loss: how far the outputs moved from those in float32, where calibration examples were given.
+        meaning: what inputs and outputs stand for, which `save` keeps; None where nobody said.
     """
 
-    def __init__(self, program: Program, loss: Loss | None = None) -> None:
-        self._program, self.loss = program, loss
+    def __init__(self, program: Program, loss: Loss | None = None, meaning: Meaning | None = None) -> None:
+        self._program, self.loss, self.meaning = program, loss, meaning
         self._engine = program.engine()
         self.n_in, self.n_out = program.n_in, program.widths[-1]
 
@@ -91,7 +94,7 @@ class InferenceModel:
         Raises:
             OSError: the file cannot be written; what was there before is still there.
         """
-        storage.save(self._program, self.loss, path)
+        storage.save(self._program, self.loss, path, self.meaning)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -102,7 +105,8 @@ class InferenceModel:
             OSError: it cannot be read.
         """
         program, loss = storage.load(path)
-        return cls(program, None if loss is None else Loss(*loss))
+        meaning = read_meaning(path)
+        return cls(program, None if loss is None else Loss(*loss), meaning if meaning != Meaning() else None)
 
 
 _FLOAT32 = np.dtype(np.float32)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.data import Meaning
 from minidnn.deploy.stages import KINDS, Product, Program, Stage
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, STORED, Quantization, Weights
 from minidnn.files import atomic_write
@@ -32,8 +33,10 @@ SPARSEST = 64
 much memory with few bytes."""
 
 
-def save(program: Program, loss: Sequence[float] | None, path: str | os.PathLike[str]) -> None:
-    """Writes the program and the loss of its quantization."""
+def save(
+    program: Program, loss: Sequence[float] | None, path: str | os.PathLike[str], meaning: Meaning | None = None
+) -> None:
+    """Writes the program, the loss of its quantization, and what inputs and outputs stand for."""
     from safetensors.numpy import save as to_bytes
 
     arrays = arrays_of(program)
@@ -43,6 +46,8 @@ def save(program: Program, loss: Sequence[float] | None, path: str | os.PathLike
         "stages": [_described(stage) for stage in program.stages],
         "loss": None if loss is None else list(loss),
     }
+    if meaning is not None:
+        header["meaning"] = meaning.to_json()
     header["sha256"] = _checksum(header, arrays)
     atomic_write(path, to_bytes(arrays, {"minidnn-inference": json.dumps(header, sort_keys=True)}))
 

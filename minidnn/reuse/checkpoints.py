@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from minidnn.data import Meaning, MeaningError
 from minidnn.files import atomic_write, checksum
 from minidnn.nn import Module
 from minidnn.nn.initializers import deferred
@@ -24,7 +25,9 @@ class CheckpointError(ValueError):
     """A file that does not hold what it should; the message names the file and the fault."""
 
 
-def save(model: Module, path: str | os.PathLike[str], architecture: bool = True) -> None:
+def save(
+    model: Module, path: str | os.PathLike[str], architecture: bool = True, meaning: Meaning | None = None
+) -> None:
     """Writes parameters and buffers, named by path (``hidden1.kernel``), the architecture and a checksum, to one file.
 
     A ``.safetensors`` file, which other libraries read too. The write is atomic: the old file stays until the new one
@@ -32,15 +35,17 @@ def save(model: Module, path: str | os.PathLike[str], architecture: bool = True)
 
     Args:
         architecture: False writes the weights alone, which any model can be asked for.
+        meaning: what inputs and outputs stand for, ``train.meaning``: with it `read_meaning` and ``minidnn predict``
+            know classes, columns and units.
 
     Raises:
         ValueError: a layer that is not minidnn's own, so that no file can describe it.
         OSError: the file cannot be written; what was there before is still there.
     """
-    atomic_write(path, to_bytes(model, architecture))
+    atomic_write(path, to_bytes(model, architecture, meaning))
 
 
-def to_bytes(model: Module, architecture: bool = True) -> bytes:
+def to_bytes(model: Module, architecture: bool = True, meaning: Meaning | None = None) -> bytes:
     """What `save` writes.
 
     Raises:
@@ -50,6 +55,8 @@ def to_bytes(model: Module, architecture: bool = True) -> bytes:
 
     # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
     header = {"version": VERSION, "architecture": describe(model) if architecture else None}
+    if meaning is not None:
+        header["meaning"] = meaning.to_json()
     tensors = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
     header["sha256"] = checksum(json.dumps(header, sort_keys=True), tensors)
     return serialize(tensors, {"minidnn": json.dumps(header, sort_keys=True)})
@@ -95,6 +102,25 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
         raise CheckpointError(f"load: the architecture in {path} is not a layer")
     _put(path, tensors, model, assign=True)
     return model.eval()
+
+
+def read_meaning(path: str | os.PathLike[str]) -> Meaning:
+    """What inputs and outputs of a model in a file stand for; nothing is known where `save` was not told.
+
+    Args:
+        path: of a model that can be trained, or of a compiled one.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    metadata = _read(path)[0]
+    header = _header(path, {"minidnn": metadata.get("minidnn", metadata.get("minidnn-inference", "{}"))})
+    try:
+        return Meaning.from_json(header.get("meaning", {}))
+    except MeaningError as error:
+        raise CheckpointError(f"load: the meaning in {path} makes no sense: {error}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Array]:
