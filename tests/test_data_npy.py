@@ -45,7 +45,7 @@ FAULTS = {
     "nothing": (b"", "not a .npy file"),
     "text": (b"no numbers", "not a .npy file"),
     "a zip": (archive(), "not a .npy file"),
-    "objects": (content(np.array([{}], object)), "holds object, must be numbers"),
+    "objects": (content(np.array([{}], object)), "not a .npy file of numbers: it holds objects"),
     "words": (content(np.array(["a"])), "holds <U1, must be numbers"),
     "complex": (content(np.array([1j])), "holds complex128, must be numbers"),
     "too short": (WHOLE[:-1], r"shape \(6,\), which takes 48 bytes, but holds 47"),

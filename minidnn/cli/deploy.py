@@ -1,4 +1,4 @@
-"""``minidnn compile``, ``predict`` and ``bench``: a trained model made quick, asked, and timed."""
+"""``minidnn compile`` and ``bench``: a trained model made quick, and timed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ import numpy as np
 
 import minidnn
 from minidnn import data, deploy, kernels, set_num_threads
-from minidnn.cli import images, types
+from minidnn.cli import types
+from minidnn.cli.examples import Reader
+from minidnn.cli.models import open_model
+from minidnn.cli.terminal import shown, shown_lines
+from minidnn.reuse import read_meaning
 
 CALIBRATION_EXAMPLES = 1000
 FORMS: dict[str, Any] = {"auto": "auto", "always": True, "never": False}
 
 
 def add(subparsers: Any) -> None:
-    """The three subcommands."""
+    """The two subcommands."""
     _add_compile(subparsers)
-    _add_predict(subparsers)
     _add_bench(subparsers)
 
 
@@ -30,11 +33,12 @@ def _add_compile(subparsers: Any) -> None:
         "compile",
         help="make a model that only runs out of a trained one",
         description="Folds, prunes if asked, packs and writes a model that `minidnn predict` and deploy.load read.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="a .safetensors file that minidnn.save wrote")
-    parser.add_argument("-o", "--output", type=Path, help="the file to write; else the model's name with .mdnn")
-    parser.add_argument("--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first")
+    parser.add_argument("-o", "--output", type=Path, help="the file to write (default: the model's name with .mdnn)")
+    parser.add_argument(
+        "--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first (default: none)"
+    )
     parser.add_argument("--scope", choices=("layer", "global"), default="layer", help="of the fraction")
     parser.add_argument("--sparse", choices=list(FORMS), default="auto", help="store without the zeros")
     kinds = parser.add_mutually_exclusive_group()
@@ -44,8 +48,8 @@ def _add_compile(subparsers: Any) -> None:
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="examples (IDX, npy) for the ranges of int8, by default training images of MNIST where the model takes "
-        "784; storage is chosen for them, too",
+        help="examples, in a file that minidnn predict reads, for the ranges of int8; storage is chosen for them, too "
+        "(default: training images of MNIST where the model takes 784)",
     )
     parser.add_argument("--batch-size", type=types.count, default=1, help="what storage is chosen for")
     parser.set_defaults(run=_compile)
@@ -63,17 +67,22 @@ def _compile(arguments: argparse.Namespace) -> int:
         calibration=_calibration(arguments, model, dtype),
         batch_size=arguments.batch_size,
     )
+    meaning = read_meaning(arguments.model)
+    compiled.meaning = meaning if meaning != data.Meaning() else None
     output = arguments.output or arguments.model.with_suffix(".mdnn")
     compiled.save(output)
-    print(compiled.describe())
+    print(shown_lines(compiled.describe()))
     before, after = arguments.model.stat().st_size, output.stat().st_size
-    print(f"saved {output}: {after:,} bytes, {before / after:.1f} times smaller than {arguments.model}")
+    print(f"saved {shown(output)}: {after:,} bytes, {before / after:.1f} times smaller than {shown(arguments.model)}")
     return 0
 
 
 def _calibration(arguments: argparse.Namespace, model: minidnn.nn.Module, dtype: str) -> Any:
     if arguments.calibration is not None:
-        return images.read([arguments.calibration], None)[:CALIBRATION_EXAMPLES]
+        asked = open_model(arguments.model)
+        reader = Reader(asked.meaning, asked.n_in)
+        x = np.concatenate([x for _, x in reader.read([arguments.calibration])])[:CALIBRATION_EXAMPLES]
+        return asked.prepare(x)
     if dtype != "int8":
         return None
     mnist = data.load_mnist().train.x
@@ -82,56 +91,16 @@ def _calibration(arguments: argparse.Namespace, model: minidnn.nn.Module, dtype:
     return mnist[:CALIBRATION_EXAMPLES]
 
 
-def _add_predict(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "predict",
-        help="ask a compiled model",
-        description="Prints for each example its class, the largest output, and that class's probability. Files are "
-        "IDX (gzipped or not), .npy, or PNG and other pictures (grey, of the size the model takes).",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("model", type=Path, help="a .mdnn file")
-    parser.add_argument("images", type=Path, nargs="+", metavar="FILE", help="examples")
-    parser.add_argument("--invert", action="store_true", help="pictures are dark on light, MNIST is light on dark")
-    parser.add_argument("--json", action="store_true", help="print one JSON list in place of lines")
-    parser.set_defaults(run=_predict)
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    model = deploy.load(arguments.model)
-    rows = []
-    for path in arguments.images:
-        x = images.read([path], model.n_in, arguments.invert)
-        outputs = model.predict(x).astype(np.float64)
-        classes = outputs.argmax(axis=1)
-        for i, (k, p) in enumerate(zip(classes, _probabilities(outputs), strict=True)):
-            rows.append({"file": str(path), "example": i, "class": int(k), "probability": round(float(p[k]), 6)})
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-    for row in [] if arguments.json else rows:
-        print(f"{row['file']}[{row['example']}]: {row['class']} ({row['probability']:.1%})")
-    return 0
-
-
-def _probabilities(outputs: Any) -> Any:
-    """The outputs where they are probabilities already, else their softmax."""
-    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4):
-        return outputs
-    e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
 def _add_bench(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="time a compiled model",
         description="Times single calls of predict, and prints the percentiles in microseconds.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="a .mdnn file")
     parser.add_argument("--batch-sizes", type=types.sizes, default=[1, 16, 256], help="as 1,16,256")
     parser.add_argument("--seconds", type=types.rate, default=1.0, help="for each batch size")
-    parser.add_argument("--threads", type=types.count, help="at most; all by default")
+    parser.add_argument("--threads", type=types.count, help="at most (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.set_defaults(run=_bench)
 
@@ -144,7 +113,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"isa": kernels.isa(), "threads": kernels.num_threads(), "batches": rows}, indent=2))
         return 0
-    print(model.describe())
+    print(shown_lines(model.describe()))
     print(f"{kernels.isa()}, threads: {kernels.num_threads()}; microseconds a call, on random inputs without zeros")
     print(f"{'batch':>6}  {'calls':>8}  {'p50':>9}  {'p90':>9}  {'p99':>9}  {'examples/s':>12}")
     for row in rows:

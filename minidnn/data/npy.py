@@ -28,8 +28,12 @@ def load_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         try:
             shape, fortran, dtype = _header(file)
         except Exception as error:  # NumPy's reader of headers raises whatever Python's parser does
-            raise NpyError(f"load_npy: {path} is not a .npy file: {' '.join(str(error).split())[:200]}") from error
-        if dtype.hasobject or dtype.kind not in "fiub":
+            raise NpyError(
+                f"load_npy: {path} is not a .npy file of numbers: {' '.join(str(error).split())[:200]}"
+            ) from error
+        if dtype.hasobject:
+            raise NpyError(f"load_npy: {path} is not a .npy file of numbers: it holds objects")
+        if dtype.kind not in "fiub":
             raise NpyError(f"load_npy: {path} holds {dtype}, must be numbers")
         expected = math.prod(shape) * dtype.itemsize
         if (found := os.fstat(file.fileno()).st_size - file.tell()) != expected:

@@ -1,0 +1,109 @@
+"""Models from files, trained or compiled, as things that can be asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minidnn
+from minidnn import deploy, training
+from minidnn.data import Meaning
+from minidnn.reuse import CheckpointError, checkpoints
+
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model from a file.
+
+    Attributes:
+        run: float32 (batch, n_in) -> outputs (batch, n_out).
+        told: what inputs and outputs stand for, as far as the file says.
+    """
+
+    path: Path
+    run: Callable[[Any], Any]
+    n_in: int
+    told: Meaning
+
+    @property
+    def meaning(self) -> Meaning:
+        """The same, of inputs before they are standardized, which `outputs` does."""
+        return replace(self.told, mean=(), std=())
+
+    def prepare(self, x: Any) -> Any:
+        """The inputs as the model itself takes them."""
+        if not self.told.mean:
+            return x
+        return (x - np.array(self.told.mean, np.float32)) / np.array(self.told.std, np.float32)
+
+    def outputs(self, x: Any) -> Any:
+        """The outputs as float64 (n, n_out).
+
+        Raises:
+            ValueError: they are not (n, n_out), or there are no examples.
+        """
+        if not len(x):
+            raise ValueError("there are no examples")
+        made = np.concatenate([np.asarray(self.run(self.prepare(x[i : i + BATCH]))) for i in range(0, len(x), BATCH)])
+        if made.ndim > 2:
+            raise ValueError(f"{self.path} gives outputs of shape {made.shape}, must be (n, n_out)")
+        return made.reshape(len(x), -1).astype(np.float64)
+
+    @property
+    def is_classifier(self) -> bool:
+        return self.meaning.task == "classification"
+
+    def check_outputs(self, n_out: int) -> None:
+        """Refuses a classifier that does not have an output for each class.
+
+        Raises:
+            ValueError: it has not.
+        """
+        classes = len(self.meaning.classes)
+        if self.is_classifier and classes and n_out != classes:
+            raise ValueError(
+                f"{self.path} has {n_out} outputs for {classes} classes, must have one for each: whether they are "
+                "probabilities or logits is not known here; use training.predict in Python"
+            )
+
+
+def open_model(path: Path) -> Model:
+    """The model of a file that ``minidnn train``, `minidnn.save` or ``minidnn compile`` wrote.
+
+    Raises:
+        CheckpointError: the file is damaged, or of something else.
+        OSError: it cannot be read.
+    """
+    meaning = checkpoints.read_meaning(path)
+    if _is_compiled(path):
+        compiled = deploy.load(path)
+        return Model(path, compiled.predict, compiled.n_in, meaning)
+    model = minidnn.load(path)
+    try:
+        n_in = deploy.inputs_of(model)
+    except ValueError as error:
+        raise CheckpointError(f"{path} has no layer that tells how many inputs it takes") from error
+    return Model(path, lambda x: training.predict(model, x, batch_size=BATCH), n_in, meaning)
+
+
+def _is_compiled(path: Path) -> bool:
+    """Whether the header of a .safetensors file, which has been read once already, names a compiled model."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    return "minidnn-inference" in header.get("__metadata__", {})
+
+
+def probabilities(outputs: Any) -> Any:
+    """The outputs where they are probabilities already, else their softmax."""
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4):
+        return outputs
+    e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
