@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.cli.examples import read_array
+from minidnn.cli.examples import as_floats, read_array
 from minidnn.cli.terminal import shown
 from minidnn.data import ArrayDataset, Meaning
 from minidnn.data.meaning import Task
@@ -45,12 +45,8 @@ def read_arrays(source: Path, labels: Path | None, task: Task | None, like: Mean
     x, y = read_array(source), read_array(labels)
     if x.ndim < 2 or y.shape != x.shape[:1]:
         raise ValueError(f"{source} has shape {x.shape} and {labels} {y.shape}, must be (n, ...) and (n,)")
-    if x.dtype != np.uint8:
-        from minidnn.cli.examples import as_floats
-
-        x = as_floats(source, x)
-    if not (np.isfinite(y).all() and np.abs(y.astype(np.float64), where=y.dtype.kind == "f").max(initial=0) < 1e38):
-        raise ValueError(f"{labels} has a label that is no finite number")
+    x = x if x.dtype == np.uint8 else as_floats(source, x)
+    as_floats(labels, y)
     task = task or (like.task if like else None)
     if task is None:
         task = "classification" if labels.suffix.lower() != ".npy" and y.dtype == np.uint8 else decided(labels, y)
