@@ -59,7 +59,7 @@ def write(drawing: Any, path: str | os.PathLike[str]) -> None:
 
 
 def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
-    """Draws loss and accuracy over the epochs: training dashed, validation drawn through.
+    """Draws loss and first measure, such as accuracy, over the epochs: training dashed, validation drawn through.
 
     Args:
         histories: one run, or several by name.
@@ -74,7 +74,7 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
     if not any(len(history) for history in runs.values()):
         raise ValueError("learning_curves: there is no finished epoch to draw")
     drawing, axes = figure(columns=2)
-    for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+    for axis, quantity in zip(axes, ("loss", _measure(runs)), strict=True):
         for i, (name, history) in enumerate(runs.items()):
             colours = COLOURS[i % len(COLOURS)], COLOURS[i % len(COLOURS) if len(runs) > 1 else 1]
             _curve(axis, history, quantity, f"{name} training".strip(), colours[1], "--")
@@ -84,6 +84,14 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False, fontsize=9, labelcolor=INK)
     write(drawing, path)
+
+
+def _measure(runs: Mapping[str, History]) -> str:
+    """The first column that measures the training but for the loss: accuracy, or an error of a regression."""
+    rows = (row for history in runs.values() for row in history.rows)
+    told = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
+    measured = (name for row in rows for name in row if name not in told and f"valid_{name}" in row)
+    return next(measured, "accuracy")
 
 
 Curve = tuple[Sequence[float], Sequence[float]]

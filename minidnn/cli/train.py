@@ -53,8 +53,20 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
     parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
     parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
-    parser.add_argument("--activation", choices=list(FUSED), default="relu", help="of the hidden layers")
-    parser.add_argument("--optimizer", choices=list(OPTIMIZERS), default="momentum", help="its kind")
+    parser.add_argument(
+        "--activation",
+        choices=list(FUSED),
+        default="relu",
+        metavar="NAME",
+        help=f"of the hidden layers: {', '.join(FUSED)}",
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=list(OPTIMIZERS),
+        default="momentum",
+        metavar="NAME",
+        help=f"its kind: {', '.join(OPTIMIZERS)}",
+    )
     parser.add_argument(
         "--lr",
         type=types.rate,

@@ -38,9 +38,22 @@ def add(subparsers: Any) -> None:
     action.add_argument("--task", required=True, help="such as 'classification of digits'")
     action.add_argument("--data", required=True, help="what it was trained on")
     action.add_argument("--licence", required=True, help="of the weights")
-    action.add_argument("--metric", action="append", default=[], metavar="NAME=NUMBER", type=_metric)
-    action.add_argument("--tag", action="append", default=[], metavar="WORD")
-    action.add_argument("--description", default="")
+    action.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        type=_metric,
+        help="such as test_accuracy=0.98; may be given several times (default: none)",
+    )
+    action.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="to be found by; may be given several times (default: none)",
+    )
+    action.add_argument("--description", default="", help="in a few words (default: none)")
     action.add_argument("--replace", action="store_true", help="take the place of the model of that name")
     action.set_defaults(run=_add)
 

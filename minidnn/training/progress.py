@@ -9,6 +9,10 @@ from typing import Any
 from minidnn.training.run import Callback, Run
 
 
+BAR = "{desc}|{bar}| {n_fmt}/{total_fmt}, {remaining}{postfix}"
+"""Shorter than tqdm's own, so that what was measured fits 80 columns."""
+
+
 class Progress(Callback):
     """One line that keeps itself up to date on a terminal, one line for each epoch elsewhere; on standard error.
 
@@ -26,7 +30,7 @@ class Progress(Callback):
             from tqdm import tqdm
 
             total = self.steps_per_epoch * run.epochs
-            self._bar = tqdm(total=total, unit=" examples", unit_scale=run.batch_size, dynamic_ncols=True)
+            self._bar = tqdm(total=total, unit="", unit_scale=run.batch_size, dynamic_ncols=True, bar_format=BAR)
 
     def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
         if self._bar is not None:
@@ -53,8 +57,8 @@ class Progress(Callback):
 
     def _postfix(self, run: Run) -> str:
         parts = [f"loss={self._loss:.4f}"]
-        if run.history.rows:
-            parts += [f"{name}={run.history.rows[-1][name]:.4f}" for name in _shown(run.history.rows[-1])[1:]]
+        if run.history.rows and len(names := _shown(run.history.rows[-1])) > 1:
+            parts.append(f"{names[-1]}={run.history.rows[-1][names[-1]]:.4f}")
         return ", ".join(parts)
 
     def _line(self, run: Run) -> str:
