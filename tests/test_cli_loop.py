@@ -309,3 +309,25 @@ def test_options_reach_fit(run, monkeypatch):
     run("train", "--data", "digits", "--epochs", "1", "--hidden", "4", *options)
     assert asked["class_weight"] == "balanced" and asked["clip_norm"] == 1.5
     assert asked["optimizer"].groups[0].options["weight_decay"] == 0.25
+
+
+@pytest.mark.parametrize("activation", [None, "logistic", "relu"])
+def test_one_output_for_two_classes(run, activation):
+    model = nn.Sequential(nn.Dense(1, 1, activation, name="outputs"))
+    model.load_state_dict({"outputs.kernel": np.float32([[2]]), "outputs.bias": np.float32([-1])})
+    meaning = data.Meaning("classification", "y", ("no", "yes"), ("x",), (data.Column("x"),))
+    minidnn.save(model, "model.safetensors", meaning=meaning)
+    run("compile", "model.safetensors", "-o", "fast.mdnn")
+    write("test.csv", ("x", "y"), [(0, "no"), (0.4, "yes"), (2, "yes")])
+    second = 1 / (1 + np.exp(-(2 * np.array([0, 0.4, 2]) - 1)))
+    for file in ("model.safetensors", "fast.mdnn"):
+        if activation == "relu":
+            error = run("predict", file, "test.csv", code=2)
+            assert "has 1 outputs for 2 classes, must have one for each" in error
+            continue
+        rows = json.loads(run("predict", file, "test.csv", "--json"))
+        assert [row["class"] for row in rows] == ["no", "no", "yes"]
+        assert [row["probability"] for row in rows] == pytest.approx(np.maximum(second, 1 - second), abs=1e-5)
+        document = json.loads(run("evaluate", file, "test.csv", "--json"))
+        truth = -np.log([1 - second[0], second[1], second[2]]).mean()
+        assert document["accuracy"] == pytest.approx(2 / 3) and document["loss"] == pytest.approx(truth, rel=1e-5)

@@ -151,7 +151,7 @@ def _valid(arguments: argparse.Namespace, meaning: data.Meaning) -> data.Dataset
         return folder(path, meaning).load()
     if path.suffix.lower() == ".csv":
         return data.load_csv(path, like=meaning)
-    return read_arrays(path, arguments.valid_labels, meaning.task, meaning)
+    return read_arrays(path, arguments.valid_labels, meaning.task, meaning, "--valid-labels")
 
 
 def _check_labels(source: str, whole: data.Dataset) -> None:

@@ -28,20 +28,23 @@ def decided(source: object, y: Any) -> Task:
     )
 
 
-def read_arrays(source: Path, labels: Path | None, task: Task | None, like: Meaning | None = None) -> ArrayDataset:
+def read_arrays(
+    source: Path, labels: Path | None, task: Task | None, like: Meaning | None = None, option: str = "--labels"
+) -> ArrayDataset:
     """Examples in a .npy or IDX file with labels in another one.
 
     The bytes of an IDX file of labels are classes, as in MNIST; of other numbers the task says what they are.
 
     Args:
         like: the meaning of the data set that classes and pictures must be those of.
+        option: that names the labels.
 
     Raises:
         ValueError: no labels, others than the examples ask for, or numbers that could be classes or quantities.
         OSError: a file cannot be read.
     """
     if labels is None:
-        raise ValueError(f"{source} holds examples alone; give their labels with --labels FILE")
+        raise ValueError(f"{source} holds examples alone; give their labels with {option} FILE")
     x, y = read_array(source), read_array(labels)
     if x.ndim < 2 or y.shape != x.shape[:1]:
         raise ValueError(f"{source} has shape {x.shape} and {labels} {y.shape}, must be (n, ...) and (n,)")

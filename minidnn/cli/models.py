@@ -13,9 +13,12 @@ import numpy as np
 import minidnn
 from minidnn import deploy, training
 from minidnn.data import Meaning
+from minidnn.deploy.folding import program_of
+from minidnn.deploy.model import activation_of
 from minidnn.reuse import CheckpointError, checkpoints
 
 BATCH = 1000
+SIGMOID = ("logistic", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Model:
     Attributes:
         run: float32 (batch, n_in) -> outputs (batch, n_out).
         told: what inputs and outputs stand for, as far as the file says.
+        activation: what the outputs come out of, such as "softmax"; "identity" for logits, "" where it is not known.
     """
 
     path: Path
     run: Callable[[Any], Any]
     n_in: int
     told: Meaning
+    activation: str = ""
 
     @property
     def meaning(self) -> Meaning:
@@ -60,18 +65,19 @@ class Model:
     def is_classifier(self) -> bool:
         return self.meaning.task == "classification"
 
-    def check_outputs(self, n_out: int) -> None:
-        """Refuses a classifier that does not have an output for each class.
+    def probabilities(self, outputs: Any) -> Any:
+        """The probability of each class, (n, classes): one output stands for the second of two classes.
 
         Raises:
-            ValueError: it has not.
+            ValueError: the outputs are not those of a classifier, or of another number of classes.
         """
-        classes = len(self.meaning.classes)
-        if self.is_classifier and classes and n_out != classes:
-            raise ValueError(
-                f"{self.path} has {n_out} outputs for {classes} classes, must have one for each: whether they are "
-                "probabilities or logits is not known here; use training.predict in Python"
-            )
+        n_out, classes = outputs.shape[1], len(self.meaning.classes)
+        if n_out == 1 and classes == 2 and self.activation in ("identity", *SIGMOID):
+            second = outputs if self.activation in SIGMOID else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
+            return np.concatenate([1 - second, second], axis=1)
+        if n_out < 2 or (classes and n_out != classes):
+            raise ValueError(f"{self.path} has {n_out} outputs for {classes or 'some'} classes, must have one for each")
+        return _softmax(outputs)
 
 
 def open_model(path: Path) -> Model:
@@ -84,13 +90,20 @@ def open_model(path: Path) -> Model:
     meaning = checkpoints.read_meaning(path)
     if _is_compiled(path):
         compiled = deploy.load(path)
-        return Model(path, compiled.predict, compiled.n_in, meaning)
+        return Model(path, compiled.predict, compiled.n_in, meaning, compiled.activation)
     model = minidnn.load(path)
     try:
         n_in = deploy.inputs_of(model)
     except ValueError as error:
         raise CheckpointError(f"{path} has no layer that tells how many inputs it takes") from error
-    return Model(path, lambda x: training.predict(model, x, batch_size=BATCH), n_in, meaning)
+    return Model(path, lambda x: training.predict(model, x, batch_size=BATCH), n_in, meaning, _activation(model))
+
+
+def _activation(model: minidnn.nn.Module) -> str:
+    try:
+        return activation_of(program_of(model, {}))
+    except (TypeError, ValueError):  # a model that cannot be compiled
+        return ""
 
 
 def _is_compiled(path: Path) -> bool:
@@ -101,7 +114,7 @@ def _is_compiled(path: Path) -> bool:
     return "minidnn-inference" in header.get("__metadata__", {})
 
 
-def probabilities(outputs: Any) -> Any:
+def _softmax(outputs: Any) -> Any:
     """The outputs where they are probabilities already, else their softmax."""
     if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4):
         return outputs

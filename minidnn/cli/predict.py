@@ -13,7 +13,7 @@ import numpy as np
 
 from minidnn.cli import types
 from minidnn.cli.examples import Reader
-from minidnn.cli.models import Model, open_model, probabilities
+from minidnn.cli.models import Model, open_model
 from minidnn.cli.terminal import shown
 
 
@@ -71,12 +71,11 @@ def rows_of(model: Model, path: Path, x: Any) -> list[dict[str, Any]]:
     """What the model says of each example: class and probability, or value."""
     outputs = model.outputs(x)
     n_out = outputs.shape[1]
-    model.check_outputs(n_out)
     rows: list[dict[str, Any]] = [{"file": str(path), "example": i} for i in range(len(x))]
     if model.is_classifier or (model.meaning.task is None and n_out > 1):
         names: Any = model.meaning.classes or range(n_out)
-        chances, best = probabilities(outputs), outputs.argmax(axis=1)
-        for row, k, p in zip(rows, best, chances, strict=True):
+        chances = model.probabilities(outputs)
+        for row, k, p in zip(rows, chances.argmax(axis=1), chances, strict=True):
             row |= {"class": names[k], "probability": round(float(p[k]), 6)}
     else:
         for row, y in zip(rows, outputs, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.cli.models import Model, probabilities
+from minidnn.cli.models import Model
 from minidnn.cli.terminal import shown
 from minidnn.data import Dataset
 
@@ -72,16 +72,15 @@ def scores(model: Model, dataset: Dataset) -> Scores:
         raise ValueError("there are no examples")
     parts = [model.outputs(np.asarray(dataset[i : i + CHUNK].inputs)) for i in range(0, len(dataset), CHUNK)]
     outputs, y = np.concatenate(parts), np.asarray(dataset.y)
-    model.check_outputs(outputs.shape[1])
     if y.dtype.kind == "f":
         if outputs.shape[1] != 1:
             raise ValueError(f"{model.path} has {outputs.shape[1]} outputs, must have one for labels that are numbers")
         return _of_regression(outputs[:, 0], y.astype(np.float64), dataset.meaning.label)
-    if y.max() >= outputs.shape[1]:
-        raise ValueError(f"{model.path} has {outputs.shape[1]} outputs, but there is a label {y.max()}")
-    correct = int((outputs.argmax(axis=1) == y).sum())
-    chances = probabilities(outputs)[np.arange(len(y)), y]
-    loss = float(-np.log(np.maximum(chances, np.finfo(np.float64).tiny)).mean())
+    chances = model.probabilities(outputs)
+    if y.max() >= chances.shape[1]:
+        raise ValueError(f"{model.path} tells {chances.shape[1]} classes apart, but there is a label {y.max()}")
+    correct = int((chances.argmax(axis=1) == y).sum())
+    loss = float(-np.log(np.maximum(chances[np.arange(len(y)), y], np.finfo(np.float64).tiny)).mean())
     return Scores(len(y), {"accuracy": correct / len(y), "loss": loss}, correct)
 
 

@@ -197,6 +197,8 @@ def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, 
         if arguments.class_weight is not None:
             raise ValueError("--class-weight is for classes, and the task is regression")
         options["loss"] = nn.mean_squared_error
+    if "on_interrupt" in inspect.signature(training.fit).parameters:
+        options["on_interrupt"] = "stop"
     return {name: value for name, value in options.items() if value is not None}
 
 

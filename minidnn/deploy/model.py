@@ -54,6 +54,11 @@ class InferenceModel:
     __call__ = predict
 
     @property
+    def activation(self) -> str:
+        """What the outputs come out of: an activation's name, "softmax", or "identity" where they are logits."""
+        return activation_of(self._program)
+
+    @property
     def density(self) -> float:
         """The share of the weights that are not 0."""
         products = self._program.products
@@ -107,6 +112,12 @@ class InferenceModel:
         program, loss = storage.load(path)
         meaning = read_meaning(path)
         return cls(program, None if loss is None else Loss(*loss), meaning if meaning != Meaning() else None)
+
+
+def activation_of(program: Program) -> str:
+    """What the last stage of a program does to its sums: an activation's name, or "softmax", else "identity"."""
+    last = program.stages[-1] if program.stages else None
+    return str(getattr(last, "activation", "softmax" if last is not None and last.kind == "softmax" else "identity"))
 
 
 _FLOAT32 = np.dtype(np.float32)

@@ -8,7 +8,6 @@ from typing import Any
 
 from minidnn.training.run import Callback, Run
 
-
 BAR = "{desc}|{bar}| {n_fmt}/{total_fmt}, {remaining}{postfix}"
 """Shorter than tqdm's own, so that what was measured fits 80 columns."""
 
