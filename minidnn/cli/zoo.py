@@ -10,8 +10,9 @@ from typing import Any
 
 from minidnn import load
 from minidnn.cli.terminal import shown, shown_lines
+from minidnn.data import Meaning
 from minidnn.files import atomic_write
-from minidnn.reuse import converters, zoo
+from minidnn.reuse import converters, read_meaning, zoo
 
 
 def add(subparsers: Any) -> None:
@@ -98,7 +99,8 @@ def _add(arguments: argparse.Namespace) -> int:
     fields = ("name", "task", "data", "licence", "description")
     card = {field: getattr(arguments, field) for field in fields}
     card |= {"metrics": dict(arguments.metric), "tags": arguments.tag}
-    added = zoo.add(load(arguments.file), card, arguments.replace)
+    meaning = read_meaning(arguments.file)
+    added = zoo.add(load(arguments.file), card, arguments.replace, meaning if meaning != Meaning() else None)
     print(shown(f"added {added.name}: {added.architecture}"))
     return 0
 
