@@ -9,7 +9,7 @@ import numpy as np
 
 from minidnn.data.meaning import Task
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 _EMPTY = frozenset(("", "na", "n/a", "nan", "null"))
 
 
@@ -23,7 +23,7 @@ def number(text: Any) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if abs(value) <= _LARGEST and "_" not in str(text) else None
+    return value if abs(value) <= LARGEST and "_" not in str(text) else None
 
 
 def is_empty(text: str) -> bool:

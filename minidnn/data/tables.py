@@ -15,7 +15,7 @@ import numpy as np
 
 from minidnn.data.datasets import ArrayDataset, Dataset
 from minidnn.data.meaning import Column, Meaning, Task
-from minidnn.data.table_cells import Labels, TableError, is_empty, number
+from minidnn.data.table_cells import LARGEST, Labels, TableError, is_empty, number
 from minidnn.data.table_plan import Missing, Name, Options, Plan, numbered, plan, plan_as_before
 from minidnn.data.types import Floats32
 from minidnn.data.unlabelled import Unlabelled
@@ -141,6 +141,7 @@ class _Cells:
 
 def _read(path: Path, rows: Iterator[list[str]], reader: Any, plan: Plan, options: Options) -> _Cells:
     numbers, texts = [(i, plan.columns[i]) for i in plan.numbers], [(i, plan.columns[i]) for i in plan.texts]
+    places = [i for i, _ in numbers]
     values = [{value: code for code, value in enumerate(column.categories or ())} for _, column in texts]
     cells = _Cells(array("f"), values, [array("q") for _ in texts], None if plan.target is None else Labels())
     for row in rows:
@@ -153,13 +154,25 @@ def _read(path: Path, rows: Iterator[list[str]], reader: Any, plan: Plan, option
             if not (label := row[plan.target].strip()):
                 raise TableError(f"{where}: the label is empty")
             cells.labels.add(label, reader.line_num)
-        cells.numbers.extend([_number(where, row[i], column, plan, options) for i, column in numbers])
+        cells.numbers.extend(
+            _plain_numbers(row, places) or [_number(where, row[i], column, plan, options) for i, column in numbers]
+        )
         for (i, column), known, codes in zip(texts, cells.values, cells.codes, strict=True):
             codes.append(_code(where, row[i].strip(), column, known, plan, options))
         cells.rows += 1
     if not cells.rows:
         raise TableError(f"load_csv: {path} has no rows")
     return cells
+
+
+def _plain_numbers(row: list[str], places: list[int]) -> list[float] | None:
+    """The numbers of a row where all are finite float32, as in nearly every one; else `_number` looks at each."""
+    try:
+        values = [float(row[i]) for i in places]
+    except ValueError:
+        return None
+    fine = all(-LARGEST <= value <= LARGEST for value in values) and not any("_" in row[i] for i in places)
+    return values if fine else None
 
 
 def _number(where: str, text: str, column: Column, plan: Plan, options: Options) -> float:

@@ -74,9 +74,7 @@ def path(name: str) -> Path:
     return _current(name, Catalogue.path)
 
 
-def add(
-    model: Module, card: Card | Mapping[str, Any], replace: bool = False, meaning: Meaning | None = None
-) -> Card:
+def add(model: Module, card: Card | Mapping[str, Any], replace: bool = False, meaning: Meaning | None = None) -> Card:
     """Keeps a model in the user's own catalogue; see `Catalogue.add`.
 
     Raises:
