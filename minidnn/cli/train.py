@@ -165,7 +165,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
         print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
         if parts.meaning.task == "regression":
-            print(f"{shown(parts.meaning.label or 'labels')}: losses and errors below are in units of {parts.std:.6g}")
+            print(
+                f"{shown(parts.meaning.label or 'labels')}: trained in units of its standard deviation, {parts.std:.6g}"
+            )
     checkpoints = arguments.output / "checkpoints"
     progress = not arguments.json and sys.stderr.isatty()
     history = training.fit(

@@ -187,7 +187,7 @@ def _number(where: str, text: str, column: Column, plan: Plan, options: Options)
     try:
         float(text)
     except ValueError:
-        hint = "" if plan.fixed else f"; name it in categories=[{column.name!r}] if it is text"
+        hint = "" if plan.fixed else f"; give categories=[{column.name!r}] or ignore=[{column.name!r}] if it is text"
         raise TableError(f"{told} a number{hint}") from None
     raise TableError(f"{told} a finite float32")
 
