@@ -112,14 +112,17 @@ def test_train_on_the_small_digits(in_folder, capsys):
     assert capsys.readouterr().out.startswith("64-8-10 relu, momentum")
 
 
-def test_train_on_a_table_gives_a_model_of_its_own_numbers(in_folder, capsys):
+@pytest.mark.parametrize("scale", [1e-3, 1e-12, 1e12])
+def test_train_on_a_table_gives_a_model_of_its_own_numbers(in_folder, capsys, scale):
     rng = np.random.default_rng(1)
-    x = rng.normal(size=(200, 2)) * [1000, 0.001] + [5000, 0]
+    x = rng.normal(size=(200, 2)) * [1000, scale] + [5000, 0]
     lines = [f"{a},{'over' if a > 5000 else 'under'},{b}" for a, b in x]
     (in_folder / "t.csv").write_text("\n".join(["a,side,b", *lines]))
     model = trained_on("t.csv", "--label", "side", "--resume")
     logits = training.predict(model, x.astype(np.float32))
     assert nn.accuracy(logits, (x[:, 0] <= 5000).astype(int)) > 0.95
+    standardized = model[:1](x.astype(np.float32)).data
+    assert np.allclose(standardized.std(axis=0), 1, atol=0.2) and np.abs(standardized.mean(axis=0)).max() < 0.2
     assert capsys.readouterr().out.startswith("2-8-2 relu")
     before = Path("runs/train/model.safetensors").read_bytes()
     trained_on("t.csv", "--label", "1", "--resume")  # nothing is left to do

@@ -282,6 +282,11 @@ WRONG = {
     "both": (("--data", "cls.csv", "--split", "0.2", "--valid", "cls.csv"), "give one of them"),
     "labels of nothing": (("--data", "x.npy", "--valid-labels", "x.npy"), "--valid names, which is missing"),
     "classes that are said": (("--data", "digits", "--task", "regression"), "has no meaning for digits"),
+    "another kind of validation data": (
+        ("--data", "cls.csv", "--valid", "x.npy"),
+        "--valid is a .npy or IDX file, must be",
+    ),
+    "validation data that are not there": (("--data", "cls.csv", "--valid", "none"), "--valid is 'none', must be"),
     "decay": (("--data", "digits", "--optimizer", "adam", "--weight-decay", "0.1"), "use --optimizer adamw"),
     "no labels": (("--data", "x.npy"), "x.npy holds examples alone; give their labels with --labels FILE"),
     "empty cells": (("--data", "gaps.csv"), "column 'width' has '', must be a number; --missing mean or --missing ind"),

@@ -38,6 +38,7 @@ class Parts:
 
     Attributes:
         test: None where validation data were given, and so nothing was held back.
+        held_back: what the model is measured on at the end: test, else valid, with labels in their own unit.
         meaning: of all of them.
         inputs: the layers that a network begins with.
         mean, std: of the labels of a regression, which train and valid have standardized.
@@ -46,6 +47,7 @@ class Parts:
     train: data.Dataset
     valid: data.Dataset
     test: data.Dataset | None
+    held_back: data.Dataset
     meaning: data.Meaning
     inputs: list[nn.Module]
     mean: float = 0.0
@@ -71,7 +73,7 @@ def load(arguments: argparse.Namespace) -> Parts:
         if arguments.task == "regression":
             raise ValueError(f"--task regression has no meaning for {source}, whose labels are classes")
         splits = named(source)
-        return Parts(*splits, splits[0].meaning, [])
+        return Parts(*splits, splits[2], splits[0].meaning, [])
     whole = _whole(arguments, path)
     _check_labels(source, whole)
     rng, part = Generator(arguments.seed), SPLIT if arguments.split is None else arguments.split
@@ -86,7 +88,8 @@ def load(arguments: argparse.Namespace) -> Parts:
     if not all(map(len, (train, *held_back))):
         raise ValueError(f"{source} has {len(whole)} examples: too few to split and learn")
     inputs = [] if whole.meaning.image_shape else [_standardized(train)]
-    parts = Parts(train, held_back[0], [*held_back, None][1], whole.meaning, inputs)
+    test = held_back[1] if len(held_back) == 2 else None
+    parts = Parts(train, held_back[0], test, held_back[-1], whole.meaning, inputs)
     return _with_scaled_labels(parts) if whole.meaning.task == "regression" else parts
 
 
@@ -108,7 +111,7 @@ def folder(path: Path, like: data.Meaning) -> data.ImageFolder:
     return pictures
 
 
-def _kinds(source: str, path: Path) -> tuple[str, ...]:
+def _kinds(source: str, path: Path, option: str = "--data") -> tuple[str, ...]:
     if source in NAMES:
         return (source,)
     if path.is_dir():
@@ -117,7 +120,7 @@ def _kinds(source: str, path: Path) -> tuple[str, ...]:
         return ("a table", "data of your own")
     if path.suffix.lower() == ".npy" or path.exists():
         return ("a .npy or IDX file", "data of your own")
-    raise ValueError(f"--data is {source!r}, must be {LISTED}, a folder, a table (.csv), or a .npy or IDX file")
+    raise ValueError(f"{option} is {source!r}, must be {LISTED}, a folder, a table (.csv), or a .npy or IDX file")
 
 
 def _check_options(arguments: argparse.Namespace, kinds: tuple[str, ...]) -> None:
@@ -128,6 +131,8 @@ def _check_options(arguments: argparse.Namespace, kinds: tuple[str, ...]) -> Non
         raise ValueError("--split holds examples back for validation, --valid names a file with them: give one of them")
     if arguments.valid is None and arguments.valid_labels is not None:
         raise ValueError("--valid-labels is for the file that --valid names, which is missing")
+    if arguments.valid is not None and (other := _kinds(arguments.valid, Path(arguments.valid), "--valid")) != kinds:
+        raise ValueError(f"--valid is {other[0]}, must be {kinds[0]} as --data is")
 
 
 def _whole(arguments: argparse.Namespace, path: Path) -> Any:
@@ -164,7 +169,7 @@ def _standardized(train: data.Dataset) -> nn.Module:
     """A layer that gives columns of any scale mean 0 and deviation 1, and so takes a table's own numbers."""
     scale = data.Standardize(train)
     layer = nn.BatchNorm(len(scale.mean), eps=1e-12, name="inputs")
-    layer.running_mean.data[...], layer.running_var.data[...] = scale.mean, scale.std**2
+    layer.running_mean.data[...], layer.gamma.data[...] = scale.mean, 1 / scale.std  # its variance stays 1
     freeze(layer)
     return layer
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn import data, kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
+from minidnn import kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
 from minidnn.cli import datasets, types
 from minidnn.cli.epochs import Table
 from minidnn.cli.models import open_model
@@ -230,8 +230,8 @@ def _finish(
     if parts.meaning.task == "regression":
         _in_units_of_the_label(model, parts)
     save(model, path, meaning=parts.meaning)
-    name, held_back = ("validation", _valid(parts)) if parts.test is None else ("test", parts.test)
-    result = scores(open_model(path), held_back)
+    name = "validation" if parts.test is None else "test"
+    result = scores(open_model(path), parts.held_back)
     notes = []
     if len(history):
         try:
@@ -247,16 +247,6 @@ def _finish(
     print(f"saved {shown(path)}")
     print("\n".join(notes) if notes else f"saved {shown(picture)}")
     print(f"{result.headline(name)}; next: minidnn predict {quoted(path)} FILE")
-
-
-def _valid(parts: datasets.Parts) -> data.Dataset:
-    """The validation data with their labels in the label's unit."""
-    if parts.meaning.task != "regression":
-        return parts.valid
-    y = (parts.valid.y.astype(np.float64) * parts.std + parts.mean).astype(np.float32)
-    valid = data.ArrayDataset(parts.valid.inputs, y, columns=parts.valid.columns)
-    valid.meaning = parts.meaning
-    return valid
 
 
 def _in_units_of_the_label(model: nn.Sequential, parts: datasets.Parts) -> None:
