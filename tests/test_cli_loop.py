@@ -210,6 +210,10 @@ def test_a_folder_of_pictures(run, photos, size):
     inverted = json.loads(run("predict", MODEL, "more/dark/0.png", "--invert", "--json"))
     assert inverted[0]["class"] == "light"
     image.new("L", (5, 5), 230).save("other.png")
+    if not size:
+        image.new("L", (5, 5), 230).save("photos/dark/other.png")
+        error = run("train", "--data", "photos", code=2)
+        assert "other.png is 5 x 5, must be 4 x 6; --image-size 4x6 resizes pictures" in error
     if size:
         assert "light" in run("predict", MODEL, "other.png")
     else:
@@ -241,6 +245,14 @@ def test_arrays(run, suffix, axes):
     assert [int(row["class"]) for row in rows] == training.predict(model, inputs[:5]).argmax(axis=1).tolist()
     assert minidnn.reuse.read_meaning(MODEL).image_shape == ((2, 3) if axes == 2 else ())
     assert "give their labels with --labels FILE" in run("evaluate", MODEL, f"x{suffix}", code=2)
+    if axes == 2:  # whole numbers that are no bytes, which would be taken for another scale
+        save(f"wide{suffix}", x.astype(np.int32))
+        for arguments in (
+            ("predict", MODEL, f"wide{suffix}"),
+            ("evaluate", MODEL, f"wide{suffix}", "--labels", "y.npy"),
+        ):
+            np.save("y.npy", y)
+            assert "but the model learned from bytes" in run(*arguments, code=2)
     save(f"other{suffix}", np.full(90, 7, np.uint8))
     error = run("evaluate", MODEL, f"x{suffix}", "--labels", f"other{suffix}", code=2)
     assert "has a label 7, must be one of the classes 0, 1, 2" in error
@@ -338,3 +350,15 @@ def test_one_output_for_two_classes(run, activation):
         document = json.loads(run("evaluate", file, "test.csv", "--json"))
         truth = -np.log([1 - second[0], second[1], second[2]]).mean()
         assert document["accuracy"] == pytest.approx(2 / 3) and document["loss"] == pytest.approx(truth, rel=1e-5)
+
+
+def test_classes_with_names_take_labels_that_are_their_numbers(run):
+    model = nn.Sequential(nn.Dense(2, 2))
+    x = np.eye(2, dtype=np.float32)
+    model.load_state_dict({"0.kernel": x, "0.bias": np.zeros(2, np.float32)})
+    np.save("x.npy", x)
+    for classes, labels, code in (("ab", [0, 1], 0), ("ab", [1, 2], 2), (("10", "20"), [10, 20], 0), ("12", [0, 1], 2)):
+        minidnn.save(model, MODEL.split("/")[-1], meaning=data.Meaning("classification", classes=tuple(classes)))
+        np.save("y.npy", labels)
+        out = run("evaluate", "model.safetensors", "x.npy", "--labels", "y.npy", code=code)
+        assert "accuracy 1.0000 (2 of 2)" in out if code == 0 else "must be one of the classes" in out

@@ -254,7 +254,8 @@ def test_a_meaning_comes_back_from_json(source, task, classes, scaled, shape, mi
         {"mean": [1.0]}, {"mean": [1], "std": [0]}, {"mean": [float("nan")], "std": [1]}, {"mean": [True], "std": [1]},
         {"columns": ["a"], "mean": [1, 2], "std": [1, 2]}, {"columns": ["a"], "source": [{"name": "b"}]},
         {"source": [{}]}, {"source": [{"name": "a", "colour": 1}]}, {"source": ["a"]}, {"image_shape": [3]},
-        {"image_shape": [3, -4]}, {"image_shape": [3, 4, 2]}, {"label": 3}, {"resized": 1}, {"missing": []},
+        {"image_shape": [3, -4]}, {"image_shape": [3, 4, 2]}, {"label": 3}, {"resized": 1}, {"from_bytes": 0},
+        {"missing": []},
         {"columns": ["a"], "source": [{"name": "a", "fill": float("inf")}]},
         {"columns": ["a"], "source": [{"name": "a", "indicator": "no"}]},
     ],
@@ -271,6 +272,18 @@ def test_meanings_that_differ_are_named(other):
     meaning = Meaning("classification", "", ("a", "b"), ("u", "v"), image_shape=(1, 2))
     with pytest.raises(MeaningError, match=f"fit: {next(iter(other))} of valid: .*, must be "):
         meaning.check_same("fit", Meaning(**(vars(meaning) | other)), "valid")
+
+
+def test_numbers_of_another_scale_than_bytes_are_refused():
+    numbers = np.array([[0, 255]])
+    for kind in (np.int64, np.float32, np.uint16):
+        with pytest.raises(
+            MeaningError, match=r"x.npy: .* from 0.* to 255.*, but the model learned from bytes.* uint8"
+        ):
+            Meaning(from_bytes=True).check_scale("x.npy", numbers.astype(kind))
+    Meaning(from_bytes=True).check_scale("x.npy", numbers.astype(np.uint8))
+    Meaning(from_bytes=True).check_scale("x.npy", numbers / 255)
+    Meaning().check_scale("x.npy", numbers)
 
 
 def test_two_standardizations_in_one():

@@ -99,7 +99,10 @@ def named(name: str) -> tuple[data.Dataset, data.Dataset, data.Dataset]:
     for part in splits:
         classes = part.classes or tuple(str(i) for i in range(1 + int(splits.train.y.max())))
         part.classes = classes
-        part.meaning = data.Meaning("classification", classes=classes, image_shape=part.image_shape)
+        from_bytes = part.x.dtype == np.uint8
+        part.meaning = data.Meaning(
+            "classification", classes=classes, image_shape=part.image_shape, from_bytes=from_bytes
+        )
     return splits.train, splits.valid, splits.test
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minidnn.data import Meaning, load_csv, load_idx
-from minidnn.data.images import SUFFIXES, ImageError, pictures_in, read_picture
+from minidnn.data.images import SUFFIXES, pictures_in, read_picture
 from minidnn.data.npy import load_npy
 
 
@@ -58,6 +58,7 @@ class Reader:
             array = self._picture(path)
         else:
             array = read_array(path)
+            self.meaning.check_scale(str(path), array)
         return as_floats(path, self._shaped(path, array))
 
     def _table(self, path: Path) -> Meaning:
@@ -75,10 +76,7 @@ class Reader:
             shape = (side, side)
             if side * side != self.n_in:
                 raise ValueError(f"{path} is a picture, and the model takes {self.n_in} values, which are no square")
-        try:
-            pixels = read_picture(path, shape, self.meaning.resized)
-        except ImageError as error:
-            raise ImageError(str(error).split("; image_shape")[0]) from error  # the shape is the model's, not a choice
+        pixels = read_picture(path, shape, self.meaning.resized)
         return 255 - pixels if self.invert else pixels
 
     def _shaped(self, path: Path, array: Any) -> Any:

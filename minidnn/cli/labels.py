@@ -48,6 +48,9 @@ def read_arrays(
     x, y = read_array(source), read_array(labels)
     if x.ndim < 2 or y.shape != x.shape[:1]:
         raise ValueError(f"{source} has shape {x.shape} and {labels} {y.shape}, must be (n, ...) and (n,)")
+    if like:
+        like.check_scale(str(source), x)
+    from_bytes = x.dtype == np.uint8
     x = x if x.dtype == np.uint8 else as_floats(source, x)
     as_floats(labels, y)
     task = task or (like.task if like else None)
@@ -60,7 +63,7 @@ def read_arrays(
     else:
         y = y.astype(np.float32)
     dataset = ArrayDataset(x, y, classes)
-    dataset.meaning = Meaning(task, classes=classes, image_shape=shape)
+    dataset.meaning = Meaning(task, classes=classes, image_shape=shape, from_bytes=from_bytes)
     return dataset
 
 
@@ -70,10 +73,19 @@ def _classes(path: Path, y: Any, known: tuple[str, ...]) -> tuple[Any, tuple[str
     names = [str(int(value)) if value == int(value) else repr(float(value)) for value in values]
     if not known:
         return places.astype(np.int64), tuple(names)
-    if not set(names) & set(known):  # the classes have names, the labels are their numbers
-        known = tuple(str(i) for i in range(len(known)))
     numbers = {name: i for i, name in enumerate(known)}
+    if not any(_is_number(name) for name in known):  # the classes have names, the labels are their numbers
+        numbers = {str(i): i for i in range(len(known))}
     for name in names:
         if name not in numbers:
-            raise ValueError(f"{path} has a label {name}, must be one of the classes {shown(', '.join(known[:20]))}")
+            told = ", ".join([*numbers][:20])
+            raise ValueError(f"{path} has a label {name}, must be one of the classes {shown(told)}")
     return np.array([numbers[name] for name in names], np.int64)[places], known
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -34,6 +34,7 @@ def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError):
         text = f"there is not enough memory: {text}"
+    text = re.sub(r"\bimage_shape=\(([\d, ]+)\)", lambda m: f"--image-size {m[1].replace(', ', 'x')}", text)
     text = re.sub(r"\b(missing|task|unknown)='(\w+)'", r"--\1 \2", text)
     return shown(re.sub(r"\b(ignore|categories)=\[(.*?)\]", lambda m: f"--{OPTIONS.get(m[1], m[1])} {m[2]}", text))
 

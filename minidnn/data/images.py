@@ -81,8 +81,13 @@ class ImageFolder(Dataset):
         self.y = np.repeat(np.arange(len(self.classes)), [len(found.get(name, ())) for name in self.classes])
         self.resized = image_shape is not None
         self.image_shape = _checked(shape_of(self.paths[0]) if image_shape is None else image_shape)
+        self._remedy = "" if image_shape else f"; image_shape={self.image_shape} resizes pictures"
         self.meaning = Meaning(
-            "classification", classes=self.classes, image_shape=self.image_shape, resized=self.resized
+            "classification",
+            classes=self.classes,
+            image_shape=self.image_shape,
+            resized=self.resized,
+            from_bytes=True,
         )
 
     def gather(self, order: Indices, change: Change | None = None) -> Floats32:
@@ -108,7 +113,7 @@ class ImageFolder(Dataset):
         gather_labels(self.y, order)  # refuses what is out of range
         x = np.empty((len(order), int(np.prod(self.image_shape))), np.uint8)
         for row, i in zip(x, order, strict=True):
-            row[:] = read_picture(self.paths[i], self.image_shape, self.resized).reshape(-1)
+            row[:] = read_picture(self.paths[i], self.image_shape, self.resized, self._remedy).reshape(-1)
         return x
 
 
@@ -144,11 +149,12 @@ def shape_of(path: Path) -> tuple[int, ...]:
     return (image.height, image.width) if grey else (image.height, image.width, 3)
 
 
-def read_picture(path: Path, shape: tuple[int, ...], resize: bool) -> Bytes:
+def read_picture(path: Path, shape: tuple[int, ...], resize: bool, remedy: str = "") -> Bytes:
     """A picture as bytes of this shape, (h, w) or (h, w, 3).
 
     Args:
         resize: whether another size is resized, or refused.
+        remedy: what to do about another size, for the message.
 
     Raises:
         ImageError: it is damaged, of none of `FORMATS`, of another size, has too many pixels, or values whose black and
@@ -159,10 +165,7 @@ def read_picture(path: Path, shape: tuple[int, ...], resize: bool) -> Bytes:
     h, w = shape[:2]
     if image.size != (w, h):
         if not resize:
-            raise ImageError(
-                f"ImageFolder: {path} is {image.height} x {image.width}, must be {h} x {w}; "
-                f"image_shape={(h, w, *shape[2:])} resizes pictures"
-            )
+            raise ImageError(f"ImageFolder: {path} is {image.height} x {image.width}, must be {h} x {w}{remedy}")
         image = image.resize((w, h), _pillow().Resampling.BILINEAR)
     return np.asarray(image, np.uint8)
 

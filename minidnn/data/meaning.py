@@ -57,6 +57,7 @@ class Meaning:
         mean, std: of the standardization that the inputs have gone through, one number for each input.
         image_shape: (h, w) or (h, w, 3) of pictures.
         resized: whether pictures of other sizes are resized to it, rather than refused.
+        from_bytes: whether the inputs were bytes, which stand for 0.0 to 1.0.
     """
 
     task: Task | None = None
@@ -70,6 +71,7 @@ class Meaning:
     std: tuple[float, ...] = ()
     image_shape: tuple[int, ...] = ()
     resized: bool = False
+    from_bytes: bool = False
 
     def standardized(self, mean: Any, std: Any) -> Meaning:
         """The same inputs once ``(x - mean) / std`` was computed; for inputs that had been standardized before, the two
@@ -90,6 +92,18 @@ class Meaning:
             mine, others = getattr(self, attribute), getattr(other, attribute)
             if mine and others and mine != others:
                 raise MeaningError(f"{where}: {attribute} of {name}: {_short(others)}, must be {_short(mine)}")
+
+    def check_scale(self, where: str, x: Any) -> None:
+        """Refuses numbers outside of 0.0 to 1.0 that are no bytes where the inputs were bytes.
+
+        Raises:
+            MeaningError: there are some.
+        """
+        if self.from_bytes and x.dtype != "uint8" and x.size and not (x.min() >= 0 and x.max() <= 1):
+            raise MeaningError(
+                f"{where}: {x.dtype} from {x.min()} to {x.max()}, but the model learned from bytes, which stand for "
+                "0.0 to 1.0; save them as uint8, or divide them by 255"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """What is known, as values that JSON has."""
@@ -113,7 +127,8 @@ class Meaning:
         entries["image_shape"] = _tuple(entries.get("image_shape", ()), "image_shape", int)
         entries["source"] = tuple(_column(column) for column in _tuple(entries.get("source", ()), "source", Mapping))
         _kind(entries.get("label", ""), "label", str)
-        _kind(entries.get("resized", False), "resized", bool)
+        for name in ("resized", "from_bytes"):
+            _kind(entries.get(name, False), name, bool)
         _kind(entries.get("missing", 0.0), "missing", (str, int, float))
         meaning = cls(**entries)
         meaning._check()
