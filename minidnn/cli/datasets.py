@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,40 @@ def named(name: str) -> tuple[data.Dataset, data.Dataset, data.Dataset]:
             "classification", classes=classes, image_shape=part.image_shape, from_bytes=from_bytes
         )
     return splits.train, splits.valid, splits.test
+
+
+def labelled(
+    source: str,
+    like: data.Meaning,
+    labels: Path | None = None,
+    label: str | int | None = None,
+    ignore: Sequence[str | int] = (),
+    unknown: Any = "refuse",
+) -> data.Dataset:
+    """Labelled data for a model that is there, read as its training data were; of one of `NAMES` the test part.
+
+    Args:
+        like: the model's meaning.
+        labels: the file of a .npy or IDX file's labels.
+        label, ignore, unknown: of tables; see `minidnn.data.load_csv`.
+
+    Raises:
+        ValueError: the data are not what the model learned from: other classes, columns or pictures.
+        OSError: a file cannot be read.
+    """
+    path = Path(source)
+    if source in NAMES:
+        dataset = named(source)[2]
+    elif path.is_dir():
+        dataset = folder(path, like)
+    elif path.suffix.lower() == ".csv":
+        if not like.source:
+            raise ValueError(f"{path} is a table, and the model's file does not say what the columns of its table were")
+        dataset = data.load_csv(path, "" if label is None else label, like=like, ignore=ignore, unknown=unknown)
+    else:
+        dataset = read_arrays(path, labels, like.task, like)
+    like.check_same(source, dataset.meaning, "the data")
+    return dataset
 
 
 def folder(path: Path, like: data.Meaning) -> data.ImageFolder:

@@ -7,9 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from minidnn import data
 from minidnn.cli import datasets, types
-from minidnn.cli.labels import read_arrays
 from minidnn.cli.models import open_model
 from minidnn.cli.predict import add_reading
 from minidnn.cli.scores import scores
@@ -35,22 +33,8 @@ def add(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     model = open_model(arguments.model)
-    dataset = _read(arguments, model.meaning)
-    model.meaning.check_same("evaluate", dataset.meaning, "the data")
+    options: Any = {name: getattr(arguments, name) for name in ("labels", "label", "ignore", "unknown")}
+    dataset = datasets.labelled(arguments.data, model.meaning, **options)
     result = scores(model, dataset)
     print(json.dumps(result.document(), indent=2) if arguments.json else result.report())
     return 0
-
-
-def _read(arguments: argparse.Namespace, meaning: data.Meaning) -> data.Dataset:
-    source, path = arguments.data, Path(arguments.data)
-    if source in datasets.NAMES:
-        return datasets.named(source)[2]
-    if path.is_dir():
-        return datasets.folder(path, meaning)
-    if path.suffix.lower() == ".csv":
-        if not meaning.source:
-            raise ValueError(f"{path} is a table, and the model's file does not say what the columns of its table were")
-        label = "" if arguments.label is None else arguments.label
-        return data.load_csv(path, label, like=meaning, ignore=arguments.ignore, unknown=arguments.unknown)
-    return read_arrays(path, arguments.labels, meaning.task, meaning)
