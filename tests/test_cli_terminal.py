@@ -247,6 +247,23 @@ def test_names_from_files_are_escaped(capsys):
     assert r"\x1b]0;owned\x07\x1b[31m\u202ered\r\nname" in out
 
 
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        {"columns": list("abcde")},
+        {"image_shape": [30_000, 30_000], "resized": True},
+        {"mean": [0.0] * 3, "std": [1.0] * 3},
+        {"columns": list("abc"), "source": [{"name": name} for name in "abc"]},
+    ],
+)
+def test_a_meaning_of_other_inputs_than_the_models_is_refused(capsys, meaning):
+    network = nn.Sequential(nn.Dense(4, 3, name="outputs"))
+    minidnn.save(network, "model.safetensors", meaning=data.Meaning.from_json(meaning))
+    for command in ("predict", "evaluate"):
+        assert main([command, "model.safetensors", "x.png"]) == 2
+        assert "inputs, but its model takes 4" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", [HOSTILE, "\udcff", "\x9b31m", "a\u2028b", "plain é 漢字", "\ue000"])
 def test_what_is_shown_is_printable_and_the_rest_stays(text):
     assert terminal.shown(text).isprintable() and terminal.shown(text).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,13 +91,22 @@ def open_model(path: Path) -> Model:
     meaning = checkpoints.read_meaning(path)
     if _is_compiled(path):
         compiled = deploy.load(path)
+        _check_width(path, meaning, compiled.n_in)
         return Model(path, compiled.predict, compiled.n_in, meaning, compiled.activation)
     model = minidnn.load(path)
     try:
         n_in = deploy.inputs_of(model)
     except ValueError as error:
         raise CheckpointError(f"{path} has no layer that tells how many inputs it takes") from error
+    _check_width(path, meaning, n_in)
     return Model(path, lambda x: training.predict(model, x, batch_size=BATCH), n_in, meaning, _activation(model))
+
+
+def _check_width(path: Path, meaning: Meaning, n_in: int) -> None:
+    """Refuses a meaning of other inputs than the model has, which would also ask for memory that it does not need."""
+    widths = {len(meaning.columns), len(meaning.mean), math.prod(meaning.image_shape) if meaning.image_shape else 0}
+    if widths - {0, n_in}:
+        raise CheckpointError(f"{path} tells the meaning of {max(widths)} inputs, but its model takes {n_in}")
 
 
 def _activation(model: minidnn.nn.Module) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 Task = Literal["classification", "regression"]
+LARGEST = (2.0 - 2.0**-23) * 2.0**127
+"""Of float32."""
+
 TASKS: tuple[Task, ...] = ("classification", "regression")
 
 
@@ -123,13 +125,14 @@ class Meaning:
         for name in ("classes", "columns", "ignored"):
             entries[name] = _tuple(entries.get(name, ()), name, str)
         for name in ("mean", "std"):
-            entries[name] = tuple(float(number) for number in _tuple(entries.get(name, ()), name, (int, float)))
+            entries[name] = tuple(_number(number, name) for number in _tuple(entries.get(name, ()), name, (int, float)))
         entries["image_shape"] = _tuple(entries.get("image_shape", ()), "image_shape", int)
         entries["source"] = tuple(_column(column) for column in _tuple(entries.get("source", ()), "source", Mapping))
         _kind(entries.get("label", ""), "label", str)
         for name in ("resized", "from_bytes"):
             _kind(entries.get(name, False), name, bool)
-        _kind(entries.get("missing", 0.0), "missing", (str, int, float))
+        if "missing" in entries and not isinstance(entries["missing"], str):
+            entries["missing"] = _number(entries["missing"], "missing")
         meaning = cls(**entries)
         meaning._check()
         return meaning
@@ -139,8 +142,8 @@ class Meaning:
         names = tuple(name for column in self.source for name in column.inputs)
         if len(widths) > 1 or len(self.mean) != len(self.std) or (self.source and names != self.columns):
             raise MeaningError("columns, source, mean and std are not those of the same inputs")
-        if not all(math.isfinite(number) for number in self.mean + self.std) or not all(self.std):
-            raise MeaningError("mean and std must be finite, and std not 0")
+        if not all(self.std):
+            raise MeaningError("std must not be 0")
         shape = self.image_shape
         if shape and (len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,)) or min(shape) < 1):
             raise MeaningError(f"image_shape is {shape}, must be (h, w) or (h, w, 3)")
@@ -152,9 +155,7 @@ def _column(entry: Any) -> Column:
     if categories is not None:
         categories = _tuple(categories, "categories", str)
     if fill is not None:
-        fill = float(_kind(fill, "fill", (int, float)))
-        if not math.isfinite(fill):
-            raise MeaningError(f"fill is {fill}, must be finite")
+        fill = _number(fill, "fill")
     indicator = _kind(known.get("indicator", False), "indicator", bool)
     return Column(_kind(known.get("name"), "name", str), categories, fill, indicator)
 
@@ -175,6 +176,13 @@ def _kind(value: Any, name: str, kind: Any) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise MeaningError(f"{name} holds {_short(value)}, which is of another kind")
     return value
+
+
+def _number(value: Any, name: str) -> float:
+    _kind(value, name, (int, float))
+    if not -LARGEST <= value <= LARGEST:
+        raise MeaningError(f"{name} holds {_short(value)}, must be a finite float32")
+    return float(value)
 
 
 def _short(value: Any) -> str:
