@@ -1,6 +1,7 @@
 """Files in NumPy's format: what np.save wrote comes back, and all else is an NpyError."""
 
 import io
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -41,7 +42,9 @@ def archive():
 
 
 WHOLE = content(np.arange(6.0))
+LONG = b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + b"{'descr': '<f8'"
 FAULTS = {
+    "a long header": (LONG, "not a .npy file"),
     "nothing": (b"", "not a .npy file"),
     "text": (b"no numbers", "not a .npy file"),
     "a zip": (archive(), "not a .npy file"),
@@ -67,8 +70,12 @@ FAULTS = {
 def test_all_else_is_refused(tmp_path, fault):
     path = tmp_path / "a.npy"
     path.write_bytes(FAULTS[fault][0])
+    tracemalloc.start()
     with pytest.raises(NpyError, match=FAULTS[fault][1]) as error:
         load_npy(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
