@@ -139,6 +139,8 @@ def network(sizes: list[int], activation: str) -> nn.Sequential:
 class _Table(training.Callback):
     """A line for each epoch, under a head of the same widths."""
 
+    observer = True
+
     def on_fit_begin(self, run: training.Run) -> None:
         self._print(COLUMNS)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minidnn.files import locked
+from minidnn.locks import locked
 
 CHUNK = 1 << 16
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from minidnn.checks import positive_integer
 from minidnn.files import atomic_write, sweep
+from minidnn.locks import in_use
+from minidnn.nn.finite import not_finite
 from minidnn.training import state
 from minidnn.training.run import Callback, Run
 
@@ -16,21 +19,27 @@ class Checkpoint(Callback):
 
     ``fit(..., resume=folder)`` goes on from the newest one that is whole, with the same bytes as if the run had never
     been cut, wherever that was. Each is one ``.safetensors`` file, written beside the old ones, flushed to the disk and
-    then renamed, with a checksum. It is written after all other callbacks have seen the step.
+    then renamed, with a checksum. It is written after all other callbacks have seen the step. Weights that are not
+    finite are not written, which a warning says; the older checkpoints stay. While the run goes on no other one can
+    have the folder.
 
     Args:
         folder: made if it is missing.
         every: steps from one to the next; None for each epoch's end. A run that is stopped, by Ctrl-C or a callback,
             leaves one too.
         keep: how many stay, the newest ones; at least 1.
-        overwrite: begin anew in a folder that holds checkpoints of an earlier run, which are deleted.
+        overwrite: begin anew in a folder that holds checkpoints of an earlier run. They stay until the new run has
+            written its first one, and are then deleted.
 
     Raises:
         TypeError, ValueError: every or keep is not an integer, or below 1.
         FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was asked for.
+        InUseError: at the beginning of fit: another run has the folder; says which.
         OSError: a file cannot be written: the disk is full, the folder gone or not writeable. The run ends, the older
             checkpoints stay, and the state is kept in memory, from where `retry` writes it.
     """
+
+    observer = True
 
     def __init__(
         self, folder: str | os.PathLike[str], every: int | None = None, keep: int = 2, overwrite: bool = False
@@ -40,20 +49,28 @@ class Checkpoint(Callback):
         self.keep = positive_integer("Checkpoint", "keep", keep)
         self.overwrite = overwrite
         self._unwritten: tuple[Path, bytes] | None = None
+        self._earlier: list[Path] = []
+        self._held = ExitStack()
 
     def on_fit_begin(self, run: Run) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        sweep(self.folder, state.PATTERN)
-        if run.resumed:
-            return
+        with ExitStack() as held:
+            held.enter_context(in_use(self.folder, "Checkpoint"))
+            sweep(self.folder)
+            self._earlier = [] if run.resumed else self._earlier_ones()
+            self._held = held.pop_all()
+
+    def on_fit_end(self, run: Run) -> None:
+        self._held.close()
+
+    def _earlier_ones(self) -> list[Path]:
         old = state.checkpoints(self.folder)
         if old and not self.overwrite:
             raise FileExistsError(
                 f"Checkpoint: {self.folder} holds checkpoints of an earlier run, such as {old[-1].name}; go on with "
                 "fit(resume=folder), choose another folder, or give overwrite=True"
             )
-        for path in old:
-            path.unlink()
+        return old
 
     def on_step_end(self, run: Run) -> None:
         if run.stopping or (self.every is not None and run.step % self.every == 0):
@@ -76,6 +93,9 @@ class Checkpoint(Callback):
             self._flush(*self._unwritten)
 
     def _write(self, run: Run) -> None:
+        if fault := not_finite(run.model):
+            state.logger.warning("Checkpoint: step %d is not saved, %s", run.step, fault)
+            return
         self._unwritten = state.pack(run, self.folder)
         self._flush(*self._unwritten)
 
@@ -90,7 +110,9 @@ class Checkpoint(Callback):
                 str(path),
             ) from error
         self._unwritten = None
-        for old in state.checkpoints(self.folder)[: -self.keep]:
+        earlier, self._earlier = [old for old in self._earlier if old != path], []
+        own = [old for old in state.checkpoints(self.folder) if old not in earlier]
+        for old in earlier + own[: -self.keep]:
             try:
                 old.unlink(missing_ok=True)
             except OSError as error:

@@ -52,6 +52,8 @@ class Evaluate(Callback):
         ValueError: the data set is empty.
     """
 
+    observer = True
+
     def __init__(self, dataset: Dataset, name: str = "test") -> None:
         if not len(dataset):
             raise ValueError("Evaluate: the data set is empty")

@@ -17,14 +17,17 @@ from minidnn.checks import positive_integer
 from minidnn.data import Dataset
 from minidnn.data.types import Augmentation, Floats32, Indices
 from minidnn.nn import Module, accuracy, softmax_cross_entropy
+from minidnn.nn.finite import not_finite
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor
 from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.capture import Captured, Step
 from minidnn.training.checkpoint import Checkpoint
+from minidnn.training.ending import end_all
 from minidnn.training.evaluate import evaluate
 from minidnn.training.history import History
+from minidnn.training.identity import identity
 from minidnn.training.interrupt import stop_on_interrupt
 from minidnn.training.progress import Progress
 from minidnn.training.run import Callback, Loss, Position, Run
@@ -36,7 +39,7 @@ Batches = Iteration[tuple[Floats32 | Indices, Indices], None, None]
 
 
 class NonFiniteError(ArithmeticError):
-    """The loss became NaN or infinite."""
+    """The loss or a weight became NaN or infinite."""
 
 
 def fit(
@@ -55,6 +58,7 @@ def fit(
     capture: bool = True,
     prefetch: bool | None = None,
     resume: str | os.PathLike[str] | None = None,
+    resume_with: Sequence[str] = (),
 ) -> History:
     """Trains the model; every epoch visits the examples once, in a new random order.
 
@@ -74,15 +78,18 @@ def fit(
         prefetch: make batches ahead in a thread, see `minidnn.data.batches`; None: where that pays. The bytes are the
             same.
         resume: a folder of `Checkpoint`: goes on from the newest that is whole, with the same bytes as if the run had
-            never been cut; from the beginning where there is none. The arguments must be those of that run (more epochs
-            are allowed).
+            never been cut; from the beginning where there is none. Model, optimizer, rate, schedule, loss, data, seed
+            and what callbacks were given must be those of that run; what differs is named and refused. More epochs are
+            allowed, and so are callbacks that only watch.
+        resume_with: what may differ all the same, by name, and is as given now: ``("lr",)``, ``("optimizer.momentum",)``,
+            ``("model.hidden1.rate",)``; a first part, such as ``"callbacks"``, stands for all that it begins.
         progress: show a progress bar on a terminal, a line for each epoch elsewhere.
 
     Returns:
         The history, also when Ctrl-C or a callback ended the run: Ctrl-C lets the step in hand finish.
 
     Raises:
-        NonFiniteError: the loss became NaN or infinite.
+        NonFiniteError: the loss became NaN or infinite, or a weight by the last update.
         ResumeError: the checkpoints are damaged, or of another run.
         TypeError, ValueError: epochs or batch_size not an integer, or below 1; no examples.
     """
@@ -111,6 +118,8 @@ def fit(
         shown = Progress(math.ceil(len(train) / batch_size))
         callbacks = [*callbacks, shown]
     callbacks = [*callbacks, *last]
+    if last or resume is not None:
+        run.identity = identity(run, augment=augment)
     step = Captured(_step_of(run), model=model, constants=_is_ours(run)) if capture else _step_of(run)
     modes = [(module, module.training) for _, module in model.named_modules()]
     begun: list[Callback] = []
@@ -119,7 +128,7 @@ def fit(
             for callback in callbacks:
                 callback.on_fit_begin(run)
                 begun.append(callback)
-            if resume is not None and restore(run, resume) and progress:
+            if resume is not None and restore(run, resume, resume_with) and progress:
                 shown.load_state_dict(run, {})
             while (run.epoch < epochs or run.position.batches) and not run.stopping:
                 _epoch(run, step, callbacks, augment, prefetch)
@@ -127,8 +136,9 @@ def fit(
             run.history.stopped = run.stopping
             for module, mode in modes:
                 module.training = mode
-            for callback in begun:
-                callback.on_fit_end(run)
+            end_all(begun, run)
+    if fault := not_finite(model):
+        raise NonFiniteError(f"fit: after the last step, {run.step}, {fault}. Try a smaller learning rate")
     return run.history
 
 
@@ -150,19 +160,20 @@ def _epoch(
 ) -> None:
     run.model.train()
     batches, here = _batches(run, augment, prefetch), run.position
-    start = time.perf_counter() - here.seconds
     with closing(batches):
+        start = time.perf_counter()
         for x, y in batches:
             logits = _update(run, step, x, y)
             here.batches += 1
             here.seen += len(y)
             here.loss_sum += run.loss * len(y)
             here.accuracy_sum += accuracy(logits, y) * len(y)
-            here.seconds = time.perf_counter() - start
+            here.seconds += max(time.perf_counter() - start, 0.0)  # the clock of a virtual machine may go back
             for callback in callbacks:
                 callback.on_step_end(run)
             if run.stopping:
                 return
+            start = time.perf_counter()  # callbacks take no time of the training
     run.row = {
         "epoch": run.epoch,
         "step": run.step,
@@ -170,7 +181,7 @@ def _epoch(
         "loss": here.loss_sum / here.seen,
         "accuracy": here.accuracy_sum / here.seen,
         "seconds": here.seconds,
-        "examples_per_second": here.seen / here.seconds,
+        "examples_per_second": here.seen / max(here.seconds, 1e-9),
     }
     if run.valid is not None:
         run.row["valid_loss"], run.row["valid_accuracy"] = evaluate(run.model, run.valid, run.loss_function)

@@ -15,19 +15,20 @@ from minidnn.training.run import Run
 def stop_on_interrupt(run: Run) -> Iterator[None]:
     """The first Ctrl-C asks the run to stop after its step; a second one raises KeyboardInterrupt at once.
 
-    Only the main thread can listen; in another one nothing changes.
+    Only the main thread can listen; in another one nothing changes, nor where a program that Python is embedded in has
+    a handler of its own, or the user has.
     """
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    listens = threading.current_thread() is threading.main_thread() and before is signal.default_int_handler
+    if not listens:
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def ask(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
         run.stop("interrupted")
 
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGINT, ask)
     try:
         yield
     finally:

@@ -23,6 +23,8 @@ class CSVLogger(Callback):
         ValueError: append to a file whose columns are others.
     """
 
+    observer = True
+
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path = Path(path)
         self.append = append
@@ -61,6 +63,8 @@ class TensorBoard(Callback):
     Raises:
         ImportError: tensorboardX is missing; names the extra.
     """
+
+    observer = True
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         try:

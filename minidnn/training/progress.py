@@ -16,6 +16,8 @@ class Progress(Callback):
         steps_per_epoch: how many updates an epoch takes.
     """
 
+    observer = True
+
     def __init__(self, steps_per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
         self._bar: Any = None

@@ -53,7 +53,7 @@ class Run:
         callbacks: those that the user gave, but for checkpoints.
         resumed: whether it was asked to go on from a checkpoint.
         position: within the epoch.
-        data_check: checksums of the training data, once they are known.
+        identity: the configuration that a checkpoint must have to fit, once it is known; see `minidnn.training.identity`.
     """
 
     model: Module
@@ -74,7 +74,7 @@ class Run:
     callbacks: Sequence[Callback] = ()
     resumed: bool = False
     position: Position = field(default_factory=Position)
-    data_check: list[int] | None = None
+    identity: dict[str, str] = field(default_factory=dict)
 
     def stop(self, reason: str) -> None:
         """Ends the run after the current step; the first reason is kept."""
@@ -82,7 +82,13 @@ class Run:
 
 
 class Callback:
-    """Does something at fixed points of `fit`. Subclasses define what they need of these."""
+    """Does something at fixed points of `fit`. Subclasses define what they need of these.
+
+    Attributes:
+        observer: whether it only watches, so that a run with it and one without are the same run (`fit`'s ``resume``).
+    """
+
+    observer: bool = False
 
     def on_fit_begin(self, run: Run) -> None:
         """Before the first step."""

@@ -12,7 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from minidnn.files import atomic_write, locked
+from minidnn.files import atomic_write
+from minidnn.locks import locked
 from minidnn.nn import Module
 from minidnn.reuse.checkpoints import CheckpointError, load, to_bytes
 from minidnn.reuse.zoo.architecture import summary
