@@ -108,7 +108,12 @@ CHANGES = [
         "lr",
     ),
     ({}, {"options": {"momentum": 0.5}}, "optimizer.momentum is 0.5, was 0.9", "momentum"),
-    ({}, {"options": {"momentum": 0.9, "nesterov": True}}, "optimizer.step is nesterov_step, was momentum_step", "optimizer"),
+    (
+        {},
+        {"options": {"momentum": 0.9, "nesterov": True}},
+        "optimizer.step is nesterov_step, was momentum_step",
+        "optimizer",
+    ),
     ({}, {"optimizer": optim.Adam, "options": {}}, "optimizer is Adam, was SGD", None),
     ({}, {"loss": nn.multiclass_hinge}, "loss is multiclass_hinge, was softmax_cross_entropy", "loss"),
     (
@@ -225,7 +230,9 @@ def test_a_forgotten_resume_keeps_the_earlier_run_until_there_is_a_new_one(tmp_p
 
 
 def test_a_folder_in_use_says_by_whom(tmp_path):
-    code = f"import sys; from minidnn.locks import in_use\nwith in_use({str(tmp_path)!r}, 'x'): print(flush=True); input()"
+    code = (
+        f"import sys; from minidnn.locks import in_use\nwith in_use({str(tmp_path)!r}, 'x'): print(flush=True); input()"
+    )
     other = subprocess.Popen([sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     other.stdout.readline()
     with pytest.raises(InUseError, match=rf"Checkpoint: .* is in use by process {other.pid} on .*, since 20"):

@@ -175,7 +175,9 @@ def _compare(run: Run, path: Path, before: dict[str, str], state: dict[str, Any]
     """
     now = _identity(run)
     if unknown := [name for name in allowed if not any(is_allowed(own, [name]) for own in {**before, **now})]:
-        known = ", ".join(name for name in now if name.count(".") <= 1 and name.split(".")[0] not in ("model", "callbacks"))
+        known = ", ".join(
+            name for name in now if name.count(".") <= 1 and name.split(".")[0] not in ("model", "callbacks")
+        )
         raise ResumeError(f"resume: resume_with names {unknown[0]!r}, must be among {known}, model or callbacks")
     differs = differences(before, now)
     for place, group in enumerate(run.optimizer.groups):  # a rate that a callback has lowered may be given as it is now
