@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zlib
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import minidnn
 from minidnn import data, nn, optim, schedules, training
-from minidnn.data import augment
+from minidnn.data import augment, checksums
 from minidnn.locks import InUseError, in_use
 
 RNG = np.random.default_rng(5)
@@ -171,6 +172,39 @@ def test_what_changes_no_number_may_change(change, tmp_path):
     whole = run(tmp_path / "whole", 2)[1]
     run(tmp_path / "cut")
     assert run(tmp_path / "cut", 2, resume=True, **change)[1] == whole
+
+
+def test_pictures_of_other_pixels_are_other_data(tmp_path):
+    """Of the same names and the same sizes."""
+    image = pytest.importorskip("PIL.Image")
+    paths = [tmp_path / "data" / kind / f"{i}.bmp" for kind in "ab" for i in range(3)]
+    for i, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(np.full((3, 4), i, np.uint8)).save(path)
+    folder = data.ImageFolder(tmp_path / "data")
+    run(tmp_path / "run", train=folder)
+    run(tmp_path / "run", 2, resume=True, train=data.ImageFolder(tmp_path / "data"))
+    size = paths[-1].stat().st_size
+    image.fromarray(np.full((3, 4), 99, np.uint8)).save(paths[-1])
+    assert paths[-1].stat().st_size == size
+    with pytest.raises(training.ResumeError, match="data is 6 examples with checksum"):
+        run(tmp_path / "run", 3, resume=True, train=data.ImageFolder(tmp_path / "data"))
+
+
+def test_large_data_is_sampled_everywhere(monkeypatch):
+    monkeypatch.setattr(checksums, "MOST_BYTES", 1000)
+    monkeypatch.setattr(checksums, "BLOCKS", 10)
+    monkeypatch.setattr(checksums, "BLOCK", 50)
+    x = np.zeros(2000, np.uint8)
+    before, noticed = checksums.of_array(x), []
+    for place in range(2000):
+        x[place] = 1
+        noticed.append(checksums.of_array(x) != before)
+        x[place] = 0
+    assert sum(noticed) == 500 and noticed[0] and noticed[-1]
+    monkeypatch.setattr(checksums, "MOST_BYTES", 2000)
+    x[777] = 1
+    assert checksums.of_array(x) == zlib.crc32(x.tobytes())
 
 
 def test_a_name_that_nothing_has_is_refused(tmp_path):

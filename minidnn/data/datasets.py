@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import mmap
-import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minidnn.data.checksums import of_array
 from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.types import Bytes, Floats32, Indices
 
@@ -51,7 +51,7 @@ class Dataset:
         """Raises where the examples are no longer to be used; asked before each epoch."""
 
     def checksums(self) -> list[int]:
-        """What tells another data set from this one."""
+        """What tells another data set from this one: checksums of the content, of samples where it is large."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -131,7 +131,7 @@ class ArrayDataset(Dataset):
         return change(x) if change else x
 
     def checksums(self) -> list[int]:
-        return [zlib.crc32(self.x.data), zlib.crc32(self.y.data)]
+        return [of_array(self.x), of_array(self.y)]
 
     def __getitem__(self, part: slice) -> ArrayDataset:
         """The examples of a slice; views, not copies, where the step is 1."""
@@ -187,7 +187,7 @@ class Subset(Dataset):
         return self.dataset.gather(gather_labels(self.indices, order), change)
 
     def checksums(self) -> list[int]:
-        return [*self.dataset.checksums(), zlib.crc32(self.indices.data)]
+        return [*self.dataset.checksums(), of_array(self.indices)]
 
 
 class Splits(NamedTuple):
