@@ -11,6 +11,7 @@ import pytest
 
 import minidnn
 from minidnn import data, nn, optim, schedules, training
+from minidnn.cli import main
 from minidnn.data import augment, checksums
 from minidnn.locks import InUseError, in_use
 
@@ -154,7 +155,7 @@ def test_each_changed_argument_is_named_and_refused_unless_it_is_allowed(before,
     saved = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(training.ResumeError) as refused:
         run(tmp_path, 2, resume=True, **before | now)
-    assert told in str(refused.value) and "resume_with=(" in str(refused.value)
+    assert told in str(refused.value) and "resume_with=[" in str(refused.value)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == saved
     run(tmp_path, 2, resume=True, **before)  # the same arguments go on
     if allow is not None:
@@ -209,7 +210,7 @@ def test_large_data_is_sampled_everywhere(monkeypatch):
 
 def test_a_name_that_nothing_has_is_refused(tmp_path):
     run(tmp_path)
-    with pytest.raises(training.ResumeError, match="resume_with names 'rate', must be among .*lr.*model or callbacks"):
+    with pytest.raises(training.ResumeError, match=r"resume_with names 'rate', must be among .*lr.*model or callbacks"):
         run(tmp_path, 2, resume=True, resume_with=("rate",))
 
 
@@ -295,3 +296,50 @@ def test_a_run_that_could_not_begin_gives_the_folder_back(tmp_path):
     for _ in range(2):
         with pytest.raises(FileExistsError, match="holds checkpoints of an earlier run"):
             run(tmp_path)
+
+
+# The command
+
+BASE = ["train", "--data", "digits", "--epochs", "1", "--hidden", "8", "--batch-size", "60", "--lr", "0.1"]
+OPTIONS = [
+    (["--seed", "7"], "seed is Generator(seed=7"),
+    (["--lr", "0.2"], "lr is constant(lr=0.2), was constant(lr=0.1)"),
+    (["--activation", "elu"], "model.hidden1.activation is 'elu', was 'relu'"),
+    (["--hidden", "9"], "model.hidden1.n_out is 9, was 8"),
+    (["--hidden", "8,8"], "model.hidden2 is Dense, was absent"),
+    (["--optimizer", "nesterov"], "optimizer.step is nesterov_step"),
+    (["--optimizer", "sgd"], "optimizer.momentum is 0.0, was 0.9"),
+    (["--batch-size", "50"], "batch_size is 50, was 60"),
+    (["--json"], None),
+    (["--threads", "1"], None),
+    (["--epochs", "2"], None),
+    (["--checkpoint-every", "3"], None),
+    (["--lr", "0.2", "--resume-with", "lr"], None),
+    (["--lr", "0.2", "--batch-size", "50", "--resume-with", "lr,batch_size"], None),
+]
+
+
+@pytest.mark.parametrize(("options", "told"), OPTIONS)
+def test_the_command_resumes_its_own_run_alone(options, told, tmp_path, capsys):
+    threads = minidnn.get_num_threads()
+    try:
+        assert main([*BASE, "--output", str(tmp_path)]) == 0
+        model = (tmp_path / "model.safetensors").read_bytes()
+        capsys.readouterr()
+        code = main([*BASE, "--output", str(tmp_path), "--resume", *options])
+    finally:
+        minidnn.set_num_threads(threads)
+    error = capsys.readouterr().err
+    if told is None:
+        assert code == 0, error
+    else:
+        assert code == 2 and told in error and "--resume-with" in error
+        assert (tmp_path / "model.safetensors").read_bytes() == model
+    assert not (tmp_path / ".minidnn.lock").exists()
+
+
+def test_the_command_wants_its_folder_alone(tmp_path, capsys):
+    with in_use(tmp_path, "test"):
+        assert main([*BASE, "--output", str(tmp_path)]) == 2
+    assert f"train: {tmp_path} is in use by process {os.getpid()}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

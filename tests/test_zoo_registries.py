@@ -141,7 +141,7 @@ def test_a_registry_that_drips_is_left_at_the_deadline(registry, folder, monkeyp
     whole, manifest = registry.pages[f"/models/{registry.card.file}"], registry.pages["/models/zoo.json"]
     monkeypatch.setattr("minidnn.reuse.zoo.registries.DEADLINE", 0.2)
     registry.pages["/models/zoo.json"] = drip(b" " * 10_000)
-    with pytest.raises(OSError, match="cannot be reached: it sent .* bytes before the deadline"):
+    with pytest.raises(OSError, match=r"cannot be reached: it sent .* bytes before the deadline"):
         zoo.list(registry.address)
     registry.pages["/models/zoo.json"] = manifest
     registry.pages[f"/models/{registry.card.file}"] = drip(b"x" * registry.card.size)

@@ -13,6 +13,7 @@ from typing import Any
 
 from minidnn import kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
 from minidnn.cli import datasets, types
+from minidnn.locks import in_use
 from minidnn.nn.layers import FUSED
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
@@ -82,6 +83,13 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint in the output folder, if there is one"
     )
+    parser.add_argument(
+        "--resume-with",
+        type=types.names,
+        default=[],
+        metavar="NAMES",
+        help="what may differ from that run, as lr,batch_size",
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.set_defaults(run=run)
@@ -91,6 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
+    with in_use(arguments.output, "train"):
+        return _train(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
     manual_seed(arguments.seed)
     parts = datasets.load(arguments.data, arguments.label, arguments.seed)
     sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.classes]
@@ -116,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
             training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
         ],
         resume=checkpoints if arguments.resume else None,
+        resume_with=arguments.resume_with,
         progress=not arguments.json and sys.stderr.isatty(),
     )
     _finish(arguments, model, history)

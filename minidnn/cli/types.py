@@ -58,6 +58,11 @@ def fraction(text: str) -> float:
     return value
 
 
+def names(text: str) -> list[str]:
+    """Names, such as lr,batch_size."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def sizes(text: str) -> list[int]:
     """Layer sizes, such as 300,50."""
     try:

@@ -15,9 +15,8 @@ MOST_FILES = 1000
 
 
 def of_array(array: Any) -> int:
-    """The CRC-32 of a contiguous array's bytes; of evenly spread blocks, the first and the last among them, where it has
-    more than `MOST_BYTES`."""
-    content = memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B") if array.size else memoryview(b"")
+    """The CRC-32 of an array's bytes; of evenly spread blocks, first and last included, beyond `MOST_BYTES`."""
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     if len(content) <= MOST_BYTES:
         return zlib.crc32(content)
     crc = 0

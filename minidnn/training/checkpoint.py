@@ -70,6 +70,12 @@ class Checkpoint(Callback):
                 f"Checkpoint: {self.folder} holds checkpoints of an earlier run, such as {old[-1].name}; go on with "
                 "fit(resume=folder), choose another folder, or give overwrite=True"
             )
+        if old:
+            state.logger.warning(
+                "Checkpoint: %s holds checkpoints of an earlier run, which go when this one writes its first; resume "
+                "goes on with them",
+                self.folder,
+            )
         return old
 
     def on_step_end(self, run: Run) -> None:

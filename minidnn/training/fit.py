@@ -81,8 +81,8 @@ def fit(
             never been cut; from the beginning where there is none. Model, optimizer, rate, schedule, loss, data, seed
             and what callbacks were given must be those of that run; what differs is named and refused. More epochs are
             allowed, and so are callbacks that only watch.
-        resume_with: what may differ all the same, by name, and is as given now: ``("lr",)``, ``("optimizer.momentum",)``,
-            ``("model.hidden1.rate",)``; a first part, such as ``"callbacks"``, stands for all that it begins.
+        resume_with: what may differ all the same, by name, and is as given now: ``("lr", "optimizer.momentum",
+            "model.hidden1.rate")``; a first part, such as ``"callbacks"``, stands for all that it begins.
         progress: show a progress bar on a terminal, a line for each epoch elsewhere.
 
     Returns:

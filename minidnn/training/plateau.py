@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from minidnn.checks import number
@@ -71,8 +72,20 @@ class ReduceOnPlateau(Watcher):
                 group.lr = _scaled(group.lr, self.factor, self.min_lr)
 
 
+@dataclass(frozen=True)
+class scaled:
+    """``lr(step) = factor * schedule(step)``, but not below the smaller of ``least`` and what the schedule gives."""
+
+    schedule: Callable[[int], float]
+    factor: float
+    least: float
+
+    def __call__(self, step: int) -> float:
+        rate = self.schedule(step)
+        return max(self.factor * rate, min(self.least, rate))
+
+
 def _scaled(rate: Rate, factor: float, least: float) -> Rate:
     if callable(rate):
-        schedule: Callable[[int], float] = rate
-        return lambda step: max(factor * schedule(step), min(least, schedule(step)))
+        return scaled(rate, factor, least)
     return rate if rate <= least else max(factor * rate, least)

@@ -53,7 +53,7 @@ class Run:
         callbacks: those that the user gave, but for checkpoints.
         resumed: whether it was asked to go on from a checkpoint.
         position: within the epoch.
-        identity: the configuration that a checkpoint must have to fit, once it is known; see `minidnn.training.identity`.
+        identity: the configuration, which a checkpoint must have to fit; see `minidnn.training.identity`.
     """
 
     model: Module

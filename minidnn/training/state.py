@@ -188,7 +188,7 @@ def _compare(run: Run, path: Path, before: dict[str, str], state: dict[str, Any]
         more = f" and {len(refused) - MOST_SHOWN} more" if len(refused) > MOST_SHOWN else ""
         raise ResumeError(
             f"resume: {path} is of another run: {shown}{more}. Give what it had, or allow the difference with "
-            f"resume_with=({', '.join(map(repr, _shortest(refused)))},)"
+            f"resume_with={_shortest(refused)}, on the command line --resume-with {','.join(_shortest(refused))}"
         )
     if state["position"]["batches"] and (cut := differs.keys() & {"batch_size", "data"}):
         raise ResumeError(f"resume: {path} is in the middle of an epoch, where {differs[min(cut)]}: that cannot change")
