@@ -98,6 +98,15 @@ def test_a_rate_that_overflows_the_last_update():
         run()
 
 
+@pytest.mark.parametrize("capture", [True, False])
+@pytest.mark.parametrize("spoilt", range(7))
+def test_the_step_whose_loss_is_not_finite_is_named(spoilt, capture):
+    _, optimizer, run = start(lambda p: optim.SGD(p, lambda step: 1e39 if step == spoilt else 0.1), capture=capture)
+    with pytest.raises(training.NonFiniteError, match=f"the loss of step {spoilt + 2} "):
+        run()
+    assert optimizer.steps == spoilt + 1
+
+
 def test_a_mask_of_minus_infinity_may_be_a_buffer(tmp_path):
     model = nn.Dense(6, 3)
     model.mask = minidnn.Tensor(np.full(3, -np.inf, np.float32))

@@ -216,12 +216,14 @@ def _is_ours(run: Run) -> bool:
 
 
 def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
+    before = run.optimizer.steps
     try:
         loss, logits = step(x, y)
     except FloatingPointError as error:
         value = str(error).split()[-1]
+        failed = run.step + 1 + run.optimizer.steps - before  # a captured step may find out when it is tried again
         raise NonFiniteError(
-            f"fit: the loss of step {run.step + 1} (epoch {run.epoch}) is {value}: {_culprit(run, x, y)}. Try a "
+            f"fit: the loss of step {failed} (epoch {run.epoch}) is {value}: {_culprit(run, x, y)}. Try a "
             f"smaller learning rate (now {run.optimizer.lr:g}), or training.DetectAnomaly"
         ) from None
     run.loss = loss.item()
