@@ -47,7 +47,9 @@ class Module:
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
-        shown = [f"{name}={value!r}" for name, value in self.config().items() if value != defaults[name].default]
+        shown = [
+            f"{name}={value!r}" for name, value in self.config().items() if _is_other(value, defaults[name].default)
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
@@ -56,9 +58,9 @@ class Module:
         return type(self).__name__ if self.name is None else f"{type(self).__name__} {self.name!r}"
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, by name."""
+        """The constructor's arguments, by name; a layer of the user's own may keep some under other names, or none."""
         arguments = list(inspect.signature(type(self).__init__).parameters)[1:]
-        return {name: getattr(self, name) for name in arguments if name != "rng"}
+        return {name: getattr(self, name) for name in arguments if name != "rng" and hasattr(self, name)}
 
     # Its tree
 
@@ -192,3 +194,8 @@ class Module:
             else:
                 tensors[path].data[...] = array
             tensors[path].version += 1
+
+
+def _is_other(value: Any, default: Any) -> bool:
+    """Whether an argument is to be shown; an array, whose comparison gives an array, always is."""
+    return value is not default and (isinstance(value, (np.ndarray, Tensor)) or bool(value != default))
