@@ -174,8 +174,8 @@ def reproduction(
 def study(study: Study, path: str | os.PathLike[str]) -> None:
     """Draws each method's accuracy over x: the median over the seeds as a line, their range as a bar at each point.
 
-    The methods stand a little beside each other, so that their bars can be told apart. An axis that does not show all is
-    marked as cut, and so are the points below it.
+    The methods stand a little beside each other, so that their bars can be told apart. An axis that does not show all
+    of them is marked as cut, and so are the points below it.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
