@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from minidnn import data, nn, optim, schedules, training
 from minidnn.cli import main
 from minidnn.data import augment, checksums
 from minidnn.locks import InUseError, in_use
+from minidnn.training import identity
 
 RNG = np.random.default_rng(5)
 X, Y = RNG.integers(0, 256, (40, 12), dtype=np.uint8), RNG.integers(0, 3, 40)
@@ -296,6 +298,62 @@ def test_a_run_that_could_not_begin_gives_the_folder_back(tmp_path):
     for _ in range(2):
         with pytest.raises(FileExistsError, match="holds checkpoints of an earlier run"):
             run(tmp_path)
+
+
+def test_what_a_file_says_is_shown_shortly_and_without_control_characters():
+    (told,) = identity.differences({"lr": "0.1\x1b[31m" + "x" * 10_000}, {"lr": "0.2"}).values()
+    assert told.isprintable() and told.startswith("lr is 0.2, was 0.1?[31mxxx") and len(told) < 250
+
+
+def one(scale):
+    return lambda x: x * scale
+
+
+class Holder:
+    def __init__(self, size, path=None):
+        self.size, self.path = size, path
+
+
+DESCRIBED = [
+    # alike, and another
+    (lambda: one(2), lambda: one(3)),
+    (lambda: lambda x: x + 1, lambda: lambda x: x + 2),
+    (lambda: lambda x, y=1: x, lambda: lambda x, y=2: x),
+    (lambda: partial(max, 1), lambda: partial(max, 2)),
+    (lambda: [1, 2.0, None, True], lambda: [1, 2.0, None, 1]),
+    (lambda: {"a": (1,)}, lambda: {"a": (2,)}),
+    (lambda: {3, 1, 2}, lambda: {3, 1}),
+    (lambda: np.arange(3), lambda: np.arange(3.0)),
+    (lambda: np.float32(0.5), lambda: np.float32(0.25)),
+    (lambda: Holder(1), lambda: Holder(2)),
+    (lambda: Holder(1).__init__, lambda: Holder(2).__init__),
+    (
+        lambda: schedules.join([schedules.constant(1), schedules.constant(2)], [3]),
+        lambda: schedules.join([schedules.constant(1), schedules.constant(3)], [3]),
+    ),
+    (lambda: minidnn.Generator(1), lambda: minidnn.Generator(2)),
+    (lambda: int, lambda: float),
+    (lambda: nn.l1_l2(0.1, 0.2), lambda: nn.l1_l2(0.2, 0.1)),
+]
+
+
+@pytest.mark.parametrize(("make", "other"), DESCRIBED)
+def test_what_is_alike_is_described_alike_and_nothing_else(make, other):
+    assert identity.describe(make()) == identity.describe(make())
+    assert identity.describe(make()) != identity.describe(other())
+    assert " at 0x" not in identity.describe(make())
+
+
+def test_places_of_files_do_not_matter():
+    assert identity.describe(Holder(1, Path("a"))) == identity.describe(Holder(1, Path("b")))
+
+
+def test_what_holds_itself_can_be_described():
+    ring = [1]
+    ring.append(ring)
+    holder = Holder(1)
+    holder.size = holder
+    assert identity.describe(ring) and identity.describe(holder)
 
 
 # The command

@@ -23,6 +23,9 @@ from minidnn.training.run import Callback, Run
 
 Identity = dict[str, str]
 
+LONGEST = 200
+"""Letters of a value that an error shows."""
+
 DEEPEST = 20
 """Values within values that are looked at; what lies deeper is told by its class."""
 
@@ -54,7 +57,13 @@ def identity(run: Run, **recipe: Any) -> Identity:
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
     """What differs: name -> ``NAME is NEW, was OLD``."""
     names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
-    return {name: f"{name} is {now.get(name, 'absent')}, was {before.get(name, 'absent')}" for name in names}
+    return {name: f"{_shown(name)} is {_shown(now.get(name))}, was {_shown(before.get(name))}" for name in names}
+
+
+def _shown(text: str | None) -> str:
+    """A text of a file, which may be long or unfit for a terminal."""
+    text = "absent" if text is None else "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def is_allowed(name: str, allowed: Collection[str]) -> bool:
