@@ -149,19 +149,31 @@ def test_shared_and_tied_weights_in_onnx():
         np.testing.assert_allclose(again.eval()(x).data, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("depth", [1, 45, 90])
-def test_blocks_within_blocks(depth, tmp_path):
+def nested(depth):
     model = nn.Sequential(nn.Dense(3, 3))
     for _ in range(depth):
         model = nn.Sequential(model)
+    return model
+
+
+def test_blocks_within_blocks_in_onnx():
+    pytest.importorskip("onnx")
+    from minidnn.reuse.converters import from_onnx, to_onnx
+
+    x = np.ones((2, 3), np.float32)
+    model = nested(45)
+    np.testing.assert_allclose(from_onnx(to_onnx(model))(x).data, model(x).data, rtol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [1, 45, 90])
+def test_blocks_within_blocks(depth, tmp_path):
+    model = nested(depth)
     minidnn.save(model, tmp_path / "model.safetensors")
     assert bytes_of(minidnn.load(tmp_path / "model.safetensors")) == bytes_of(model)
 
 
 def test_blocks_too_deep_to_be_read_are_not_written(tmp_path):
-    model = nn.Sequential(nn.Dense(3, 3))
-    for _ in range(110):
-        model = nn.Sequential(model)
+    model = nested(110)
     with pytest.raises(ValueError, match="more than 200 deep cannot be in a file"):
         minidnn.save(model, tmp_path / "model.safetensors")
     assert not list(tmp_path.iterdir())
@@ -186,6 +198,14 @@ def test_many_unnamed_layers_take_time_in_proportion():
 @pytest.mark.parametrize("description", [{"same": 0}, {"same": "a"}, [{"type": "Tanh", "id": 1}, {"same": 2}]])
 def test_a_file_cannot_name_a_part_that_is_not_there(description):
     with pytest.raises(registry.UnknownPartError, match="which no part before it is"):
+        registry.build(description)
+
+
+def test_a_short_file_cannot_stand_for_more_layers_than_can_be_visited():
+    description = {"type": "Sequential", "layers": [], "id": 0}
+    for depth in range(1, 60):
+        description = {"type": "Sequential", "layers": [description, {"same": depth - 1}], "id": depth}
+    with pytest.raises(registry.UnknownPartError, match="holds more than 1,000,000 layers"):
         registry.build(description)
 
 

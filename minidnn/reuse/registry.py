@@ -73,6 +73,11 @@ DEEPEST = 200
 """Parts within parts, of which a Sequential within another takes two; more is no network but an attack on the stack."""
 
 
+MOST = 1_000_000
+"""Layers in a model, one that is there twice counted twice, with all that it holds: a short file that says "the same"
+at each of ninety depths would stand for more of them than can ever be visited."""
+
+
 class UnknownPartError(ValueError):
     """Something that has no name in the registry, or whose description makes no sense."""
 
@@ -118,17 +123,35 @@ def describe(
     )
 
 
-def build(description: Any, where: str = "the model", depth: int = 0, made: dict[int, Any] | None = None) -> Any:
+class _Made:
+    """What was built so far: the parts that have an ``"id"``, and how many layers each holds."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, Any] = {}
+        self._sizes: dict[int, int] = {}
+
+    def keep(self, part: Any, number: Any, where: str) -> Any:
+        if isinstance(part, nn.Module):
+            size = 1 + sum(self._sizes.get(id(child), 1) for _, child in part.children())
+            if size > MOST:
+                raise UnknownPartError(f"{where} holds more than {MOST:,} layers")
+            self._sizes[id(part)] = size
+        if isinstance(number, int):
+            self.parts[number] = part
+        return part
+
+
+def build(description: Any, where: str = "the model", depth: int = 0, made: _Made | None = None) -> Any:
     """The part of a description.
 
     Args:
-        made: the parts that have an ``"id"``, so far.
+        made: what was built so far.
 
     Raises:
         UnknownPartError: a name that is not in the registry, or arguments that it does not take; an ``"id"`` that no
-            part has.
+            part has; more layers than `MOST`.
     """
-    made = {} if made is None else made
+    made = _Made() if made is None else made
     if depth > DEEPEST:
         raise UnknownPartError(f"{where}: parts within parts more than {DEEPEST} deep")
     if isinstance(description, list):
@@ -136,9 +159,9 @@ def build(description: Any, where: str = "the model", depth: int = 0, made: dict
     if not isinstance(description, dict):
         return description
     if description.keys() == {"same"}:
-        if not isinstance(description["same"], int) or description["same"] not in made:
+        if not isinstance(description["same"], int) or description["same"] not in made.parts:
             raise UnknownPartError(f"{where} is the same as {description['same']!r}, which no part before it is")
-        return made[description["same"]]
+        return made.parts[description["same"]]
     arguments = dict(description)
     name, number = arguments.pop("type", None), arguments.pop("id", None)
     make: Any = LAYERS.get(name) or VALUES.get(name) if isinstance(name, str) else None
@@ -153,6 +176,4 @@ def build(description: Any, where: str = "the model", depth: int = 0, made: dict
         part = make(*parts, **built)
     except (TypeError, ValueError, OverflowError) as error:
         raise UnknownPartError(f"{where}: {name} cannot be built: {error}") from error
-    if isinstance(number, int):
-        made[number] = part
-    return part
+    return made.keep(part, number, where)
