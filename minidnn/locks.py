@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 
 try:
@@ -97,5 +95,8 @@ def _hold(path: Path, owner: str) -> int:
 
 
 def _who() -> str:
+    import socket  # both slow to import, so only where something is locked
+    from datetime import datetime
+
     program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
     return f"process {os.getpid()} on {socket.gethostname()} ({program}), since {datetime.now():%Y-%m-%d %H:%M:%S}"
