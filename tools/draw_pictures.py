@@ -60,7 +60,7 @@ def main(files: list[str]) -> None:
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for file in files:
         results |= json.loads(Path(file).read_text())["experiments"]
-    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     for name, document in results.items():
         draw(name, document)
         print(name)
