@@ -2,6 +2,8 @@
 
 import itertools
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -210,3 +212,37 @@ def test_a_handler_that_python_does_not_know_is_left_alone(monkeypatch):
     assert len(run()) == 2
     monkeypatch.undo()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_run_in_a_daemon_thread_ends_with_the_interpreter(again, tmp_path):
+    """It stops after its step and leaves a checkpoint, from which it goes on."""
+    code = f"""
+import threading
+import numpy as np
+import minidnn
+from minidnn import data, nn, optim, training
+
+going = threading.Event()
+
+class Going(training.Callback):
+    observer = True
+    def on_step_end(self, run):
+        going.set()
+
+def train():
+    model = nn.Sequential(nn.Dense(784, 100, "relu"), nn.Dense(100, 10))
+    x = data.ArrayDataset(np.zeros((500, 784), np.uint8), np.zeros(500, int))
+    while True:
+        checkpoint = training.Checkpoint({str(tmp_path)!r}, overwrite=True)
+        training.fit(model, x, optimizer=optim.SGD(model.parameters(), 0.1), epochs=10**6, batch_size=50,
+                     progress=False, callbacks=[Going(), checkpoint])
+        if not {again}:
+            return
+
+threading.Thread(target=train, daemon=True).start()
+going.wait()
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("checkpoint-*.safetensors")) and not (tmp_path / ".minidnn.lock").exists()
