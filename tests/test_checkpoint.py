@@ -211,7 +211,7 @@ def test_another_run_is_refused(tmp_path):
     with pytest.raises(training.ResumeError, match="of another run"):
         training.fit(model, TRAIN, batch_size=30, **options)
     other = nn.Dense(784, 10)
-    options["optimizer"] = optim.SGD(other.parameters(), 0.1, momentum=0.9)
+    options["optimizer"] = optim.SGD(other.parameters(), 0.05, momentum=0.9)
     with pytest.raises(training.ResumeError, match="does not fit"):
         training.fit(other, TRAIN, batch_size=50, **options)
 

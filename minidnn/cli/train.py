@@ -117,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         ],
         resume=checkpoints if arguments.resume else None,
         progress=not arguments.json and sys.stderr.isatty(),
+        on_interrupt="stop",
     )
     _finish(arguments, model, history)
     return 130 if history.stopped == "interrupted" else 0

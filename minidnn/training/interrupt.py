@@ -10,6 +10,8 @@ from types import FrameType
 
 from minidnn.training.run import Run
 
+INTERRUPTED = "interrupted"
+
 
 @contextmanager
 def stop_on_interrupt(run: Run) -> Iterator[None]:
@@ -24,7 +26,7 @@ def stop_on_interrupt(run: Run) -> Iterator[None]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
-        run.stop("interrupted")
+        run.stop(INTERRUPTED)
 
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, ask)

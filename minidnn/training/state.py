@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import zlib
 from dataclasses import asdict
 from operator import methodcaller
 from pathlib import Path
@@ -15,9 +16,9 @@ import numpy as np
 from minidnn.files import checksum
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Array
-from minidnn.training.run import Position, Run
+from minidnn.training.run import Callback, Position, Run
 
-VERSION = 1
+VERSION = 2
 PATTERN = "checkpoint-*.safetensors"
 
 logger = logging.getLogger("minidnn")
@@ -48,7 +49,8 @@ def restore(run: Run, folder: str | os.PathLike[str]) -> Path | None:
     """Puts a run into the state of the newest checkpoint that is whole; None where there is none at all.
 
     Raises:
-        ResumeError: all are damaged, or the newest is of another run (other data, batch size, layers, callbacks).
+        ResumeError: all are damaged, or the newest is of another run (other data, batch size, layers, callbacks, rate,
+            options, schedule, loss, ...), each named.
         OSError: a file cannot be read.
     """
     faults = []
@@ -76,12 +78,19 @@ def _gather(run: Run) -> dict[str, Any]:
     state |= {f"optimizer.{key}": value for key, value in run.optimizer.state_dict().items()}
     for name, generator in _generators(run).items():
         state[f"generator.{name}"] = generator.get_state()
-    for i, callback in enumerate(run.callbacks):
+    for metric in run.metrics:
+        state |= {f"metric.{metric.name}.{key}": value for key, value in metric.state_dict().items()}
+    for i, callback in enumerate(_kept(run)):
         state[f"callback.{i}"] = type(callback).__name__
         state |= {f"callback.{i}.{key}": value for key, value in callback.state_dict().items()}
     state["frozen"] = _frozen(run)
     own = {"epoch": run.epoch, "step": run.step, "loss": run.loss, "stopping": run.stopping}
     return state | {"run": own, "position": asdict(run.position), "history": run.history.rows}
+
+
+def _kept(run: Run) -> list[Callback]:
+    """The callbacks whose state a checkpoint keeps."""
+    return [callback for callback in run.callbacks if callback.is_kept]
 
 
 def _frozen(run: Run) -> list[str]:
@@ -115,7 +124,8 @@ def _data_of(run: Run) -> dict[str, Any]:
         "examples": len(run.train),
         "batch_size": run.batch_size,
         "check": run.data_check,
-        "optimizer": type(run.optimizer).__name__,
+        "weights": None if run.weights is None else zlib.crc32(run.weights.data),
+        **run.arguments,
     }
 
 
@@ -147,12 +157,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def _apply(run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Array]) -> None:
-    if (before := content["data"]) != (now := _data_of(run)):
-        raise ResumeError(f"resume: {path} is of another run: it had {before}, this one has {now}")
+    before, now = content["data"], _data_of(run)
+    if others := [name for name in {**before, **now} if before.get(name) != now.get(name)]:
+        told = "; ".join(f"{name} was {before.get(name)}, is {now.get(name)}" for name in others)
+        raise ResumeError(f"resume: {path} is of another run: {told}. Give the arguments of that run")
     state = {**content["state"], **arrays}
     _check(state)
     kinds = [state[key] for key in (f"callback.{i}" for i in range(len(state))) if key in state]
-    if kinds != (own := [type(callback).__name__ for callback in run.callbacks]):
+    if kinds != (own := [type(callback).__name__ for callback in _kept(run)]):
         raise ResumeError(f"resume: {path} is of a run with the callbacks {kinds}, this one has {own}")
     generators = _generators(run)
     if missing := [name for name in generators if f"generator.{name}" not in state]:
@@ -170,7 +182,9 @@ def _apply(run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Arra
     run.stopping = None if own_state["stopping"] == "interrupted" else own_state["stopping"]
     run.position = Position(**state["position"])
     run.history.rows = state["history"]
-    for i, callback in enumerate(run.callbacks):
+    for metric in run.metrics:
+        metric.load_state_dict(_under(state, f"metric.{metric.name}."))
+    for i, callback in enumerate(_kept(run)):
         callback.load_state_dict(run, _under(state, f"callback.{i}."))
 
 
@@ -180,7 +194,7 @@ def _check(state: dict[str, Any]) -> None:
     for name, value in (*own.items(), *position.items()):
         if name in ("epoch", "step", "batches", "seen") and (type(value) is not int or value < 0):
             raise TypeError(f"{name} is {value!r}, must be a count")
-        if name in ("loss", "lr", "loss_sum", "accuracy_sum", "seconds") and type(value) not in (int, float):
+        if name in ("loss", "lr", "loss_sum", "seconds") and type(value) not in (int, float):
             raise TypeError(f"{name} is {value!r}, must be a number")
     if position["batches"]:
         Generator(0).set_state(position["order"])
