@@ -212,7 +212,7 @@ class Subset(Dataset):
         if indices.ndim != 1 or indices.dtype.kind not in "iu":
             raise TypeError(f"Subset: indices must be integers (n,), got {indices.dtype} of shape {indices.shape}")
         self.dataset, self.indices = dataset, np.require(indices, np.int64, ["C", "A"])
-        self.y = take(dataset.y, self.indices)
+        self.y = take(as_targets("Subset", dataset.y), self.indices)
         self.classes, self.columns, self.slow = dataset.classes, dataset.columns, dataset.slow
 
     def gather(self, order: Indices, change: Change | None = None) -> Any:

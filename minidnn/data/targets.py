@@ -129,7 +129,7 @@ def _is_labels(part: Array) -> bool:
 
 def are_classes(y: Targets) -> bool:
     """Whether the targets are one integer for each example."""
-    return not isinstance(y, tuple) and _is_labels(y)
+    return not isinstance(y, tuple) and np.ndim(y) == 1 and np.asarray(y).dtype.kind in "iu"
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:

@@ -113,6 +113,12 @@ class Module:
             raise KeyError(f"get_parameter: no parameter {path!r}; there are {', '.join(parameters) or 'none'}")
         return parameters[path]
 
+    def summary(self, *inputs: Any) -> str:
+        """A table of layers, output shapes, parameters and bytes; see `minidnn.nn.summary`."""
+        from minidnn.nn.summary import summary  # here, for it runs modules
+
+        return summary(self, *inputs)
+
     def regularization_loss(self) -> Tensor:
         """The sum of all penalties, of parameters and of the activations of the latest forward pass in training mode.
 

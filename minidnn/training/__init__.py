@@ -16,6 +16,7 @@ from minidnn.training.predict import Spread, predict
 from minidnn.training.progress import Progress
 from minidnn.training.prune import KeepZeros, Prune, cubic_sparsity
 from minidnn.training.rates import RangeTest, RateComparison, compare_rates, lr_range_test
+from minidnn.training.report import Report, report
 from minidnn.training.run import Callback, Run
 from minidnn.training.state import ResumeError
 
@@ -45,6 +46,7 @@ __all__ = [
     "RangeTest",
     "RateComparison",
     "ReduceOnPlateau",
+    "Report",
     "ResumeError",
     "Run",
     "Spread",
@@ -57,4 +59,5 @@ __all__ = [
     "lr_range_test",
     "nan_guard",
     "predict",
+    "report",
 ]

@@ -45,7 +45,8 @@ def example_weights(dataset: Dataset, class_weight: Any, sample_weight: Any) -> 
 
 
 def _of_classes(dataset: Dataset, given: Any, argument: str) -> Array:
-    if not are_classes(y := dataset.y) or (len(y) and y.min() < 0):
+    y = np.asarray(dataset.y) if are_classes(dataset.y) else np.full(1, -1)
+    if len(y) and y.min() < 0:
         raise ValueError(
             f"fit: {argument}={_shown(given)} needs class numbers (n,) from 0 on as targets; give sample_weight= with "
             "an array (n,)"
