@@ -59,6 +59,8 @@ GIVEN = {
     "valid": VALID,
     "augment": None,
     "callbacks": (),
+    "every": None,
+    "more": {},
 }
 
 
@@ -81,10 +83,11 @@ def run(folder, epochs=1, resume=False, resume_with=(), **given):
         batch_size=given["batch_size"],
         rng=minidnn.Generator(given["order"]),
         augment=given["augment"],
-        callbacks=[*given["callbacks"], training.Checkpoint(folder)],
+        callbacks=[*given["callbacks"], training.Checkpoint(folder, given["every"])],
         progress=False,
         resume=folder if resume else None,
         resume_with=resume_with,
+        **given["more"],
     )
     return history, {path: value.tobytes() for path, value in model.state_dict().items()}, optimizer
 
@@ -132,6 +135,13 @@ CHANGES = [
     ({}, {"train": TRAIN[:20]}, "data is 20 examples with checksum", "data"),
     ({}, {"valid": changed(VALID)}, "valid is 10 examples with checksum", "valid"),
     ({}, {"valid": None}, "valid is None, was 10 examples", "valid"),
+    ({}, {"valid": 0.2}, "valid is 0.2, was 10 examples", "valid"),
+    ({}, {"more": {"accumulate": 2}}, "accumulate is 2, was 1", "accumulate"),
+    ({}, {"more": {"drop_last": True}}, "drop_last is True, was False", "drop_last"),
+    ({}, {"more": {"clip_norm": 1.0}}, "clip_norm is 1.0, was None", "clip_norm"),
+    ({}, {"more": {"clip_value": 1.0}}, "clip_value is 1.0, was None", "clip_value"),
+    ({}, {"more": {"class_weight": "balanced"}}, "weights is float32(30,) with checksum", "weights"),
+    ({}, {"more": {"metrics": {"mine": nn.accuracy}}}, "metrics is ['mine'], was ['accuracy']", "metrics"),
     ({}, {"augment": augment.Augment([augment.shift(1)], (3, 4))}, "augment is Augment(", "augment"),
     (
         {"augment": augment.Augment([augment.shift(1)], (3, 4))},
@@ -221,9 +231,11 @@ def test_the_order_of_a_begun_epoch_cannot_change(tmp_path):
         observer = True
 
         def on_step_end(self, run):
-            run.stop("interrupted")
+            if run.step == 2:
+                raise InterruptedError
 
-    run(tmp_path, callbacks=[Stop()])
+    with pytest.raises(InterruptedError):
+        run(tmp_path, callbacks=[Stop()], every=1)
     with pytest.raises(training.ResumeError, match="in the middle of an epoch, where batch_size is 15, was 10"):
         run(tmp_path, resume=True, batch_size=15, resume_with=("batch_size",))
 

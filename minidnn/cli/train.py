@@ -131,6 +131,7 @@ def _train(arguments: argparse.Namespace) -> int:
         resume=checkpoints if arguments.resume else None,
         resume_with=arguments.resume_with,
         progress=not arguments.json and sys.stderr.isatty(),
+        on_interrupt="stop",
     )
     _finish(arguments, model, history)
     return 130 if history.stopped == "interrupted" else 0

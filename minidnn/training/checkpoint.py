@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from minidnn.checks import positive_integer
 from minidnn.files import atomic_write, sweep
@@ -12,6 +14,7 @@ from minidnn.locks import in_use
 from minidnn.nn.finite import not_finite
 from minidnn.training import state
 from minidnn.training.run import Callback, Run
+from minidnn.training.watching import Mode, Watcher
 
 
 class Checkpoint(Callback):
@@ -30,19 +33,35 @@ class Checkpoint(Callback):
         keep: how many stay, the newest ones; at least 1.
         overwrite: begin anew in a folder that holds checkpoints of an earlier run. They stay until the new run has
             written its first one, and are then deleted.
+        monitor: a column of the history, such as "valid_loss": each time an epoch ends with a better value than all
+            before, the model is written to ``best``, as `minidnn.save` does (the weights alone where it has layers that
+            no file can describe).
+        best: that file; ``best.safetensors`` in the folder where it is None.
+        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
 
     Raises:
-        TypeError, ValueError: every or keep is not an integer, or below 1.
+        TypeError, ValueError: every or keep is not an integer, or below 1; best without monitor; fit without the
+            column, which lists those there are.
         FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was asked for.
         InUseError: at the beginning of fit: another run has the folder; says which.
         OSError: a file cannot be written: the disk is full, the folder gone or not writeable. The run ends, the older
             checkpoints stay, and the state is kept in memory, from where `retry` writes it.
     """
 
+    place = 2
     observer = True
+    _best: _Best | None = None
 
     def __init__(
-        self, folder: str | os.PathLike[str], every: int | None = None, keep: int = 2, overwrite: bool = False
+        self,
+        folder: str | os.PathLike[str],
+        every: int | None = None,
+        keep: int = 2,
+        overwrite: bool = False,
+        *,
+        monitor: str | None = None,
+        best: str | os.PathLike[str] | None = None,
+        mode: Mode = "auto",
     ) -> None:
         self.folder = Path(folder)
         self.every = None if every is None else positive_integer("Checkpoint", "every", every)
@@ -51,8 +70,14 @@ class Checkpoint(Callback):
         self._unwritten: tuple[Path, bytes] | None = None
         self._earlier: list[Path] = []
         self._held = ExitStack()
+        if monitor is None and best is not None:
+            raise ValueError("Checkpoint: best needs monitor, the column that tells which model is best")
+        if monitor is not None:
+            self._best = _Best(monitor, mode, self.folder / "best.safetensors" if best is None else best)
 
     def on_fit_begin(self, run: Run) -> None:
+        if self._best is not None:
+            self._best.on_fit_begin(run)
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
             held.enter_context(in_use(self.folder, "Checkpoint"))
@@ -83,8 +108,17 @@ class Checkpoint(Callback):
             self._write(run)
 
     def on_epoch_end(self, run: Run) -> None:
+        if self._best is not None:
+            self._best.on_epoch_end(run)
         if run.stopping or self.every is None:
             self._write(run)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self._best is None else self._best.state_dict()
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        if self._best is not None:
+            self._best.load_state_dict(run, state)
 
     def retry(self) -> None:
         """Writes the checkpoint that could not be written, once the disk has room, and the folder if it is gone.
@@ -123,3 +157,27 @@ class Checkpoint(Callback):
                 old.unlink(missing_ok=True)
             except OSError as error:
                 state.logger.warning("Checkpoint: cannot remove the old %s: %s", old, error.strerror)
+
+
+class _Best(Watcher):
+    """Writes the model each time the column is better than ever."""
+
+    owner = "Checkpoint"
+
+    def __init__(self, monitor: str, mode: Mode, path: str | os.PathLike[str]) -> None:
+        super().__init__(monitor, None, 1, 0.0, mode)
+        self.path = Path(path)
+
+    def on_check(self, run: Run, better: bool, waited: int) -> None:
+        if not better:
+            return
+        from minidnn.reuse.checkpoints import save  # here, for that package imports this one
+        from minidnn.reuse.registry import describe
+
+        try:
+            describe(run.model)
+            described = True
+        except ValueError:
+            described = False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        save(run.model, self.path, architecture=described)

@@ -11,6 +11,8 @@ from types import FrameType
 
 from minidnn.training.run import Run
 
+INTERRUPTED = "interrupted"
+
 GRACE = 10.0
 """Seconds for which the interpreter's exit waits for the step of each run in another thread."""
 
@@ -66,7 +68,7 @@ def stop_on_interrupt(run: Run) -> Iterator[None]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
-        run.stop("interrupted")
+        run.stop(INTERRUPTED)
 
     signal.signal(signal.SIGINT, ask)
     try:

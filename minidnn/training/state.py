@@ -84,6 +84,8 @@ def _gather(run: Run) -> dict[str, Any]:
     state |= {f"optimizer.{key}": value for key, value in run.optimizer.state_dict().items()}
     for name, generator in _generators(run).items():
         state[f"generator.{name}"] = generator.get_state()
+    for metric in run.metrics:
+        state |= {f"metric.{metric.name}.{key}": value for key, value in metric.state_dict().items()}
     for name, callback in named(run.callbacks).items():
         state |= {f"callback.{name}.{key}": value for key, value in callback.state_dict().items()}
     state["frozen"] = _frozen(run)
@@ -161,6 +163,9 @@ def _apply(
     run.stopping = None if own_state["stopping"] == "interrupted" else own_state["stopping"]
     run.position = Position(**state["position"])
     run.history.rows = state["history"]
+    for metric in run.metrics:
+        if own := _under(state, f"metric.{metric.name}."):
+            metric.load_state_dict(own)
     for name, callback in named(run.callbacks).items():
         if own := _under(state, f"callback.{name}."):  # one that was not there begins anew
             callback.load_state_dict(run, own)
@@ -226,7 +231,7 @@ def _check(before: dict[str, str], state: dict[str, Any]) -> None:
     for name, value in (*own.items(), *position.items()):
         if name in ("epoch", "step", "batches", "seen") and (type(value) is not int or value < 0):
             raise TypeError(f"{name} is {value!r}, must be a count")
-        if name in ("loss", "lr", "loss_sum", "accuracy_sum", "seconds") and type(value) not in (int, float):
+        if name in ("loss", "lr", "loss_sum", "seconds") and type(value) not in (int, float):
             raise TypeError(f"{name} is {value!r}, must be a number")
     if position["batches"]:
         Generator(0).set_state(position["order"])
