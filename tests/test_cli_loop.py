@@ -115,7 +115,6 @@ def test_auto_never_guesses_where_labels_could_be_either(run, labels):
     assert model.classes == tuple(map(str, sorted(set(WHOLE[labels])))) and model.label == "y"
 
 
-@pytest.mark.skip(reason="needs float targets in fit")
 @pytest.mark.parametrize("kind", ["trained", "compiled"])
 @pytest.mark.parametrize("labels", ["whole", "fractions"])
 def test_a_table_of_numbers(run, kind, labels):

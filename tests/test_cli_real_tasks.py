@@ -85,7 +85,6 @@ def test_two_classes(capsys, tmp_path, monkeypatch):
     assert np.mean(accuracies) > 0.93
 
 
-@pytest.mark.skip(reason="needs float targets in fit")
 @pytest.mark.parametrize("make", [diabetes, friedman])
 def test_numbers(capsys, tmp_path, monkeypatch, make):
     monkeypatch.chdir(tmp_path)
@@ -97,7 +96,6 @@ def test_numbers(capsys, tmp_path, monkeypatch, make):
     assert np.mean(errors) < 0.9 * truth.std()
 
 
-@pytest.mark.skip(reason="needs class_weight in fit")
 def test_rare_classes_count_as_much_with_balanced_weights(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     *_, tested, truth = table(*unbalanced())

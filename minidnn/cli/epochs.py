@@ -19,6 +19,8 @@ class Table(training.Callback):
     What has no room is left out: of what was measured the losses of test data, then the columns to the right.
     """
 
+    observer = True
+
     def __init__(self) -> None:
         self._names: list[str] = []
 

@@ -21,6 +21,7 @@ from minidnn.cli.models import open_model
 from minidnn.cli.scores import scores
 from minidnn.cli.terminal import quoted, shown
 from minidnn.data.meaning import TASKS
+from minidnn.locks import in_use
 from minidnn.nn.layers import FUSED
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
@@ -91,6 +92,13 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint in the output folder, if there is one"
     )
+    parser.add_argument(
+        "--resume-with",
+        type=types.names,
+        default=[],
+        metavar="NAMES",
+        help="what may differ from that run, as lr,batch_size (default: nothing)",
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.set_defaults(run=run)
@@ -151,13 +159,18 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         set_num_threads(arguments.threads)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with in_use(arguments.output, "train"):
+        return _train(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
     manual_seed(arguments.seed)
     parts = datasets.load(arguments)
     sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.n_out]
     model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation))
     optimizer = _optimizer(arguments, model.parameters())
     options = _options(arguments, parts)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     if not arguments.json:
         shape = "-".join(map(str, sizes))
         rate = optimizer.groups[0].lr
@@ -183,7 +196,9 @@ def run(arguments: argparse.Namespace) -> int:
             training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
         ],
         resume=checkpoints if arguments.resume else None,
+        resume_with=arguments.resume_with,
         progress=progress,
+        on_interrupt="stop",
         **options,
     )
     if history.stopped and not (progress or arguments.json):
@@ -199,8 +214,6 @@ def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, 
         if arguments.class_weight is not None:
             raise ValueError("--class-weight is for classes, and the task is regression")
         options["loss"] = nn.mean_squared_error
-    if "on_interrupt" in inspect.signature(training.fit).parameters:
-        options["on_interrupt"] = "stop"
     return {name: value for name, value in options.items() if value is not None}
 
 

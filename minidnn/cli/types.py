@@ -93,6 +93,11 @@ def image_size(text: str) -> tuple[int, ...]:
     return values
 
 
+def names(text: str) -> list[str]:
+    """Names, such as lr,batch_size."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def sizes(text: str) -> list[int]:
     """Layer sizes, such as 300,50."""
     try:

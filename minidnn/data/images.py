@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minidnn.checks import positive_integer
+from minidnn.data.checksums import of_files
 from minidnn.data.datasets import ArrayDataset, Change, Dataset
 from minidnn.data.meaning import Meaning
 from minidnn.data.pipeline import gather, gather_labels
@@ -107,7 +108,8 @@ class ImageFolder(Dataset):
 
     def checksums(self) -> list[int]:
         names = "\n".join(f"{path.relative_to(self.folder)} {path.stat().st_size}" for path in self.paths)
-        return [zlib.crc32(names.encode(errors="surrogateescape")), zlib.crc32(repr(self.image_shape).encode())]
+        texts = (names.encode(errors="surrogateescape"), repr(self.image_shape).encode())
+        return [*map(zlib.crc32, texts), of_files(self.paths)]
 
     def _decoded(self, order: Indices) -> Bytes:
         gather_labels(self.y, order)  # refuses what is out of range

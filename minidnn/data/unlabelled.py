@@ -34,7 +34,7 @@ class Unlabelled(Dataset):
         self.columns = tuple(columns)
 
     @property
-    def y(self) -> Indices:  # type: ignore[override]
+    def y(self) -> Indices:
         raise ValueError("Unlabelled: these examples have no labels, so they can only be given to predict")
 
     def __len__(self) -> int:

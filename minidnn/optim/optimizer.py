@@ -40,7 +40,12 @@ class Group:
     options: dict[str, Any] = field(default_factory=dict)
 
     def rate(self, step: int) -> float:
-        return float(self.lr(step)) if callable(self.lr) else self.lr
+        """The rate of a step.
+
+        Raises:
+            TypeError, ValueError: the schedule gives what no constant rate may be.
+        """
+        return number(f"{self.lr!r}", f"lr of step {step}", self.lr(step)) if callable(self.lr) else self.lr
 
 
 class Optimizer:
@@ -149,12 +154,16 @@ class Optimizer:
                     track.slots, track.updates = {}, 0
 
     def step(self) -> None:
-        """Updates every parameter that has a gradient; then counts the step, which moves a schedule on."""
+        """Updates every parameter that has a gradient; then counts the step, which moves a schedule on.
+
+        Raises:
+            TypeError, ValueError: a schedule gives what no constant rate may be; nothing is changed.
+        """
+        rates = [group.rate(self.steps) for group in self.groups]
         if mode.cells is not None:
             active = [(group, [t for t in group.tracks if t.param.grad is not None]) for group in self.groups]
             mode.cells.optimizers.append((self, active))
-        for group in self.groups:
-            lr = group.rate(self.steps)
+        for group, lr in zip(self.groups, rates, strict=True):
             for track in group.tracks:
                 grad = track.param.grad
                 if grad is not None:

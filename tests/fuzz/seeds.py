@@ -49,8 +49,11 @@ def of_every_reader(folder: Path) -> Iterator[tuple[str, bytes]]:
 def _models(folder: Path) -> Iterator[tuple[str, bytes]]:
     minidnn.manual_seed(1)
     path = folder / "seed.safetensors"
-    dense = nn.Dense(3, 2)
-    for network in (dense, nn.Sequential(nn.Dense(3, 2, "elu", kernel_regularizer=nn.l2(0.1)), nn.BatchNorm(2))):
+    dense, shared = nn.Dense(3, 2), nn.Dense(3, 3)
+    tied = nn.Sequential(shared, shared, nn.Dense(3, 3))
+    tied[2].kernel = shared.kernel
+    several = nn.Sequential(nn.Dense(3, 2, "elu", kernel_regularizer=nn.l2(0.1)), nn.BatchNorm(2))
+    for network in (dense, several, tied):
         minidnn.save(network, path)
         yield "model", path.read_bytes()
         yield "header", metadata_of(without_checksum(path.read_bytes()))["minidnn"].encode()

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from minidnn.data import Meaning
-from minidnn.files import atomic_write, locked
+from minidnn.files import atomic_write
+from minidnn.locks import locked
 from minidnn.nn import Module
 from minidnn.reuse.checkpoints import CheckpointError, load, to_bytes
 from minidnn.reuse.zoo.architecture import summary
