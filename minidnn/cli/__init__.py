@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("MINIDNN_TRACEBACK"):
             raise
         print(f"minidnn {arguments.command}: {one_line(error)}", file=sys.stderr)
-        if isinstance(error, OSError) and error.filename is None:  # a full disk behind standard output
+        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk behind standard output
             silence_stdout()
         return 2 if isinstance(error, (ValueError, TypeError, OSError, ImportError)) else 1
     return code

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 OPTIONS = {"categories": "category"}
@@ -41,7 +42,8 @@ def one_line(error: BaseException) -> str:
 
 def silence_stdout() -> None:
     """After a broken pipe: else Python complains at exit that it could not write what is left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # it may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class HelpFormatter(argparse.HelpFormatter):
