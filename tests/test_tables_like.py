@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidnn.data import ArrayDataset, Column, Meaning, MeaningError, Standardize, TableError, Unlabelled, load_csv
+from minidnn.data import (
+    ArrayDataset,
+    Column,
+    Meaning,
+    MeaningError,
+    Standardize,
+    TableError,
+    Unlabelled,
+    from_frame,
+    load_csv,
+)
 
 
 @pytest.fixture
@@ -113,6 +123,24 @@ def test_a_second_file_is_read_as_the_first(tmp_path_factory, first, second, mis
         labelled.meaning = train.meaning
         scale = Standardize(labelled)
         assert load_csv(folder / "2.csv", like=scale(labelled), unknown="zeros").x.tobytes() == scale(other.x).tobytes()
+
+
+def test_inputs_keep_the_order_of_the_meaning(write):
+    """Not every meaning has the numbers first: that of a data frame has its columns as they come."""
+    source = (Column("p", ("a", "b")), Column("n", None, 5.0, True), Column("q", ("c",)), Column("m"))
+    columns = ("p=a", "p=b", "n", "n=missing", "q=c", "m")
+    meaning = Meaning(columns=columns, source=source, missing="indicator")
+    table = load_csv(write("t.csv", "m,n,q,p\n1,,c,b\n2,3,c,a\n"), None, like=meaning)
+    assert table.columns == columns and table.x.tolist() == [[0, 1, 5, 1, 1, 1], [1, 0, 3, 0, 1, 2]]
+
+
+def test_a_table_is_read_as_a_data_frame_was(write):
+    pandas = pytest.importorskip("pandas")
+    path = write("train.csv", "port,fare,id,kind\nC,1,7,x\nS,2.5,8,y\nC,3,9,x\n")
+    train = from_frame(pandas.read_csv(path), "kind", categories=["port"], ignore=["id"])
+    same = load_csv(path, like=train)
+    assert same.x.tobytes() == train.x.tobytes() and same.y.tolist() == train.y.tolist()
+    assert same.columns == train.columns == ("port=C", "port=S", "fare") and train.meaning.task == "classification"
 
 
 def test_classes_are_those_of_the_first_file(write):

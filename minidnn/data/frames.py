@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidnn.data.datasets import ArrayDataset
+from minidnn.data.meaning import Column, Meaning
 from minidnn.data.targets import as_float32
 from minidnn.reference.types import Array
 
@@ -62,7 +63,21 @@ def from_frame(
     if like is not None and tuple(columns) != like.columns:
         raise ValueError(f"from_frame: the inputs are {', '.join(columns)}; like has {', '.join(like.columns)}")
     y, classes = _targets(df, labels, like)
-    return ArrayDataset(np.concatenate(values, axis=1), y, classes, columns)
+    dataset = ArrayDataset(np.concatenate(values, axis=1), y, classes, columns)
+    dataset.meaning = Meaning(
+        "classification" if classes else "regression" if y.dtype.kind == "f" else None,
+        labels[0] if len(labels) == 1 else "",
+        classes,
+        tuple(columns),
+        tuple(_source(name, name in categories, columns) for name in inputs),
+        tuple(ignore),
+    )
+    return dataset
+
+
+def _source(name: str, is_category: bool, columns: Sequence[str]) -> Column:
+    known = [called.removeprefix(f"{name}=") for called in columns if called.startswith(f"{name}=")]
+    return Column(name, tuple(known) if is_category else None)
 
 
 def is_frame(value: Any) -> bool:

@@ -215,26 +215,25 @@ def _code(where: str, text: str, column: Column, known: dict[str, int], plan: Pl
 def _inputs(path: Path, cells: _Cells, plan: Plan, options: Options) -> tuple[Floats32, tuple[Column, ...]]:
     """The inputs, and how each column became them."""
     raw = np.frombuffer(cells.numbers, np.float32).reshape(cells.rows, len(plan.numbers))
-    source = [plan.columns[i] for i in (*plan.numbers, *plan.texts)]
+    numbers = dict(zip(plan.numbers, raw.T, strict=True))
+    texts = dict(zip(plan.texts, zip(cells.values, cells.codes, strict=True), strict=True))
+    source = dict(plan.columns)
     if not plan.fixed:
-        texts = [
-            replace(plan.columns[i], categories=tuple(sorted(known)))
-            for i, known in zip(plan.texts, cells.values, strict=True)
-        ]
-        source = [_filled(path, plan.columns[i], raw[:, k], options) for k, i in enumerate(plan.numbers)] + texts
-    width = sum(len(column.inputs) for column in source)
-    _check_size(path, cells, width, source)
+        source |= {i: _filled(path, source[i], column, options) for i, column in numbers.items()}
+        source |= {i: replace(source[i], categories=tuple(sorted(known))) for i, (known, _) in texts.items()}
+    width = sum(len(column.inputs) for column in source.values())
+    _check_size(path, cells, width, [*source.values()])
     x, at = np.zeros((cells.rows, width), np.float32), 0
-    for k, column in enumerate(source):
-        if k < len(plan.numbers):
-            empty = np.isnan(raw[:, k])
-            x[:, at] = np.where(empty, np.float32(column.fill or 0), raw[:, k])
+    for i, column in source.items():
+        if i in numbers:
+            empty = np.isnan(numbers[i])
+            x[:, at] = np.where(empty, np.float32(column.fill or 0), numbers[i])
             if column.indicator:
                 x[:, at + 1] = empty
         else:
-            _one_hot(x, at, column, cells.values[k - len(plan.numbers)], cells.codes[k - len(plan.numbers)])
+            _one_hot(x, at, column, *texts[i])
         at += len(column.inputs)
-    return x, tuple(source)
+    return x, tuple(source.values())
 
 
 def _filled(path: Path, column: Column, cells: Floats32, options: Options) -> Column:
