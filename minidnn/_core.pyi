@@ -221,7 +221,7 @@ def rmsprop_centered_step(
     momentum: float,
     eps: float,
 ) -> None:
-    """`rmsprop_momentum_step` with the variance of the gradient, ``s - mean**2``, in place of s (Graves 2013)."""
+    """`rmsprop_momentum_step` with ``max(s - mean**2, 0)``, the gradient's variance, in place of s (Graves 2013)."""
 
 def adam_step(
     param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float

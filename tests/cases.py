@@ -25,9 +25,10 @@ def told_by_output(activation: str, *options: float):
 
 
 def activation(name: str, forward: Tolerance, backward: Tolerance, *options: float) -> list[Kernel]:
+    outputs = {1: np.abs} if name == "softplus" else {}
     return [
-        Kernel(name, elementwise(*options), [forward], special=True),
-        Kernel(f"{name}_backward", told_by_output(name, *options), [backward], special=True),
+        Kernel(name, elementwise(*options), [forward]),
+        Kernel(f"{name}_backward", told_by_output(name, *options), [backward], domain=outputs),
     ]
 
 
@@ -53,7 +54,7 @@ def log_softmax_bound(x, y):
 
 def softmax_backward_bound(dy, y, dx):
     inner = np.abs(dy * y).sum(axis=-1, keepdims=True)
-    return Bound(y * (np.abs(dy) + inner) * (x_terms(y) + 4))
+    return Bound(np.abs(y) * (np.abs(dy) + inner) * (x_terms(y) + 4))
 
 
 def log_softmax_backward_bound(dy, y, dx):
@@ -220,6 +221,13 @@ def bags(mean: bool, backward: bool, offsets: bool = False):
     return make
 
 
+def given_by(activation: str, alpha: float):
+    """What makes y of `layer_backward` one that the activation can have given."""
+    from minidnn.reference.matmul import activate
+
+    return {3: lambda values: activate(values, activation, alpha)}
+
+
 DENSE = [("identity", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("selu", 0.0), ("tanh", 0.0)]
 DENSE += [("logistic", 0.0), ("softplus", 0.0)]
 
@@ -250,11 +258,27 @@ KERNELS: list[Kernel] = [
     Kernel("matmul", broadcast_product, [product_bound], PRODUCTS, variant="zero strides"),
     *(Kernel("dense", layer(*f), [dense_bound], LAYERS, variant=f[0]) for f in DENSE),
     *(
-        Kernel("dense_backward", layer_backward(*f), [dx_bound, dw_bound, db_bound], LAYERS, variant=f[0])
+        Kernel(
+            "dense_backward",
+            layer_backward(*f),
+            [dx_bound, dw_bound, db_bound],
+            LAYERS,
+            domain=given_by(*f),
+            variant=f[0],
+        )
         for f in DENSE
     ),
-    Kernel("dense_backward", partly(False, True), [dw_bound, db_bound], LAYERS, variant="without dx"),
-    Kernel("dense_backward", partly(True, False), [dx_bound], LAYERS, variant="without dw"),
+    Kernel(
+        "dense_backward",
+        partly(False, True),
+        [dw_bound, db_bound],
+        LAYERS,
+        domain=given_by("elu", 1.0),
+        variant="without dx",
+    ),
+    Kernel(
+        "dense_backward", partly(True, False), [dx_bound], LAYERS, domain=given_by("elu", 1.0), variant="without dw"
+    ),
     *(
         Kernel(name, bags(mean, name.endswith("backward"), offsets), [Bits()], BAGS, variant=f"{kind}, {form}")
         for name in ("embedding_bag", "embedding_bag_backward")
@@ -263,10 +287,10 @@ KERNELS: list[Kernel] = [
     ),
     Kernel("random_bits", lambda rng, n: ((n, *KEY), {}), [Bits()]),
     Kernel("random_normal", lambda rng, n: ((n, -0.5, 1.7, *KEY), {}), [Bits()]),
-    Kernel("bernoulli", lambda rng, n: ((probabilities(rng, n), *KEY), {}), [Bits()], special=True),
-    Kernel("dropout", lambda rng, n: ((normal(rng, n), 0.3, *KEY), {}), [Bits()], special=True),
-    Kernel("rrelu", random_slopes(1), [Bits()], special=True),
-    Kernel("rrelu_backward", random_slopes(2), [Bits()], special=True),
+    Kernel("bernoulli", lambda rng, n: ((probabilities(rng, n), *KEY), {}), [Bits()]),
+    Kernel("dropout", lambda rng, n: ((normal(rng, n), 0.3, *KEY), {}), [Bits()]),
+    Kernel("rrelu", random_slopes(1), [Bits()]),
+    Kernel("rrelu_backward", random_slopes(2), [Bits()]),
     *TRAINING,
     *INFERENCE,
 ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from checks import Bits, Bound
+from checks import EPS, Bits, Bound
 from kit import ROWS, SIZES, Kernel, normal
 
 MATRICES = tuple(shape for shape in ROWS if min(shape) > 0)
+TALL = (*MATRICES, (500, 67), (500, 64), (9, 129))
+"""With many rows, around the width of the blocks that batch statistics are taken of."""
 
 
 def update(slots: str, **options: float):
-    """A slot is any number ("n"), positive as a sum of squares ("p"), or far larger than the others squared ("l")."""
+    """A slot is any number ("n"), or positive as a sum of squares ("p")."""
 
     def make(rng, n):
         makers = {
             "n": lambda: normal(rng, n),
             "p": lambda: np.abs(normal(rng, n)),
-            "l": lambda: np.abs(normal(rng, n)) + 500,
         }
         return (normal(rng, n), normal(rng, n), *(makers[slot]() for slot in slots)), options
 
@@ -64,7 +65,7 @@ UPDATES = [
     step("adagrad_step", "p", lr=0.1, eps=1e-10),
     step("rmsprop_step", "p", lr=0.1, decay=0.9, eps=1e-10),
     step("rmsprop_momentum_step", "pn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
-    step("rmsprop_centered_step", "lnn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
+    step("rmsprop_centered_step", "pnn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
     step("adam_step", "np", **BETAS),
     step("amsgrad_step", "npp", **BETAS),
     step("adamw_step", "np", weight_decay=0.1, **BETAS),
@@ -74,6 +75,7 @@ UPDATES = [
     step("lion_step", "n", lr=0.01, beta1=0.9, beta2=0.99, weight_decay=0.1),
     step("ftrl_step", "pn", "square root", **FTRL),
     step("ftrl_step", "pn", "one", **(FTRL | {"lr_power": 0.0})),
+    *(step("ftrl_step", "pn", f"rate 0, {p}", **(FTRL | {"lr": 0.0, "lr_power": p})) for p in (-0.5, 0.0, -0.7)),
 ]
 
 
@@ -103,7 +105,7 @@ def pair(rng, n):
 NOT_EMPTY = tuple(size for size in SIZES if size)
 
 ARITHMETIC = [
-    *(Kernel(name, pair, [Bits()], special=True) for name in ("add", "subtract", "multiply")),
+    *(Kernel(name, pair, [Bits()]) for name in ("add", "subtract", "multiply")),
     Kernel("mean", lambda rng, n: ((normal(rng, n),), {}), [mean_bound], NOT_EMPTY),
     Kernel("mean_backward", lambda rng, n: ((np.asarray(0.7, np.float32), normal(rng, n)), {}), [Bits()], NOT_EMPTY),
     Kernel("scale_rows", lambda rng, size: ((normal(rng, *size), normal(rng, size[0])), {}), [Bits()], ROWS),
@@ -112,7 +114,6 @@ ARITHMETIC = [
         lambda rng, n: ((normal(rng, n), normal(rng, n)), {"momentum": 0.9}),
         [Bits()],
         mutated=(0,),
-        special=True,
     ),
     Kernel("check_finite", lambda rng, n: ((normal(rng, n),), {}), []),
 ]
@@ -128,16 +129,14 @@ WEIGHTS = [
         "l1_l2_gradient",
         lambda rng, n: ((normal(rng, n), np.asarray(0.7, np.float32), 0.3, 0.2), {}),
         [Bits()],
-        special=True,
     ),
-    Kernel("scale", lambda rng, n: ((normal(rng, n), 0.3), {}), [Bits()], mutated=(0,), special=True),
-    Kernel("clip", lambda rng, n: ((normal(rng, n), -1.5, 2.0), {}), [Bits()], mutated=(0,), special=True),
+    Kernel("scale", lambda rng, n: ((normal(rng, n), 0.3), {}), [Bits()], mutated=(0,)),
+    Kernel("clip", lambda rng, n: ((normal(rng, n), -1.5, 2.0), {}), [Bits()], mutated=(0,)),
     Kernel(
         "mask_weights",
         lambda rng, n: ((normal(rng, n), rng.integers(0, 2, n).astype(np.float32)), {}),
         [Bits()],
         mutated=(0,),
-        special=True,
     ),
     *(
         Kernel(
@@ -155,48 +154,48 @@ WEIGHTS = [
 NORM_EPS = 1e-3
 
 
-class Condition:
-    """How far rounding moves statistics along an axis, and what is normalized with them, in units of EPS.
-
-    size: of what mean and deviation are taken from; kappa: how much larger than the variance its square is.
-    """
-
-    def __init__(self, x, axis):
-        self.n = x.shape[axis] + 16
-        self.size = np.abs(x) + np.abs(x).mean(axis=axis, keepdims=True)
-        var = x.var(axis=axis, keepdims=True) + NORM_EPS
-        self.square = (self.size**2).mean(axis=axis, keepdims=True)
-        self.kappa = 1 + self.square / var
-        self.r = 1 / np.sqrt(var)
-        self.normal = self.size * self.r * self.kappa
-
-
 def norm_bounds(axis):
+    """Of mean and variance, and of what is normalized with them, from the exact ones."""
+
+    def statistics(x):
+        mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
+        n = x.shape[axis] + 16
+        # What the first mean is off by; it is corrected, but for its rounding.
+        start = np.expand_dims(x.take(0, axis=axis), axis)
+        rest = EPS * (np.abs(mean) + n * np.abs(x - start).mean(axis=axis, keepdims=True))
+        off = np.abs(mean) + n * (np.sqrt(var) + rest)
+        return mean, var, off, 2 * n * (var + rest**2)
+
     def y(x, gamma, beta, eps, exact):
-        c = Condition(x, axis)
-        return Bound(c.n * (np.abs(gamma) * c.normal + np.abs(beta)))
+        mean, var, off, var_off = statistics(x)
+        r = 1 / np.sqrt(var + eps)
+        normal = off * r + np.abs(x - mean) * r * (4 + var_off * r**2)
+        return Bound(2 * np.abs(gamma) * normal + 2 * np.abs(beta))
 
     def mean(x, gamma, beta, eps, exact):
-        return Bound(Condition(x, axis).n * np.abs(x).mean(axis=axis))
+        return Bound(statistics(x)[2].squeeze(axis))
 
     def var(x, gamma, beta, eps, exact):
-        c = Condition(x, axis)
-        return Bound(2 * c.n * c.square.squeeze(axis))
+        return Bound(statistics(x)[3].squeeze(axis))
 
     return [y, mean, var]
 
 
 def norm_backward_bounds(axis):
-    def dx(dy, x, gamma, *rest):
-        c = Condition(x, axis)
-        g = np.abs(gamma * dy)
-        spread = g + g.mean(axis=axis, keepdims=True)
-        spread = spread + c.normal * (g * c.normal).mean(axis=axis, keepdims=True)
-        return Bound(4 * c.n * c.r * c.kappa * spread)
+    """Of sums along the axis, from the statistics that are given."""
 
-    def dgamma(dy, x, gamma, *rest):
-        c = Condition(x, axis)
-        return Bound((len(x) + c.n) * (np.abs(dy) * c.normal).sum(axis=0))
+    def terms(dy, x, gamma, mean, var):
+        mean, var = np.expand_dims(mean, axis), np.expand_dims(var, axis)
+        r = 1 / np.sqrt(var + NORM_EPS)
+        return np.abs(gamma * dy), r, (np.abs(x) + np.abs(mean)) * r
+
+    def dx(dy, x, gamma, mean, var, *rest):
+        g, r, normal = terms(dy, x, gamma, mean, var)
+        g = g + g.mean(axis=axis, keepdims=True) + normal * (g * normal).mean(axis=axis, keepdims=True)
+        return Bound((x.shape[axis] + 16) * r * g)
+
+    def dgamma(dy, x, gamma, mean, var, *rest):
+        return Bound((len(x) + 16) * (np.abs(dy) * terms(dy, x, gamma, mean, var)[2]).sum(axis=0))
 
     def dbeta(dy, *rest):
         return Bound(len(dy) * np.abs(dy).sum(axis=0))
@@ -204,8 +203,12 @@ def norm_backward_bounds(axis):
     return [dx, dgamma, dbeta]
 
 
-def with_affine(rng, size):
-    return (normal(rng, *size), normal(rng, size[1]), normal(rng, size[1]), NORM_EPS), {}
+def with_affine(offset: float = 0.0):
+    def make(rng, size):
+        x = normal(rng, *size) + np.float32(offset)
+        return (x, normal(rng, size[1]), normal(rng, size[1]), NORM_EPS), {}
+
+    return make
 
 
 def with_statistics(backward: bool, axis: int = 0):
@@ -228,11 +231,13 @@ def along_rows(need_dgamma: bool):
 
 
 NORMALIZATION = [
-    Kernel("batch_norm", with_affine, norm_bounds(0), MATRICES),
+    Kernel("batch_norm", with_affine(), norm_bounds(0), TALL),
+    Kernel("batch_norm", with_affine(3e5), norm_bounds(0), TALL, variant="far from 0"),
     Kernel("batch_norm_eval", with_statistics(False), [Bits()], MATRICES),
     Kernel("batch_norm_backward", with_statistics(True), norm_backward_bounds(0), MATRICES),
     Kernel("batch_norm_eval_backward", with_statistics(True), norm_backward_bounds(0), MATRICES),
-    Kernel("layer_norm", with_affine, norm_bounds(1), MATRICES),
+    Kernel("layer_norm", with_affine(), norm_bounds(1), MATRICES),
+    Kernel("layer_norm", with_affine(3e5), norm_bounds(1), MATRICES, variant="far from 0"),
     Kernel("layer_norm_backward", along_rows(True), norm_backward_bounds(1), MATRICES),
     Kernel("layer_norm_backward", along_rows(False), norm_backward_bounds(1)[:1], MATRICES, variant="without dgamma"),
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Kernel:
             must be derived from them.
         sizes: what `make` is called with.
         mutated: places of the arguments that the kernel changes.
-        special: whether NaN, infinities and denormals may stand in its first argument (elementwise kernels).
+        domain: for an argument that is not free, by its place, what makes it of any numbers.
         variant: tells rows of one kernel apart.
     """
 
@@ -51,11 +51,16 @@ class Kernel:
     tolerances: Sequence[Tolerance | Callable[..., Bound]]
     sizes: Sequence[Any] = SIZES
     mutated: tuple[int, ...] = ()
-    special: bool = False
+    domain: Mapping[int, Callable[[np.ndarray], np.ndarray]] = field(default_factory=dict)
     variant: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}[{self.variant}]" if self.variant else self.name
+
+    @property
+    def reduces(self) -> bool:
+        """Whether an output's element depends on more than the same element of the arguments."""
+        return self.sizes is not SIZES or any(callable(tolerance) for tolerance in self.tolerances)
 
     @property
     def exact(self) -> bool:

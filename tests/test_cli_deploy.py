@@ -1,6 +1,7 @@
 """minidnn compile, predict and bench."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -31,14 +32,93 @@ def compiled(trained, tmp_path):
     return path
 
 
+def shares(out):
+    """The accuracy before and after, and the share of changed classes, in percent, as printed."""
+    line = next(line for line in out.splitlines() if line.startswith("accuracy on "))
+    before, after = re.findall(r"([\d.]+)% \(95 % interval", line)
+    return float(before), float(after), float(re.search(r"; ([\d.]+)% have another class", line)[1])
+
+
+def truth(trained, path):
+    """The same from the models themselves, on the validation images."""
+    valid = data.load_mnist().valid
+    before = minidnn.training.predict(minidnn.load(trained), valid.images).argmax(axis=1)
+    after = deploy.load(path).predict(valid.x).argmax(axis=1)
+    return tuple(100 * np.mean(right) for right in (before == valid.y, after == valid.y, before != after))
+
+
+@pytest.mark.parametrize("options", [["--prune", "0.5"], ["--prune", "0.95", "--int8"], ["--int8"], ["--bfloat16"], []])
+def test_compile_reports_what_the_given_model_loses(trained, tmp_path, capsys, options):
+    path = tmp_path / "fast.mdnn"
+    assert main(["compile", str(trained), "-o", str(path), "--force", *options]) == 0
+    assert shares(capsys.readouterr().out) == pytest.approx(truth(trained, path), abs=0.006)
+
+
 def test_compile_prunes_and_quantizes(trained, tmp_path, capsys):
     path = tmp_path / "fast.mdnn"
-    assert main(["compile", str(trained), "-o", str(path), "--prune", "0.9", "--int8", "--sparse", "always"]) == 0
+    options = ["--prune", "0.9", "--int8", "--sparse", "always", "--force"]
+    assert main(["compile", str(trained), "-o", str(path), *options]) == 0
     out = capsys.readouterr().out
     assert "sparse int8" in out and "have another class" in out and f"saved {path}: " in out
     model = deploy.load(path)
     assert model.density == pytest.approx(0.1, abs=0.01)
     assert trained.stat().st_size > 10 * path.stat().st_size
+
+
+def test_compile_prunes_globally(trained, tmp_path):
+    path, model = tmp_path / "fast.mdnn", minidnn.load(trained)
+    assert main(["compile", str(trained), "-o", str(path), "--prune", "0.5", "--force"]) == 0
+    deploy.prune(model, fraction=0.5, scope="global")
+    x = data.load_mnist().valid.x[:50]
+    np.testing.assert_array_equal(deploy.load(path).predict(x), deploy.compile(model).predict(x))
+
+
+def test_compile_stops_where_too_much_is_lost(trained, tmp_path, capsys):
+    path, ruined = tmp_path / "fast.mdnn", ["--prune", "0.98"]
+    path.write_bytes(b"what was there before")
+    assert main(["compile", str(trained), "-o", str(path), *ruined]) == 1
+    streams = capsys.readouterr()
+    assert path.read_bytes() == b"what was there before"
+    assert "the accuracy falls by" in streams.err and "--limit is 1;" in streams.err and "--force" in streams.err
+    before, after, _ = shares(streams.out)
+    assert before - after > 1
+    assert main(["compile", str(trained), "-o", str(path), *ruined, "--limit", f"{before - after + 0.1:.1f}"]) == 0
+    assert shares(capsys.readouterr().out)[1] == after
+
+
+def test_compile_without_labels_bounds_the_loss_by_changed_classes(tmp_path, capsys):
+    minidnn.manual_seed(0)
+    minidnn.save(nn.Sequential(nn.Dense(20, 30, "relu"), nn.Dense(30, 10)), tmp_path / "a.safetensors")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((500, 20)))
+    command = ["compile", str(tmp_path / "a.safetensors"), "--prune", "0.9"]
+    assert main(command) == 1
+    assert "nothing tells what it loses; name the data with --data" in capsys.readouterr().err
+    assert main([*command, "--calibration", str(tmp_path / "x.npy")]) == 1
+    assert "of the examples have another class, so many points the accuracy may fall" in capsys.readouterr().err
+    assert not (tmp_path / "a.mdnn").exists()
+    assert main([*command, "--force"]) == 0
+    assert (tmp_path / "a.mdnn").exists()
+
+
+def test_compile_does_not_take_mnist_for_the_data_of_every_model_of_its_size(tmp_path, capsys):
+    minidnn.manual_seed(0)
+    minidnn.save(nn.Dense(784, 10), tmp_path / "a.safetensors")
+    assert main(["compile", str(tmp_path / "a.safetensors"), "--prune", "0.5"]) == 1
+    streams = capsys.readouterr()
+    assert "nothing tells what it loses" in streams.err and "accuracy on" not in streams.out
+
+
+def test_compile_measures_on_the_data_that_is_named(tmp_path, capsys):
+    minidnn.manual_seed(0)
+    digits = data.load_digits_sample()
+    model = nn.Sequential(nn.Dense(64, 30, "relu"), nn.Dense(30, 10))
+    optimizer = minidnn.optim.Adam(model.parameters())
+    minidnn.training.fit(model, digits.train, optimizer=optimizer, epochs=5, batch_size=50, progress=False)
+    path = tmp_path / "a.safetensors"
+    minidnn.save(model, path)
+    assert main(["compile", str(path), "--data", "digits", "--int8", "--force"]) == 0
+    before, _, _ = shares(capsys.readouterr().out)
+    assert before == pytest.approx(100 * minidnn.training.evaluate(model, digits.valid).accuracy, abs=0.006)
 
 
 def test_the_output_is_named_after_the_model(trained, tmp_path, monkeypatch, capsys):

@@ -65,6 +65,7 @@ def test_a_table_of_classes(run, kind):
     if kind == "compiled":
         run("compile", MODEL, "-o", "fast.mdnn", "--int8", "--calibration", "cls.csv")
         model = "fast.mdnn"
+        assert "15 validation examples" in run("compile", MODEL, "-o", "x.mdnn", "--int8", "--data", "cls.csv")
     document = json.loads(run("evaluate", model, "test.csv", "--json"))
     assert document["examples"] == 60 and document["accuracy"] > 0.97 and 0 < document["loss"] < 0.5
     assert "accuracy " in run("evaluate", model, "test.csv")

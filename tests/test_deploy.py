@@ -216,7 +216,7 @@ def test_int8_reports_its_loss_on_real_digits():
     minidnn.training.fit(model, mnist.train[:10000], optimizer=optimizer, epochs=1, batch_size=50)
     compiled = deploy.compile(model, dtype="int8", calibration=mnist.train.x[:1000])
     assert compiled.loss is not None and 0 < compiled.loss.mean < 0.1 and compiled.loss.changed < 0.02
-    assert "of the examples have another class" in compiled.describe()
+    assert "of the 1,000 calibration examples have another class" in compiled.describe()
     ours = compiled.predict(mnist.test.x).argmax(axis=1)
     theirs = minidnn.training.predict(model, mnist.test.images).argmax(axis=1)
     assert (ours != theirs).mean() < 0.01

@@ -76,46 +76,6 @@ def test_exact_kernels_give_the_same_bytes_on_every_instruction_set(row):
     assert all(result == results[0] for result in results)
 
 
-SPECIAL = np.array(
-    [
-        np.nan,
-        np.inf,
-        -np.inf,
-        0.0,
-        -0.0,
-        1e-45,
-        -1e-45,
-        1e-39,
-        -1e-39,
-        3.4e38,
-        -3.4e38,
-        1.2e-38,
-        -88.8,
-        88.8,
-        1.0,
-        -1.0,
-    ],
-    np.float32,
-)
-
-
-@pytest.mark.parametrize("row", [row for row in KERNELS if row.special], ids=str)
-@pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy tells of the very values that this test feeds it
-def test_special_values(row, isa):
-    kernels.use_isa(isa)
-    # Every value in the vectors' body and in their tail.
-    first = np.concatenate([SPECIAL, SPECIAL, SPECIAL[:15]])
-    (_, *others), options = row.make(np.random.default_rng(1), len(first))
-    arguments = (first, *others)
-    function = getattr(reference, row.name)
-    truths = outputs_of(function, arguments, options, row.mutated)
-    exacts = outputs_of(function, tuple(as_float64(a) for a in arguments), options, row.mutated)
-    outputs = outputs_of(getattr(kernels, row.name), arguments, options, row.mutated)
-    for tolerance, got, truth32, exact in zip(row.tolerances, outputs, truths, exacts, strict=True):
-        tolerance.check(got, truth32, exact)
-
-
 @by_row
 def test_arguments_are_left_alone(row):
     size = row.sizes[-1] if row.sizes is not SIZES else 33

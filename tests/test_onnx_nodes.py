@@ -127,3 +127,19 @@ def test_what_pytorch_exported(folder):
     }
     expected = tensors.pop("output_0")
     np.testing.assert_allclose(model(*tensors.values()).data, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 1.0])
+def test_inference_has_any_momentum(momentum):
+    """PyTorch's momentum 0 is written as 1."""
+    helper, numpy_helper, proto = onnx.helper, onnx.numpy_helper, onnx.TensorProto
+    rng = np.random.default_rng(0)
+    gamma, beta, mean = rng.standard_normal((3, 3)).astype(np.float32)
+    var, x = np.abs(rng.standard_normal(3)).astype(np.float32), rng.standard_normal((4, 3)).astype(np.float32)
+    weights = [numpy_helper.from_array(a, name) for a, name in ((gamma, "gamma"), (beta, "b"), (mean, "m"), (var, "v"))]
+    node = helper.make_node("BatchNormalization", ["x", "gamma", "b", "m", "v"], ["y"], momentum=momentum)
+    ends = [[helper.make_tensor_value_info(name, proto.FLOAT, ["n", 3])] for name in "xy"]
+    graph = helper.make_graph([node], "g", *ends, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    exact = gamma * (x.astype(np.float64) - mean) / np.sqrt(var + 1e-5) + beta
+    np.testing.assert_allclose(converters.from_onnx(model)(x).data, exact, rtol=1e-5, atol=1e-5)

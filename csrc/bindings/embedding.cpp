@@ -12,7 +12,7 @@ struct Chosen {
   Chosen(const char* name, Array indices_array, Array offsets_array, std::int64_t padding, bool mean,
          std::size_t rows_)
       : op(name), indices(indices_array, op, "indices"), rows(rows_) {
-    bags = {indices.data, nullptr, indices.size, 0, 0, padding, mean};
+    bags = {indices.data, nullptr, indices.size, 0, 0, rows, padding, mean};
     if (offsets_array.object == Py_None) {
       if (indices.ndim != 2)
         throw py::value_error(std::string(op) + ": indices has shape " + indices.shape_text() +
@@ -48,6 +48,13 @@ struct Chosen {
                               ", must be in [0, " + std::to_string(rows) + ")");
   }
 
+  // What the kernel says of the indices that it read itself.
+  void still(bool right) const {
+    if (!right)
+      throw py::value_error(std::string(op) + ": indices were changed meanwhile, must be in [0, " +
+                            std::to_string(rows) + ")");
+  }
+
   const char* op;
   Integers indices;
   std::size_t rows;
@@ -72,7 +79,7 @@ py::object embedding_bag(Array weight_array, Array indices, Array offsets, std::
     const std::size_t n = weight.dim(1), entries = chosen.bags.entries / (chosen.bags.count + 1) + 1;
     if (n == 0) return;  // there may be 2**60 bags of nothing
     parallel_for(chosen.bags.count, row_grain(n * entries), [&](std::size_t first, std::size_t last) {
-      kernels().embedding_bag(chosen.bags, weight.data, y, first, last, n);
+      chosen.still(kernels().embedding_bag(chosen.bags, weight.data, y, first, last, n));
     });
   });
   return y.take();
@@ -96,7 +103,8 @@ py::object embedding_bag_backward(Array dy_array, Array indices, Array offsets, 
     if (n == 0) return;
     if (chosen.bags.mean) table.embedding_bag_shares(chosen.bags, dy.data, shares, n);
     parallel_for(chosen.rows, row_grain(n), [&](std::size_t first, std::size_t last) {
-      table.embedding_bag_backward(chosen.bags, chosen.bags.mean ? shares : dy.data, dw, first, last, n);
+      const float* given = chosen.bags.mean ? shares : dy.data;
+      chosen.still(table.embedding_bag_backward(chosen.bags, given, dw, first, last, n));
     });
   });
   return dw.take();

@@ -69,8 +69,10 @@ py::tuple softmax_cross_entropy(Array logits_array, Array labels_array) {
   run([=, losses = losses.data, dlogits = dlogits.data] {
     labels.check(op, "labels", n);  // those of a replay are others
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
-      kernels().softmax_cross_entropy(logits.data + i * n, labels.data + i, losses + i, dlogits + i * n,
-                                      end - i, n);
+      if (!kernels().softmax_cross_entropy(logits.data + i * n, labels.data + i, losses + i, dlogits + i * n,
+                                           end - i, n))
+        throw py::value_error(std::string(op) + ": labels were changed meanwhile, must be in [0, " +
+                              std::to_string(n) + ")");
     });
   });
   return py::make_tuple(losses.take(), dlogits.take());

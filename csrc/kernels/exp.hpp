@@ -84,12 +84,18 @@ MINIDNN_INLINE float log1p_unit(float x) {
   return halve ? (tail + kLog2Low) + f + kLog2High : tail + f;
 }
 
-// log(x) for positive normal x.
+// log(x): -infinity of 0, NaN of what is less. Choices are arithmetic where compilers make branches of them.
 MINIDNN_INLINE float log(float x) {
-  const std::int32_t bits = to_bits(x);
-  const std::int32_t n = (bits - 0x3f3504f3) >> 23;  // x = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2))
-  const float f = from_bits(bits - n * (1 << 23)) - 1.0f, k = static_cast<float>(n);
-  return (log1p_tail(f) + k * kLog2Low) + f + k * kLog2High;
+  const float infinity = __builtin_inff();
+  const std::int32_t doublings = 23 * static_cast<std::int32_t>(to_bits(x) < 0x00800000);  // of denormals
+  // x = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2)); unsigned, since what comes of x < 0 may wrap.
+  const auto bits = static_cast<std::uint32_t>(to_bits(x * power_of_two(doublings)));
+  const std::int32_t n = static_cast<std::int32_t>(bits - 0x3f3504f3u) >> 23;
+  const float f = from_bits(static_cast<std::int32_t>(bits - (static_cast<std::uint32_t>(n) << 23))) - 1.0f;
+  const float k = static_cast<float>(n - doublings);
+  const float y = (log1p_tail(f) + k * kLog2Low) + f + k * kLog2High;  // finite for any bits
+  const float above = x < infinity ? 0.0f : infinity, below = x == 0 ? -infinity : __builtin_nanf("");
+  return y + (x > 0 ? above : below);
 }
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -6,20 +6,52 @@ namespace minidnn::MINIDNN_ISA {
 
 MINIDNN_INLINE float inverse_deviation(float var, float eps) { return 1.0f / sqrt(var + eps); }
 
+// The two-pass formula with its correction (Chan, Golub & LeVeque 1983): `first` is a mean, taken of the
+// distances to the first element and off by `rest`, the mean of x - first; squares is the mean of
+// (x - first)^2, which may be infinite.
+struct Statistics {
+  float mean, var;
+};
+MINIDNN_INLINE Statistics corrected(float first, float rest, float squares) {
+  const float var = squares - rest * rest;
+  return {rest == rest ? first + rest : first, squares < __builtin_inff() ? (var < 0 ? 0.0f : var) : squares};
+}
+
+constexpr std::size_t kStatistics = 4 * kPartials;
+
 // Every matrix below is a band of columns of a wider one: its rows are `stride` floats apart.
+
+// Columns [0, width) of the band, with the sums in registers where width is known.
+MINIDNN_INLINE void statistics_of_columns(const float* x, float* mean, float* var, std::size_t rows,
+                                          std::size_t width, std::size_t stride) {
+  const auto n = static_cast<float>(rows);
+  float first[kStatistics] = {}, sums[kStatistics] = {}, squares[kStatistics] = {};
+  for (std::size_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (std::size_t j = 0; j < width; ++j) first[j] += x[i * stride + j] - x[j];
+  }
+#pragma omp simd
+  for (std::size_t j = 0; j < width; ++j) first[j] = x[j] + first[j] / n;
+  for (std::size_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (std::size_t j = 0; j < width; ++j) {
+      const float centred = x[i * stride + j] - first[j];
+      sums[j] += centred, squares[j] += centred * centred;
+    }
+  }
+#pragma omp simd
+  for (std::size_t j = 0; j < width; ++j) {
+    const Statistics s = corrected(first[j], sums[j] / n, squares[j] / n);
+    mean[j] = s.mean, var[j] = s.var;
+  }
+}
 
 MINIDNN_INLINE void batch_statistics(const float* x, float* mean, float* var, std::size_t rows,
                                      std::size_t columns, std::size_t stride) {
-  const auto n = static_cast<float>(rows);
-  column_reduce([=](std::size_t i, std::size_t j) { return x[i * stride + j]; }, mean, rows, columns);
-  map(columns, [n](float sum) { return sum / n; }, mean, mean);
-  column_reduce(
-      [=](std::size_t i, std::size_t j) {
-        const float centred = x[i * stride + j] - mean[j];
-        return centred * centred;
-      },
-      var, rows, columns);
-  map(columns, [n](float sum) { return sum / n; }, var, var);
+  std::size_t j = 0;
+  for (; j + kStatistics <= columns; j += kStatistics)
+    statistics_of_columns(x + j, mean + j, var + j, rows, kStatistics, stride);
+  statistics_of_columns(x + j, mean + j, var + j, rows, columns - j, stride);
 }
 
 MINIDNN_INLINE void batch_norm(const float* x, const float* gamma, const float* beta, const float* mean,
@@ -49,6 +81,14 @@ MINIDNN_INLINE void batch_norm_backward(const float* dy, const float* x, const f
                                         const float* mean, const float* var, float eps, const float* dgamma,
                                         const float* dbeta, float n, float* dx, std::size_t rows,
                                         std::size_t columns, std::size_t stride) {
+  if (n == __builtin_inff()) {  // not as below: infinity times 0 is NaN
+    for (std::size_t i = 0, at = 0; i < rows; ++i, at += stride) {
+#pragma omp simd
+      for (std::size_t j = 0; j < columns; ++j)
+        dx[at + j] = gamma[j] * inverse_deviation(var[j], eps) * dy[at + j];
+    }
+    return;
+  }
   for (std::size_t i = 0, at = 0; i < rows; ++i, at += stride) {
 #pragma omp simd
     for (std::size_t j = 0; j < columns; ++j) {
@@ -61,8 +101,13 @@ MINIDNN_INLINE void batch_norm_backward(const float* dy, const float* x, const f
 MINIDNN_INLINE void layer_norm_row(const float* x, const float* gamma, const float* beta, float eps, float* y,
                                    float* mean, float* var, std::size_t n) {
   const auto count = static_cast<float>(n);
-  const float m = row_sum(x, n) / count;
-  const float v = reduce_row(n, [=](std::size_t j) { return (x[j] - m) * (x[j] - m); }) / count;
+  const float first = x[0] + reduce_row(n, [=](std::size_t j) { return x[j] - x[0]; }) / count;
+  float sums[kPartials] = {}, squares[kPartials] = {};
+  for_partials(n, [&](std::size_t j, std::size_t l) {
+    const float centred = x[j] - first;
+    sums[l] += centred, squares[l] += centred * centred;
+  });
+  const auto [m, v] = corrected(first, sum_of_partials(sums) / count, sum_of_partials(squares) / count);
   const float r = inverse_deviation(v, eps);
 #pragma omp simd
   for (std::size_t j = 0; j < n; ++j) y[j] = gamma[j] * ((x[j] - m) * r) + beta[j];

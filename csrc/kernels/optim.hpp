@@ -57,7 +57,8 @@ struct RmsPropCentered {
   void operator()(float& param, float grad, float& s, float& mom, float& mean) const {
     s = decay * s + rest * (grad * grad);
     mean = decay * mean + rest * grad;
-    mom = momentum * mom + lr * grad / sqrt(s - mean * mean + eps);
+    const float variance = s - mean * mean;  // below 0 where rounding has it so
+    mom = momentum * mom + lr * grad / sqrt((variance < 0 ? 0.0f : variance) + eps);
     param = param - mom;
   }
 };
@@ -137,11 +138,11 @@ struct One {
   float operator()(float) const { return 1.0f; }
 };
 struct Power {
-  static constexpr float kSmallest = 1.17549435e-38f;  // a denormal's power counts as 0
   float exponent;
-  float operator()(float x) const { return x >= kSmallest ? exp(exponent * log(x)) : 0.0f; }
+  float operator()(float x) const { return exp(exponent * log(x)); }
 };
 
+// For lr > 0: table.cpp leaves out a step of rate 0.
 template <class P>
 struct Ftrl {
   float lr, l1, twice_l2, twice_shrinkage;

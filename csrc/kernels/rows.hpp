@@ -11,25 +11,28 @@ constexpr std::size_t kPartials = 16;
 typedef float Partials __attribute__((vector_size(kPartials * 4)));
 typedef float UnalignedPartials __attribute__((vector_size(kPartials * 4), aligned(4), may_alias));
 
-MINIDNN_INLINE float sum_of_partials(Partials p) {
-  float s[kPartials];
-  __builtin_memcpy(s, &p, sizeof s);
+MINIDNN_INLINE float sum_of_partials(float* s) {
   for (std::size_t half = kPartials / 2; half > 0; half /= 2)
     for (std::size_t i = 0; i < half; ++i) s[i] += s[i + half];
   return s[0];
 }
 
-// The sum of f(i) over a row, where f also comes for 16 elements at once.
+// f(i, l) for every i of a row, which it adds to partial sum l.
 template <class F>
-MINIDNN_INLINE float reduce_row(std::size_t n, F f) {
-  Partials partials{};
+MINIDNN_INLINE void for_partials(std::size_t n, F f) {
   std::size_t i = 0;
   for (; i + kPartials <= n; i += kPartials) {
-    Partials v;
-    for (std::size_t l = 0; l < kPartials; ++l) v[l] = f(i + l);
-    partials += v;
+#pragma omp simd
+    for (std::size_t l = 0; l < kPartials; ++l) f(i + l, l);
   }
-  for (std::size_t l = 0; i < n; ++i, ++l) partials[l] += f(i);
+  for (std::size_t l = 0; i < n; ++i, ++l) f(i, l);
+}
+
+// The sum of f(i) over a row.
+template <class F>
+MINIDNN_INLINE float reduce_row(std::size_t n, F f) {
+  float partials[kPartials] = {};
+  for_partials(n, [&](std::size_t i, std::size_t l) { partials[l] += f(i); });
   return sum_of_partials(partials);
 }
 

@@ -63,6 +63,13 @@ void step(float* const* arrays, size_t begin, size_t end, const float* scalars) 
   update(f, arrays, begin, end);
 }
 
+// A rate of 0, by which the formula divides, changes nothing; asked here, since loops must have no branch.
+template <class P>
+void ftrl_step(float* const* arrays, size_t begin, size_t end, const float* scalars) {
+  const float lr = scalars[0];
+  if (lr != 0) step<Ftrl<P>>(arrays, begin, end, scalars);
+}
+
 }  // namespace
 
 extern const Table table;
@@ -122,8 +129,14 @@ const Table table = {
     /* softmax_cross_entropy */
     [](const float* logits, const std::int64_t* labels, float* losses, float* dlogits, size_t rows,
        size_t columns) {
-      for (size_t i = 0, at = 0; i < rows; ++i, at += columns)
-        losses[i] = softmax_cross_entropy_row(logits + at, labels[i], dlogits + at, columns);
+      bool right = true;
+      for (size_t i = 0, at = 0; i < rows; ++i, at += columns) {
+        const std::int64_t label = read_once(labels + i);
+        const bool there = label >= 0 && static_cast<size_t>(label) < columns;
+        right &= there;
+        losses[i] = softmax_cross_entropy_row(logits + at, there ? label : 0, dlogits + at, columns);
+      }
+      return right;
     },
     /* row_sum */
     [](const float* x, float* sums, size_t rows, size_t columns) {
@@ -178,7 +191,7 @@ const Table table = {
 
     {step<Sgd>, step<Momentum>, step<Nesterov>, step<AdaGrad>, step<RmsProp>, step<RmsPropMomentum>,
      step<RmsPropCentered>, step<Adam>, step<AmsGrad>, step<AdamW>, step<NAdam>, step<AdaMax>, step<AdaDelta>,
-     step<Lion>, step<Ftrl<SquareRoot>>, step<Ftrl<One>>, step<Ftrl<Power>>},
+     step<Lion>, ftrl_step<SquareRoot>, ftrl_step<One>, ftrl_step<Power>},
 
     /* sum_of_squares: a product of two floats is exact in double */
     [](const float* x, size_t n) {

@@ -100,18 +100,27 @@ struct ByteArgs {
   std::ptrdiff_t y_row;
 };
 
+// An index that another thread may change: what is checked is what is used.
+inline __attribute__((always_inline)) std::int64_t read_once(const std::int64_t* p) {
+  return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
 // Which rows of a matrix make up which bag: entries [begin, end) of indices, but for those that are padding.
 // Bags begin at their offsets; without offsets each has `width` entries.
 struct Bags {
   const std::int64_t *indices, *offsets;
-  std::size_t entries, count, width;
+  std::size_t entries, count, width, rows;
   std::int64_t padding;
   bool mean;  // else the sum
 
   std::size_t begin(std::size_t bag) const {
-    return offsets ? static_cast<std::size_t>(offsets[bag]) : bag * width;
+    return offsets ? static_cast<std::size_t>(read_once(offsets + bag)) : bag * width;
   }
-  std::size_t end(std::size_t bag) const { return bag + 1 < count ? begin(bag + 1) : entries; }
+  // At most entries, whatever the offsets hold; a begin beyond its end makes an empty bag.
+  std::size_t end(std::size_t bag) const {
+    const std::size_t next = bag + 1 < count ? begin(bag + 1) : entries;
+    return next < entries ? next : entries;
+  }
 };
 
 struct Table {
@@ -136,17 +145,20 @@ struct Table {
   void (*log_softmax)(const float* x, float* y, std::size_t rows, std::size_t columns);
   void (*log_softmax_backward)(const float* dy, const float* y, float* dx, std::size_t rows,
                                std::size_t columns);
-  void (*softmax_cross_entropy)(const float* logits, const std::int64_t* labels, float* losses,
+  // False where a label is out of range, and the row's results are of no use: labels may change after they
+  // were checked.
+  bool (*softmax_cross_entropy)(const float* logits, const std::int64_t* labels, float* losses,
                                 float* dlogits, std::size_t rows, std::size_t columns);
   void (*row_sum)(const float* x, float* sums, std::size_t rows, std::size_t columns);
   // A band of columns of a wider matrix: its rows are `stride` floats apart.
   void (*column_sum)(const float* x, float* sums, std::size_t rows, std::size_t columns, std::size_t stride);
 
-  // Rows of `columns` floats each, [first, last) of what is written.
-  void (*embedding_bag)(const Bags& bags, const float* weight, float* y, std::size_t first, std::size_t last,
+  // Rows of `columns` floats each, [first, last) of what is written. False where an index is out of range; it
+  // is left out.
+  bool (*embedding_bag)(const Bags& bags, const float* weight, float* y, std::size_t first, std::size_t last,
                         std::size_t columns);
   void (*embedding_bag_shares)(const Bags& bags, const float* dy, float* shares, std::size_t columns);
-  void (*embedding_bag_backward)(const Bags& bags, const float* shares, float* dw, std::size_t first,
+  bool (*embedding_bag_backward)(const Bags& bags, const float* shares, float* dw, std::size_t first,
                                  std::size_t last, std::size_t columns);
 
   // Elements [begin, end) of an array; begin is a multiple of random_group.

@@ -26,7 +26,7 @@ struct MaxNorm {
   float limit;
   float operator()(float squares) const {
     const float norm = sqrt(squares);
-    return limit / (norm > limit ? norm : limit);
+    return limit / (norm < limit ? limit : norm);  // NaN where the norm is
   }
 };
 struct UnitNorm {

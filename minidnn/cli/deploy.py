@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ from typing import Any
 import numpy as np
 
 import minidnn
-from minidnn import data, deploy, kernels, set_num_threads
-from minidnn.cli import types
+from minidnn import Generator, data, deploy, kernels, set_num_threads
+from minidnn.cli import datasets, types
 from minidnn.cli.examples import Reader
-from minidnn.cli.models import open_model
+from minidnn.cli.models import Model, open_model
 from minidnn.cli.terminal import shown, shown_lines
-from minidnn.reuse import read_meaning
 
 CALIBRATION_EXAMPLES = 1000
+MNIST_INPUTS, FAR_FROM_CHANCE = 784, 0.5
 FORMS: dict[str, Any] = {"auto": "auto", "always": True, "never": False}
 
 
@@ -39,56 +40,123 @@ def _add_compile(subparsers: Any) -> None:
     parser.add_argument(
         "--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first (default: none)"
     )
-    parser.add_argument("--scope", choices=("layer", "global"), default="layer", help="of the fraction")
+    parser.add_argument("--scope", choices=("layer", "global"), default="global", help="of the fraction")
     parser.add_argument("--sparse", choices=list(FORMS), default="auto", help="store without the zeros")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--int8", dest="dtype", action="store_const", const="int8", help="weights of one byte")
     kinds.add_argument("--bfloat16", dest="dtype", action="store_const", const="bfloat16", help="weights of two bytes")
     parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="what the model was trained on, as for `minidnn train`; its validation part measures the accuracy before "
+        "and after (default: MNIST where the model takes 784 and gives 10, if it knows MNIST)",
+    )
+    parser.add_argument(
+        "--label", type=types.column, metavar="COLUMN", help="of a table (default: that of the training table)"
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file (default: none)")
+    parser.add_argument("--seed", type=types.seed, default=42, help="as it was trained: it splits tables and folders")
+    parser.add_argument(
         "--calibration",
         type=Path,
         metavar="FILE",
         help="examples, in a file that minidnn predict reads, for the ranges of int8; storage is chosen for them, too "
-        "(default: training images of MNIST where the model takes 784)",
+        "(default: some of the data)",
     )
+    parser.add_argument(
+        "--limit",
+        type=types.points,
+        default=1.0,
+        metavar="POINTS",
+        help="nothing is written where the accuracy falls by more, or without labels the share of changed classes is "
+        "larger",
+    )
+    parser.add_argument("--force", action="store_true", help="write it whatever it loses, or where nothing tells")
     parser.add_argument("--batch-size", type=types.count, default=1, help="what storage is chosen for")
     parser.set_defaults(run=_compile)
 
 
 def _compile(arguments: argparse.Namespace) -> int:
-    model = minidnn.load(arguments.model)
-    if arguments.prune is not None:
-        print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
+    original = minidnn.load(arguments.model)
     dtype: Any = arguments.dtype or "float32"
+    model = original
+    if arguments.prune is not None:
+        model = minidnn.load(arguments.model)
+        print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
+    asked = open_model(arguments.model)
+    examples, validation = _measured_on(arguments, asked, original)
+    if examples is None and dtype == "int8":
+        raise ValueError("--int8 needs --calibration with examples of what the model takes, or --data")
     compiled = deploy.compile(
         model,
         sparse=FORMS[arguments.sparse],
         dtype=dtype,
-        calibration=_calibration(arguments, model, dtype),
+        calibration=examples,
         batch_size=arguments.batch_size,
+        validation=validation,
+        original=original,
     )
-    meaning = read_meaning(arguments.model)
-    compiled.meaning = meaning if meaning != data.Meaning() else None
+    print(shown_lines(compiled.describe()))
+    lossless = arguments.prune is None and dtype == "float32"
+    if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit)):
+        print(f"minidnn compile: {shown(refusal)}; nothing was written", file=sys.stderr)
+        return 1
+    compiled.meaning = asked.told if asked.told != data.Meaning() else None
     output = arguments.output or arguments.model.with_suffix(".mdnn")
     compiled.save(output)
-    print(shown_lines(compiled.describe()))
     before, after = arguments.model.stat().st_size, output.stat().st_size
     print(f"saved {shown(output)}: {after:,} bytes, {before / after:.1f} times smaller than {shown(arguments.model)}")
     return 0
 
 
-def _calibration(arguments: argparse.Namespace, model: minidnn.nn.Module, dtype: str) -> Any:
+def _refusal(compiled: deploy.InferenceModel, limit: float) -> str | None:
+    """Why it must not be written."""
+    remedy = "prune less, train on with the zeros held (training.KeepZeros), raise --limit, or give --force"
+    if compiled.validation is not None:
+        if compiled.validation.points > limit:
+            return f"the accuracy falls by {compiled.validation.points:.2f} points, --limit is {limit:g}; {remedy}"
+    elif compiled.loss is not None:
+        changed = 100 * compiled.loss.changed
+        if changed > limit:
+            return (
+                f"{changed:.2f} % of the examples have another class, so many points the accuracy may fall, --limit is "
+                f"{limit:g}; measure it with --data, {remedy}"
+            )
+    else:
+        return "nothing tells what it loses; name the data with --data, examples with --calibration, or give --force"
+    return None
+
+
+def _measured_on(
+    arguments: argparse.Namespace, asked: Model, model: minidnn.nn.Module
+) -> tuple[Any, data.Dataset | None]:
+    """Calibration examples and the labelled ones to measure with, each None where there are none."""
+    train: data.Dataset | None = None
+    valid: data.Dataset | None = None
+    if arguments.data in datasets.NAMES or (arguments.data is None and _knows_mnist(model)):
+        train, valid, _ = datasets.named(arguments.data or "mnist")
+        asked.meaning.check_same(arguments.data or "mnist", train.meaning, "the data")
+    elif arguments.data is not None:
+        whole = datasets.labelled(arguments.data, asked.meaning, arguments.labels, arguments.label)
+        sizes = [1 - 2 * datasets.SPLIT, datasets.SPLIT, datasets.SPLIT]
+        is_classifier = whole.meaning.task == "classification"
+        train, valid, _ = data.split(whole, sizes, stratify=is_classifier, rng=Generator(arguments.seed))
+        valid = data.ArrayDataset(asked.prepare(valid.inputs), valid.y) if is_classifier and len(valid) else None
+    examples = None if train is None else asked.prepare(train[:CALIBRATION_EXAMPLES].inputs)
     if arguments.calibration is not None:
-        asked = open_model(arguments.model)
         reader = Reader(asked.meaning, asked.n_in)
         x = np.concatenate([x for _, x in reader.read([arguments.calibration])])[:CALIBRATION_EXAMPLES]
-        return asked.prepare(x)
-    if dtype != "int8":
-        return None
-    mnist = data.load_mnist().train.x
-    if deploy.inputs_of(model) != mnist.shape[1]:
-        raise ValueError("--int8 needs --calibration with examples of what the model takes")
-    return mnist[:CALIBRATION_EXAMPLES]
+        examples = asked.prepare(x)
+    return examples, valid
+
+
+def _knows_mnist(model: minidnn.nn.Module) -> bool:
+    """Whether the model classifies MNIST's validation images far better than by chance."""
+    if deploy.inputs_of(model) != MNIST_INPUTS:
+        return False
+    compiled = deploy.compile(model, sparse=False)
+    valid = data.load_mnist().valid
+    return compiled.n_out == 10 and bool(np.mean(compiled.predict(valid.x).argmax(axis=1) == valid.y) > FAR_FROM_CHANCE)
 
 
 def _add_bench(subparsers: Any) -> None:

@@ -98,6 +98,17 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def points(text: str) -> float:
+    """A finite number of percentage points, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"must be a finite number, at least 0, got {text!r}")
+    return value
+
+
 def sizes(text: str) -> list[int]:
     """Layer sizes, such as 300,50."""
     try:

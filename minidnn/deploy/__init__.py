@@ -1,10 +1,10 @@
 """After training: models made sparse; and models that no longer learn: folded, packed, quick."""
 
+from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.compiling import compile
 from minidnn.deploy.folding import inputs_of
 from minidnn.deploy.model import InferenceModel
 from minidnn.deploy.prune import LayerSparsity, Sparsity, density, prune, sparsity
-from minidnn.deploy.quantization import Loss
 
 load = InferenceModel.load
 
@@ -13,6 +13,7 @@ __all__ = [
     "LayerSparsity",
     "Loss",
     "Sparsity",
+    "Validation",
     "compile",
     "density",
     "inputs_of",

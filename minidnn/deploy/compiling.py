@@ -11,9 +11,11 @@ import numpy as np
 
 from minidnn import kernels, nn
 from minidnn.checks import positive_integer
+from minidnn.data import Dataset
+from minidnn.deploy.comparison import labels_of, loss_of, validation_of
 from minidnn.deploy.folding import program_of, rounded
 from minidnn.deploy.model import Floats, InferenceModel, images_of
-from minidnn.deploy.quantization import Loss, loss_of, quantized
+from minidnn.deploy.quantization import quantized
 from minidnn.deploy.stages import Product, Program
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, Dtype, Weights, to_bfloat16
 from minidnn.nn.layers import FUSED
@@ -33,6 +35,8 @@ def compile(
     calibration: Any = None,
     batch_size: int = 1,
     swap: Mapping[str, str] | None = None,
+    validation: Any = None,
+    original: nn.Module | None = None,
 ) -> InferenceModel:
     """The model in evaluation mode as an `InferenceModel`: a forward pass is one call into C++.
 
@@ -49,14 +53,19 @@ def compile(
             scale for each output, and its layers compute with bytes and exact integer sums (Jacob et al. 2018).
         calibration: examples, (n, n_in), as `InferenceModel.predict` takes them. int8 needs them to find the range of
             each layer's inputs, ``sparse="auto"`` measures with some of them; given any, `InferenceModel.loss` tells
-            how far the outputs moved.
+            how far the outputs moved from those of the model that was given, before any swap.
         batch_size: what "auto" measures with.
         swap: activations to replace, such as ``{"elu": "relu"}``: faster, and another function.
+        validation: labelled examples, a data set or (x, y), that were not trained on; `InferenceModel.validation` tells
+            the accuracy before and after. With one output, labels are 0 and 1, and its sign decides, or whether it is
+            above 0.5 where it is a probability.
+        original: the model to compare with, where the given one was changed before, as by `prune`.
 
     Raises:
         TypeError: a layer that cannot be compiled, which is named; wrong types of arguments.
         ValueError: an unknown dtype or activation, int8 without calibration, weights that are not finite or, once
-            folded, too large for float32, ``sparse=True`` for a layer of more than 65536 inputs.
+            folded, too large for float32, ``sparse=True`` for a layer of more than 65536 inputs; labels that do not
+            fit, an original of other sizes.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"compile: model must be a Module, got {type(model).__name__}")
@@ -68,17 +77,36 @@ def compile(
         raise ValueError("compile: dtype='int8' needs calibration examples to find the range of each layer's inputs")
     batch_size = positive_integer("compile", "batch_size", batch_size)
     exact = rounded(program_of(model, _swaps(swap)))
+    given = exact if original is None and not swap else rounded(program_of(model if original is None else original, {}))
+    if (given.n_in, given.widths[-1]) != (exact.n_in, exact.widths[-1]):
+        raise ValueError(
+            f"compile: original maps {given.n_in} inputs to {given.widths[-1]} outputs, must be {exact.n_in} to "
+            f"{exact.widths[-1]} as the model"
+        )
     examples = None if calibration is None else images_of("compile", "calibration", calibration, exact.n_in)
     if examples is not None and not len(examples):
         raise ValueError("compile: calibration has no examples")
+    labelled = None if validation is None else _labelled(validation, exact)
     program = exact
     if dtype == "bfloat16":
         program = _with_weights(exact, lambda p: replace(p.weights, values=to_bfloat16(p.weights.values)))
     elif dtype == "int8":
         program = quantized(exact, examples)
     program = _with_weights(program, lambda p: _chosen(p, sparse, lambda: _inputs(program, p, examples, batch_size)))
-    loss: Loss | None = None if examples is None else loss_of(exact, program, examples)
-    return InferenceModel(program, loss)
+    return InferenceModel(
+        program,
+        None if examples is None else loss_of(given, program, examples),
+        None if labelled is None else validation_of(given, program, *labelled),
+    )
+
+
+def _labelled(validation: Any, program: Program) -> tuple[Floats, Any]:
+    """Examples and classes, of a data set or a pair."""
+    pair = (validation.inputs, validation.y) if isinstance(validation, Dataset) else validation
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"compile: validation is a {type(validation).__name__}, must be a data set or a pair (x, y)")
+    x = images_of("compile", "validation", pair[0], program.n_in)
+    return x, labels_of(pair[1], len(x), program.widths[-1])
 
 
 def _swaps(swap: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from minidnn.data import Meaning
 from minidnn.deploy import storage
-from minidnn.deploy.quantization import Loss
+from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import Program
 from minidnn.reuse import read_meaning
 from minidnn.tensor import Tensor
@@ -23,12 +23,19 @@ class InferenceModel:
 
     Attributes:
         n_in, n_out: `predict` takes (batch, n_in) and gives (batch, n_out).
-        loss: how far the outputs moved from those in float32, where calibration examples were given.
+        loss: how far the outputs moved from the given model's, where calibration examples were given.
+        validation: its accuracy beside the given model's, where labelled examples were given.
         meaning: what inputs and outputs stand for, which `save` keeps; None where nobody said.
     """
 
-    def __init__(self, program: Program, loss: Loss | None = None, meaning: Meaning | None = None) -> None:
-        self._program, self.loss, self.meaning = program, loss, meaning
+    def __init__(
+        self,
+        program: Program,
+        loss: Loss | None = None,
+        validation: Validation | None = None,
+        meaning: Meaning | None = None,
+    ) -> None:
+        self._program, self.loss, self.validation, self.meaning = program, loss, validation, meaning
         self._engine = program.engine()
         self.n_in, self.n_out = program.n_in, program.widths[-1]
 
@@ -84,8 +91,10 @@ class InferenceModel:
         if self.loss is not None:
             lines.append(
                 f"outputs moved by {self.loss.mean:.2g} on average and {self.loss.largest:.2g} at most, "
-                f"{self.loss.changed:.2%} of the examples have another class"
+                f"{self.loss.changed:.2%} of the {self.loss.examples:,} calibration examples have another class"
             )
+        if self.validation is not None:
+            lines.append(str(self.validation))
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -99,7 +108,7 @@ class InferenceModel:
         Raises:
             OSError: the file cannot be written; what was there before is still there.
         """
-        storage.save(self._program, self.loss, path, self.meaning)
+        storage.save(self._program, path, self.loss, self.validation, self.meaning)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -109,9 +118,9 @@ class InferenceModel:
             CheckpointError: the file is damaged, or holds something else.
             OSError: it cannot be read.
         """
-        program, loss = storage.load(path)
+        parts = storage.load(path)
         meaning = read_meaning(path)
-        return cls(program, None if loss is None else Loss(*loss), meaning if meaning != Meaning() else None)
+        return cls(*parts, meaning if meaning != Meaning() else None)
 
 
 def activation_of(program: Program) -> str:

@@ -1,36 +1,15 @@
-"""Weights and inputs of one byte, and what they cost in accuracy."""
+"""Weights and inputs of one byte."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from minidnn.deploy.stages import Product, Program
 from minidnn.deploy.weights import Quantization, to_int8
 from minidnn.reference.types import Array
-
-
-class Loss(NamedTuple):
-    """How far the outputs moved from those in float32, on the calibration examples.
-
-    Attributes:
-        largest, mean: of the absolute differences.
-        changed: the share of examples whose largest output is another one.
-    """
-
-    largest: float
-    mean: float
-    changed: float
-
-
-def loss_of(exact: Program, program: Program, examples: Any) -> Loss:
-    """What the second program's outputs lose against the first's."""
-    wanted, got = exact.engine().run(examples, None), program.engine().run(examples, None)
-    apart = np.abs(wanted.astype(np.float64) - got)
-    changed = wanted.argmax(axis=1) != got.argmax(axis=1)
-    return Loss(float(apart.max()), float(apart.mean()), float(changed.mean()))
 
 
 def quantized(program: Program, examples: Any) -> Program:

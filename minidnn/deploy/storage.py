@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minidnn.data import Meaning
+from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import KINDS, Product, Program, Stage
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, STORED, Quantization, Weights
 from minidnn.files import atomic_write
@@ -25,6 +26,9 @@ VERSION = 1
 WIDEST, LONGEST = 1 << 24, 100_000
 """More values, or more stages, are no network but an attack on the memory."""
 
+MOST_EXAMPLES = 1 << 53
+"""More cannot have been counted in a report."""
+
 VALUES_PER_BYTE = 64
 """Nor are more values, over all stages, for each byte that tells of them: a run takes memory for every one."""
 
@@ -34,9 +38,13 @@ much memory with few bytes."""
 
 
 def save(
-    program: Program, loss: Sequence[float] | None, path: str | os.PathLike[str], meaning: Meaning | None = None
+    program: Program,
+    path: str | os.PathLike[str],
+    loss: Loss | None = None,
+    validation: Validation | None = None,
+    meaning: Meaning | None = None,
 ) -> None:
-    """Writes the program, the loss of its quantization, and what inputs and outputs stand for."""
+    """Writes the program, how it compares with the model that it was made of, and what inputs and outputs stand for."""
     from safetensors.numpy import save as to_bytes
 
     arrays = arrays_of(program)
@@ -45,6 +53,7 @@ def save(
         "n_in": program.n_in,
         "stages": [_described(stage) for stage in program.stages],
         "loss": None if loss is None else list(loss),
+        "validation": None if validation is None else list(validation),
     }
     if meaning is not None:
         header["meaning"] = meaning.to_json()
@@ -133,7 +142,7 @@ def _checksum(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
-def load(path: str | os.PathLike[str]) -> tuple[Program, Sequence[float] | None]:
+def load(path: str | os.PathLike[str]) -> tuple[Program, Loss | None, Validation | None]:
     """What `save` wrote: no file can name other code, nor make the program allocate much more than it really holds.
 
     Raises:
@@ -152,7 +161,8 @@ def load(path: str | os.PathLike[str]) -> tuple[Program, Sequence[float] | None]
         _check(header.get("version") == VERSION, f"it is of version {header.get('version')!r}, not {VERSION}")
         _check(header.get("sha256") == _checksum(header, arrays), "its checksum differs")
         size = len(metadata["minidnn-inference"]) + sum(array.nbytes for array in arrays.values())
-        return _program(header, arrays, VALUES_PER_BYTE * size), _loss(header["loss"])
+        program = _program(header, arrays, VALUES_PER_BYTE * size)
+        return program, _loss(header["loss"]), _validation(header["validation"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         what = f"{error!r}" if isinstance(error, KeyError) else str(error)
         raise CheckpointError(f"load: {path} makes no sense as a compiled model: {what}") from error
@@ -163,11 +173,21 @@ def _check(holds: bool, message: str) -> None:
         raise ValueError(message)
 
 
-def _loss(loss: Any) -> Sequence[float] | None:
+def _loss(loss: Any) -> Loss | None:
     if loss is None:
         return None
-    _check(isinstance(loss, list) and len(loss) == 3, "its loss is not three numbers")
-    return [float(number) for number in loss]
+    _check(isinstance(loss, list) and len(loss) == 4, "its loss is not four numbers")
+    largest, mean, changed = (float(number) for number in loss[:3])
+    return Loss(largest, mean, changed, _whole(loss[3], 1, MOST_EXAMPLES))
+
+
+def _validation(counts: Any) -> Validation | None:
+    if counts is None:
+        return None
+    _check(isinstance(counts, list) and len(counts) == 4, "its validation is not four counts")
+    examples = _whole(counts[0], 1, MOST_EXAMPLES)
+    before, after, changed = (_whole(count, 0, examples) for count in counts[1:])
+    return Validation(examples, before, after, changed)
 
 
 def _program(header: Mapping[str, Any], arrays: dict[str, Array], most: int) -> Program:

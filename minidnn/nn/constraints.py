@@ -2,6 +2,9 @@
 
 Given to a layer as ``kernel_constraint=``, they are applied by the optimizer's step. By hand they are functions of a
 parameter: ``nn.max_norm(1.0)(layer.kernel)`` after ``optimizer.step()``.
+
+Any function of a parameter is a constraint: it returns the new values, as those of Keras, or changes the parameter in
+place and returns None.
 """
 
 from __future__ import annotations
@@ -14,10 +17,33 @@ from typing import Any, Literal
 import numpy as np
 
 from minidnn import kernels
+from minidnn.recording import no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
-Constraint = Callable[[Tensor], None]
+Constraint = Callable[[Tensor], Any]
+
+
+def restore(param: Tensor, constraint: Constraint) -> None:
+    """Applies a constraint: what it returns, unless that is None, becomes the value of the parameter.
+
+    Raises:
+        TypeError: it returned neither None nor numbers in an array or a Tensor.
+        ValueError: it returned another shape.
+    """
+    with no_grad():
+        returned = constraint(param)
+    if returned is None or returned is param:
+        return
+    where = f"{owner}_constraint" if (owner := getattr(param, "owner", None)) else "constraint of a parameter"
+    wanted = f"must be an array of shape {param.shape}, or None where it changed the parameter in place"
+    values = returned.data if isinstance(returned, Tensor) else returned
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        raise TypeError(f"{where}: returned {values!r}, {wanted}")
+    if values.shape != param.shape:
+        raise ValueError(f"{where}: returned an array of shape {values.shape}, {wanted}")
+    param.data[...] = values
+    param.version += 1
 
 
 @dataclass(frozen=True)
@@ -106,6 +132,6 @@ class masked:
     def __call__(self, param: Tensor) -> None:
         kernels.mask_weights(param.data, self.mask)
         if self.then is not None:
-            self.then(param)
+            restore(param, self.then)
             kernels.mask_weights(param.data, self.mask)
         param.version += 1

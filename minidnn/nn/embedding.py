@@ -65,7 +65,7 @@ class EmbeddingBag(Module):
         self.kernel_constraint = kernel_constraint
         shape = (self.n_in, self.n_out)
         kernel = initialize(self.label, "kernel_initializer", kernel_initializer, shape, rng or default_generator())
-        self.kernel = Parameter(kernel, kernel_regularizer, kernel_constraint)
+        self.kernel = Parameter(kernel, kernel_regularizer, kernel_constraint, owner=f"{self.label}: kernel")
 
     def __call__(self, x: Any, offsets: Any = None) -> Tensor:
         """The bags of x: a matrix (bags, width), or all numbers one after the other and where each bag begins."""

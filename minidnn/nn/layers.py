@@ -11,7 +11,7 @@ from minidnn.nn.constraints import Constraint
 from minidnn.nn.initializers import Initializer, constant, initialize
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
-from minidnn.nn.regularizers import Regularizer
+from minidnn.nn.regularizers import Regularizer, penalties_of
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor
 
@@ -80,8 +80,12 @@ class Dense(Module):
         shape = (self.n_in, self.n_out)
         kernel = initialize(self.label, "kernel_initializer", kernel_initializer, shape, rng)
         bias = initialize(self.label, "bias_initializer", bias_initializer, shape[1:], rng)
-        self.kernel = Parameter(kernel, kernel_regularizer, kernel_constraint)
-        self.bias = Parameter(bias, bias_regularizer)
+        self.kernel = Parameter(kernel, kernel_regularizer, kernel_constraint, owner=f"{self.label}: kernel")
+        self.bias = Parameter(bias, bias_regularizer, owner=f"{self.label}: bias")
+        if activity_regularizer is not None and not callable(activity_regularizer):
+            raise TypeError(
+                f"{self.label}: activity_regularizer is {activity_regularizer!r}, must be a function of y or None"
+            )
 
     def _fusable(self, activation: str | Callable[[Tensor], Tensor] | None) -> tuple[str, float]:
         if activation is None or callable(activation):
@@ -105,7 +109,8 @@ class Dense(Module):
         if callable(self.activation):
             y = self.activation(y)
         if self.activity_regularizer is not None and self.learns:
-            self.activity_penalties.append(self.activity_regularizer(y))
+            where = f"{self.label}: activity_regularizer"
+            self.activity_penalties.extend(penalties_of(where, self.activity_regularizer, y))
         return y
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.nn.parameter import Parameter
+from minidnn.nn.regularizers import penalties_of
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
@@ -126,7 +127,10 @@ class Module:
 
         Activation penalties are handed out once: the next call sees those of the next forward pass.
         """
-        penalties = [p.regularizer(p) for p in self.parameters() if p.regularizer is not None and p.requires_grad]
+        penalties = []
+        for path, p in self.named_parameters():
+            if p.regularizer is not None and p.requires_grad:
+                penalties += penalties_of(f"{p.owner or path}_regularizer", p.regularizer, p)
         for _, module in self.named_modules():
             penalties += module.activity_penalties
             module.activity_penalties.clear()

@@ -17,11 +17,11 @@ class BatchNorm(Module):
     While training with the batch's own mean and variance, which move the running ones:
     ``running = momentum * running + (1 - momentum) * batch``. In evaluation with the running ones. A layer that is
     frozen, or whose gamma and beta are, uses the running ones too and leaves them as they are, so that no byte of it
-    changes.
+    changes. A batch of one example has no variance: while training it becomes beta, and moves no running statistic.
 
     Args:
         n: x is (batch, n).
-        momentum: of the running statistics, in [0, 1); TensorFlow's default, 0.99.
+        momentum: of the running statistics, in [0, 1]; TensorFlow's default, 0.99; 1 leaves them as they are.
         eps: > 0, keeps the root away from 0.
 
     Attributes:
@@ -35,7 +35,9 @@ class BatchNorm(Module):
     def __init__(self, n: int, momentum: float = 0.99, eps: float = 1e-3, name: str | None = None) -> None:
         self.name = name
         self.n = positive_integer(self.label, "n", n)
-        self.momentum = number(self.label, "momentum", momentum, below=1.0)
+        self.momentum = number(self.label, "momentum", momentum)
+        if self.momentum > 1:
+            raise ValueError(f"{self.label}: momentum must be in [0, 1], got {momentum}")
         self.eps = number(self.label, "eps", eps)
         rng = default_generator()
         self.gamma = Parameter(initialize(self.label, "gamma", "ones", (self.n,), rng))
@@ -50,6 +52,8 @@ class BatchNorm(Module):
             statistics = self.running_mean.data, self.running_var.data
             return ops.batch_norm_eval(x, self.gamma, self.beta, *statistics, self.eps)
         y, mean, var = ops.batch_norm(x, self.gamma, self.beta, self.eps)
+        if len(x) == 1:
+            return y
         for running, batch in ((self.running_mean, mean), (self.running_var, var)):
             kernels.moving_average(running.data, batch, momentum=self.momentum)
             running.version += 1

@@ -15,14 +15,27 @@ class Parameter(Tensor):
     Args:
         regularizer: its penalty, part of `Module.regularization_loss`.
         constraint: what an optimizer's step restores.
+        owner: how errors name the argument that regularizer and constraint came from, such as ``"Dense 'a': kernel"``.
 
     Raises:
-        TypeError: data is not of a floating dtype.
+        TypeError: data is not of a floating dtype; regularizer or constraint are neither functions nor None.
     """
 
-    __slots__ = ("constraint", "regularizer")
+    __slots__ = ("constraint", "owner", "regularizer")
 
-    def __init__(self, data: Any, regularizer: Regularizer | None = None, constraint: Constraint | None = None) -> None:
+    def __init__(
+        self,
+        data: Any,
+        regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
+        owner: str | None = None,
+    ) -> None:
         super().__init__(data, requires_grad=True)
+        self.owner = owner
         self.regularizer = regularizer
         self.constraint = constraint
+        given: Any
+        for kind, given in (("regularizer", regularizer), ("constraint", constraint)):
+            if given is not None and not callable(given):
+                where = f"{owner}_{kind}" if owner else f"Parameter: {kind}"
+                raise TypeError(f"{where} is {given!r}, must be a function of the parameter or None")

@@ -4,18 +4,38 @@ Given to a layer as ``kernel_regularizer=``, ``bias_regularizer=`` or ``activity
 `Module.regularization_loss` adds them up and `training.fit` adds that to the loss. A loop of one's own does so itself::
 
     loss = nn.softmax_cross_entropy(model(x), y) + model.regularization_loss()
+
+Any function of a tensor is a regularizer: it returns its penalty, a tensor without axes, or None for no penalty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from minidnn import ops
 from minidnn.checks import number
 from minidnn.tensor import Tensor
 
-Regularizer = Callable[[Tensor], Tensor]
+Regularizer = Callable[[Tensor], Tensor | None]
+
+
+def penalties_of(where: str, regularizer: Regularizer, x: Tensor) -> list[Tensor]:
+    """The penalty on x in a list, which is empty where there is none.
+
+    Raises:
+        TypeError: the regularizer returned neither a Tensor nor None.
+        ValueError: it returned more than one number.
+    """
+    penalty: Any = regularizer(x)
+    if penalty is None:
+        return []
+    if not isinstance(penalty, Tensor):
+        raise TypeError(f"{where}: returned {penalty!r}, must be a Tensor made by minidnn.ops, or None for no penalty")
+    if penalty.data.size != 1:
+        raise ValueError(f"{where}: returned shape {penalty.shape}, must be one number; reduce it with ops.sum")
+    return [penalty]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.checks import number
-from minidnn.nn.constraints import Constraint
+from minidnn.nn.constraints import Constraint, restore
 from minidnn.nn.parameter import Parameter
 from minidnn.recording import mode, replayable
 from minidnn.reference.types import Array
@@ -175,7 +175,7 @@ class Optimizer:
                         grad = replayable(np.ascontiguousarray, grad)
                     self.update(track, grad, lr, group.options)
                     if track.constraint is not None:
-                        track.constraint(track.param)
+                        restore(track.param, track.constraint)
         self.steps += 1
 
     def state_dict(self) -> dict[str, Any]:

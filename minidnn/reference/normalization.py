@@ -9,7 +9,7 @@ from minidnn.reference.types import Floats
 
 def batch_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
     """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` over the batch; y, mean, var (Ioffe & Szegedy 2015)."""
-    mean, var = x.mean(axis=0), x.var(axis=0)
+    mean, var = _statistics(x, 0)
     return batch_norm_eval(x, gamma, beta, mean, var, eps), mean, var
 
 
@@ -41,7 +41,7 @@ def batch_norm_eval_backward(
 
 def layer_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
     """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` along each row; y, mean, var (Ba et al. 2016)."""
-    mean, var = x.mean(axis=1), x.var(axis=1)
+    mean, var = _statistics(x, 1)
     y = gamma * ((x - mean[:, np.newaxis]) * _inverse_deviation(var, eps)[:, np.newaxis]) + beta
     return y, mean, var
 
@@ -58,6 +58,19 @@ def layer_norm_backward(
     inner = (g * normal).mean(axis=1, keepdims=True)
     dx = r * (g - g.mean(axis=1, keepdims=True) - normal * inner)
     return (dx, (dy * normal).sum(axis=0), dy.sum(axis=0)) if need_dgamma else (dx, None, None)
+
+
+def _statistics(x: Floats, axis: int) -> tuple[Floats, Floats]:
+    """Mean and variance, ``mean((x - m)**2) - mean(x - m)**2`` about a rounded mean m (Chan, Golub & LeVeque 1983).
+
+    m is taken of the distances to the first element, so that deviations far smaller than the mean keep their digits.
+    """
+    start = x.take(0, axis=axis)
+    first = start + (x - np.expand_dims(start, axis)).mean(axis=axis)
+    centred = x - np.expand_dims(first, axis)
+    rest, squares = centred.mean(axis=axis), np.square(centred).mean(axis=axis)
+    var = np.where(np.isfinite(squares), np.maximum(squares - rest * rest, 0), squares)
+    return np.where(np.isnan(rest), first, first + rest), var
 
 
 def _inverse_deviation(var: Floats, eps: float) -> Floats:

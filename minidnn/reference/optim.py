@@ -70,11 +70,12 @@ def rmsprop_centered_step(
     momentum: float,
     eps: float,
 ) -> None:
-    """`rmsprop_momentum_step` with the variance of the gradient, ``s - mean**2``, in place of s (Graves 2013)."""
+    """`rmsprop_momentum_step` with ``max(s - mean**2, 0)``, the gradient's variance, in place of s (Graves 2013)."""
     x = param.dtype.type
     s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
     mean[...] = x(decay) * mean + x(1 - decay) * grad
-    mom[...] = x(momentum) * mom + x(lr) * grad / np.sqrt(s - mean * mean + x(eps))
+    variance = s - mean * mean
+    mom[...] = x(momentum) * mom + x(lr) * grad / np.sqrt(np.where(variance < 0, x(0), variance) + x(eps))
     param -= mom
 
 
@@ -208,8 +209,10 @@ def ftrl_step(
 
     FTRL-Proximal (McMahan et al. 2013) as TensorFlow has it. With ``p(a) = a ** -lr_power``, first
     ``linear += grad + 2 * l2_shrinkage * param - (p(accumulator + grad**2) - p(accumulator)) / lr * param``,
-    then ``accumulator += grad**2``.
+    then ``accumulator += grad**2``. A step of rate 0, by which it would divide, changes nothing.
     """
+    if lr == 0:
+        return
     x, power = param.dtype.type, _power(lr_power)
     total = accumulator + grad * grad
     root = power(total)

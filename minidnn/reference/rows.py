@@ -31,7 +31,7 @@ def log_softmax_backward(dy: Floats, y: Floats) -> Floats:
 
 def softmax_cross_entropy(logits: Floats, labels: Labels) -> tuple[Floats, Floats]:
     """``loss = -log(softmax(logits)[label])`` for each row, and its gradient ``softmax(logits) - onehot(labels)``."""
-    classes = logits.shape[-1]
+    classes, labels = logits.shape[-1], labels.copy()  # which another thread may change
     if labels.shape != logits.shape[:1]:
         raise ValueError(f"softmax_cross_entropy: labels has shape {labels.shape}, logits has {logits.shape}")
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):  # NumPy would take -1 for the last class

@@ -152,9 +152,11 @@ def read_meaning(path: str | os.PathLike[str]) -> Meaning:
     """
     path = Path(path)
     metadata = _read(path)[0]
-    header = _header(path, {"minidnn": metadata.get("minidnn", metadata.get("minidnn-inference", "{}"))})
     try:
+        header = json.loads(metadata.get("minidnn", metadata.get("minidnn-inference", "{}")))
         return Meaning.from_json(header.get("meaning", {}))
+    except (json.JSONDecodeError, RecursionError, AttributeError) as error:
+        raise CheckpointError(f"load: the header of {path} makes no sense: {error}") from error
     except MeaningError as error:
         raise CheckpointError(f"load: the meaning in {path} makes no sense: {error}") from error
 

@@ -11,7 +11,7 @@ from minidnn.nn.initializers import initialize
 from minidnn.nn.layers import FUSED, Dense
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
-from minidnn.nn.regularizers import Regularizer
+from minidnn.nn.regularizers import Regularizer, penalties_of
 from minidnn.nn.sequential import Sequential
 from minidnn.random import Generator, default_generator
 from minidnn.recording import checked
@@ -168,7 +168,8 @@ class Reconstruction(Module):
             noisy = Tensor(model.corruption(clean, model.rng or default_generator()))
         code = model.encode(noisy)
         if model.activity_regularizer is not None and self.training:
-            model.activity_penalties.append(model.activity_regularizer(code))
+            where = f"{model.label}: activity_regularizer"
+            model.activity_penalties.extend(penalties_of(where, model.activity_regularizer, code))
         y = model.logits(code)
         if y.shape != x.shape:
             raise ValueError(f"{model.label}: the decoder gives shape {y.shape}, must give that of x, {x.shape}")

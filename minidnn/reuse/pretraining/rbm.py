@@ -79,7 +79,7 @@ class RBM(Module):
         shape = (self.n_visible, self.n_hidden)
         start = kernel_initializer or variance_scaling(1e-4 * self.n_visible, "in", "normal")
         kernel = initialize(self.label, "kernel_initializer", start, shape, rng)
-        self.kernel = Parameter(kernel, kernel_regularizer)
+        self.kernel = Parameter(kernel, kernel_regularizer, owner=f"{self.label}: kernel")
         self.visible_bias = Parameter(initialize(self.label, "visible_bias", "zeros", shape[:1], rng))
         self.hidden_bias = Parameter(initialize(self.label, "hidden_bias", "zeros", shape[1:], rng))
 

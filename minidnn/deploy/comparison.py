@@ -1,0 +1,122 @@
+"""A compiled model beside the one that was given: how far its outputs moved, and what that costs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minidnn.deploy.stages import Activation, Product, Program
+from minidnn.reference.types import Array
+
+Z = 1.959964
+"""95 % of a normal distribution lie within so many deviations."""
+
+
+class Loss(NamedTuple):
+    """How far the outputs moved from those of the model that was given, on the calibration examples.
+
+    Attributes:
+        largest, mean: of the absolute differences.
+        changed: the share of examples that have another class, see `classes_of`.
+        examples: how many there were.
+    """
+
+    largest: float
+    mean: float
+    changed: float
+    examples: int
+
+
+class Validation(NamedTuple):
+    """What labelled examples tell of the model that was given and of the compiled one.
+
+    Attributes:
+        examples: how many there are.
+        before, after: how many of them the model that was given and the compiled one classify correctly.
+        changed: how many have another class.
+    """
+
+    examples: int
+    before: int
+    after: int
+    changed: int
+
+    @property
+    def points(self) -> float:
+        """What the accuracy loses, in percentage points; below 0 where it gains."""
+        return 100 * (self.before - self.after) / self.examples
+
+    def __str__(self) -> str:
+        before, after = (
+            f"{right / self.examples:.2%} (95 % interval {low:.2%} to {high:.2%})"
+            for right in (self.before, self.after)
+            for low, high in [wilson(right, self.examples)]
+        )
+        return (
+            f"accuracy on {self.examples:,} validation examples: {before} before, {after} after; "
+            f"{self.changed / self.examples:.2%} have another class"
+        )
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share, ``right`` of n (Wilson 1927)."""
+    share, square = right / n, Z * Z / n
+    centre, half = share + square / 2, math.sqrt(share * (1 - share) * square + square * square / 4)
+    return max((centre - half) / (1 + square), 0.0), min((centre + half) / (1 + square), 1.0)
+
+
+def classes_of(program: Program, outputs: Array) -> Array:
+    """The class of each example: the largest output, or of one output whether it is above its threshold.
+
+    The threshold is 0.5 where the program ends in the logistic function, else 0.
+    """
+    if outputs.shape[1] != 1:
+        return np.asarray(outputs.argmax(axis=1))
+    last = program.stages[-1] if program.stages else None
+    logistic = isinstance(last, (Product, Activation)) and last.activation == "logistic"
+    return np.asarray(outputs[:, 0] > (0.5 if logistic else 0.0)).astype(np.int64)
+
+
+def loss_of(given: Program, program: Program, examples: Array) -> Loss:
+    """How far the second program's outputs are from the first's."""
+    wanted, got = given.engine().run(examples, None), program.engine().run(examples, None)
+    apart = np.abs(wanted.astype(np.float64) - got)
+    changed = classes_of(given, wanted) != classes_of(program, got)
+    return Loss(float(apart.max()), float(apart.mean()), float(changed.mean()), len(examples))
+
+
+def validation_of(given: Program, program: Program, examples: Array, labels: Array) -> Validation:
+    """How many of the labelled examples each program classifies correctly."""
+    before = classes_of(given, given.engine().run(examples, None))
+    after = classes_of(program, program.engine().run(examples, None))
+    right, still, changed = (
+        int(np.count_nonzero(each)) for each in (before == labels, after == labels, before != after)
+    )
+    return Validation(len(examples), right, still, changed)
+
+
+def labels_of(labels: Any, examples: int, n_out: int) -> Array:
+    """The classes of labelled examples, (n,); of one output 0 and 1, which may be a column of any numbers' type.
+
+    Raises:
+        TypeError: they are not integers, nor 0.0 and 1.0 for one output.
+        ValueError: another shape, none at all, or a class that the model does not have.
+    """
+    y = np.asarray(labels)
+    classes = max(n_out, 2)
+    if n_out == 1 and y.shape == (examples, 1):
+        y = y[:, 0]
+    if y.shape != (examples,) or not examples:
+        raise ValueError(
+            f"compile: validation has labels of shape {y.shape}, must be one for each of {examples} examples"
+        )
+    whole = y.astype(np.int64) if y.dtype.kind in "iub" or (n_out == 1 and y.dtype.kind == "f") else None
+    if whole is None or (whole != y).any():
+        raise TypeError(f"compile: validation has labels of {y.dtype}, must be integers, the numbers of the classes")
+    if not 0 <= whole.min() <= whole.max() < classes:
+        raise ValueError(
+            f"compile: validation has labels from {whole.min()} to {whole.max()}, must be in [0, {classes})"
+        )
+    return whole
