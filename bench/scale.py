@@ -36,23 +36,25 @@ def measure(seconds: float) -> dict[str, list[Point]]:
 
 
 def draw(curves: dict[int, dict[str, list[Point]]], file: Path) -> None:
-    from matplotlib.figure import Figure
+    from minidnn import plot
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    drawing, (left, right) = plot.figure(columns=2, width=8.0, height=3.6)
     for threads, curve in curves.items():
-        label = f"{threads} thread{'s' if threads > 1 else ''}"
-        left.plot(BATCHES, [each["us"] for each in curve["batch"]], "o-", label=label)
-        right.plot(WIDTHS, [each["gflops"] for each in curve["width"]], "o-", label=label)
-    left.set(xlabel="batch (784-300-50-10)", ylabel="microseconds an example", xscale="log", ylim=(0, None))
-    right.set(xlabel="width (784-width-width-10, batch 256)", ylabel="GFLOP/s of a step", xscale="log", ylim=(0, None))
-    for axes, ticks in ((left, BATCHES), (right, WIDTHS)):
-        axes.set_xticks(ticks, ticks)
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-    left.legend()
+        style = {"label": f"{threads} thread{'s' if threads > 1 else ''}", "color": plot.COLOURS[len(left.lines)]}
+        left.plot(BATCHES, [each["us"] for each in curve["batch"]], "o-", markersize=3.5, linewidth=1.8, **style)
+        right.plot(WIDTHS, [each["gflops"] for each in curve["width"]], "o-", markersize=3.5, linewidth=1.8, **style)
+    for axis, ticks, label, title in (
+        (left, BATCHES, "batch (784-300-50-10)", "microseconds an example"),
+        (right, WIDTHS, "width (784-width-width-10, batch 256)", "GFLOP/s of a step"),
+    ):
+        axis.set(xscale="log", ylim=(0, None))
+        axis.set_xticks(ticks, ticks)
+        axis.minorticks_off()
+        axis.set_xlabel(label, color=plot.INK, fontsize=9)
+        axis.set_title(title, color=plot.INK, fontsize=10, loc="left")
+    plot.legend(drawing)
     file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=100)
+    plot.write(drawing, file)
 
 
 def main(argv: list[str]) -> int:

@@ -33,7 +33,7 @@ def main() -> None:
     minidnn.manual_seed(arguments.seed)
     mnist = data.load_mnist()
     train = mnist.train[: arguments.examples]
-    model = recipes.default_dnn(
+    model = recipes.default_network(
         784, arguments.hidden, 10, activation="relu", dropout=arguments.dropout, kernel_constraint=nn.max_norm(3.0)
     )
     distortions = augment.Augment(

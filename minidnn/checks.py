@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minidnn import kernels
-from minidnn.handle import as_array
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor
 
 
 def positive_integer(owner: str, argument: str, value: Any) -> int:
@@ -52,19 +49,3 @@ def same_shape(owner: str, name: str, x: Array, other_name: str, other: Array) -
     """Raises a ValueError unless both have one shape: a loss never broadcasts."""
     if x.shape != other.shape:
         raise ValueError(f"{owner}: {name} has shape {x.shape}, {other_name} has {other.shape}: they must be the same")
-
-
-def as_targets(owner: str, name: str, x: Tensor, targets: Any) -> Array:
-    """Targets as an array of x's shape and dtype.
-
-    Raises:
-        TypeError: they are not numbers.
-        ValueError: another shape, or nothing in it.
-    """
-    array = np.asarray(as_array(targets))
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{owner}: targets must be numbers, got an array of {array.dtype}")
-    same_shape(owner, name, x._data, "targets", array)
-    if not array.size:
-        raise ValueError(f"{owner}: {name} has shape {x.shape}, the batch is empty")
-    return kernels.astype(array, x.dtype.str)

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
+import re
+import secrets
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from minidnn.locks import LOCKS, try_lock
 from minidnn.reference.types import Array
 
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway
-    LOCKS = False
-else:
-    LOCKS = True
+TEMPORARY = re.compile(r"\.minidnn-[0-9a-f]{16}\.tmp")
+"""The names of temporary files; they do not depend on that of the file, which may be as long as names can be."""
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
     """Puts content at path, whole or not at all, whatever stops the program and whenever.
 
-    A temporary file in the same folder is written and synced, takes the old file's mode, and replaces it in one step;
-    then the folder is synced, so that the new name survives a power cut too. What killed writers of the same path left
-    is removed. A link is followed.
+    A temporary file in the same folder is written and synced, takes the old file's mode (or what the umask leaves of
+    rw-rw-rw-), and replaces it in one step; then the folder is synced, so that the new name survives a power cut too.
+    What killed writers left in that folder is removed. A link is followed. A device, a FIFO or a socket is written to,
+    as it cannot be replaced.
 
     Raises:
         OSError: the disk is full, the folder is missing or not writeable; the old file is as it was.
     """
-    path = Path(os.path.realpath(path))
     try:
-        sweep(path.parent, glob.escape(path.name))
+        if _is_stream(path):
+            with open(path, "wb") as file:
+                file.write(content)
+            return
+        path = Path(os.path.realpath(path))
+        sweep(path.parent)
         _replace(path, content)
         _sync_folder(path.parent)
     except OSError as error:
@@ -41,14 +45,18 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
-def sweep(folder: Path, pattern: str) -> None:
-    """Removes the temporary files that killed writers left; those of living ones are locked."""
-    for path in folder.glob(f".{pattern}.*.tmp"):
+def sweep(folder: Path) -> None:
+    """Removes the temporary files that killed writers left in a folder; those of living ones are locked."""
+    with os.scandir(folder) as entries:
+        left = [entry.path for entry in entries if TEMPORARY.fullmatch(entry.name)]
+    for path in left:
         with suppress(OSError):
-            handle = os.open(path, os.O_RDWR)
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                continue  # none of ours
+            handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:
-                if _lock(handle):
-                    path.unlink()
+                if try_lock(handle):
+                    os.unlink(path)
             finally:
                 os.close(handle)
 
@@ -63,6 +71,41 @@ def checksum(text: str, arrays: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Array]]:
+    """The metadata and the arrays of a ``.safetensors`` file.
+
+    Its bytes are read once and then parsed: a mapped file that another program cuts short ends the process (SIGBUS).
+
+    Raises:
+        ValueError: it is no whole file of this format, or holds a dtype that NumPy does not have.
+        OSError: it cannot be read.
+    """
+    import json
+
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        arrays: dict[str, Array] = load(content)
+        header: Any = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    return dict(header.get("__metadata__") or {}), arrays
+
+
+def _is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something at path that is written to rather than replaced."""
+    if os.path.realpath(path) != os.path.abspath(path) and os.fspath(path).startswith(("/dev/", "/proc/")):
+        return True  # such as /dev/stdout, whatever it leads to
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def _replace(path: Path, content: bytes) -> None:
     handle, name = _temporary(path)
     try:
@@ -70,7 +113,6 @@ def _replace(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(name, _mode_for(path))
             if not LOCKS:
                 file.close()
             os.replace(name, path)
@@ -81,49 +123,35 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _temporary(path: Path) -> tuple[int, str]:
-    """A new file beside path, open and locked."""
-    import tempfile  # slow to import, so only where something is written
-
-    while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        _lock(handle)
-        if os.fstat(handle).st_nlink:
-            return handle, name
-        os.close(handle)  # swept before it was locked
-
-
-def _lock(handle: int) -> bool:
-    """Takes the lock of an open file, which ends with the process; False where another has it, or there are none."""
-    if LOCKS:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    return False
-
-
-@contextmanager
-def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Holds the lock that the file at path stands for, against other processes and threads; Windows goes without.
-
-    The system gives it back whatever becomes of the process; the file itself, which is empty, stays.
-
-    Raises:
-        OSError: the file cannot be made.
-    """
-    with open(path, "ab") as file:
-        if LOCKS:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _mode_for(path: Path) -> int:
-    """The mode of the file that is there, else what the umask leaves of rw-rw-rw-."""
+    """A new file beside path, open and locked, with the mode of the file at path: nobody reads it who may not."""
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
-        umask = os.umask(0)
-        os.umask(umask)
-        return 0o666 & ~umask
+        mode = None
+    while True:
+        name = str(path.parent / f".minidnn-{secrets.token_hex(8)}.tmp")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        try:
+            handle = os.open(name, flags, 0o666 if mode is None else 0o600)  # the umask takes its share of the first
+        except FileExistsError:
+            continue
+        try_lock(handle)
+        if not os.fstat(handle).st_nlink:
+            os.close(handle)  # swept before it was locked
+            continue
+        if mode is not None:
+            _set_mode(handle, name, mode)
+        return handle, name
+
+
+def _set_mode(handle: int, name: str, mode: int) -> None:
+    try:
+        os.chmod(name, mode)
+    except BaseException:
+        os.close(handle)
+        with suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -284,6 +284,7 @@ full_like = _kernel(reference.full_like)
 entropy_terms = _kernel(reference.entropy_terms)
 check_between = _kernel(reference.check_between)
 check_binary = _kernel(reference.check_binary)
+check_signs = _kernel(reference.check_signs)
 
 reduce_sum = _kernel(reference.reduce_sum)
 reduce_mean = _kernel(reference.reduce_mean)

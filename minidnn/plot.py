@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from minidnn.training import History
 
 COLOURS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#cb912f", "#787774", "#d44c47")
+MARKERS = ("o", "s", "^", "D")
 INK, GRID = "#37352f", "#e4e3df"
 
 
@@ -58,8 +59,21 @@ def write(drawing: Any, path: str | os.PathLike[str]) -> None:
     atomic_write(path, content.getvalue())
 
 
+def legend(drawing: Any) -> None:
+    """Names all curves of a figure below its axes, where nothing is covered, and makes room; not a single curve."""
+    entries = {label: handle for axis in drawing.axes for handle, label in zip(*_entries(axis), strict=True)}
+    if len(entries) > 1:
+        room, wanted = 11 * drawing.get_figwidth(), max(map(len, entries)) + 8  # in letters
+        columns = max(1, min(len(entries), int(room / wanted)))
+        drawing.set_figheight(drawing.get_figheight() + 0.1 + 0.19 * -(-len(entries) // columns))
+        options = {"fontsize": 9, "labelcolor": INK, "frameon": False, "ncols": columns, "handlelength": 2.8}
+        drawing.legend(entries.values(), entries.keys(), loc="outside lower center", **options)
+
+
 def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
-    """Draws loss and accuracy over the epochs: training dashed, validation drawn through.
+    """Draws loss and first measure, such as accuracy, over the epochs: training dashed, validation drawn through.
+
+    The loss of the training contains penalties, as in `History`; that of the validation does not.
 
     Args:
         histories: one run, or several by name.
@@ -74,16 +88,27 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
     if not any(len(history) for history in runs.values()):
         raise ValueError("learning_curves: there is no finished epoch to draw")
     drawing, axes = figure(columns=2)
-    for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+    for axis, quantity in zip(axes, ("loss", _measure(runs)), strict=True):
         for i, (name, history) in enumerate(runs.items()):
-            colours = COLOURS[i % len(COLOURS)], COLOURS[i % len(COLOURS) if len(runs) > 1 else 1]
-            _curve(axis, history, quantity, f"{name} training".strip(), colours[1], "--")
-            _curve(axis, history, f"valid_{quantity}", f"{name} validation".strip(), colours[0], "-")
-        axis.set_xlabel("epoch", color=INK, fontsize=9)
+            valid = _style(i)
+            train = _style(1) if len(runs) == 1 else dict(valid)
+            _curve(axis, history, quantity, "" if name else "training", train | {"linestyle": "--"})
+            _curve(axis, history, f"valid_{quantity}", name or "validation", valid)
+        if len(runs) > 1:  # one entry a run, and two that tell the styles
+            for label, line in (("training", "--"), ("validation", "-")):
+                axis.plot([], [], line, color=INK, linewidth=1.8, label=label)
+        _epochs(axis, max(map(len, runs.values())))
         axis.set_title(quantity, color=INK, fontsize=10, loc="left")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.legend(frameon=False, fontsize=9, labelcolor=INK)
+    legend(drawing)
     write(drawing, path)
+
+
+def _measure(runs: Mapping[str, History]) -> str:
+    """The first column that measures the training but for the loss: accuracy, or an error of a regression."""
+    rows = (row for history in runs.values() for row in history.rows)
+    told = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
+    measured = (name for row in rows for name in row if name not in told and f"valid_{name}" in row)
+    return next(measured, "accuracy")
 
 
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -110,7 +135,9 @@ def lines(
     """
     drawing, (axis,) = figure(width=6.0)
     for i, (name, (x, y)) in enumerate(curves.items()):
-        axis.plot(x, y, color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.6)
+        axis.plot(
+            x, y, label=name, **_style(i) | {"marker": "" if i < len(COLOURS) else MARKERS[i // len(COLOURS) % 4]}
+        )
     if log_x:
         axis.set_xscale("log")
     if log_y:
@@ -120,8 +147,7 @@ def lines(
         axis.annotate(f" {mark:.2g}", (mark, 0.95), xycoords=("data", "axes fraction"), fontsize=9, color=INK)
     axis.set_xlabel(x_label, color=INK, fontsize=9)
     axis.set_ylabel(y_label, color=INK, fontsize=9)
-    if len(curves) > 1:
-        axis.legend(frameon=False, fontsize=9, labelcolor=INK)
+    legend(drawing)
     write(drawing, path)
 
 
@@ -147,37 +173,45 @@ def reproduction(
     shown = {epoch: accuracy for epoch, accuracy in published.items() if epoch <= len(epochs)}
     style = "o--" if len(shown) > 2 else "o"
     axis.plot(list(shown), list(shown.values()), style, color=COLOURS[1], label="published", linewidth=1.2)
-    axis.set_xlabel("epoch", color=INK, fontsize=9)
+    _epochs(axis, len(epochs))
     axis.set_title(f"{title}: test accuracy", color=INK, fontsize=10, loc="left")
-    axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
+    legend(drawing)
     write(drawing, path)
 
 
 def study(study: Study, path: str | os.PathLike[str]) -> None:
-    """Draws each method's accuracy over x: the median over the seeds as a line, their range as a band.
+    """Draws each method's accuracy over x: the median over the seeds as a line, their range as a bar at each point.
+
+    The methods stand a little beside each other, so that their bars can be told apart. An axis that does not show all
+    of them is marked as cut, and so are the points below it.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
         OSError: the file cannot be written.
     """
-    drawing, (axis,) = figure(width=6.4, height=4.0)
+    drawing, (axis,) = figure(width=6.4, height=3.8)
     positions = np.asarray(study.x, float)
-    for i, method in enumerate(study.runs):
-        values, colour = np.asarray(study.over_seeds(method)), COLOURS[i % len(COLOURS)]
-        axis.fill_between(positions, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.15, linewidth=0)
-        style = {"color": colour, "linewidth": 1.8, "marker": "o", "markersize": 3.5, "label": method}
-        axis.plot(positions, np.median(values, axis=1), "--" if method == study.baseline else "-", **style)
-    if positions.min() > 0 and positions.max() >= 8 * positions.min():
+    log = bool(positions.min() > 0 and positions.max() >= 8 * positions.min())
+    if log:
         axis.set_xscale("log")
+    for i, method in enumerate(study.runs):
+        places = _beside(positions, i - (len(study.runs) - 1) / 2, log)
+        values, style = np.asarray(study.over_seeds(method)), _style(i)
+        medians = np.median(values, axis=1)
+        axis.vlines(places, values.min(axis=1), values.max(axis=1), color=style["color"], alpha=0.6, linewidth=2.2)
+        line = {"linestyle": "--" if method == study.baseline else "-"}
+        axis.plot(places, medians, label=method, **style | line)
+        if study.bottom is not None and len(below := places[medians < study.bottom]):
+            axis.plot(below, np.full(len(below), study.bottom), "v", color=style["color"], markersize=6, clip_on=False)
     axis.set_xticks(positions, [f"{x:,g}" for x in study.x])
     axis.minorticks_off()
+    axis.set_xlabel(study.x_label, color=INK, fontsize=9)
+    axis.set_title(f"{study.title}: test accuracy", color=INK, fontsize=10, loc="left")
     if study.bottom is not None:
         highest = max(accuracy for runs in study.runs.values() for run in runs for accuracy in run)
         axis.set_ylim(study.bottom, highest + 0.05 * (highest - study.bottom))
-    axis.set_xlabel(study.x_label, color=INK, fontsize=9)
-    axis.set_title(f"{study.title}: test accuracy", color=INK, fontsize=10, loc="left")
-    axis.legend(facecolor="white", framealpha=0.8, edgecolor="none", fontsize=9, labelcolor=INK, loc="lower right")
+        _cut(axis, study.bottom)
+    legend(drawing)
     write(drawing, path)
 
 
@@ -264,8 +298,47 @@ def filters(
     write(drawing, path)
 
 
-def _curve(axis: Any, history: History, column: str, label: str, colour: str, style: str) -> None:
+def _entries(axis: Any) -> tuple[list[Any], list[str]]:
+    handles, labels = axis.get_legend_handles_labels()
+    return handles, labels
+
+
+def _style(i: int) -> dict[str, Any]:
+    """How the i-th curve looks; beyond the colours their markers tell curves apart."""
+    marker = MARKERS[i // len(COLOURS) % len(MARKERS)]
+    return {"color": COLOURS[i % len(COLOURS)], "marker": marker, "linewidth": 1.8, "markersize": 3.5}
+
+
+def _beside(positions: Any, place: float, log: bool) -> Any:
+    """Positions moved by so many hundredths of the axis."""
+    if len(positions) < 2:
+        return positions + 0.01 * place
+    if log:
+        return positions * (positions.max() / positions.min()) ** (0.008 * place)
+    return positions + 0.008 * place * (positions.max() - positions.min())
+
+
+def _epochs(axis: Any, count: int) -> None:
+    """Whole numbers below an axis of epochs, one of them where there is one epoch."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if count == 1:
+        axis.set_xlim(0.5, 1.5)
+        axis.set_xticks([1])
+    axis.set_xlabel("epoch", color=INK, fontsize=9)
+
+
+def _cut(axis: Any, bottom: float) -> None:
+    """Two strokes across the foot of the left axis, and what they mean."""
+    strokes = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 9, "linestyle": "none", "clip_on": False}
+    axis.plot([0, 0], [0.025, 0.045], transform=axis.transAxes, color=INK, markeredgewidth=1.2, **strokes)
+    note = f"the axis of accuracies begins at {bottom:g}; points below it are triangles"
+    axis.set_xlabel(f"{axis.get_xlabel()}\n{note}", color=INK, fontsize=9)
+
+
+def _curve(axis: Any, history: History, column: str, label: str, style: dict[str, Any]) -> None:
     points: Sequence[tuple[int, float]] = [(row["epoch"], row[column]) for row in history.rows if column in row]
     if points:
         epochs, values = zip(*points, strict=True)
-        axis.plot(epochs, values, style, color=colour, label=label, linewidth=1.8, marker="o", markersize=3.5)
+        axis.plot(epochs, values, label=label, **style)

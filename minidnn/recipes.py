@@ -3,13 +3,119 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from minidnn import nn
+from minidnn import nn, optim, training
+from minidnn.checks import number, positive_integer
 from minidnn.nn.initializers import Initializer
+from minidnn.optim.optimizer import Rate
+
+Task = Literal["classification", "labels", "regression"]
+
+ACTIVATIONS: dict[str, Any] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "tanh": nn.Tanh,
+    "logistic": nn.Logistic,
+    "softplus": nn.Softplus,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """All that `training.fit` needs but the data; made by `default_dnn`.
+
+    Attributes:
+        model, loss, optimizer, callbacks, epochs, batch_size: for `training.fit`.
+    """
+
+    model: nn.Sequential
+    loss: Any
+    optimizer: optim.Optimizer
+    callbacks: Sequence[training.Callback] = field(default_factory=list)
+    epochs: int = 100
+    batch_size: int = 50
+
+    def fit(self, train: Any, y: Any = None, *, valid: Any = 0.1, **options: Any) -> training.History:
+        """`training.fit` with all of it; early stopping and the schedule look at ``valid``.
+
+        Args:
+            train, y, valid: as for `training.fit`; a tenth of the training examples is held back by default.
+            options: further arguments of `training.fit`, or others than the recipe's.
+        """
+        chosen: dict[str, Any] = {
+            "loss": self.loss,
+            "optimizer": self.optimizer,
+            "callbacks": list(self.callbacks),
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+        }
+        return training.fit(self.model, train, y, valid=valid, **(chosen | options))
 
 
 def default_dnn(
+    n_in: int,
+    hidden: Sequence[int],
+    n_out: int,
+    *,
+    task: Task = "classification",
+    lr: Rate = 0.01,
+    dropout: float = 0.2,
+    patience: int = 10,
+    epochs: int = 100,
+    batch_size: int = 50,
+    **network: Any,
+) -> Recipe:
+    """The chapter's whole default configuration (Table 11-2), ready for `training.fit`.
+
+    ::
+
+        recipe = recipes.default_dnn(784, [300, 100], 10)
+        history = recipe.fit(mnist.train, valid=mnist.valid)
+        training.evaluate(recipe.model, mnist.test)
+
+    - Model: `default_network`, with He initialization, ELU and batch normalization, and dropout.
+    - Loss: of "classification" softmax cross-entropy, with one output sigmoid cross-entropy; of "labels" (several at
+      once) sigmoid cross-entropy; of "regression" the mean squared error.
+    - Optimizer: Nesterov's accelerated gradient, momentum 0.9.
+    - Schedule: the rate is halved where the validation loss has not fallen for half of the patience; a schedule as lr
+      goes without.
+    - Regularization: dropout, and early stopping, which leaves the best model.
+
+    Args:
+        n_in, hidden, n_out: sizes; n_out is the number of classes (1 or more), of labels, or of real numbers.
+        lr: a number or a schedule.
+        patience: epochs without a better validation loss before the run ends.
+        epochs, batch_size: at most so many epochs, of batches of this size.
+        network: further arguments of `default_network`, such as ``activation="relu"``.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind or out of range; the message names it.
+    """
+    if task not in ("classification", "labels", "regression"):
+        raise ValueError(f"default_dnn: task is {task!r}, must be 'classification', 'labels' or 'regression'")
+    patience = positive_integer("default_dnn", "patience", patience)
+    model = default_network(n_in, hidden, n_out, dropout=dropout, **network)
+    loss: Any = nn.mean_squared_error
+    if task != "regression":
+        one_hot = task == "classification" and n_out > 1
+        loss = nn.softmax_cross_entropy if one_hot else nn.sigmoid_cross_entropy
+    stopping = training.EarlyStopping(patience=patience, every=None)
+    falling = [] if callable(lr) else [training.ReduceOnPlateau(factor=0.5, patience=max(patience // 2, 1))]
+    return Recipe(
+        model,
+        loss,
+        optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True),
+        [*falling, stopping],
+        positive_integer("default_dnn", "epochs", epochs),
+        positive_integer("default_dnn", "batch_size", batch_size),
+    )
+
+
+def default_network(
     n_in: int,
     hidden: Sequence[int],
     n_out: int,
@@ -22,31 +128,34 @@ def default_dnn(
 ) -> nn.Sequential:
     """A deep network by the book: for each hidden layer ``Dense - BatchNorm - activation - Dropout``, then ``outputs``.
 
-    The chapter's defaults, and why:
-
-    - He initialization: keeps the variance of signals and gradients through the layers of ReLU and its kin.
+    - He initialization: keeps the variance of signals and gradients through the layers of ReLU and its variants.
     - ELU: no dying units, mean activations near 0; where speed at runtime counts more, ``activation="relu"``.
     - Batch normalization: steadier signals, higher learning rates, less care for initialization. Before the activation,
       where the bias of the dense layer is then of no use but does no harm. It costs time at runtime, unless folded in.
-    - Dropout: none here to begin with; start at 0.2 to 0.5 if the network overfits.
-    - Optimizer: ``optim.SGD(..., momentum=0.9, nesterov=True)`` or ``optim.Adam``, with a learning-rate schedule.
-    - Regularization: early stopping first (`training.EarlyStopping`), then dropout, max-norm or l1 and l2.
+    - Dropout: start at 0.2 to 0.5 if the network overfits.
 
     Args:
         n_in, hidden, n_out: sizes; layers are called hidden1, hidden2, ..., outputs.
-        activation: of the hidden layers, the name of one of `minidnn.nn.layers.FUSED`.
+        activation: of the hidden layers, a name.
         kernel_initializer: of the hidden layers; the outputs have Glorot's, as softmax layers should.
         batch_norm: whether.
         dropout: the rate after each hidden layer and on the inputs at half of it, in [0, 1).
         options: further ones of each hidden `nn.Dense`, such as ``kernel_constraint=nn.max_norm(3.0)``.
 
     Raises:
-        ValueError: no hidden layer, or an argument that the layers refuse.
+        TypeError, ValueError: no hidden layer, an unknown activation, or an argument that the layers refuse.
     """
-    if not hidden:
-        raise ValueError("default_dnn: hidden is empty, a deep network has hidden layers")
+    if isinstance(hidden, int) or not len(hidden):
+        raise ValueError(
+            f"default_dnn: hidden is {hidden!r}, must be the sizes of one hidden layer or more, [300, 100]"
+        )
+    sizes = [positive_integer("default_dnn", "n_in", n_in)]
+    sizes += [positive_integer("default_dnn", "hidden", size) for size in hidden]
+    n_out = positive_integer("default_dnn", "n_out", n_out)
+    dropout = number("default_dnn", "dropout", dropout, below=1.0)
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"default_dnn: activation is {activation!r}, must be one of {', '.join(ACTIVATIONS)}")
     layers: list[nn.Module] = [nn.Dropout(dropout / 2, name="dropout0")] if dropout else []
-    sizes = [n_in, *hidden]
     for i, fan_in in enumerate(sizes[:-1], start=1):
         fused = None if batch_norm else activation
         layers.append(nn.Dense(fan_in, sizes[i], fused, kernel_initializer, name=f"hidden{i}", **options))
@@ -55,14 +164,3 @@ def default_dnn(
         if dropout:
             layers.append(nn.Dropout(dropout, name=f"dropout{i}"))
     return nn.Sequential(*layers, nn.Dense(sizes[-1], n_out, name="outputs"))
-
-
-ACTIVATIONS: dict[str, Any] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
-    "tanh": nn.Tanh,
-    "logistic": nn.Logistic,
-    "softplus": nn.Softplus,
-}

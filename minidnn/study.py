@@ -102,7 +102,15 @@ class Study:
             },
             "measured": dict(self.measured),
             "notes": list(self.notes),
+            "bottom": self.bottom,
         }
+
+    @classmethod
+    def of(cls, name: str, document: Mapping[str, Any]) -> Study:
+        """The study of that name, from its `document`."""
+        runs = {method: entry["runs"] for method, entry in document["methods"].items()}
+        kept = {key: document[key] for key in ("title", "x_label", "x", "measured", "notes")}
+        return cls(name, runs=runs, bottom=document.get("bottom"), **kept)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draws medians and ranges over x; see `minidnn.plot.study`."""

@@ -119,6 +119,15 @@ def dataset_of(made: data.ArrayDataset) -> Any:
     return made.inputs, made.y
 
 
+def metric_of(kind: type[training.Metric]) -> Callable[[Any, Any], Any]:
+    def measure(outputs: Any, targets: Any) -> float:
+        metric = kind()
+        metric.update(outputs, targets)
+        return metric.compute()
+
+    return measure
+
+
 def augmented(x: Any, examples: Any) -> Any:
     every = [
         augment.shift(1), augment.rotate(9), augment.zoom(0.9, 1.1), augment.shear(9), augment.flip(),
@@ -209,9 +218,11 @@ ROWS = [
     Public("data.ArrayDataset", lambda x, y: dataset_of(data.ArrayDataset(x, y)), (BYTES, LABELS), "bytes"),
     Public("data.ArrayDataset", lambda x, y: dataset_of(data.ArrayDataset(x, y)), (FLOATS, LABELS), "floats"),
     Public("data.ArrayDataset", lambda x, y: dataset_of(data.ArrayDataset(x, y)), (WORDS, LABELS), "words"),
+    Public("data.StackDataset", lambda x, y: dataset_of(data.StackDataset([x], y)), (FLOATS, LABELS)),
     Public("data.Dataset", data.ArrayDataset(BYTES, LABELS).gather, (NUMBERS,)),
     Public("data.Subset", lambda i: dataset_of(data.Subset(data.ArrayDataset(BYTES, LABELS), i)), (NUMBERS,)),
     Public("data.Standardize", data.Standardize(data.ArrayDataset(FLOATS, LABELS)), (FLOATS,)),
+    Public("data.Unlabelled", lambda x: data.Unlabelled(x).inputs, (FLOATS,)),
     Public("data.Vocabulary", data.Vocabulary([["a", "b", "c", "d"]]).decode, (WORDS[0],)),
     Public("data.corrupt", lambda x: data.corrupt(x, SWAP, minidnn.Generator(1)), (BYTES,)),
     Public("data.replace_words", lambda text: data.replace_words(text)(WORDS, NUMBERS, KEY), (WORDS,), "text"),
@@ -222,6 +233,15 @@ ROWS = [
     Public("data.augment.Augment", augmented, (FLOATS, NUMBERS), "floats"),
     # Training and reuse
     Public("training.predict", lambda x: training.predict(model(), x), (FLOATS,)),
+    *(
+        Public(f"training.{kind.__name__}", metric_of(kind), (FLOATS, targets))
+        for kind, targets in (
+            (training.Accuracy, LABELS),
+            (training.BinaryAccuracy, FLOATS),
+            (training.MeanAbsoluteError, FLOATS),
+            (training.R2, FLOATS),
+        )
+    ),
     Public("training.capture", captured, (FLOATS, LABELS)),
     Public(
         "reuse.auxiliary.GoodOrBad", lambda x: dataset_of(auxiliary.GoodOrBad(x, SWAP, minidnn.Generator(1))), (BYTES,)
@@ -300,11 +320,14 @@ WITHOUT = {
     "nn.Node": OF_NUMBERS,
     "nn.blocks": OF_MODELS,
     "optim.by_depth": OF_MODELS,
+    "data.Column": OF_NUMBERS,
     "data.ImageFolder": OF_FILES,
+    "data.Meaning": OF_NUMBERS,
     "data.Sentences": RESULT,
     "data.Splits": RESULT,
     "data.batches": OF_DATA_SETS,
     "data.fetch": OF_FILES,
+    "data.from_frame": "its columns are arrays of the frame, which become one that ArrayDataset looks at",
     "data.load_csv": OF_FILES,
     "data.load_digits_sample": OF_FILES,
     "data.load_fashion_mnist": OF_FILES,
@@ -321,13 +344,18 @@ WITHOUT = {
     "training.Callback": CALLBACK,
     "training.Captured": RESULT,
     "training.Checkpoint": CALLBACK,
+    "training.Collected": "gives outputs and targets to a function of the user's",
     "training.DetectAnomaly": CALLBACK,
     "training.EarlyStopping": CALLBACK,
     "training.Evaluate": OF_DATA_SETS,
     "training.Evaluation": RESULT,
     "training.History": RESULT,
     "training.KeepZeros": CALLBACK,
+    "training.Metric": "is subclassed",
+    "training.Progress": CALLBACK,
     "training.Prune": CALLBACK,
+    "training.report": OF_DATA_SETS,
+    "training.Report": RESULT,
     "training.RangeTest": RESULT,
     "training.RateComparison": RESULT,
     "training.ReduceOnPlateau": CALLBACK,
@@ -350,6 +378,7 @@ WITHOUT = {
     "reuse.drop_top": OF_MODELS,
     "reuse.freeze": OF_MODELS,
     "reuse.load": OF_FILES,
+    "reuse.read_meaning": OF_FILES,
     "reuse.replace_top": OF_MODELS,
     "reuse.save": OF_MODELS,
     "reuse.search_depth": OF_DATA_SETS,

@@ -37,7 +37,7 @@ def of(*transformations, shape=(9, 9), fill=0.0):
 
 
 def test_every_transformation_is_in_the_table():
-    assert {*GREY, "Augment", "contact_sheet"} == set(augment.__all__)
+    assert {*GREY, "Augment", "contact_sheet", "uniform"} == set(augment.__all__)
 
 
 @pytest.mark.parametrize("name", GREY)
@@ -218,6 +218,62 @@ def test_batches_of_an_epoch_are_the_same_whatever_their_size():
     assert abs(plain.mean() - x.mean()) < 0.03
 
 
+def darker(images, examples, key):
+    images *= augment.uniform(examples, 1, key, 1000)[:, :, np.newaxis, np.newaxis].astype(np.float32)
+    return images
+
+
+def test_a_function_of_ones_own_is_a_transformation():
+    before = IMAGES.copy()
+    made = of(darker)(IMAGES, EXAMPLES, KEY)
+    factors = augment.uniform(EXAMPLES, 1, KEY, 1000)[:, :, np.newaxis]
+    assert np.array_equal(IMAGES, before) and len(set(factors.ravel())) == 6
+    np.testing.assert_allclose(made, IMAGES * factors, rtol=1e-6)
+    order = np.array([4, 0])
+    assert of(darker)(IMAGES[order], order, KEY).tobytes() == made[order].tobytes()
+    bright, negative = augment.brightness(0.5), lambda images, examples, key: 1 - images
+    ours = of(bright, negative)(IMAGES, EXAMPLES, KEY)
+    assert ours.tobytes() == (1 - of(bright)(IMAGES, EXAMPLES, KEY)).tobytes()  # in the order of the list
+    moved = of(negative, augment.flip(probability=1))(IMAGES, EXAMPLES, KEY)
+    assert np.allclose(moved, 1 - IMAGES[:, :, ::-1], atol=1e-6)  # but behind the geometric ones
+
+
+class upside_down:
+    def maps(self, u, shape):
+        return np.tile(np.diag([-1.0, 1.0, 1.0]), (len(u), 1, 1))
+
+
+def test_an_object_with_maps_is_one_of_the_geometric_ones():
+    assert np.allclose(of(upside_down())(IMAGES, EXAMPLES, KEY), IMAGES[:, ::-1], atol=1e-6)
+    assert np.allclose(of(upside_down(), upside_down())(IMAGES, EXAMPLES, KEY), IMAGES, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x[:, :4], lambda x: x[0], lambda x: None, lambda x: x > 0.5])
+def test_what_a_function_of_ones_own_gives_is_checked(wrong):
+    with pytest.raises(ValueError, match=r"transformations\[1\] gave .*, must give float32 \(6, 9, 9, 1\)"):
+        of(augment.shift(1), lambda images, examples, key: wrong(images))(IMAGES, EXAMPLES, KEY)
+
+
+COLOURS = ("brightness", "contrast", "saturation", "hue", "noise")
+
+
+@pytest.mark.parametrize("name", GREY)
+@pytest.mark.parametrize("change", [lambda x: x * 4 - 2, lambda x: x * 255, lambda x: x - 0.5])
+def test_floats_outside_of_0_to_1_are_never_clipped_without_a_word(name, change):
+    f = of(GREY[name])
+    if name in COLOURS:
+        with pytest.raises(ValueError, match=rf"for {name} x has values from .*, must be in \[0, 1\]; scale x first"):
+            f(change(IMAGES), EXAMPLES, KEY)
+        with pytest.raises(ValueError, match="must be in"):
+            of(lambda images, examples, key: change(images), GREY[name])(IMAGES, EXAMPLES, KEY)
+    else:
+        made = f(change(IMAGES), EXAMPLES, KEY)
+        assert made.max() > 1 or made.min() < 0
+    if name == "shift":
+        with pytest.raises(ValueError, match="x is uint8, and what was made of it has values"):
+            of(lambda images, examples, key: change(images))((IMAGES * 255).astype(np.uint8), EXAMPLES, KEY)
+
+
 def test_an_empty_batch():
     f = of(*(t for t in GREY.values()))
     assert f(IMAGES[:0], EXAMPLES[:0], KEY).shape == (0, 9, 9)
@@ -247,6 +303,11 @@ def test_contact_sheet(tmp_path):
         (lambda: augment.hue(-1), ValueError, "hue: degrees must be"),
         (lambda: augment.noise(math.inf), ValueError, "noise: std must be"),
         (lambda: of("rotate"), TypeError, r"transformations\[0\] is a str"),
+        (
+            lambda: of(augment.rotate),
+            TypeError,
+            r"transformations\[0\] is rotate, must be one of .* such as shift\(2\)",
+        ),
         (lambda: of(shape=(9,)), ValueError, "image_shape must be"),
         (lambda: of(shape=(9, 9, 2)), ValueError, "image_shape must be"),
         (lambda: of(shape=(0, 9)), ValueError, r"image_shape\[0\] must be at least 1"),

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save as to_bytes
 
 import minidnn
-from minidnn import files, nn
+from minidnn import data, deploy, files, nn, reuse
 from minidnn.reuse import CheckpointError, auxiliary, registry
 from minidnn.reuse.pretraining import RBM, Autoencoder, gaussian_noise, kl_sparsity, masking
 
@@ -293,3 +293,22 @@ def test_content_is_synced_before_the_name_is_given(path, monkeypatch):
         monkeypatch.setattr(files.os, name, lambda *a, name=name, real=real: (calls.append(name), real(*a))[1])
     files.atomic_write(path, b"x")
     assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_a_file_keeps_what_inputs_and_outputs_stand_for(tmp_path):
+    path, model = tmp_path / "model.safetensors", nn.Sequential(nn.Dense(2, 2))
+    meaning = data.Meaning("classification", "y", ("a", "\x1b[31mb"), ("u", "v"), (data.Column("u"), data.Column("v")))
+    minidnn.save(model, path, meaning=meaning)
+    assert reuse.read_meaning(path) == meaning and minidnn.load(path).state_dict().keys() == model.state_dict().keys()
+    compiled = deploy.compile(model)
+    compiled.meaning = meaning
+    compiled.save(tmp_path / "model.mdnn")
+    assert reuse.read_meaning(tmp_path / "model.mdnn") == meaning == deploy.load(tmp_path / "model.mdnn").meaning
+    minidnn.save(model, path)
+    assert reuse.read_meaning(path) == data.Meaning()
+    content = path.read_bytes()
+    minidnn.save(model, path, meaning=data.Meaning())
+    path.write_bytes(path.read_bytes().replace(b'\\"meaning\\": {}', b'\\"meaning\\": []'))
+    assert path.read_bytes() != content
+    with pytest.raises(reuse.CheckpointError, match=r"the meaning in .* makes no sense"):
+        reuse.read_meaning(path)

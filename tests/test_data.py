@@ -46,11 +46,14 @@ def test_a_slice_is_a_view(mnist):
 @pytest.mark.parametrize(
     ("x", "y", "error", "message"),
     [
-        (BYTES.astype(np.float64), np.zeros(20, int), TypeError, "x is float64, must be uint8, float32 or int64"),
-        (BYTES, np.zeros(20), TypeError, "y is float64, must be integers"),
+        (BYTES.astype(np.int16), np.zeros(20, int), TypeError, "x is int16, must be uint8, int64 or floating"),
+        (np.full((20, 3), 1e300), np.zeros(20, int), ValueError, "60 finite values beyond float32"),
+        (BYTES, np.array(["a"] * 20), TypeError, "y must be numbers.* np.unique"),
+        (BYTES, (), ValueError, "y is an empty tuple"),
+        (BYTES, (np.zeros(20), np.zeros(19)), ValueError, r"y has shape \(19,\), must have 20 rows"),
         (BYTES.ravel(), np.zeros(60, int), ValueError, r"x has shape \(60,\), must be \(n, n_in\)"),
-        (BYTES, np.zeros(19, int), ValueError, r"y must be \(20,\)"),
-        (BYTES, np.full(20, -1), ValueError, "must not be negative, got -1"),
+        (BYTES, np.zeros(19, int), ValueError, r"y has shape \(19,\), must have 20 rows"),
+        (BYTES, np.full(20, 2**64 - 1, np.uint64), ValueError, "must be within int64"),
     ],
 )
 def test_array_dataset_refuses(x, y, error, message):

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -135,3 +136,18 @@ def test_saving_is_the_same_bytes_each_time(path):
         save_idx(path, np.arange(5, dtype=np.int32))
         contents.add(path.read_bytes())
     assert len(contents) == 1
+
+
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    packed = gzip.compress(bytes([0, 0, 8, 1]) + (200 << 20).to_bytes(4, "big") + bytes(200 << 20), mtime=0)
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(packed)
+    tracemalloc.start()
+    with pytest.raises(IdxError, match="more than 100 times the file; unpack it with gunzip first"):
+        load_idx(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * (64 << 20) < 200 << 20
+    zeros = bytes(50 << 20)  # a thousand times the file, but not much
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + len(zeros).to_bytes(4, "big") + zeros, mtime=0))
+    assert load_idx(path).shape == (50 << 20,)

@@ -79,6 +79,53 @@ def test_modes_become_grey_or_rgb(tmp_path, mode, colour, grey, rgb):
     assert ImageFolder(tmp_path).image_shape == ((2, 3, 3) if mode.startswith("RGB") else (2, 3))
 
 
+def saved(tmp_path, array, name):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(array).save(tmp_path / "a" / name)
+    return ImageFolder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.tif"])
+def test_grey_pictures_of_16_bits_are_scaled(tmp_path, name):
+    grey = np.linspace(0, 65535, 64).round().astype(np.uint16).reshape(8, 8)
+    pictures = saved(tmp_path, grey, name)
+    assert pictures.image_shape == (8, 8)
+    assert np.array_equal(pictures.load().x[0], np.rint(grey.astype(np.float64) / 257).astype(np.uint8).reshape(-1))
+
+
+def test_a_pgm_of_16_bits_is_scaled(tmp_path):
+    (tmp_path / "a").mkdir()
+    grey = np.arange(0, 1000, 40, np.uint16).reshape(5, 5)
+    (tmp_path / "a" / "x.pgm").write_bytes(b"P5 5 5 1000\n" + grey.astype(">u2").tobytes())
+    pictures = ImageFolder(tmp_path)
+    assert pictures.image_shape == (5, 5)
+    assert np.abs(pictures.load().x[0] - grey.reshape(-1) * 0.255).max() <= 0.51
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+@pytest.mark.parametrize("shape", [None, (8, 8), (8, 8, 3)])
+def test_pictures_of_an_unknown_range_are_refused(tmp_path, dtype, shape):
+    grey = (np.arange(64).reshape(8, 8) / 64).astype(dtype)
+    with pytest.raises(ImageError, match=r"x\.tif cannot be read: .*must have 8 or 16 bits; scale them"):
+        saved(tmp_path, grey, "x.tif")
+    with pytest.raises(ImageError, match="must have 8 or 16 bits"):
+        ImageFolder(tmp_path, shape).load()
+
+
+def test_classes_of_another_folder(folder, tmp_path_factory):
+    train, other = ImageFolder(folder), tmp_path_factory.mktemp("test")
+    for name in ("owls", "cats"):
+        (other / name).mkdir()
+        Image.fromarray(PIXELS[f"{name}/0.png"]).save(other / name / "x.png")
+    test = ImageFolder(other, classes=train.classes)
+    assert test.classes == train.classes and test.y.tolist() == [0, 2] and test.meaning == train.meaning
+    assert test.load().meaning == train.load()[2:].meaning == train.meaning
+    (other / "ants").mkdir()
+    Image.new("L", (7, 5)).save(other / "ants" / "x.png")
+    with pytest.raises(ValueError, match="has a folder 'ants', must have those of the classes 'cats', 'dogs', 'owls'"):
+        ImageFolder(other, classes=train.classes)
+
+
 def test_a_palette_is_looked_up(tmp_path):
     (tmp_path / "a").mkdir()
     Image.new("RGB", (2, 2), (255, 0, 0)).convert("P").save(tmp_path / "a" / "x.gif")
@@ -88,7 +135,7 @@ def test_a_palette_is_looked_up(tmp_path):
 def test_other_sizes_are_resized_where_a_size_was_asked_for(folder):
     Image.new("L", (70, 50), 33).save(folder / "owls" / "large.png")
     assert ImageFolder(folder, (5, 7)).load().x[-1].tolist() == [33] * 35
-    with pytest.raises(ImageError, match=r"large\.png is 50 x 70, the first is 5 x 7"):
+    with pytest.raises(ImageError, match=r"large\.png is 50 x 70, must be 5 x 7; image_shape=\(5, 7\) resizes"):
         ImageFolder(folder).load()
 
 

@@ -13,7 +13,7 @@ PACKAGE = Path(minidnn.__file__).parent
 
 # Each may import those before it, never those behind it.
 LAYERS = [
-    ("reference", "_core", "files", "plot"),
+    ("reference", "_core", "files", "locks", "plot"),
     ("kernels",),
     ("doors",),
     ("handle", "leaves", "operators", "recording", "tensor", "config", "random"),

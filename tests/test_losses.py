@@ -18,6 +18,9 @@ BITS = rng.integers(0, 2, size=(7, 4))
 SAME = np.array([1, 0, 1, 0, 0, 1, 0])
 
 
+X = minidnn.Tensor(LOGITS)
+
+
 def log_softmax(row):
     return row - row.max() - math.log(np.exp(row - row.max()).sum())
 
@@ -142,6 +145,39 @@ def test_labels_and_their_one_hot_rows_are_the_same_loss():
     )
 
 
+WEIGHTED = [row for row in LOSSES if row[0] not in (nn.margin_ranking, nn.contrastive)]
+
+
+@pytest.mark.parametrize(("loss", "x", "arguments", "expected"), WEIGHTED, ids=[row[0].__name__ for row in WEIGHTED])
+def test_weights_are_those_of_the_examples(loss, x, arguments, expected):
+    weights = rng.uniform(0.1, 3, size=len(x))
+    first, *more = arguments
+    alone = [loss(minidnn.Tensor(x[i : i + 1]), first[i : i + 1], *more).item() for i in range(len(x))]
+    value = loss(minidnn.Tensor(x), first, *more, weights=weights).item()
+    assert math.isclose(value, mean(w * one for w, one in zip(weights, alone, strict=True)), rel_tol=1e-11)
+    assert minidnn.gradcheck(lambda t: loss(t, first, *more, weights=weights), [x])
+
+
+@pytest.mark.parametrize("loss", [row[0] for row in WEIGHTED if row[0].takes.kind == "elements"])
+def test_one_output_goes_with_flat_targets_and_with_nothing_else(loss):
+    x, y = LOGITS[:, :1], BITS[:, 0]
+    column, flat = loss(minidnn.Tensor(x), y), loss(minidnn.Tensor(x), y[:, np.newaxis])
+    assert column.item() == flat.item()
+    for other in (y[np.newaxis], y[:1], y[:, np.newaxis, np.newaxis]):
+        with pytest.raises(ValueError, match="must be the same"):
+            loss(minidnn.Tensor(x), other)
+
+
+def test_signs_and_bits_are_the_same_hinge():
+    assert nn.hinge(X, BITS).item() == nn.hinge(X, BITS * 2 - 1).item() == nn.hinge(X, BITS == 1).item()
+
+
+def test_smoothed_bits():
+    smooth = 0.8 * BITS + 0.1
+    expected = mean(-t * math.log(sigmoid(x)) - (1 - t) * math.log(1 - sigmoid(x)) for x, t in pairs(LOGITS, smooth))
+    assert math.isclose(nn.sigmoid_cross_entropy(X, BITS, label_smoothing=0.2).item(), expected, rel_tol=1e-11)
+
+
 def test_extreme_logits_do_not_overflow():
     x = minidnn.Tensor(np.array([[1e4, -1e4]], np.float32), requires_grad=True)
     for loss in (nn.softmax_cross_entropy(x, [1]), nn.sigmoid_cross_entropy(x, [[0.0, 1.0]])):
@@ -155,9 +191,6 @@ def test_contrastive_has_a_gradient_where_the_pair_is_one_point():
     assert np.isfinite(a.grad).all()
 
 
-X = minidnn.Tensor(LOGITS)
-
-
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -167,7 +200,7 @@ X = minidnn.Tensor(LOGITS)
         (lambda: nn.sigmoid_cross_entropy(X, TARGETS), ValueError, r"must be in \[0, 1\]"),
         (lambda: nn.sigmoid_cross_entropy(X, np.full((7, 4), np.nan)), ValueError, "got nan"),
         (lambda: nn.huber(X, TARGETS, delta=0), ValueError, "delta must be positive"),
-        (lambda: nn.hinge(X, BITS * 2 - 1), ValueError, "labels must be 0 or 1, got -1"),
+        (lambda: nn.hinge(X, np.where(BITS == 1, 1, np.eye(7, 4) - 1)), ValueError, "0 or 1, or all of them -1 or 1"),
         (lambda: nn.hinge(X, BITS[0]), ValueError, "must be the same"),
         (lambda: nn.multiclass_hinge(X, LABELS + 1), ValueError, r"labels must be in \[0, 4\)"),
         (lambda: nn.multiclass_hinge(X, LABELS[:3]), ValueError, r"labels must be \(7,\)"),
@@ -178,6 +211,10 @@ X = minidnn.Tensor(LOGITS)
         (lambda: nn.kl_divergence(X, TARGETS), ValueError, "must not be negative"),
         (lambda: nn.softmax_cross_entropy(X, SOFT[:, :3]), ValueError, "must be the same"),
         (lambda: nn.softmax_cross_entropy(X, LABELS, 1.0), ValueError, "label_smoothing"),
+        (lambda: nn.mean_squared_error(X[:, :1], TARGETS), ValueError, r"use a model whose outputs are \(batch, 4\)"),
+        (lambda: nn.mean_squared_error(X[:, 0], TARGETS[:, :1]), ValueError, "must be the same"),
+        (lambda: nn.mean_squared_error(X, TARGETS, weights=np.ones(4)), ValueError, r"weights has shape \(4,\)"),
+        (lambda: nn.sigmoid_cross_entropy(X, BITS, label_smoothing=-0.1), ValueError, "label_smoothing"),
         (lambda: nn.mean_squared_error(minidnn.Tensor(np.zeros((0, 4))), np.zeros((0, 4))), ValueError, "empty"),
         (lambda: nn.margin_ranking(minidnn.Tensor(np.zeros(0)), minidnn.Tensor(np.zeros(0))), ValueError, "empty"),
     ],

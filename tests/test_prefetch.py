@@ -164,6 +164,8 @@ next(parts)
 class At(training.Callback):
     """Does something after a step."""
 
+    observer = True
+
     def __init__(self, step=-1, do=None):
         self.step, self.do = step, do
 

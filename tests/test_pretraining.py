@@ -231,7 +231,7 @@ def test_one_call_and_few_labels():
         (
             lambda: pretrain_layers(network(), FEW.images.astype(np.float64)),
             TypeError,
-            "must be uint8, float32 or int64",
+            "must be uint8, int64 or floating",
         ),
         (lambda: pretrain_layers(network(), FEW.images[:0]), ValueError, "there are no examples"),
         (

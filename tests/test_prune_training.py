@@ -204,8 +204,11 @@ def test_masked_in_double_precision_and_of_another_shape():
 
 def test_a_checkpoint_with_masks_of_other_layers_is_refused(tmp_path):
     fit(network(), training.KeepZeros(["hidden1"]), training.Checkpoint(tmp_path), epochs=1)
+    other = network(), training.KeepZeros(["outputs"]), training.Checkpoint(tmp_path)
+    with pytest.raises(training.ResumeError, match=r"callbacks.KeepZeros.layers is \['outputs'\], was \['hidden1'\]"):
+        fit(*other, resume=tmp_path)
     with pytest.raises(training.ResumeError, match=r"had masks of hidden1\.kernel, now of outputs\.kernel"):
-        fit(network(), training.KeepZeros(["outputs"]), training.Checkpoint(tmp_path), resume=tmp_path)
+        fit(*other, resume=tmp_path, resume_with=("callbacks",))
 
 
 def test_cubic_sparsity_is_zhu_and_guptas():

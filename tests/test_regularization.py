@@ -155,16 +155,16 @@ def test_a_hundred_residual_layers_pass_the_gradient_on():
 
 
 def test_default_dnn_is_the_chapters():
-    model = minidnn.recipes.default_dnn(784, [300, 100], 10, dropout=0.5, kernel_constraint=nn.max_norm(1.0))
+    model = minidnn.recipes.default_network(784, [300, 100], 10, dropout=0.5, kernel_constraint=nn.max_norm(1.0))
     assert [name for name, _ in model.children()] == [
         "dropout0", "hidden1", "norm1", "act1", "dropout1", "hidden2", "norm2", "act2", "dropout2", "outputs",
     ]  # fmt: skip
     assert model[1].kernel_initializer == "he_normal" and isinstance(model[3], nn.ELU)
     assert training_step_lowers_loss(model)
-    plain = minidnn.recipes.default_dnn(784, [30], 10, batch_norm=False, activation="relu")
+    plain = minidnn.recipes.default_network(784, [30], 10, batch_norm=False, activation="relu")
     assert [type(layer) for layer in plain] == [nn.Dense, nn.Dense] and plain[0].activation == "relu"
-    with pytest.raises(ValueError, match="hidden is empty"):
-        minidnn.recipes.default_dnn(784, [], 10)
+    with pytest.raises(ValueError, match=r"hidden is \[\], must be"):
+        minidnn.recipes.default_network(784, [], 10)
 
 
 def training_step_lowers_loss(model):

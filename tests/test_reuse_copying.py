@@ -12,7 +12,7 @@ X = np.random.default_rng(3).standard_normal((20, 8)).astype(np.float32)
 @pytest.fixture
 def model():
     minidnn.manual_seed(1)
-    return recipes.default_dnn(8, [7, 6, 5], 4, dropout=0.2)
+    return recipes.default_network(8, [7, 6, 5], 4, dropout=0.2)
 
 
 def names(model):

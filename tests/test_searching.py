@@ -15,7 +15,7 @@ OPTIONS = {"optimizer": lambda m: optim.Adam(optim.by_depth(m, 0.01), 0.01), "ep
 @pytest.fixture
 def model():
     minidnn.manual_seed(1)
-    return recipes.default_dnn(784, [9, 8], 3, dropout=0.2)
+    return recipes.default_network(784, [9, 8], 3, dropout=0.2)
 
 
 def test_every_pair_is_tried_and_nothing_else_changes(model):

@@ -43,6 +43,11 @@ def test_the_document_is_json():
     assert document["methods"]["scratch"]["runs"][1] == [0.6, 0.9]
 
 
+def test_a_study_comes_back_from_its_document():
+    study = Study("s", "title", "x", [1, 2], {"a": [[0.1, 0.2]], "b": [[0.3, 0.4]]}, {"ms": 2.0}, ["note"], bottom=0.5)
+    assert Study.of("s", json.loads(json.dumps(study.document()))) == study
+
+
 @pytest.mark.parametrize("x", [[10, 100], [0, 1]])  # a logarithmic axis, and a plain one
 @pytest.mark.parametrize("bottom", [None, 0.5])
 def test_it_can_be_drawn(tmp_path, x, bottom):

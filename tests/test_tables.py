@@ -64,7 +64,7 @@ FAULTS = {
     "too few cells": (b"a,y\n1,2\n3\n", "line 3: has 1 cells, must have 2"),
     "too many cells": (b"a,y\n1,2,3\n", "line 2: has 3 cells, must have 2"),
     "a word": (b"a,y\none,2\n", "line 2: column 'a' has 'one', must be a number"),
-    "not a number": (b"a,y\nnan,2\n", "'nan', must be a finite float32"),
+    "not a number": (b"a,y\nnan,2\n", "'nan', must be a number; missing='mean'"),
     "infinity": (b"a,y\n-inf,2\n", "'-inf', must be a finite float32"),
     "beyond float32": (b"a,y\n1e39,2\n", "'1e39', must be a finite float32"),
     "no label": (b"a,y\n1, \n", "line 2: the label is empty"),
@@ -240,5 +240,6 @@ def test_what_standardize_refuses():
     scale = Standardize(dataset([0, 1]))
     with pytest.raises(ValueError, match=r"must be \(n, 1\)"):
         scale(np.zeros((2, 3), np.float32))
-    with pytest.raises(TypeError, match="float64"):
-        scale(np.zeros((2, 1)))
+    with pytest.raises(TypeError, match="int64"):
+        scale(np.zeros((2, 1), np.int64))
+    assert scale(np.zeros((2, 1))).dtype == np.float32

@@ -116,24 +116,44 @@ def test_stop_ends_after_the_step_and_says_why(mnist):
     assert history.stopped == "enough" and history["step"] == [40]
 
 
-@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals go to the main thread")
-def test_ctrl_c_finishes_the_step_and_returns_what_it_has(mnist):
-    steps = []
+class Interrupter(training.Callback):
+    """Presses Ctrl-C after step 45."""
 
-    class Interrupter(training.Callback):
-        def on_step_end(self, run):
-            steps.append(run.step)
-            if run.step == 45:
-                os.kill(os.getpid(), signal.SIGINT)
+    def __init__(self):
+        self.steps, self.ended = [], 0
 
+    def on_step_end(self, run):
+        self.steps.append(run.step)
+        if run.step == 45:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def on_fit_end(self, run):
+        self.ended += 1
+
+
+@pytest.fixture
+def listening():
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals go to the main thread")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-    try:
-        history = fit(network(), mnist, callbacks=[Interrupter()])
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_finishes_the_step_and_returns_what_it_has(mnist, listening):
+    interrupter = Interrupter()
+    history = fit(network(), mnist, callbacks=[interrupter], on_interrupt="stop")
     assert history.stopped == "interrupted" and history["step"] == [40]
-    assert steps[-1] in (45, 46)  # Python runs the handler between two of its instructions
+    assert interrupter.steps[-1] in (45, 46)  # Python runs the handler between two of its instructions
+
+
+def test_ctrl_c_ends_the_loop_around_fit_too(mnist, listening, tmp_path):
+    interrupter, model = Interrupter(), network().eval()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, mnist, callbacks=[interrupter, training.Checkpoint(tmp_path)])
+    assert interrupter.steps[-1] in (45, 46) and interrupter.ended == 1 and not model.training
+    assert len(list(tmp_path.iterdir())) == 2  # at the first epoch's end, and where it was cut
 
 
 def test_on_fit_end_comes_after_an_error_too(mnist):
@@ -184,6 +204,7 @@ def test_evaluate_does_not_depend_on_the_batch_size(mnist, batch_size):
         ({"epochs": 0}, ValueError, "fit: epochs must be at least 1"),
         ({"epochs": 1.5}, TypeError, "fit: epochs must be an integer"),
         ({"batch_size": -1}, ValueError, "fit: batch_size must be at least 1"),
+        ({"on_interrupt": "go on"}, ValueError, "on_interrupt is 'go on', must be 'stop' or 'raise'"),
     ],
 )
 def test_fit_refuses(mnist, options, error, message):

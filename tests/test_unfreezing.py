@@ -13,7 +13,7 @@ DATA = data.ArrayDataset(X, np.arange(20) % 4)
 @pytest.fixture
 def model():
     minidnn.manual_seed(1)
-    return recipes.default_dnn(8, [7, 6, 5], 4, dropout=0.2)
+    return recipes.default_network(8, [7, 6, 5], 4, dropout=0.2)
 
 
 def watch(model, callback, epochs=6, valid=None, optimizer=None):

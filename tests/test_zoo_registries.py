@@ -1,5 +1,7 @@
 """Catalogues of others behind a web server, and the command."""
 
+import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -119,3 +121,51 @@ def test_the_commands_errors_are_one_line(capsys, arguments, message):
     assert main(["zoo", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith(message) and error.count("\n") == 1
+
+
+def drip(content):
+    """A server that sends a byte whenever it is about to be given up."""
+
+    def answer(request):
+        request.head(200, len(content))
+        for byte in content:
+            request.wfile.write(bytes([byte]))
+            request.wfile.flush()
+            if request.server.closing.wait(0.02):
+                return
+
+    return answer
+
+
+def test_a_registry_that_drips_is_left_at_the_deadline(registry, folder, monkeypatch):
+    whole, manifest = registry.pages[f"/models/{registry.card.file}"], registry.pages["/models/zoo.json"]
+    monkeypatch.setattr("minidnn.reuse.zoo.registries.DEADLINE", 0.2)
+    registry.pages["/models/zoo.json"] = drip(b" " * 10_000)
+    with pytest.raises(OSError, match=r"cannot be reached: it sent .* bytes before the deadline"):
+        zoo.list(registry.address)
+    registry.pages["/models/zoo.json"] = manifest
+    registry.pages[f"/models/{registry.card.file}"] = drip(b"x" * registry.card.size)
+    with pytest.raises(DownloadError, match="before the deadline"):
+        zoo.get("tiny-elu", registry.address)
+    assert not folder.exists()
+    registry.pages[f"/models/{registry.card.file}"] = whole
+    zoo.get("tiny-elu", registry.address)
+
+
+def test_a_model_that_is_too_large_is_not_asked_for(registry, monkeypatch):
+    monkeypatch.setattr("minidnn.reuse.zoo.registries.MOST_BYTES", registry.card.size - 1)
+    with pytest.raises(ZooError, match="bytes, at most"):
+        zoo.get("tiny-elu", registry.address)
+    assert [path for path, _ in registry.log] == ["/models/zoo.json"]
+
+
+def test_a_file_that_holds_no_model_does_not_replace_one(registry, folder):
+    zoo.get("tiny-elu", registry.address)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    junk = b"right checksum, but no model"
+    other = dataclasses.replace(registry.card, sha256=hashlib.sha256(junk).hexdigest(), size=len(junk))
+    registry.pages["/models/zoo.json"] = lambda request: request.ranged(cards.write_manifest([other]))
+    registry.pages[f"/models/{other.file}"] = lambda request: request.ranged(junk)
+    with pytest.raises(ZooError, match=f"tiny-elu at .* is no model: load: {other.file} is not a whole"):
+        zoo.get("tiny-elu", registry.address, replace=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

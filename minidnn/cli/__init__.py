@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from minidnn import __version__
-from minidnn.cli import config, deploy, reproduce, train, zoo
+from minidnn.cli import config, deploy, evaluate, predict, reproduce, train, zoo
+from minidnn.cli.terminal import Parser, one_line, silence_stdout
 
-SUBCOMMANDS = (train, reproduce, zoo, deploy, config)
+SUBCOMMANDS = (train, evaluate, predict, deploy, reproduce, zoo, config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a subcommand; returns the exit code: 0, 2 for bad arguments, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="minidnn", description="Deep learning on a CPU, small enough to read.")
+    """Runs a subcommand; returns the exit code.
+
+    0; 2 for arguments or files that make no sense; 1 for a run that failed; 130 after Ctrl-C, 141 where nobody reads
+    what is printed. Every exception is one line on standard error, and a traceback too where MINIDNN_TRACEBACK is set.
+    """
+    parser = Parser(prog="minidnn", description="Deep learning on a CPU, small enough to read.")
     parser.add_argument("--version", action="version", version=f"minidnn {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in SUBCOMMANDS:
         module.add(subparsers)
     arguments = parser.parse_args(argv)
     try:
-        code: int = arguments.run(arguments)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"minidnn {arguments.command}: {error}", file=sys.stderr)
-        return 2
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # what it warns of is an error, or can be read
+            code: int = arguments.run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"minidnn {arguments.command}: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at exit
-        return 1
+        silence_stdout()
+        return 141
+    except Exception as error:
+        if os.environ.get("MINIDNN_TRACEBACK"):
+            raise
+        print(f"minidnn {arguments.command}: {one_line(error)}", file=sys.stderr)
+        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk behind standard output
+            silence_stdout()
+        return 2 if isinstance(error, (ValueError, TypeError, OSError, ImportError)) else 1
     return code

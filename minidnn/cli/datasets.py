@@ -2,57 +2,226 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+import numpy as np
 
 from minidnn import Generator, data, nn
+from minidnn.cli.labels import decided, read_arrays
 from minidnn.reuse import freeze
 
 NAMES = {"mnist": data.load_mnist, "fashion-mnist": data.load_fashion_mnist, "digits": data.load_digits_sample}
+LISTED = ", ".join(NAMES)
+SPLIT = 0.1
+"""The share that is held back for validation, and as much for test."""
+
+KINDS = {
+    "label": "a table",
+    "category": "a table",
+    "ignore": "a table",
+    "missing": "a table",
+    "labels": "a .npy or IDX file",
+    "valid_labels": "a .npy or IDX file",
+    "image_size": "a folder of pictures",
+    "valid": "data of your own",
+    "split": "data of your own",
+}
+"""Option -> of what kind of data it tells something."""
 
 
-class Parts(NamedTuple):
-    """A data set in three parts.
+@dataclass(frozen=True)
+class Parts:
+    """A data set in parts, ready for `minidnn.training.fit`.
 
     Attributes:
-        classes: how many.
+        test: None where validation data were given, and so nothing was held back.
+        held_back: what the model is measured on at the end: test, else valid, with labels in their own unit.
+        meaning: of all of them.
         inputs: the layers that a network begins with.
+        mean, std: of the labels of a regression, which train and valid have standardized.
     """
 
     train: data.Dataset
     valid: data.Dataset
-    test: data.Dataset
-    classes: int
+    test: data.Dataset | None
+    held_back: data.Dataset
+    meaning: data.Meaning
     inputs: list[nn.Module]
+    mean: float = 0.0
+    std: float = 1.0
+
+    @property
+    def n_out(self) -> int:
+        return len(self.meaning.classes) if self.meaning.task == "classification" else 1
 
 
-def load(source: str, label: str | int, seed: int) -> Parts:
-    """One of `NAMES`; or a folder of pictures or a table, of which a tenth each becomes valid and test.
+def load(arguments: argparse.Namespace) -> Parts:
+    """The data of ``minidnn train``.
 
     Raises:
-        ValueError: there is no such data set, too few examples, or labels that are not numbered from 0.
+        ValueError: there is no such data set, an option has no meaning for it, too few examples, labels that could be
+            classes or quantities.
         OSError: a file cannot be read, or had.
         ImportError: an extra is missing.
     """
+    source, path = arguments.data, Path(arguments.data)
+    _check_options(arguments, _kinds(source, path))
     if source in NAMES:
-        parts: tuple[data.Dataset, ...] = NAMES[source]()
+        if arguments.task == "regression":
+            raise ValueError(f"--task regression has no meaning for {source}, whose labels are classes")
+        splits = named(source)
+        return Parts(*splits, splits[2], splits[0].meaning, [])
+    whole = _whole(arguments, path)
+    _check_labels(source, whole)
+    rng, part = Generator(arguments.seed), SPLIT if arguments.split is None else arguments.split
+    train: data.Dataset
+    held_back: list[Any]
+    if arguments.valid is None:
+        stratify = whole.meaning.task == "classification"
+        train, *held_back = data.split(whole, [1 - 2 * part, part, part], stratify=stratify, rng=rng)
     else:
-        path = Path(source)
-        if not path.is_dir() and path.suffix.lower() != ".csv":
-            raise ValueError(f"--data must be {', '.join(NAMES)}, a folder, or a table that ends in .csv: {source!r}")
-        whole = data.ImageFolder(path).load() if path.is_dir() else data.load_csv(path, label)
-        parts = data.split(whole, [0.8, 0.1, 0.1], rng=Generator(seed))
-    n, classes = sum(map(len, parts)), 1 + max(int(part.y.max(initial=-1)) for part in parts)
-    if not all(map(len, parts)) or classes > n:
-        raise ValueError(f"{source} has {n} examples with labels up to {classes - 1}: too few to split and learn")
-    train, valid, test = parts
-    return Parts(train, valid, test, classes, [_standardized(train)] if train.columns else [])
+        train, held_back = whole, [_valid(arguments, whole.meaning)]
+        whole.meaning.check_same("train", held_back[0].meaning, "--valid")
+    if not all(map(len, (train, *held_back))):
+        raise ValueError(f"{source} has {len(whole)} examples: too few to split and learn")
+    inputs = [] if whole.meaning.image_shape else [_standardized(train)]
+    test = held_back[1] if len(held_back) == 2 else None
+    parts = Parts(train, held_back[0], test, held_back[-1], whole.meaning, inputs)
+    return _with_scaled_labels(parts) if whole.meaning.task == "regression" else parts
+
+
+def named(name: str) -> tuple[data.Dataset, data.Dataset, data.Dataset]:
+    """The three parts of one of `NAMES`, whose classes have names."""
+    splits = NAMES[name]()
+    for part in splits:
+        classes = part.classes or tuple(str(i) for i in range(1 + int(splits.train.y.max())))
+        part.classes = classes
+        from_bytes = part.x.dtype == np.uint8
+        part.meaning = data.Meaning(
+            "classification", classes=classes, image_shape=part.image_shape, from_bytes=from_bytes
+        )
+    return splits.train, splits.valid, splits.test
+
+
+def labelled(
+    source: str,
+    like: data.Meaning,
+    labels: Path | None = None,
+    label: str | int | None = None,
+    ignore: Sequence[str | int] = (),
+    unknown: Any = "refuse",
+) -> data.Dataset:
+    """Labelled data for a model that is there, read as its training data were; of one of `NAMES` the test part.
+
+    Args:
+        like: the model's meaning.
+        labels: the file of a .npy or IDX file's labels.
+        label, ignore, unknown: of tables; see `minidnn.data.load_csv`.
+
+    Raises:
+        ValueError: the data are not what the model learned from: other classes, columns or pictures.
+        OSError: a file cannot be read.
+    """
+    path = Path(source)
+    if source in NAMES:
+        dataset = named(source)[2]
+    elif path.is_dir():
+        dataset = folder(path, like)
+    elif path.suffix.lower() == ".csv":
+        if not like.source:
+            raise ValueError(f"{path} is a table, and the model's file does not say what the columns of its table were")
+        dataset = data.load_csv(path, "" if label is None else label, like=like, ignore=ignore, unknown=unknown)
+    else:
+        dataset = read_arrays(path, labels, like.task, like)
+    like.check_same(source, dataset.meaning, "the data")
+    return dataset
+
+
+def folder(path: Path, like: data.Meaning) -> data.ImageFolder:
+    """Pictures that are those of a model: its classes, and of its size, or resized to it where it says so."""
+    pictures = data.ImageFolder(path, like.image_shape or None, like.classes or None)
+    pictures.resized = like.resized
+    pictures.meaning = replace(pictures.meaning, resized=like.resized)
+    return pictures
+
+
+def _kinds(source: str, path: Path, option: str = "--data") -> tuple[str, ...]:
+    if source in NAMES:
+        return (source,)
+    if path.is_dir():
+        return ("a folder of pictures", "data of your own")
+    if path.suffix.lower() == ".csv":
+        return ("a table", "data of your own")
+    if path.suffix.lower() == ".npy" or path.exists():
+        return ("a .npy or IDX file", "data of your own")
+    raise ValueError(f"{option} is {source!r}, must be {LISTED}, a folder, a table (.csv), or a .npy or IDX file")
+
+
+def _check_options(arguments: argparse.Namespace, kinds: tuple[str, ...]) -> None:
+    for name, kind in KINDS.items():
+        if getattr(arguments, name) not in (None, []) and kind not in kinds:
+            raise ValueError(f"--{name.replace('_', '-')} is for {kind}, --data is {kinds[0]}")
+    if arguments.valid is not None and arguments.split is not None:
+        raise ValueError("--split holds examples back for validation, --valid names a file with them: give one of them")
+    if arguments.valid is None and arguments.valid_labels is not None:
+        raise ValueError("--valid-labels is for the file that --valid names, which is missing")
+    if arguments.valid is not None and (other := _kinds(arguments.valid, Path(arguments.valid), "--valid")) != kinds:
+        raise ValueError(f"--valid is {other[0]}, must be {kinds[0]} as --data is")
+
+
+def _whole(arguments: argparse.Namespace, path: Path) -> Any:
+    task = None if arguments.task == "auto" else arguments.task
+    if path.is_dir():
+        if task == "regression":
+            raise ValueError("--task regression has no meaning for a folder of pictures, whose folders are classes")
+        return data.ImageFolder(path, arguments.image_size).load()
+    if path.suffix.lower() != ".csv":
+        return read_arrays(path, arguments.labels, task)
+    options: Any = {"categories": arguments.category, "ignore": arguments.ignore, "missing": arguments.missing}
+    table = data.load_csv(path, -1 if arguments.label is None else arguments.label, task=task, **options)
+    if arguments.task == "auto" and table.meaning.task == "regression":
+        decided(path, table.y)
+    return table
+
+
+def _valid(arguments: argparse.Namespace, meaning: data.Meaning) -> data.Dataset:
+    path = Path(arguments.valid)
+    if path.is_dir():
+        return folder(path, meaning).load()
+    if path.suffix.lower() == ".csv":
+        return data.load_csv(path, like=meaning)
+    return read_arrays(path, arguments.valid_labels, meaning.task, meaning, "--valid-labels")
+
+
+def _check_labels(source: str, whole: data.Dataset) -> None:
+    if len(whole) and (whole.y == whole.y[0]).all():
+        only = whole.meaning.classes[0] if whole.meaning.classes else f"{whole.y[0]:g}"
+        raise ValueError(f"{source} has {len(whole)} examples that all have the label {only!r}: nothing to learn")
 
 
 def _standardized(train: data.Dataset) -> nn.Module:
     """A layer that gives columns of any scale mean 0 and deviation 1, and so takes a table's own numbers."""
     scale = data.Standardize(train)
     layer = nn.BatchNorm(len(scale.mean), eps=1e-12, name="inputs")
-    layer.running_mean.data[...], layer.running_var.data[...] = scale.mean, scale.std**2
+    layer.running_mean.data[...], layer.gamma.data[...] = scale.mean, 1 / scale.std  # its variance stays 1
     freeze(layer)
     return layer
+
+
+def _with_scaled_labels(parts: Parts) -> Parts:
+    """Labels of mean 0 and deviation 1, so that one learning rate suits prices and percentages."""
+    y = parts.train.y.astype(np.float64)
+    mean, std = float(y.mean()), float(y.std()) or 1.0
+    train, valid = (_scaled(part, mean, std) for part in (parts.train, parts.valid))
+    return replace(parts, train=train, valid=valid, mean=mean, std=std)
+
+
+def _scaled(part: data.Dataset, mean: float, std: float) -> data.Dataset:
+    y = ((part.y.astype(np.float64) - mean) / std).astype(np.float32)
+    scaled = data.ArrayDataset(part.inputs, y, columns=part.columns)
+    scaled.meaning = part.meaning
+    return scaled

@@ -1,4 +1,4 @@
-"""``minidnn compile``, ``predict`` and ``bench``: a trained model made quick, asked, and timed."""
+"""``minidnn compile`` and ``bench``: a trained model made quick, and timed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 import minidnn
-from minidnn import data, deploy, kernels, set_num_threads
-from minidnn.cli import datasets, images, types
+from minidnn import Generator, data, deploy, kernels, set_num_threads
+from minidnn.cli import datasets, types
+from minidnn.cli.examples import Reader
+from minidnn.cli.models import Model, open_model
+from minidnn.cli.terminal import shown, shown_lines
 
 CALIBRATION_EXAMPLES = 1000
 MNIST_INPUTS, FAR_FROM_CHANCE = 784, 0.5
@@ -21,9 +24,8 @@ FORMS: dict[str, Any] = {"auto": "auto", "always": True, "never": False}
 
 
 def add(subparsers: Any) -> None:
-    """The three subcommands."""
+    """The two subcommands."""
     _add_compile(subparsers)
-    _add_predict(subparsers)
     _add_bench(subparsers)
 
 
@@ -32,11 +34,12 @@ def _add_compile(subparsers: Any) -> None:
         "compile",
         help="make a model that only runs out of a trained one",
         description="Folds, prunes if asked, packs and writes a model that `minidnn predict` and deploy.load read.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="a .safetensors file that minidnn.save wrote")
-    parser.add_argument("-o", "--output", type=Path, help="the file to write; else the model's name with .mdnn")
-    parser.add_argument("--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first")
+    parser.add_argument("-o", "--output", type=Path, help="the file to write (default: the model's name with .mdnn)")
+    parser.add_argument(
+        "--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first (default: none)"
+    )
     parser.add_argument("--scope", choices=("layer", "global"), default="global", help="of the fraction")
     parser.add_argument("--sparse", choices=list(FORMS), default="auto", help="store without the zeros")
     kinds = parser.add_mutually_exclusive_group()
@@ -46,18 +49,19 @@ def _add_compile(subparsers: Any) -> None:
         "--data",
         metavar="DATA",
         help="what the model was trained on, as for `minidnn train`; its validation part measures the accuracy before "
-        "and after; MNIST where the model takes 784 and gives 10, if it knows MNIST",
+        "and after (default: MNIST where the model takes 784 and gives 10, if it knows MNIST)",
     )
     parser.add_argument(
-        "--label", type=types.column, default=-1, metavar="COLUMN", help="of a table, as it was trained"
+        "--label", type=types.column, metavar="COLUMN", help="of a table (default: that of the training table)"
     )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file (default: none)")
     parser.add_argument("--seed", type=types.seed, default=42, help="as it was trained: it splits tables and folders")
     parser.add_argument(
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="examples (IDX, npy) for the ranges of int8, by default training examples of the data; storage is chosen "
-        "for them, too",
+        help="examples, in a file that minidnn predict reads, for the ranges of int8; storage is chosen for them, too "
+        "(default: some of the data)",
     )
     parser.add_argument(
         "--limit",
@@ -79,7 +83,8 @@ def _compile(arguments: argparse.Namespace) -> int:
     if arguments.prune is not None:
         model = minidnn.load(arguments.model)
         print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
-    examples, validation = _measured_on(arguments, original)
+    asked = open_model(arguments.model)
+    examples, validation = _measured_on(arguments, asked, original)
     if examples is None and dtype == "int8":
         raise ValueError("--int8 needs --calibration with examples of what the model takes, or --data")
     compiled = deploy.compile(
@@ -91,15 +96,16 @@ def _compile(arguments: argparse.Namespace) -> int:
         validation=validation,
         original=original,
     )
-    print(compiled.describe())
+    print(shown_lines(compiled.describe()))
     lossless = arguments.prune is None and dtype == "float32"
     if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit)):
-        print(f"minidnn compile: {refusal}; nothing was written", file=sys.stderr)
+        print(f"minidnn compile: {shown(refusal)}; nothing was written", file=sys.stderr)
         return 1
+    compiled.meaning = asked.told if asked.told != data.Meaning() else None
     output = arguments.output or arguments.model.with_suffix(".mdnn")
     compiled.save(output)
     before, after = arguments.model.stat().st_size, output.stat().st_size
-    print(f"saved {output}: {after:,} bytes, {before / after:.1f} times smaller than {arguments.model}")
+    print(f"saved {shown(output)}: {after:,} bytes, {before / after:.1f} times smaller than {shown(arguments.model)}")
     return 0
 
 
@@ -121,17 +127,27 @@ def _refusal(compiled: deploy.InferenceModel, limit: float) -> str | None:
     return None
 
 
-def _measured_on(arguments: argparse.Namespace, model: minidnn.nn.Module) -> tuple[Any, data.Dataset | None]:
+def _measured_on(
+    arguments: argparse.Namespace, asked: Model, model: minidnn.nn.Module
+) -> tuple[Any, data.Dataset | None]:
     """Calibration examples and the labelled ones to measure with, each None where there are none."""
-    parts: datasets.Parts | None = None
-    if arguments.data is not None:
-        parts = datasets.load(arguments.data, arguments.label, arguments.seed)
-    elif _knows_mnist(model):
-        parts = datasets.load("mnist", -1, arguments.seed)
-    examples = None if parts is None else parts.train[:CALIBRATION_EXAMPLES].inputs
+    train: data.Dataset | None = None
+    valid: data.Dataset | None = None
+    if arguments.data in datasets.NAMES or (arguments.data is None and _knows_mnist(model)):
+        train, valid, _ = datasets.named(arguments.data or "mnist")
+        asked.meaning.check_same(arguments.data or "mnist", train.meaning, "the data")
+    elif arguments.data is not None:
+        whole = datasets.labelled(arguments.data, asked.meaning, arguments.labels, arguments.label)
+        sizes = [1 - 2 * datasets.SPLIT, datasets.SPLIT, datasets.SPLIT]
+        is_classifier = whole.meaning.task == "classification"
+        train, valid, _ = data.split(whole, sizes, stratify=is_classifier, rng=Generator(arguments.seed))
+        valid = data.ArrayDataset(asked.prepare(valid.inputs), valid.y) if is_classifier and len(valid) else None
+    examples = None if train is None else asked.prepare(train[:CALIBRATION_EXAMPLES].inputs)
     if arguments.calibration is not None:
-        examples = images.read([arguments.calibration], None)[:CALIBRATION_EXAMPLES]
-    return examples, None if parts is None else parts.valid
+        reader = Reader(asked.meaning, asked.n_in)
+        x = np.concatenate([x for _, x in reader.read([arguments.calibration])])[:CALIBRATION_EXAMPLES]
+        examples = asked.prepare(x)
+    return examples, valid
 
 
 def _knows_mnist(model: minidnn.nn.Module) -> bool:
@@ -143,56 +159,16 @@ def _knows_mnist(model: minidnn.nn.Module) -> bool:
     return compiled.n_out == 10 and bool(np.mean(compiled.predict(valid.x).argmax(axis=1) == valid.y) > FAR_FROM_CHANCE)
 
 
-def _add_predict(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "predict",
-        help="ask a compiled model",
-        description="Prints for each example its class, the largest output, and that class's probability. Files are "
-        "IDX (gzipped or not), .npy, or PNG and other pictures (grey, of the size the model takes).",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("model", type=Path, help="a .mdnn file")
-    parser.add_argument("images", type=Path, nargs="+", metavar="FILE", help="examples")
-    parser.add_argument("--invert", action="store_true", help="pictures are dark on light, MNIST is light on dark")
-    parser.add_argument("--json", action="store_true", help="print one JSON list in place of lines")
-    parser.set_defaults(run=_predict)
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    model = deploy.load(arguments.model)
-    rows = []
-    for path in arguments.images:
-        x = images.read([path], model.n_in, arguments.invert)
-        outputs = model.predict(x).astype(np.float64)
-        classes = outputs.argmax(axis=1)
-        for i, (k, p) in enumerate(zip(classes, _probabilities(outputs), strict=True)):
-            rows.append({"file": str(path), "example": i, "class": int(k), "probability": round(float(p[k]), 6)})
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-    for row in [] if arguments.json else rows:
-        print(f"{row['file']}[{row['example']}]: {row['class']} ({row['probability']:.1%})")
-    return 0
-
-
-def _probabilities(outputs: Any) -> Any:
-    """The outputs where they are probabilities already, else their softmax."""
-    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4):
-        return outputs
-    e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
 def _add_bench(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="time a compiled model",
         description="Times single calls of predict, and prints the percentiles in microseconds.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="a .mdnn file")
     parser.add_argument("--batch-sizes", type=types.sizes, default=[1, 16, 256], help="as 1,16,256")
     parser.add_argument("--seconds", type=types.rate, default=1.0, help="for each batch size")
-    parser.add_argument("--threads", type=types.count, help="at most; all by default")
+    parser.add_argument("--threads", type=types.count, help="at most (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.set_defaults(run=_bench)
 
@@ -205,7 +181,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"isa": kernels.isa(), "threads": kernels.num_threads(), "batches": rows}, indent=2))
         return 0
-    print(model.describe())
+    print(shown_lines(model.describe()))
     print(f"{kernels.isa()}, threads: {kernels.num_threads()}; microseconds a call, on random inputs without zeros")
     print(f"{'batch':>6}  {'calls':>8}  {'p50':>9}  {'p90':>9}  {'p99':>9}  {'examples/s':>12}")
     for row in rows:

@@ -31,15 +31,14 @@ def add(subparsers: Any) -> None:
         description="Trains the notebook's networks on MNIST over several seeds, and prints the published test "
         f"accuracies beside ours ({', '.join(published.NAMES)}; all of them: all); or runs a lesson, which compares "
         f"methods ({', '.join(LESSONS)}). Leaves results.json and a picture for each.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", default=["all"], help="experiments or lessons")
     parser.add_argument("--seeds", type=types.count, default=5, help="how many; they are 0, 1, 2, ...")
     parser.add_argument(
-        "--epochs", type=types.count, help="of the notebook's experiments; fewer or more than published"
+        "--epochs", type=types.count, help="of the notebook's experiments (default: as many as published)"
     )
     parser.add_argument("--quick", action="store_true", help="of the lessons: less of everything, for a look")
-    parser.add_argument("--threads", type=types.count, help="at most; all by default; the results are the same bytes")
+    parser.add_argument("--threads", type=types.count, help="at most; the results are the same bytes (default: all)")
     parser.add_argument("--output", type=Path, default=Path("runs/reproduce"), help="folder for results and pictures")
     parser.set_defaults(run=run)
 
@@ -51,15 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     results: list[Outcome | Study] = []
     mnist = cache(data.load_mnist)
-    try:
-        for name in names:
-            for result in _results(name, mnist, arguments):
-                results.append(result)
-                print(f"{result.report()}\n", flush=True)
-                _write(arguments.output, results)
-    except KeyboardInterrupt:
-        print("stopped: interrupted", file=sys.stderr)
-        return 130
+    for name in names:
+        for result in _results(name, mnist, arguments):
+            results.append(result)
+            print(f"{result.report()}\n", flush=True)
+            _write(arguments.output, results)
     print(f"saved {arguments.output / 'results.json'}")
     return 0
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minidnn import kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
 from minidnn.cli import datasets, types
+from minidnn.cli.epochs import Table
+from minidnn.cli.models import open_model
+from minidnn.cli.scores import scores
+from minidnn.cli.terminal import quoted, shown
+from minidnn.data.meaning import TASKS
+from minidnn.locks import in_use
 from minidnn.nn.layers import FUSED
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
@@ -32,19 +41,6 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 PLAIN = ("sgd", "momentum", "nesterov")
 """Those that the default schedule suits; the others have default rates of their own."""
 
-COLUMNS = {
-    "epoch": "{:d}",
-    "step": "{:d}",
-    "lr": "{:.5f}",
-    "loss": "{:.4f}",
-    "accuracy": "{:.4f}",
-    "valid_loss": "{:.4f}",
-    "valid_accuracy": "{:.4f}",
-    "test_accuracy": "{:.4f}",
-    "examples_per_second": "{:,.0f}",
-}
-WIDTHS = [max(len(name), 8) for name in COLUMNS]
-
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
@@ -53,56 +49,140 @@ def add(subparsers: Any) -> None:
         description="Trains 784-300-50-10 on MNIST as the notebook's learning-rate-schedule section does: momentum "
         "0.9, the rate falling exponentially from 0.1 by 1/10 every 10,000 steps. Leaves model.safetensors, "
         "curves.png and the last checkpoints, from which --resume goes on after a crash with the same bytes.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--data",
-        default="mnist",
-        help=f"{', '.join(datasets.NAMES)}; a folder with a folder of pictures for each class; or a table of numbers, "
-        "NAME.csv, whose columns are standardized. Of the last two a tenth each is held back for validation and test",
-    )
-    parser.add_argument(
-        "--label", type=types.column, default=-1, metavar="COLUMN", help="of a table, by name or number; else the last"
-    )
+    _add_data(parser)
     parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
     parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
     parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
-    parser.add_argument("--activation", choices=list(FUSED), default="relu", help="of the hidden layers")
-    parser.add_argument("--optimizer", choices=list(OPTIMIZERS), default="momentum", help="its kind")
+    parser.add_argument(
+        "--activation",
+        choices=list(FUSED),
+        default="relu",
+        metavar="NAME",
+        help=f"of the hidden layers: {', '.join(FUSED)}",
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=list(OPTIMIZERS),
+        default="momentum",
+        metavar="NAME",
+        help=f"its kind: {', '.join(OPTIMIZERS)}",
+    )
     parser.add_argument(
         "--lr",
         type=types.rate,
-        help="a constant learning rate; else the schedule, or with adaptive optimizers their own",
+        help="a constant learning rate (default: the schedule above; of adaptive optimizers their own)",
+    )
+    parser.add_argument(
+        "--weight-decay", type=types.decay, metavar="NUMBER", help="of the optimizer (default: the optimizer's own)"
+    )
+    parser.add_argument(
+        "--clip-norm", type=types.rate, metavar="NUMBER", help="the most that the gradients' norm may be (default: any)"
+    )
+    parser.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        help="balanced: each class counts as much as another, however few its examples (default: each example does)",
     )
     parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
-    parser.add_argument("--threads", type=types.count, help="at most; all by default; the results are the same bytes")
+    parser.add_argument("--threads", type=types.count, help="at most; the results are the same bytes (default: all)")
     parser.add_argument(
-        "--checkpoint-every", type=types.count, metavar="STEPS", help="steps between checkpoints; else each epoch's end"
+        "--checkpoint-every", type=types.count, metavar="STEPS", help="steps between checkpoints (default: an epoch)"
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint in the output folder, if there is one"
+    )
+    parser.add_argument(
+        "--resume-with",
+        type=types.names,
+        default=[],
+        metavar="NAMES",
+        help="what may differ from that run, as lr,batch_size (default: nothing)",
     )
     parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.set_defaults(run=run)
 
 
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        default="mnist",
+        help=f"{datasets.LISTED}; a folder with a folder of pictures for each class; a table, NAME.csv, whose columns "
+        "are standardized; or a .npy or IDX file of examples",
+    )
+    parser.add_argument(
+        "--task",
+        choices=("auto", *TASKS),
+        default="auto",
+        help="whether labels are classes or quantities; auto takes text for classes and numbers with a fraction for "
+        "quantities, and asks where labels are whole numbers",
+    )
+    parser.add_argument(
+        "--label", type=types.column, metavar="COLUMN", help="of a table, by name or number (default: the last)"
+    )
+    for name, text in (
+        ("category", "a column of text of a table, each value of which becomes an input"),
+        ("ignore", "a column of a table to leave out"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            action="append",
+            type=types.column,
+            default=[],
+            metavar="COLUMN",
+            help=f"{text}; may be given several times (default: none)",
+        )
+    parser.add_argument(
+        "--missing",
+        choices=("mean", "indicator"),
+        help="how to read empty cells of a table: as the column's mean, or with an input more that tells where one was "
+        "empty (default: they are refused)",
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file of examples (default: none)")
+    parser.add_argument(
+        "--image-size",
+        type=types.image_size,
+        metavar="HxW",
+        help="resize pictures, as 32x32 (default: all have one size)",
+    )
+    parser.add_argument("--valid", metavar="FILE", help="validation data, of the same kind (default: see --split)")
+    parser.add_argument("--valid-labels", type=Path, metavar="FILE", help="of --valid (default: none)")
+    parser.add_argument(
+        "--split",
+        type=types.share,
+        metavar="FRACTION",
+        help=f"of data of your own, held back for validation, and as much again for test (default: {datasets.SPLIT})",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
+    with in_use(arguments.output, "train"):
+        return _train(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
     manual_seed(arguments.seed)
-    parts = datasets.load(arguments.data, arguments.label, arguments.seed)
-    sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.classes]
+    parts = datasets.load(arguments)
+    sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.n_out]
     model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation))
     optimizer = _optimizer(arguments, model.parameters())
+    options = _options(arguments, parts)
     if not arguments.json:
         shape = "-".join(map(str, sizes))
         rate = optimizer.groups[0].lr
         rule = f"{arguments.optimizer}, {rate if callable(rate) else schedules.constant(rate)}"
         print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
         print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
+        if parts.meaning.task == "regression":
+            print(
+                f"{shown(parts.meaning.label or 'labels')}: trained in units of its standard deviation, {parts.std:.6g}"
+            )
     checkpoints = arguments.output / "checkpoints"
+    progress = not arguments.json and sys.stderr.isatty()
     history = training.fit(
         model,
         parts.train,
@@ -111,19 +191,39 @@ def run(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size,
         valid=parts.valid,
         callbacks=[
-            training.Evaluate(parts.test),
-            *([] if arguments.json else [_Table()]),
+            *([training.Evaluate(parts.test)] if parts.test and parts.n_out > 1 else []),
+            *([] if arguments.json else [Table()]),
             training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
         ],
         resume=checkpoints if arguments.resume else None,
-        progress=not arguments.json and sys.stderr.isatty(),
+        resume_with=arguments.resume_with,
+        progress=progress,
+        on_interrupt="stop",
+        **options,
     )
-    _finish(arguments, model, history)
+    if history.stopped and not (progress or arguments.json):
+        print(f"stopped: {history.stopped}")
+    _finish(arguments, model, history, parts)
     return 130 if history.stopped == "interrupted" else 0
+
+
+def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, Any]:
+    """Those arguments of `training.fit` that were asked for."""
+    options = {name: getattr(arguments, name) for name in ("class_weight", "clip_norm")}
+    if parts.meaning.task == "regression":
+        if arguments.class_weight is not None:
+            raise ValueError("--class-weight is for classes, and the task is regression")
+        options["loss"] = nn.mean_squared_error
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> optim.Optimizer:
     make = OPTIMIZERS[arguments.optimizer]
+    if arguments.weight_decay is not None:
+        kind = make.func if isinstance(make, partial) else make
+        if "weight_decay" not in inspect.signature(kind).parameters:
+            raise ValueError(f"--weight-decay: {arguments.optimizer} has none; use --optimizer adamw")
+        make = partial(make, weight_decay=arguments.weight_decay)
     if arguments.lr is not None:
         return make(params, lr=schedules.constant(arguments.lr))
     return make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000)) if arguments.optimizer in PLAIN else make(params)
@@ -136,28 +236,15 @@ def network(sizes: list[int], activation: str) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Dense(*outputs, name="outputs"))
 
 
-class _Table(training.Callback):
-    """A line for each epoch, under a head of the same widths."""
-
-    def on_fit_begin(self, run: training.Run) -> None:
-        self._print(COLUMNS)
-
-    def on_epoch_end(self, run: training.Run) -> None:
-        self._print(form.format(run.row[name]) for name, form in COLUMNS.items())
-
-    def _print(self, cells: Iterable[str]) -> None:
-        line = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            tqdm.write(line)  # above the progress bar
-        else:
-            print(line, flush=True)
-
-
-def _finish(arguments: argparse.Namespace, model: nn.Module, history: training.History) -> None:
-    model_path, picture = arguments.output / "model.safetensors", arguments.output / "curves.png"
-    save(model, model_path)
+def _finish(
+    arguments: argparse.Namespace, model: nn.Sequential, history: training.History, parts: datasets.Parts
+) -> None:
+    path, picture = arguments.output / "model.safetensors", arguments.output / "curves.png"
+    if parts.meaning.task == "regression":
+        _in_units_of_the_label(model, parts)
+    save(model, path, meaning=parts.meaning)
+    name = "validation" if parts.test is None else "test"
+    result = scores(open_model(path), parts.held_back)
     notes = []
     if len(history):
         try:
@@ -167,12 +254,20 @@ def _finish(arguments: argparse.Namespace, model: nn.Module, history: training.H
     else:
         notes.append("no epoch was finished, so there are no curves to draw")
     if arguments.json:
-        print(json.dumps(_document(arguments, history, model_path, None if notes else picture), indent=2))
+        document = _document(arguments, history, path, None if notes else picture)
+        print(json.dumps(document | {"task": parts.meaning.task, name: result.document()}, indent=2))
         return
-    if history.stopped:
-        print(f"stopped: {history.stopped}")
-    print(f"saved {model_path}")
-    print("\n".join(notes) if notes else f"saved {picture}")
+    print(f"saved {shown(path)}")
+    print("\n".join(notes) if notes else f"saved {shown(picture)}")
+    print(f"{result.headline(name)}; next: minidnn predict {quoted(path)} FILE")
+
+
+def _in_units_of_the_label(model: nn.Sequential, parts: datasets.Parts) -> None:
+    """Undoes the standardization of the labels in the last layer, so that the model itself speaks in their unit."""
+    outputs = model.layers[-1]
+    assert isinstance(outputs, nn.Dense) and outputs.bias is not None
+    outputs.kernel.data[...] = outputs.kernel.data.astype(np.float64) * parts.std
+    outputs.bias.data[...] = outputs.bias.data.astype(np.float64) * parts.std + parts.mean
 
 
 def _document(

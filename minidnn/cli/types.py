@@ -58,6 +58,46 @@ def fraction(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A number in (0, 0.5)."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 0.5:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 0.5, got {text!r}")
+    return value
+
+
+def decay(text: str) -> float:
+    """A finite number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"must be a finite number of at least 0, got {text!r}")
+    return value
+
+
+def image_size(text: str) -> tuple[int, ...]:
+    """Height and width, as 32x32; 32x32x3 for colours."""
+    try:
+        values = tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        values = ()
+    if len(values) not in (2, 3) or min(values) < 1 or max(values) > 10_000 or values[2:] not in ((), (3,)):
+        raise argparse.ArgumentTypeError(
+            f"must be height and width such as 32x32, or 32x32x3 for colours, got {text!r}"
+        )
+    return values
+
+
+def names(text: str) -> list[str]:
+    """Names, such as lr,batch_size."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def points(text: str) -> float:
     """A finite number of percentage points, at least 0."""
     try:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from minidnn import load
+from minidnn.cli.terminal import shown, shown_lines
+from minidnn.data import Meaning
 from minidnn.files import atomic_write
-from minidnn.reuse import converters, zoo
+from minidnn.reuse import converters, read_meaning, zoo
 
 
 def add(subparsers: Any) -> None:
@@ -23,7 +25,7 @@ def add(subparsers: Any) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     action = actions.add_parser("list", help="the models, or those that hold all of some words")
     action.add_argument("words", nargs="*", metavar="WORD", help="such as digits elu")
-    action.add_argument("--registry", metavar="URL", help="of a registry, not those at hand")
+    action.add_argument("--registry", metavar="URL", help="of a registry (default: those at hand)")
     action.add_argument("--json", action="store_true", help="print the cards as one JSON document")
     action.set_defaults(run=_list)
 
@@ -37,9 +39,22 @@ def add(subparsers: Any) -> None:
     action.add_argument("--task", required=True, help="such as 'classification of digits'")
     action.add_argument("--data", required=True, help="what it was trained on")
     action.add_argument("--licence", required=True, help="of the weights")
-    action.add_argument("--metric", action="append", default=[], metavar="NAME=NUMBER", type=_metric)
-    action.add_argument("--tag", action="append", default=[], metavar="WORD")
-    action.add_argument("--description", default="")
+    action.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        type=_metric,
+        help="such as test_accuracy=0.98; may be given several times (default: none)",
+    )
+    action.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="to be found by; may be given several times (default: none)",
+    )
+    action.add_argument("--description", default="", help="in a few words (default: none)")
     action.add_argument("--replace", action="store_true", help="take the place of the model of that name")
     action.set_defaults(run=_add)
 
@@ -67,16 +82,16 @@ def _list(arguments: argparse.Namespace) -> int:
     width = max((len(card.name) for card in cards), default=0)
     for card in cards:
         metrics = ", ".join(f"{name} {value:g}" for name, value in card.metrics.items())
-        print(f"{card.name:{width}}  {card.architecture}  {metrics}")
+        print(shown(f"{card.name:{width}}  {card.architecture}  {metrics}"))
     if not cards:
         print("no models" + (f" with {' and '.join(arguments.words)}" if arguments.words else ""), file=sys.stderr)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    print(zoo.card(arguments.name))
-    print(f"{'file':12}  {zoo.path(arguments.name)}")
-    print(zoo.load(arguments.name))
+    print(shown_lines(zoo.card(arguments.name)))
+    print(shown(f"{'file':12}  {zoo.path(arguments.name)}"))
+    print(shown_lines(zoo.load(arguments.name)))
     return 0
 
 
@@ -84,14 +99,15 @@ def _add(arguments: argparse.Namespace) -> int:
     fields = ("name", "task", "data", "licence", "description")
     card = {field: getattr(arguments, field) for field in fields}
     card |= {"metrics": dict(arguments.metric), "tags": arguments.tag}
-    added = zoo.add(load(arguments.file), card, arguments.replace)
-    print(f"added {added.name}: {added.architecture}")
+    meaning = read_meaning(arguments.file)
+    added = zoo.add(load(arguments.file), card, arguments.replace, meaning if meaning != Meaning() else None)
+    print(shown(f"added {added.name}: {added.architecture}"))
     return 0
 
 
 def _get(arguments: argparse.Namespace) -> int:
     card = zoo.get(arguments.name, arguments.registry, arguments.replace)
-    print(f"got {card.name}: {card.architecture}")
+    print(shown(f"got {card.name}: {card.architecture}"))
     return 0
 
 
@@ -103,12 +119,12 @@ def _export(arguments: argparse.Namespace) -> int:
         converters.to_onnx(zoo.load(arguments.name), arguments.output)
     else:
         raise ValueError(f"{arguments.output} must end in .safetensors or .onnx")
-    print(f"saved {arguments.output}")
+    print(f"saved {shown(arguments.output)}")
     return 0
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    print(f"removed {zoo.remove(arguments.name).name}")
+    print(f"removed {shown(zoo.remove(arguments.name).name)}")
     return 0
 
 

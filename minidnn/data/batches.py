@@ -11,12 +11,14 @@ from typing import Any
 from minidnn import kernels
 from minidnn.checks import positive_integer
 from minidnn.data.datasets import Dataset
-from minidnn.data.pipeline import gather_labels, permutation
+from minidnn.data.pipeline import permutation
 from minidnn.data.prefetch import Prefetch
-from minidnn.data.types import Augmentation, Floats32, Indices
+from minidnn.data.targets import Targets, as_targets, take
+from minidnn.data.types import Augmentation, Indices
 from minidnn.random import Generator, default_generator
 
-Batch = tuple[Floats32 | Indices, Indices]
+Batch = tuple[Any, Targets]
+"""(x, y), of which each may be a tuple of arrays."""
 
 
 def batches(
@@ -36,17 +38,18 @@ def batches(
         rng: the default generator where it is None.
         drop_last: leave out the last batch if it is smaller than the others.
         augment: makes new examples of those of each batch: a `minidnn.data.augment.Augment`, or any function of the
-            batch, the examples' numbers and the epoch's key.
+            batch, the examples' numbers and the epoch's key. One that has ``changes_targets = True`` is also given the
+            targets, ``augment(x, y, examples, key)``, and returns both, ``(x, y)``.
         skip: leave out so many batches at the beginning, without making them.
         prefetch: whether a thread makes batches ahead, which changes no byte. None: where that pays, on a core that the
             kernels leave free (`set_num_threads`), or on two cores and more for a data set that is `Dataset.slow`.
 
     Returns:
-        An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255 (int64 where x is), and int64 (batch,).
-        It can be closed.
+        An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255 (int64 where x is), and the targets,
+        int64 or float32 (batch, ...); tuples of arrays where the data set has several. It can be closed.
 
     Raises:
-        TypeError: batch_size or skip is not an integer.
+        TypeError: batch_size or skip is not an integer; in the iterator: augment gives something else than a batch.
         ValueError: batch_size < 1 or skip < 0.
     """
     batch_size = positive_integer("batches", "batch_size", batch_size)
@@ -67,16 +70,42 @@ def _make(
     augment: Augmentation | None,
     skip: int,
 ) -> Iteration[Batch, None, None]:
-    order = permutation(len(dataset), *key)
+    order, y = permutation(len(dataset), *key), as_targets("batches", dataset.y, len(dataset))
     end = len(order) - len(order) % batch_size if drop_last else len(order)
+    both = getattr(augment, "changes_targets", False)
     for start in range(skip * batch_size, end, batch_size):
         part = order[start : start + batch_size]
-        change = partial(_changed, augment, part, key) if augment else None
-        yield dataset.gather(part, change), gather_labels(dataset.y, part)
+        if augment is not None and both:
+            change = _Both(augment, part, key, take(y, part))
+            x = dataset.gather(part, change)
+            yield x, change.y
+        else:
+            yield dataset.gather(part, partial(_changed, augment, part, key) if augment else None), take(y, part)
 
 
 def _changed(augment: Augmentation, examples: Indices, key: tuple[int, int, int], x: Any) -> Any:
-    return augment(x, examples, key)
+    made = augment(x, examples, key)
+    if isinstance(made, tuple) and not isinstance(x, tuple):
+        raise TypeError(
+            "batches: augment returned a tuple, must return the new examples alone; one that changes targets too says "
+            "so by an attribute, changes_targets = True, and is called augment(x, y, examples, key)"
+        )
+    return made
+
+
+class _Both:
+    """A change of the examples that changes the targets with them."""
+
+    def __init__(self, augment: Any, examples: Indices, key: tuple[int, int, int], y: Targets) -> None:
+        self.augment, self.examples, self.key, self.y = augment, examples, key, y
+
+    def __call__(self, x: Any) -> Any:
+        made = self.augment(x, self.y, self.examples, self.key)
+        if not isinstance(made, tuple) or len(made) != 2:
+            raise TypeError(f"batches: augment must return (x, y) as it changes targets, got {type(made).__name__}")
+        x, y = made
+        self.y = as_targets("augment", y, len(self.examples))
+        return x
 
 
 def _ahead(loader: Prefetch[Batch]) -> Iteration[Batch, None, None]:

@@ -1,38 +1,64 @@
-"""Data sets: examples with their labels."""
+"""Data sets: examples with their targets."""
 
 from __future__ import annotations
 
 import mmap
-import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minidnn.data.checksums import of_array
+from minidnn.data.meaning import Meaning
 from minidnn.data.pipeline import gather, gather_labels
+from minidnn.data.targets import (
+    Targets,
+    as_examples,
+    as_targets,
+    chunks,
+    count_rows,
+    each,
+    first_bad,
+    parts_of,
+    take,
+)
 from minidnn.data.types import Bytes, Floats32, Indices
 
 Change = Callable[[Any], Any]
 """What augmentation makes of the images of a batch."""
 
+CHUNK = 4096
+"""Examples that are looked at together; a data set may be larger than memory."""
+
 
 class Dataset:
-    """Examples with labels, in memory or not: what `batches`, `fit` and `evaluate` ask of them.
+    """Examples with targets, in memory or not: what `batches`, `fit` and `evaluate` ask of them.
 
     A subclass has ``y``, and defines `gather` and `checksums`.
 
     Attributes:
-        y, labels: int64 (n,).
+        y, labels: the targets: any array whose first axis is the examples, or a tuple of those. Class numbers (n,),
+            real numbers (n,) or (n, k), 0/1 labels or probabilities (n, k). The loss says which it takes.
         classes: the names of the labels 0, 1, ..., or empty.
         columns: the names of the inputs, or empty.
         slow: whether an example waits for a disk or a decoder, so that `batches` loads ahead.
     """
 
-    y: Indices
+    y: Targets
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     slow: bool = False
+    _meaning: Meaning | None = None
+
+    @property
+    def meaning(self) -> Meaning:
+        """What inputs and labels stand for."""
+        return self._meaning or Meaning(classes=self.classes, columns=self.columns)
+
+    @meaning.setter
+    def meaning(self, meaning: Meaning) -> None:
+        self._meaning = meaning
 
     def gather(self, order: Indices, change: Change | None = None) -> Any:
         """The examples of these numbers: int64 (batch,) gives new ones, float32 (batch, n_in), bytes divided by 255.
@@ -51,11 +77,24 @@ class Dataset:
         """Raises where the examples are no longer to be used; asked before each epoch."""
 
     def checksums(self) -> list[int]:
-        """What tells another data set from this one."""
+        """What tells another data set from this one: checksums of the content, of samples where it is large."""
         raise NotImplementedError
 
+    def check_finite(self, owner: str) -> None:
+        """Raises where an input or a target is NaN or infinite; examples that wait for a disk are not read for it.
+
+        Raises:
+            ValueError: names the example and the column.
+        """
+        for part in parts_of(self.y):
+            _check_finite(owner, "target", part, 0, ())
+        if not self.slow:
+            for rows in chunks(len(self), CHUNK):
+                for x in parts_of(self.gather(np.arange(len(self))[rows])):
+                    _check_finite(owner, "input", x, rows.start, self.columns)
+
     def __len__(self) -> int:
-        return len(self.y)
+        return count_rows(self.y)
 
     def __getitem__(self, part: slice) -> Dataset:
         """The examples of a slice, none of them copied."""
@@ -65,7 +104,7 @@ class Dataset:
         return f"{type(self).__name__}({len(self)} examples)"
 
     @property
-    def labels(self) -> Indices:
+    def labels(self) -> Targets:
         return self.y
 
     @property
@@ -81,12 +120,12 @@ class Dataset:
 
 
 class ArrayDataset(Dataset):
-    """Examples and labels in arrays, which may be memory-mapped files.
+    """Examples and targets in arrays, which may be memory-mapped files.
 
     Args:
         x: (n, n_in), or images of any shape (n, ...); uint8 (0 to 255 stand for 0.0 to 1.0), float32, or int64 for
-            numbers of words. Kept as it is if its rows are contiguous.
-        y: (n,), integers >= 0.
+            numbers of words. Kept as it is if its rows are contiguous; other floats are converted once, to float32.
+        y: (n, ...), or a tuple of such arrays; integers become int64, floats float32. See `Dataset`.
         classes: the names of the labels 0, 1, ...
         columns: the names of the inputs.
         keep_axes: whether examples keep their axes, as pairs (n, 2, n_in) do, rather than become rows.
@@ -98,31 +137,23 @@ class ArrayDataset(Dataset):
         inputs: the examples as a model takes them: the images, or the numbers of words as they are.
 
     Raises:
-        TypeError: another dtype.
-        ValueError: other shapes, lengths that differ, a negative label.
+        TypeError: another dtype, a sparse matrix, text as targets.
+        ValueError: other shapes, lengths that differ, a number that float32 or int64 cannot hold.
     """
 
     def __init__(
         self, x: Any, y: Any, classes: Sequence[str] = (), columns: Sequence[str] = (), keep_axes: bool = False
     ) -> None:
-        x, y = np.asarray(x), np.asarray(y)
-        if x.dtype not in (np.uint8, np.float32, np.int64):
-            raise TypeError(
-                f"ArrayDataset: x is {x.dtype}, must be uint8, float32 or int64, such as x.astype(np.float32)"
-            )
-        if y.dtype.kind not in "iu":
-            raise TypeError(f"ArrayDataset: y is {y.dtype}, must be integers")
+        x = as_examples("ArrayDataset", x)
         if x.ndim < 2:
-            raise ValueError(f"ArrayDataset: x has shape {x.shape}, must be (n, n_in) or images (n, ...)")
-        if y.shape != x.shape[:1]:
-            raise ValueError(f"ArrayDataset: y has shape {y.shape}, x has {x.shape}: y must be ({len(x)},)")
-        if y.size and not 0 <= y.min() <= y.max() < 2**63:
-            raise ValueError(f"ArrayDataset: y must not be negative, got {y.min()}, nor beyond int64: {y.max()}")
+            raise ValueError(
+                f"ArrayDataset: x has shape {x.shape}, must be (n, n_in) or images (n, ...); give x[:, np.newaxis] for "
+                "one input"
+            )
         self.image_shape = x.shape[1:]
         self.keep_axes = keep_axes
-        x = np.ascontiguousarray(x)
         self.x: Bytes | Floats32 | Indices = x if keep_axes else x.reshape(len(x), int(np.prod(x.shape[1:])))
-        self.y = np.require(y, np.int64, ["C", "A"])
+        self.y = as_targets("ArrayDataset", y, len(x))
         self.classes, self.columns = tuple(classes), tuple(columns)
         self.slow = _is_mapped(self.x)
 
@@ -131,28 +162,42 @@ class ArrayDataset(Dataset):
         return change(x) if change else x
 
     def checksums(self) -> list[int]:
-        return [zlib.crc32(self.x.data), zlib.crc32(self.y.data)]
+        return [of_array(self.x), *checksums_of(self.y)]
+
+    def check_finite(self, owner: str) -> None:
+        for part in parts_of(self.y):
+            _check_finite(owner, "target", part, 0, ())
+        x = self.x
+        for rows in chunks(len(self), CHUNK) if x.dtype == np.float32 else ():
+            _check_finite(owner, "input", x[rows], rows.start, self.columns)
 
     def __getitem__(self, part: slice) -> ArrayDataset:
         """The examples of a slice; views, not copies, where the step is 1."""
         part = _slice(self, part)
-        return self._like(self.x[part], self.y[part])
+        return self._like(self.x[part], each(self.y, lambda y: y[part]))
 
     def __add__(self, other: ArrayDataset) -> ArrayDataset:
         """The examples of both, one after the other, in a new data set.
 
         Raises:
-            ValueError: another number of inputs, or another dtype.
+            ValueError: another number of inputs, another dtype, targets of another shape, other classes or columns.
         """
         if self.x.shape[1:] != other.x.shape[1:] or self.x.dtype != other.x.dtype:
             raise ValueError(f"ArrayDataset: cannot add {other!r} to {self!r}: width and dtype must be the same")
-        return self._like(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
+        ours, theirs = parts_of(self.y), parts_of(other.y)
+        if [(y.dtype, y.shape[1:]) for y in ours] != [(y.dtype, y.shape[1:]) for y in theirs]:
+            raise ValueError(f"ArrayDataset: cannot add {other!r} to {self!r}: targets must have one shape and dtype")
+        same_meaning("ArrayDataset", self, other)
+        y = tuple(np.concatenate(pair) for pair in zip(ours, theirs, strict=True))
+        return self._like(np.concatenate([self.x, other.x]), y if isinstance(self.y, tuple) else y[0])
 
     def __repr__(self) -> str:
         return f"ArrayDataset({len(self)} examples, x {self.x.shape} {self.x.dtype})"
 
-    def _like(self, x: Bytes | Floats32 | Indices, y: Indices) -> ArrayDataset:
-        return ArrayDataset(x.reshape(len(x), *self.image_shape), y, self.classes, self.columns, self.keep_axes)
+    def _like(self, x: Bytes | Floats32 | Indices, y: Targets) -> ArrayDataset:
+        new = ArrayDataset(x.reshape(len(x), *self.image_shape), y, self.classes, self.columns, self.keep_axes)
+        new._meaning = self._meaning
+        return new
 
     @cached_property
     def images(self) -> Floats32:
@@ -180,14 +225,51 @@ class Subset(Dataset):
         if indices.ndim != 1 or indices.dtype.kind not in "iu":
             raise TypeError(f"Subset: indices must be integers (n,), got {indices.dtype} of shape {indices.shape}")
         self.dataset, self.indices = dataset, np.require(indices, np.int64, ["C", "A"])
-        self.y = gather_labels(dataset.y, self.indices)
+        self.y = take(as_targets("Subset", dataset.y), self.indices)
         self.classes, self.columns, self.slow = dataset.classes, dataset.columns, dataset.slow
+        self._meaning = dataset._meaning
 
     def gather(self, order: Indices, change: Change | None = None) -> Any:
         return self.dataset.gather(gather_labels(self.indices, order), change)
 
     def checksums(self) -> list[int]:
-        return [*self.dataset.checksums(), zlib.crc32(self.indices.data)]
+        return [*self.dataset.checksums(), of_array(self.indices)]
+
+
+def same_meaning(owner: str, train: Dataset, other: Dataset) -> None:
+    """Raises a ValueError where both data sets name their classes, or columns, and differ.
+
+    Then a class number, or a place among the inputs, means one thing here and another there.
+    """
+    for what, ours, theirs in (("classes", train.classes, other.classes), ("columns", train.columns, other.columns)):
+        if ours and theirs and ours != theirs:
+            raise ValueError(
+                f"{owner}: the data sets have different {what}: {_shown(ours)} and {_shown(theirs)}; read the second "
+                f"with the {what} of the first ({'classes=train.classes' if what == 'classes' else 'like=train'})"
+            )
+
+
+def checksums_of(y: Targets) -> list[int]:
+    """A checksum of each array of the targets."""
+    return [of_array(part) for part in parts_of(y)]
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f", ... ({len(names)})" if len(names) > 8 else "")
+
+
+def _check_finite(owner: str, what: str, array: Any, start: int, columns: Sequence[str]) -> None:
+    array = np.asarray(array)
+    if (place := first_bad(array)) is None:
+        return
+    example, *rest = place
+    column = f", column {columns[rest[0]]!r}" if len(rest) == 1 and rest[0] < len(columns) else ""
+    if rest and not column:
+        column = f", column {rest[0] if len(rest) == 1 else tuple(rest)}"
+    raise ValueError(
+        f"{owner}: the {what} of example {start + example}{column} is {array[place]}, must be finite; "
+        "leave the example out or fill the gap"
+    )
 
 
 class Splits(NamedTuple):

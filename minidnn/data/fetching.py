@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from minidnn.files import locked
+from minidnn.locks import locked
 
 CHUNK = 1 << 16
 
@@ -52,6 +53,7 @@ def download(
     *,
     size: int | None = None,
     timeout: float = 30.0,
+    deadline: float | None = None,
 ) -> Path:
     """Puts the file with this checksum at path, unless it is there; whole or not at all.
 
@@ -66,6 +68,7 @@ def download(
         progress: show a bar, if standard error is a terminal.
         size: of the file in bytes, if it is known; a mirror that sends more is left at once.
         timeout: seconds without a byte after which a mirror counts as dead.
+        deadline: seconds for the whole of it, over all mirrors; what has come by then stays for the next attempt.
 
     Raises:
         DownloadError: no mirror gave it (also when there is no network).
@@ -86,7 +89,8 @@ def download(
             f"(from {urls[0]}) at {path}"
         ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    fetcher = _Resuming(path, _parse(known_hash)[1], size, timeout, progress)
+    until = None if deadline is None else time.monotonic() + deadline
+    fetcher = _Resuming(path, _parse(known_hash)[1], size, timeout, progress, until)
     faults = [f"the one at {path} has another checksum"] if path.exists() else []
     with locked(path.with_name(f".{path.name}.lock")):
         for url in urls:
@@ -128,9 +132,9 @@ def _from_mirror(pooch: Any, url: str, known_hash: str, path: Path, fetcher: _Re
             fault = f"{type(error).__name__.removeprefix('_')}: {error}"
         except ValueError as error:  # pooch's word for another checksum; it has thrown the file away
             fault = f"another checksum: {error}"
-        if fetcher.received() > before:
+        if fetcher.received() > before and not fetcher.is_late():
             continue
-        if fetcher.received() or not may_restart:
+        if fetcher.received() or not may_restart or fetcher.is_late():
             return fault
         may_restart = False  # what lay there before was wrong, so this mirror may begin at the beginning
 
@@ -142,10 +146,16 @@ class _RefusedError(Exception):
 class _Resuming:
     """A downloader for pooch that goes on where the last attempt was cut."""
 
-    def __init__(self, path: Path, digest: str, size: int | None, timeout: float, progress: bool) -> None:
+    def __init__(
+        self, path: Path, digest: str, size: int | None, timeout: float, progress: bool, until: float | None
+    ) -> None:
         self.name, self.part = path.name, path.with_name(f".{path.name}.{digest[:16]}.part")
         self.size, self.timeout = size, timeout
         self.progress = progress and sys.stderr.isatty()
+        self.until = until
+
+    def is_late(self) -> bool:
+        return self.until is not None and time.monotonic() > self.until
 
     def received(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
@@ -158,6 +168,8 @@ class _Resuming:
     def _request(self, url: str) -> None:
         import requests
 
+        if self.is_late():
+            raise _RefusedError("not asked, the deadline is over")
         start = self.received()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
@@ -182,7 +194,9 @@ class _Resuming:
         bar = tqdm(desc=self.name, initial=start, total=total, unit="B", unit_scale=True, disable=not self.progress)
         with bar, open(self.part, "ab" if start else "wb") as file:
             # Raw: a .gz file shall stay one, whatever the server calls it.
-            for chunk in response.raw.stream(CHUNK, decode_content=False):
+            for chunk in _chunks(response.raw):
+                if self.is_late():
+                    raise _RefusedError(f"sent {file.tell()} bytes before the deadline")
                 if total is not None and file.tell() + len(chunk) > total:
                     file.truncate(0)
                     raise _RefusedError(f"sends more than {total} bytes")
@@ -190,3 +204,12 @@ class _Resuming:
                 bar.update(len(chunk))
             if total is not None and file.tell() < total:
                 raise _RefusedError(f"ended after {file.tell()} of {total} bytes")
+
+
+def _chunks(raw: Any) -> Iterator[bytes]:
+    """What has come, as soon as it has: the wait for a whole chunk from a slow server would outlast any deadline."""
+    if not hasattr(raw, "read1"):  # urllib3 before 2.1
+        yield from raw.stream(CHUNK, decode_content=False)
+        return
+    while chunk := raw.read1(CHUNK, decode_content=False):
+        yield chunk

@@ -22,6 +22,10 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
 
 
+MOST_UNPACKED, FREE_BYTES = 100, 1 << 26
+"""A gzipped file may hold so many times its own bytes, or so many in all: gzip packs zeros by a thousand."""
+
+
 class IdxError(ValueError):
     """A file is not what the IDX format says; the message names the file and the fault."""
 
@@ -34,7 +38,7 @@ def load_idx(path: str | os.PathLike[str], mmap: bool = False) -> npt.NDArray[An
             numbers of several bytes stay big-endian, as they are in the file.
 
     Memory is bounded by what the file really holds: nothing is allocated on the word of a header, and a gzip stream is
-    read no further than one byte past what its header announces.
+    read no further than one byte past what its header announces, which may be `MOST_UNPACKED` times the file.
 
     Raises:
         IdxError: a bad magic number or element type, a file shorter or longer than its dimensions say, dimensions that
@@ -53,7 +57,7 @@ def load_idx(path: str | os.PathLike[str], mmap: bool = False) -> npt.NDArray[An
             return _parse(path, file)
         try:
             with gzip.open(file) as stream:
-                return _parse(path, stream)
+                return _parse(path, stream, max(FREE_BYTES, MOST_UNPACKED * os.fstat(file.fileno()).st_size))
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise IdxError(f"load_idx: {path} is a damaged gzip file: {error}") from error
 
@@ -93,9 +97,14 @@ def _header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[np.dtype[Any
     return dtype, shape, math.prod(shape) * dtype.itemsize
 
 
-def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile) -> npt.NDArray[Any]:
+def _parse(path: Path, stream: IO[bytes] | gzip.GzipFile, most: int | None = None) -> npt.NDArray[Any]:
     dtype, shape, expected = _header(path, stream)
-    body = _read_up_to(stream, expected + 1)
+    body = _read_up_to(stream, (expected if most is None else min(expected, most)) + 1)
+    if most is not None and len(body) > most and expected > most:
+        raise IdxError(
+            f"load_idx: {path} has dimensions {shape}, which take {expected} bytes, more than {MOST_UNPACKED} times "
+            "the file; unpack it with gunzip first if it is what you want"
+        )
     if len(body) != expected:
         found = f"{len(body)} bytes" if len(body) < expected else "more"
         raise IdxError(f"load_idx: {path} has dimensions {shape}, which take {expected} bytes, but holds {found}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minidnn.checks import positive_integer
+from minidnn.data.checksums import of_files
 from minidnn.data.datasets import ArrayDataset, Change, Dataset
+from minidnn.data.meaning import Meaning
 from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.types import Bytes, Floats32, Indices
 
@@ -29,13 +32,20 @@ class ImageFolder(Dataset):
     """Pictures in a folder for each class, ``FOLDER/CLASS/.../NAME.png``, decoded when a batch needs them.
 
     Nothing but the names is kept, so there may be more pictures than memory holds; `load` decodes them all once and for
-    all. Classes are the names of the folders in alphabetical order, examples are in alphabetical order of their paths;
+    all. Examples are in alphabetical order of their paths;
     hidden files and those without the suffix of a picture are passed over.
 
+    Grey pictures of 16 bits are scaled to 8; those of 32 bits or of floats, whose black and white nobody knows, are
+    refused.
+
     Args:
+        classes: the names of the labels 0, 1, ..., such as ``train.classes``: a folder of another name is an error, one
+            that is missing has no examples. None: those of the folders, in alphabetical order.
         image_shape: (h, w) for grey or (h, w, 3) for RGB; pictures of another size are resized (bilinear, antialiased),
             of another mode converted, without their transparency. None: that of the first, and a picture of another
             size is an error.
+
+    test = data.ImageFolder("test", classes=train.classes, image_shape=train.image_shape)
 
     Attributes:
         paths: of the examples.
@@ -50,19 +60,36 @@ class ImageFolder(Dataset):
 
     slow = True
 
-    def __init__(self, folder: str | os.PathLike[str], image_shape: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        image_shape: tuple[int, ...] | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
         _pillow()
         self.folder = Path(folder)
         names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
-        found = [_pictures(self.folder / name) for name in names]
-        if not names or not all(found):
-            empty = self.folder / names[found.index([])] if names else "no folder of a class"
-            raise ValueError(f"ImageFolder: {folder} must have a folder with pictures for each class, not {empty}")
-        self.classes = tuple(names)
-        self.paths = [path for paths in found for path in paths]
-        self.y = np.repeat(np.arange(len(names)), [len(paths) for paths in found])
+        found = {name: pictures_in(self.folder / name) for name in names}
+        if not names or not all(found.values()):
+            empty = [self.folder / name for name in names if not found[name]]
+            told = empty[0] if empty else "no folder of a class"
+            raise ValueError(f"ImageFolder: {folder} must have a folder with pictures for each class, not {told}")
+        self.classes = tuple(names if classes is None else classes)
+        if new := sorted(set(names) - set(self.classes)):
+            shown = ", ".join(map(repr, self.classes[:20]))
+            raise ValueError(f"ImageFolder: {folder} has a folder {new[0]!r}, must have those of the classes {shown}")
+        self.paths = [path for name in self.classes for path in found.get(name, ())]
+        self.y = np.repeat(np.arange(len(self.classes)), [len(found.get(name, ())) for name in self.classes])
         self.resized = image_shape is not None
-        self.image_shape = _checked(_shape_of(self.paths[0]) if image_shape is None else image_shape)
+        self.image_shape = _checked(shape_of(self.paths[0]) if image_shape is None else image_shape)
+        self._remedy = "" if image_shape else f"; image_shape={self.image_shape} resizes pictures"
+        self.meaning = Meaning(
+            "classification",
+            classes=self.classes,
+            image_shape=self.image_shape,
+            resized=self.resized,
+            from_bytes=True,
+        )
 
     def gather(self, order: Indices, change: Change | None = None) -> Floats32:
         x = gather(self._decoded(order), np.arange(len(order)))
@@ -75,17 +102,20 @@ class ImageFolder(Dataset):
             ImageError: a picture cannot be read, or has another size.
         """
         x = self._decoded(np.arange(len(self)))
-        return ArrayDataset(x.reshape(len(x), *self.image_shape), self.y, self.classes)
+        loaded = ArrayDataset(x.reshape(len(x), *self.image_shape), self.y, self.classes)
+        loaded.meaning = self.meaning
+        return loaded
 
     def checksums(self) -> list[int]:
         names = "\n".join(f"{path.relative_to(self.folder)} {path.stat().st_size}" for path in self.paths)
-        return [zlib.crc32(names.encode(errors="surrogateescape")), zlib.crc32(repr(self.image_shape).encode())]
+        texts = (names.encode(errors="surrogateescape"), repr(self.image_shape).encode())
+        return [*map(zlib.crc32, texts), of_files(self.paths)]
 
     def _decoded(self, order: Indices) -> Bytes:
         gather_labels(self.y, order)  # refuses what is out of range
         x = np.empty((len(order), int(np.prod(self.image_shape))), np.uint8)
         for row, i in zip(x, order, strict=True):
-            row[:] = _read(self.paths[i], self.image_shape, self.resized).reshape(-1)
+            row[:] = read_picture(self.paths[i], self.image_shape, self.resized, self._remedy).reshape(-1)
         return x
 
 
@@ -97,7 +127,8 @@ def _pillow() -> Any:
     return Image
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder and those within it, in alphabetical order."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
     )
@@ -109,30 +140,40 @@ def _checked(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(positive_integer("ImageFolder", f"image_shape[{i}]", n) for i, n in enumerate(shape))
 
 
-def _shape_of(path: Path) -> tuple[int, ...]:
+def shape_of(path: Path) -> tuple[int, ...]:
+    """The shape of a picture: (h, w) if it is grey, else (h, w, 3).
+
+    Raises:
+        ImageError, OSError: as `read_picture`.
+    """
     image = _open(path)
-    grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
+    grey = image.mode in ("1", "L", "LA")
     return (image.height, image.width) if grey else (image.height, image.width, 3)
 
 
-def _read(path: Path, shape: tuple[int, ...], resize: bool) -> Bytes:
-    image = _open(path, "L" if len(shape) == 2 else "RGB")
+def read_picture(path: Path, shape: tuple[int, ...], resize: bool, remedy: str = "") -> Bytes:
+    """A picture as bytes of this shape, (h, w) or (h, w, 3).
+
+    Args:
+        resize: whether another size is resized, or refused.
+        remedy: what to do about another size, for the message.
+
+    Raises:
+        ImageError: it is damaged, of none of `FORMATS`, of another size, has too many pixels, or values whose black and
+            white nobody knows.
+        OSError: it cannot be opened.
+    """
+    image = _open(path).convert("L" if len(shape) == 2 else "RGB")
     h, w = shape[:2]
     if image.size != (w, h):
         if not resize:
-            raise ImageError(f"ImageFolder: {path} is {image.height} x {image.width}, the first is {h} x {w}")
+            raise ImageError(f"ImageFolder: {path} is {image.height} x {image.width}, must be {h} x {w}{remedy}")
         image = image.resize((w, h), _pillow().Resampling.BILINEAR)
     return np.asarray(image, np.uint8)
 
 
-def _open(path: Path, mode: str | None = None) -> Any:
-    """The picture, decoded, turned upright as its EXIF data says, and of this mode.
-
-    Raises:
-        ImageError: it is damaged, of none of these formats, or has more pixels than Pillow's limit
-            (``Image.MAX_IMAGE_PIXELS``).
-        OSError: it cannot be opened.
-    """
+def _open(path: Path) -> Any:
+    """The picture, decoded, turned upright as its EXIF data says, and of 8 bits."""
     Image = _pillow()
     from PIL import ImageOps
 
@@ -141,11 +182,30 @@ def _open(path: Path, mode: str | None = None) -> Any:
         with Image.open(content, formats=FORMATS) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 raise ImageError(f"{image.height} x {image.width} pixels are too many")
+            deep = _is_deep(image)
             upright = ImageOps.exif_transpose(image)
-        if mode and upright.mode.startswith("I;16"):  # which Pillow would cut off at 255
-            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        return upright.convert(mode) if mode else upright
+        return Image.fromarray(_of_8_bits(np.asarray(upright))) if deep else upright
     except MemoryError:
         raise
     except Exception as error:  # what Pillow's readers raise for damaged files has no end
         raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _is_deep(image: Any) -> bool:
+    """Whether a picture is grey with 16 bits, as Pillow gives it: mode I;16, or I in some of its versions.
+
+    Raises:
+        ImageError: its values have another range, which Pillow would cut off at 255.
+    """
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return False
+    bits = image.tag_v2.get(258, (16,)) if image.format == "TIFF" else (16,)
+    if image.mode == "F" or tuple(bits) != (16,) or (image.format == "TIFF" and image.mode == "I"):
+        kind = "floats" if image.mode == "F" else f"{bits[0]} bits, or signed"
+        raise ImageError(f"its values are {kind}, must have 8 or 16 bits; scale them and save it again")
+    return True
+
+
+def _of_8_bits(values: Any) -> Bytes:
+    """65535 becomes 255, rounded to nearest."""
+    return np.asarray((values.astype(np.uint32) * 255 + 32767) // 65535, np.uint8)

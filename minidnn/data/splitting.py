@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from minidnn.data.datasets import Dataset, Subset
+from minidnn.data.targets import are_classes
 from minidnn.data.types import Indices
 from minidnn.random import Generator, default_generator
 
 
 def split(
-    dataset: Dataset, sizes: Sequence[float], *, stratify: bool = True, rng: Generator | None = None
+    dataset: Dataset, sizes: Sequence[float], *, stratify: bool | None = None, rng: Generator | None = None
 ) -> tuple[Subset, ...]:
     """Parts drawn at random, without overlap; no example is copied.
 
@@ -25,15 +26,19 @@ def split(
         sizes: shares that add up to 1, or numbers of examples (integers) that add up to len(dataset) at most.
         stratify: draw each part so that it has its share of each class: a first part of m of the n examples has
             floor(m c / n) or ceil(m c / n) of a class of c, and each further part its share of what is left. An example
-            is as likely as any other to be in a part.
+            is as likely as any other to be in a part. None: where targets are class numbers, one for each example.
         rng: two draws of it decide; the default generator where it is None.
 
     Raises:
         TypeError: sizes are not numbers.
-        ValueError: a size below 0, or sizes that add up to too much or too little.
+        ValueError: a size below 0, sizes that add up to too much or too little, stratify=True without class numbers.
     """
     n = len(dataset)
     counts = _counts(n, sizes)
+    if stratify is None:
+        stratify = are_classes(dataset.y)
+    elif stratify and not are_classes(dataset.y):
+        raise ValueError("split: stratify=True needs class numbers (n,) as targets; give stratify=False")
     rng = rng or default_generator()
     order, start = rng.permutation(n), int(rng.bits(1)[0])
     if stratify:
@@ -68,7 +73,7 @@ def _spread(count: int, y: Indices, start: int) -> npt.NDArray[np.bool_]:
     the ends of a class the number is its share, rounded up or down, and no rounding adds up.
     """
     n = len(y)
-    ends = (np.flatnonzero(np.diff(y, append=-1)) + 1).tolist()
+    ends = [*(np.flatnonzero(np.diff(y)) + 1).tolist(), n] if n else []
     taken = np.zeros(n, np.bool_)
     before = done = 0
     for end in ends:

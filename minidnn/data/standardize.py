@@ -7,11 +7,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from minidnn.data.datasets import Change, Dataset
+from minidnn.data.datasets import CHUNK, Change, Dataset
+from minidnn.data.targets import as_float32
 from minidnn.data.types import Floats32, Indices
-
-CHUNK = 4096
-"""Examples that are looked at together; a data set may be larger than memory."""
 
 
 class Standardize:
@@ -57,14 +55,15 @@ class Standardize:
         """A data set whose batches are standardized, or the examples (n, n_in), in a new array.
 
         Raises:
-            TypeError: x is not float32.
+            TypeError: x is not floating; other floats than float32 are converted.
             ValueError: another number of inputs.
         """
         if isinstance(x, Dataset):
             return Standardized(x, self)
-        if getattr(x, "dtype", None) != np.float32:
+        if getattr(getattr(x, "dtype", None), "kind", None) != "f":
             kind = getattr(x, "dtype", type(x).__name__)
-            raise TypeError(f"Standardize: x must be a data set or float32, got {kind}")
+            raise TypeError(f"Standardize: x must be a data set or floats, got {kind}")
+        x = as_float32("Standardize", "x", x)
         if x.ndim != 2 or x.shape[1:] != self.mean.shape:
             raise ValueError(f"Standardize: x has shape {x.shape}, must be (n, {len(self.mean)})")
         y = x - self.mean
@@ -78,9 +77,13 @@ class Standardized(Dataset):
     def __init__(self, dataset: Dataset, scale: Standardize) -> None:
         self.dataset, self.scale = dataset, scale
         self.y, self.classes, self.columns, self.slow = dataset.y, dataset.classes, dataset.columns, dataset.slow
+        self.meaning = dataset.meaning.standardized(scale.mean, scale.std)
 
     def gather(self, order: Indices, change: Change | None = None) -> Floats32:
         return self.scale(self.dataset.gather(order, change))
+
+    def check_finite(self, owner: str) -> None:
+        self.dataset.check_finite(owner)
 
     def checksums(self) -> list[int]:
         own = [zlib.crc32(self.scale.mean.data), zlib.crc32(self.scale.std.data)]

@@ -8,9 +8,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from minidnn.data import Meaning
 from minidnn.deploy import storage
 from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import Program
+from minidnn.reuse import read_meaning
 from minidnn.tensor import Tensor
 
 Floats = npt.NDArray[np.float32]
@@ -23,10 +25,17 @@ class InferenceModel:
         n_in, n_out: `predict` takes (batch, n_in) and gives (batch, n_out).
         loss: how far the outputs moved from the given model's, where calibration examples were given.
         validation: its accuracy beside the given model's, where labelled examples were given.
+        meaning: what inputs and outputs stand for, which `save` keeps; None where nobody said.
     """
 
-    def __init__(self, program: Program, loss: Loss | None = None, validation: Validation | None = None) -> None:
-        self._program, self.loss, self.validation = program, loss, validation
+    def __init__(
+        self,
+        program: Program,
+        loss: Loss | None = None,
+        validation: Validation | None = None,
+        meaning: Meaning | None = None,
+    ) -> None:
+        self._program, self.loss, self.validation, self.meaning = program, loss, validation, meaning
         self._engine = program.engine()
         self.n_in, self.n_out = program.n_in, program.widths[-1]
 
@@ -50,6 +59,11 @@ class InferenceModel:
         return result
 
     __call__ = predict
+
+    @property
+    def activation(self) -> str:
+        """What the outputs come out of: an activation's name, "softmax", or "identity" where they are logits."""
+        return activation_of(self._program)
 
     @property
     def density(self) -> float:
@@ -94,7 +108,7 @@ class InferenceModel:
         Raises:
             OSError: the file cannot be written; what was there before is still there.
         """
-        storage.save(self._program, path, self.loss, self.validation)
+        storage.save(self._program, path, self.loss, self.validation, self.meaning)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -104,7 +118,15 @@ class InferenceModel:
             CheckpointError: the file is damaged, or holds something else.
             OSError: it cannot be read.
         """
-        return cls(*storage.load(path))
+        parts = storage.load(path)
+        meaning = read_meaning(path)
+        return cls(*parts, meaning if meaning != Meaning() else None)
+
+
+def activation_of(program: Program) -> str:
+    """What the last stage of a program does to its sums: an activation's name, or "softmax", else "identity"."""
+    last = program.stages[-1] if program.stages else None
+    return str(getattr(last, "activation", "softmax" if last is not None and last.kind == "softmax" else "identity"))
 
 
 _FLOAT32 = np.dtype(np.float32)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.data import Meaning
 from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import KINDS, Product, Program, Stage
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, STORED, Quantization, Weights
@@ -37,9 +38,13 @@ much memory with few bytes."""
 
 
 def save(
-    program: Program, path: str | os.PathLike[str], loss: Loss | None = None, validation: Validation | None = None
+    program: Program,
+    path: str | os.PathLike[str],
+    loss: Loss | None = None,
+    validation: Validation | None = None,
+    meaning: Meaning | None = None,
 ) -> None:
-    """Writes the program, and how it compares with the model that it was made of."""
+    """Writes the program, how it compares with the model that it was made of, and what inputs and outputs stand for."""
     from safetensors.numpy import save as to_bytes
 
     arrays = arrays_of(program)
@@ -50,6 +55,8 @@ def save(
         "loss": None if loss is None else list(loss),
         "validation": None if validation is None else list(validation),
     }
+    if meaning is not None:
+        header["meaning"] = meaning.to_json()
     header["sha256"] = _checksum(header, arrays)
     atomic_write(path, to_bytes(arrays, {"minidnn-inference": json.dumps(header, sort_keys=True)}))
 

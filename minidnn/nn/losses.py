@@ -1,4 +1,9 @@
-"""Losses: the mean over the batch, as a scalar on the tape. Shapes are strict, nothing broadcasts.
+"""Losses: the mean over the batch, as a scalar on the tape.
+
+Shapes are strict: targets (batch,) go with outputs (batch,) or (batch, 1), all else must have the outputs' shape;
+nothing broadcasts. Each loss says what it takes (`minidnn.nn.takes`), so that `training.fit` asks it before the first
+update. ``weights``, where a loss has them, are one number for each example: the mean of ``weight * loss`` over the
+batch.
 
 All raise ValueError for shapes that do not fit and for an empty batch.
 """
@@ -11,13 +16,23 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels, ops
-from minidnn.checks import as_targets, same_shape
+from minidnn.checks import same_shape
 from minidnn.handle import as_array
+from minidnn.nn.takes import Takes, bad_values, fitting, takes
 from minidnn.ops.losses import as_labels
+from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_result
 
+CLASSES = Takes("classes", soft=True, activation="softmax", metrics="accuracy")
+MARGINS = Takes("classes", metrics="accuracy")
+PROBABILITIES = Takes("elements", values="probabilities", activation="logistic", metrics="accuracy")
+SIGNS = Takes("elements", values="signs", metrics="accuracy")
+NUMBERS = Takes("elements", metrics="regression")
+DISTRIBUTIONS = Takes("rows", values="probabilities")
 
-def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 0.0) -> Tensor:
+
+@takes(CLASSES)
+def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 0.0, weights: Any = None) -> Tensor:
     """The mean of ``-sum over classes of target * log(softmax(logits))``.
 
     Args:
@@ -25,6 +40,7 @@ def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 
         labels: integers in [0, classes) of shape (batch,), which stand for one-hot targets; or the targets themselves,
             floating, (batch, classes).
         label_smoothing: in [0, 1); targets become ``(1 - s) * target + s / classes`` (Szegedy et al. 2016).
+        weights: (batch,).
 
     Raises:
         TypeError: labels are neither integers nor floating.
@@ -32,88 +48,100 @@ def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 
     """
     op = "softmax_cross_entropy"
     _check_batch(op, "logits", logits, ndim=2)
-    if not 0.0 <= label_smoothing < 1.0:
-        raise ValueError(f"{op}: label_smoothing must be in [0, 1), got {label_smoothing}")
+    _check_smoothing(op, label_smoothing)
     targets = np.asarray(as_array(labels))
     if targets.dtype.kind != "f" or targets.ndim != 2:
         losses = ops.softmax_cross_entropy(logits, labels)
         if label_smoothing == 0.0:
-            return ops.mean(losses)
+            return _mean(op, losses, weights)
         smooth = -ops.mean(ops.log_softmax(logits), axis=1)
-        return ops.mean((1.0 - label_smoothing) * losses + label_smoothing * smooth)
+        return _mean(op, (1.0 - label_smoothing) * losses + label_smoothing * smooth, weights)
     same_shape(op, "logits", logits._data, "labels", targets)
-    soft = kernels.astype(targets, logits.dtype.str)
-    if label_smoothing:
-        soft = kernels.add(kernels.multiply(soft, 1.0 - label_smoothing), label_smoothing / logits.shape[1])
-    return ops.mean(-ops.sum(ops.log_softmax(logits) * as_result(soft), axis=1))
+    soft = _smoothed(_cast(targets, logits), label_smoothing, logits.shape[1])
+    return _mean(op, -ops.sum(ops.log_softmax(logits) * soft, axis=1), weights)
 
 
-def sigmoid_cross_entropy(logits: Tensor, targets: Any) -> Tensor:
+@takes(PROBABILITIES)
+def sigmoid_cross_entropy(logits: Tensor, targets: Any, label_smoothing: float = 0.0, weights: Any = None) -> Tensor:
     """The mean over all elements of ``-t * log(p) - (1 - t) * log(1 - p)``, with ``p = 1 / (1 + exp(-logits))``.
 
-    Computed as ``softplus(x) - t * x``, in which nothing overflows.
+    Computed as ``softplus(x) - t * x``, in which nothing overflows. The loss of two classes with one output, and of
+    several labels at once.
 
     Args:
         logits: any shape.
-        targets: the same shape, in [0, 1].
+        targets: the same shape, or (batch,) for logits (batch, 1); in [0, 1].
+        label_smoothing: in [0, 1); targets become ``(1 - s) * target + s / 2``.
+        weights: (batch,).
+
+    Raises:
+        ValueError: a target or label_smoothing out of range.
     """
-    t = as_targets("sigmoid_cross_entropy", "logits", logits, targets)
-    kernels.check_between(t, 0, 1, "sigmoid_cross_entropy: targets must be in [0, 1]")
-    return ops.mean(ops.softplus(logits) - logits * as_result(t))
+    op = "sigmoid_cross_entropy"
+    _check_smoothing(op, label_smoothing)
+    logits, t = _paired(op, "logits", logits, targets, PROBABILITIES)
+    return _mean(op, ops.softplus(logits) - logits * _smoothed(t, label_smoothing, 2), weights)
 
 
-def mean_squared_error(predictions: Tensor, targets: Any) -> Tensor:
-    """The mean over all elements of ``(prediction - target) ** 2``."""
-    error = predictions - as_result(as_targets("mean_squared_error", "predictions", predictions, targets))
-    return ops.mean(error * error)
+@takes(NUMBERS)
+def mean_squared_error(predictions: Tensor, targets: Any, weights: Any = None) -> Tensor:
+    """The mean over all elements of ``(prediction - target) ** 2``; weights are (batch,)."""
+    predictions, t = _paired("mean_squared_error", "predictions", predictions, targets)
+    error = predictions - t
+    return _mean("mean_squared_error", error * error, weights)
 
 
-def mean_absolute_error(predictions: Tensor, targets: Any) -> Tensor:
-    """The mean over all elements of ``|prediction - target|``."""
-    t = as_result(as_targets("mean_absolute_error", "predictions", predictions, targets))
-    return ops.mean(ops.abs(predictions - t))
+@takes(NUMBERS)
+def mean_absolute_error(predictions: Tensor, targets: Any, weights: Any = None) -> Tensor:
+    """The mean over all elements of ``|prediction - target|``; weights are (batch,)."""
+    predictions, t = _paired("mean_absolute_error", "predictions", predictions, targets)
+    return _mean("mean_absolute_error", ops.abs(predictions - t), weights)
 
 
-def huber(predictions: Tensor, targets: Any, delta: float = 1.0) -> Tensor:
+@takes(NUMBERS)
+def huber(predictions: Tensor, targets: Any, delta: float = 1.0, weights: Any = None) -> Tensor:
     """The mean over all elements of ``e**2 / 2`` where ``|e| <= delta``, else ``delta * (|e| - delta / 2)``.
 
     Huber 1964; e is prediction - target.
 
     Args:
         delta: > 0, where the square turns into a line.
+        weights: (batch,).
     """
     if not delta > 0:
         raise ValueError(f"huber: delta must be positive, got {delta}")
-    error = ops.abs(predictions - as_result(as_targets("huber", "predictions", predictions, targets)))
+    predictions, t = _paired("huber", "predictions", predictions, targets)
+    error = ops.abs(predictions - t)
     near = ops.minimum(error, delta)  # e**2 / 2 + delta * 0, or delta**2 / 2 + delta * (|e| - delta)
-    return ops.mean(0.5 * near * near + delta * (error - near))
+    return _mean("huber", 0.5 * near * near + delta * (error - near), weights)
 
 
-def hinge(scores: Tensor, labels: Any) -> Tensor:
-    """The mean of ``max(0, 1 - sign * score)``, with sign +1 for label 1 and -1 for label 0 (Cortes & Vapnik 1995).
+@takes(SIGNS)
+def hinge(scores: Tensor, labels: Any, weights: Any = None) -> Tensor:
+    """The mean of ``max(0, 1 - sign * score)``, with sign +1 for label 1, -1 for 0 or -1 (Cortes & Vapnik 1995).
 
     Args:
         scores: any shape.
-        labels: the same shape, integers or booleans, 0 or 1.
+        labels: the same shape, or (batch,) for scores (batch, 1); all of them 0 or 1, or all -1 or 1.
+        weights: (batch,).
 
     Raises:
-        ValueError: a label that is neither 0 nor 1.
+        ValueError: another label.
     """
-    y = np.asarray(as_array(labels))
-    _check_batch("hinge", "scores", scores)
-    same_shape("hinge", "scores", scores._data, "labels", y)
-    kernels.check_binary(y, "hinge: labels must be 0 or 1")
-    signs = kernels.subtract(kernels.multiply(kernels.astype(y, scores.dtype.str), 2.0), 1.0)
-    return ops.mean(ops.maximum(1.0 - scores * as_result(signs), 0.0))
+    scores, y = _paired("hinge", "scores", scores, labels, SIGNS)
+    signs = ops.maximum(2.0 * Tensor(y) - 1.0, -1.0)
+    return _mean("hinge", ops.maximum(1.0 - scores * signs, 0.0), weights)
 
 
-def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0) -> Tensor:
+@takes(MARGINS)
+def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0, weights: Any = None) -> Tensor:
     """The mean of ``sum over j != label of max(0, margin + score[j] - score[label])`` (Weston & Watkins 1999).
 
     Args:
         scores: (batch, classes).
         labels: (batch,), integers in [0, classes).
         margin: > 0.
+        weights: (batch,).
 
     Raises:
         TypeError: labels are not integers.
@@ -125,11 +153,12 @@ def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0) -> Tensor
     batch, classes = scores.shape
     if y.shape != (batch,):
         raise ValueError(f"{op}: labels has shape {y.shape}, scores has {scores.shape}: labels must be ({batch},)")
-
-    kernels.check_between(y, 0, classes - 1, f"{op}: labels must be in [0, {classes})")
+    _check_values(op, MARGINS, y, classes)
     own = ops.gather(scores, as_result(y[:, np.newaxis]), axis=1)
     violations = ops.maximum(scores - own + margin, 0.0)  # the label's own is the margin itself
-    return ops.mean(ops.sum(violations, axis=1)) - margin
+    if weights is None:
+        return ops.mean(ops.sum(violations, axis=1)) - margin
+    return _mean(op, ops.sum(violations, axis=1) - margin, weights)
 
 
 def margin_ranking(good: Tensor, bad: Tensor, margin: float = 1.0) -> Tensor:
@@ -174,18 +203,84 @@ def contrastive(a: Tensor, b: Tensor, same: Any, margin: float = 1.0) -> Tensor:
     return ops.mean(ops.where(as_result(pairs), squared, gap * gap))
 
 
-def kl_divergence(log_probabilities: Tensor, targets: Any) -> Tensor:
+@takes(DISTRIBUTIONS)
+def kl_divergence(log_probabilities: Tensor, targets: Any, weights: Any = None) -> Tensor:
     """The mean over the batch of ``sum over classes of t * (log(t) - log p)`` (Kullback & Leibler 1951).
 
     Args:
         log_probabilities: (batch, classes), such as `ops.log_softmax` gives.
         targets: (batch, classes), >= 0; where t is 0 its term is 0.
+        weights: (batch,).
     """
-    _check_batch("kl_divergence", "log_probabilities", log_probabilities, ndim=2)
-    t = as_targets("kl_divergence", "log_probabilities", log_probabilities, targets)
+    op = "kl_divergence"
+    _check_batch(op, "log_probabilities", log_probabilities, ndim=2)
+    same_shape(op, "log_probabilities", log_probabilities._data, "targets", np.asarray(as_array(targets)))
+    log_probabilities, t = _paired(op, "log_probabilities", log_probabilities, targets)
     kernels.check_between(t, 0, math.inf, "kl_divergence: targets must not be negative")
-    cross = log_probabilities * as_result(t)
-    return ops.mean(ops.sum(as_result(kernels.entropy_terms(t)) - cross, axis=1))
+    share = Tensor(t)
+    entropy = share * ops.log(ops.maximum(share, float(np.finfo(t.dtype).tiny)))
+    return _mean(op, ops.sum(entropy - log_probabilities * share, axis=1), weights)
+
+
+def _paired(op: str, name: str, x: Tensor, targets: Any, values: Takes | None = None) -> tuple[Tensor, Array]:
+    """Outputs and targets in one shape and dtype: outputs (batch, 1) lose their axis where targets are (batch,).
+
+    Raises:
+        TypeError: targets are not numbers.
+        ValueError: other shapes, an empty batch, values that the loss does not take.
+    """
+    t = np.asarray(as_array(targets))
+    if t.dtype.kind not in "fiub":
+        raise TypeError(f"{op}: targets must be numbers, got an array of {t.dtype}")
+    if t.ndim == 1 and x.shape == (*t.shape, 1):
+        x = ops.reshape(x, t.shape)
+    if x.shape != t.shape:
+        raise ValueError(
+            f"{op}: {name} has shape {x.shape}, targets has {t.shape}: they must be the same, or (batch,) with "
+            f"(batch, 1) outputs; {fitting(x.shape, t)}"
+        )
+    _check_batch(op, name, x)
+    if values is not None:
+        _check_values(op, values, t)
+    return x, _cast(t, x)
+
+
+def _cast(t: Array, x: Tensor) -> Array:
+    """The array in the dtype of x."""
+    return kernels.astype(t, x.dtype.str)
+
+
+def _smoothed(t: Array, amount: float, classes: int) -> Tensor:
+    return Tensor(t) if amount == 0.0 else (1.0 - amount) * Tensor(t) + amount / classes
+
+
+def _mean(op: str, losses: Tensor, weights: Any) -> Tensor:
+    """The mean of the losses, (batch, ...), or of ``weight * loss`` over the examples."""
+    if weights is None:
+        return ops.mean(losses)
+    w = np.asarray(as_array(weights))
+    if w.shape != losses.shape[:1] or w.dtype.kind not in "fiu":
+        raise ValueError(f"{op}: weights has shape {w.shape} {w.dtype}, must be numbers of shape {losses.shape[:1]}")
+    if losses.ndim > 1:
+        losses = ops.mean(losses, axis=tuple(range(1, losses.ndim)))
+    return ops.mean(losses * as_result(_cast(w, losses)))
+
+
+def _check_values(op: str, description: Takes, y: Array, classes: int | None = None) -> None:
+    if kernels.recorder() is None:
+        if fault := bad_values(op, description, y, classes):
+            raise ValueError(fault)
+    elif description.kind == "classes":  # each replay has other targets
+        kernels.check_between(y, 0, (classes or 1) - 1, f"{op}: labels must be in [0, {classes})")
+    elif description.values == "probabilities":
+        kernels.check_between(y, 0, 1, f"{op}: targets must be in [0, 1]")
+    elif description.values == "signs":
+        kernels.check_signs(y, f"{op}: labels must be 0 or 1, or all of them -1 or 1")
+
+
+def _check_smoothing(op: str, amount: float) -> None:
+    if not 0.0 <= amount < 1.0:
+        raise ValueError(f"{op}: label_smoothing must be in [0, 1), got {amount}")
 
 
 def _check_batch(op: str, name: str, x: Tensor, ndim: int | None = None) -> None:

@@ -6,7 +6,7 @@ import inspect
 import operator
 from collections.abc import Iterator, Mapping
 from functools import cached_property, reduce
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,15 @@ from minidnn.tensor import Tensor, as_result
 NOTHING = np.zeros((), np.float32)
 NOTHING.flags.writeable = False
 
+T = TypeVar("T")
+
 
 class Module:
     """A part of a model. Subclasses assign parameters and parts as attributes and define ``forward``.
 
-    An attribute that is a `Parameter` is trained; any other `Tensor` is a buffer (saved, not trained); a `Module`, or a
-    list of them, is a part. Nothing is registered: the attributes are the registry, in the order of assignment.
+    An attribute that is a `Parameter` is trained; any other `Tensor` is a buffer (saved, not trained); a `Module` is a
+    part. Lists, tuples and dicts, also within each other, may hold parts and parameters. Nothing is registered: the
+    attributes are the registry, in the order of assignment.
 
     A layer keeps each argument of its constructor as the attribute of that name (an ``rng`` excepted), so that
     `config` can tell how to build it again.
@@ -52,7 +55,9 @@ class Module:
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
-        shown = [f"{name}={value!r}" for name, value in self.config().items() if value != defaults[name].default]
+        shown = [
+            f"{name}={value!r}" for name, value in self.config().items() if _is_other(value, defaults[name].default)
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
@@ -61,19 +66,16 @@ class Module:
         return type(self).__name__ if self.name is None else f"{type(self).__name__} {self.name!r}"
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, by name."""
+        """The constructor's arguments, by name; a layer of the user's own may keep some under other names, or none."""
         arguments = list(inspect.signature(type(self).__init__).parameters)[1:]
-        return {name: getattr(self, name) for name in arguments if name != "rng"}
+        return {name: getattr(self, name) for name in arguments if name != "rng" and hasattr(self, name)}
 
     # Its tree
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The parts, by name."""
         for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                yield from ((f"{name}.{i}", part) for i, part in enumerate(value) if isinstance(part, Module))
+            yield from _held(name, value, Module)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and every part of it, by path; the path of the root is empty."""
@@ -88,10 +90,12 @@ class Module:
     def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         seen: set[int] = set()
         for path, module in self.named_modules():
-            for name, value in vars(module).items():
-                if isinstance(value, Tensor) and id(value) not in seen:
-                    seen.add(id(value))
-                    yield (f"{path}.{name}" if path else name), value
+            for name, attribute in vars(module).items():
+                held = [(name, attribute)] if isinstance(attribute, Tensor) else _held(name, attribute, Parameter)
+                for called, value in held:
+                    if id(value) not in seen:
+                        seen.add(id(value))
+                        yield (f"{path}.{called}" if path else called), value
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every parameter by path, such as ``hidden1.kernel``; one that is shared comes once."""
@@ -115,6 +119,12 @@ class Module:
         if path not in parameters:
             raise KeyError(f"get_parameter: no parameter {path!r}; there are {', '.join(parameters) or 'none'}")
         return parameters[path]
+
+    def summary(self, *inputs: Any) -> str:
+        """A table of layers, output shapes, parameters and bytes; see `minidnn.nn.summary`."""
+        from minidnn.nn.summary import summary  # here, for it runs modules
+
+        return summary(self, *inputs)
 
     def regularization_loss(self) -> Tensor:
         """The sum of all penalties, of parameters and of the activations of the latest forward pass in training mode.
@@ -199,3 +209,17 @@ class Module:
             else:
                 tensors[path].data[...] = array
             tensors[path].version += 1
+
+
+def _held(name: str, value: Any, kind: type[T]) -> Iterator[tuple[str, T]]:
+    """What of that kind an attribute is or holds, by path."""
+    if isinstance(value, kind):
+        yield name, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _held(f"{name}.{key}", part, kind)
+
+
+def _is_other(value: Any, default: Any) -> bool:
+    """Whether an argument is to be shown; an array, whose comparison gives an array, always is."""
+    return value is not default and (isinstance(value, (np.ndarray, Tensor)) or bool(value != default))

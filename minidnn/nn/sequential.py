@@ -27,10 +27,11 @@ class Sequential(Module):
                 raise TypeError(f"Sequential: layer {i} is a {type(layer).__name__}, must be a Module")
         self.layers = list(layers)
         self.name = name
-        names = [called for called, _ in self.children()]
-        for called in names:
-            if names.count(called) > 1 or "." in called or not called:
+        known: set[str] = set()
+        for called, _ in self.children():
+            if called in known or "." in called or not called:
                 raise ValueError(f"Sequential: layer names must be distinct and without dots, got {called!r}")
+            known.add(called)
 
     def children(self) -> Iterator[tuple[str, Module]]:
         for i, layer in enumerate(self.layers):

@@ -67,7 +67,12 @@ class Group:
     options: dict[str, Any] = field(default_factory=dict)
 
     def rate(self, step: int) -> float:
-        return float(self.lr(step)) if callable(self.lr) else self.lr
+        """The rate of a step.
+
+        Raises:
+            TypeError, ValueError: the schedule gives what no constant rate may be.
+        """
+        return number(f"{self.lr!r}", f"lr of step {step}", self.lr(step)) if callable(self.lr) else self.lr
 
 
 class Optimizer:
@@ -197,7 +202,11 @@ class Optimizer:
                     track._updates[...] = 0
 
     def step(self) -> None:
-        """Updates every parameter that has a gradient; then counts the step, which moves a schedule on."""
+        """Updates every parameter that has a gradient; then counts the step, which moves a schedule on.
+
+        Raises:
+            TypeError, ValueError: a schedule gives what no constant rate may be; nothing is changed.
+        """
         recorder = kernels.recorder()
         step = int(self._steps)
         active = [(group, [t for t in group.tracks if gradient_of(t.param) is not None]) for group in self.groups]

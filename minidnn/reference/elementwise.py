@@ -175,6 +175,12 @@ def check_binary(x: Array, message: str) -> None:
         raise ValueError(f"{message}, got {x.min()} to {x.max()}")
 
 
+def check_signs(x: Array, message: str) -> None:
+    """Does nothing; ValueError with the message unless all elements are 0 or 1, or all are -1 or 1."""
+    if not (np.isin(x, (0, 1)).all() or np.isin(x, (-1, 1)).all()):
+        raise ValueError(f"{message}, got {x.min()} to {x.max()}")
+
+
 def _of_one_dtype(a: Any, b: Any) -> tuple[Any, Any]:
     """Python numbers as `np.where` does not take them: with the dtype of the partner."""
     if isinstance(a, (int, float)) and not isinstance(b, (int, float)):

@@ -2,7 +2,7 @@
 
 from minidnn.reuse import auxiliary, converters, zoo
 from minidnn.reuse.caching import CachedDataset, StaleCacheError, cache_frozen
-from minidnn.reuse.checkpoints import CheckpointError, load, save
+from minidnn.reuse.checkpoints import CheckpointError, load, read_meaning, save
 from minidnn.reuse.copying import add_hidden, copy_lower, drop_top, replace_top
 from minidnn.reuse.freezing import freeze, unfreeze
 from minidnn.reuse.searching import DepthSearch, DepthTrial, search_depth
@@ -23,6 +23,7 @@ __all__ = [
     "drop_top",
     "freeze",
     "load",
+    "read_meaning",
     "replace_top",
     "save",
     "search_depth",

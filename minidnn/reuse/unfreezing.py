@@ -9,7 +9,7 @@ from minidnn.checks import positive_integer
 from minidnn.nn import blocks
 from minidnn.reuse.freezing import freeze, unfreeze
 from minidnn.training.run import Run
-from minidnn.training.watching import Monitor, Watcher
+from minidnn.training.watching import Watcher
 
 
 class GradualUnfreezing(Watcher):
@@ -49,7 +49,7 @@ class GradualUnfreezing(Watcher):
         top: int = 1,
         layers: int = 1,
         keep: int = 0,
-        monitor: Monitor = "valid_loss",
+        monitor: str = "valid_loss",
         min_delta: float = 0.0,
     ) -> None:
         kind = type(self).__name__

@@ -7,35 +7,47 @@ from minidnn.training.capture import Captured, capture
 from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.early_stopping import EarlyStopping
 from minidnn.training.evaluate import Evaluate, Evaluation, evaluate
-from minidnn.training.fit import NonFiniteError, fit
+from minidnn.training.fit import fit
 from minidnn.training.history import History
 from minidnn.training.loggers import CSVLogger, TensorBoard
+from minidnn.training.loop import NonFiniteError
+from minidnn.training.metrics import R2, Accuracy, BinaryAccuracy, Collected, MeanAbsoluteError, Metric
 from minidnn.training.plateau import ReduceOnPlateau
 from minidnn.training.predict import Spread, predict
+from minidnn.training.progress import Progress
 from minidnn.training.prune import KeepZeros, Prune, cubic_sparsity
 from minidnn.training.rates import RangeTest, RateComparison, compare_rates, lr_range_test
+from minidnn.training.report import Report, report
 from minidnn.training.run import Callback, Run
 from minidnn.training.state import ResumeError
 
 __all__ = [
+    "R2",
+    "Accuracy",
     "AnomalyError",
     "AverageWeights",
+    "BinaryAccuracy",
     "CSVLogger",
     "Callback",
     "CaptureError",
     "Captured",
     "Checkpoint",
+    "Collected",
     "DetectAnomaly",
     "EarlyStopping",
     "Evaluate",
     "Evaluation",
     "History",
     "KeepZeros",
+    "MeanAbsoluteError",
+    "Metric",
     "NonFiniteError",
+    "Progress",
     "Prune",
     "RangeTest",
     "RateComparison",
     "ReduceOnPlateau",
+    "Report",
     "ResumeError",
     "Run",
     "Spread",
@@ -48,4 +60,5 @@ __all__ = [
     "lr_range_test",
     "nan_guard",
     "predict",
+    "report",
 ]

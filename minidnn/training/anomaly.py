@@ -91,6 +91,8 @@ def _look(array: Array, what: str, layer: str) -> None:
 class DetectAnomaly(Callback):
     """Trains under `nan_guard`, so that the run ends with the name of the first layer and op at fault."""
 
+    observer = True
+
     def on_fit_begin(self, run: Run) -> None:
         self._guard = ExitStack()
         self._guard.enter_context(nan_guard(run.model))

@@ -7,7 +7,7 @@ from typing import Any
 
 from minidnn.checks import number, positive_integer
 from minidnn.reference.types import Array
-from minidnn.training.evaluate import evaluate
+from minidnn.training.evaluate import measured_in
 from minidnn.training.run import Callback, Run
 
 
@@ -15,8 +15,8 @@ class AverageWeights(Callback):
     """Keeps ``average = decay * average + (1 - decay) * weights`` and leaves the model with it.
 
     Polyak & Juditsky 1992: the path of stochastic descent wobbles about a valley; its mean lies nearer the floor.
-    Buffers, such as running statistics, are averaged too. With a validation set each row gets ``average_valid_loss``
-    and ``average_valid_accuracy``.
+    Buffers, such as running statistics, are averaged too. With a validation set each row gets ``average_valid_loss``,
+    ``average_valid_accuracy``, ... from the first epoch on that ends with an average.
 
     Args:
         decay: in [0, 1).
@@ -53,10 +53,13 @@ class AverageWeights(Callback):
         own = run.model.state_dict()
         run.model.load_state_dict(self.average)
         try:
-            loss, accuracy = evaluate(run.model, run.valid, run.loss_function)
+            columns = measured_in(run, run.valid, "average_valid_")
         finally:
             run.model.load_state_dict(own)
-        run.row["average_valid_loss"], run.row["average_valid_accuracy"] = loss, accuracy
+        run.row |= columns
+
+    def columns(self, run: Run) -> list[str]:
+        return [] if run.valid is None else [f"average_valid_{name}" for name in run.measures]
 
     def state_dict(self) -> dict[str, Any]:
         return dict(self.average)

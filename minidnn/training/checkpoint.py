@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from minidnn.checks import positive_integer
 from minidnn.files import atomic_write, sweep
+from minidnn.locks import in_use
+from minidnn.nn.finite import not_finite
 from minidnn.training import state
 from minidnn.training.run import Callback, Run
+from minidnn.training.watching import Mode, Watcher
 
 
 class Checkpoint(Callback):
@@ -16,52 +22,103 @@ class Checkpoint(Callback):
 
     ``fit(..., resume=folder)`` goes on from the newest one that is whole, with the same bytes as if the run had never
     been cut, wherever that was. Each is one ``.safetensors`` file, written beside the old ones, flushed to the disk and
-    then renamed, with a checksum. It is written after all other callbacks have seen the step.
+    then renamed, with a checksum. It is written after all other callbacks have seen the step. Weights that are not
+    finite are not written, which a warning says; the older checkpoints stay. While the run goes on no other one can
+    have the folder.
 
     Args:
         folder: made if it is missing.
         every: steps from one to the next; None for each epoch's end. A run that is stopped, by Ctrl-C or a callback,
             leaves one too.
         keep: how many stay, the newest ones; at least 1.
-        overwrite: begin anew in a folder that holds checkpoints of an earlier run, which are deleted.
+        overwrite: begin anew in a folder that holds checkpoints of an earlier run. They stay until the new run has
+            written its first one, and are then deleted.
+        monitor: a column of the history, such as "valid_loss": each time an epoch ends with a better value than all
+            before, the model is written to ``best``, as `minidnn.save` does (the weights alone where it has layers that
+            no file can describe).
+        best: that file; ``best.safetensors`` in the folder where it is None.
+        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
 
     Raises:
-        TypeError, ValueError: every or keep is not an integer, or below 1.
+        TypeError, ValueError: every or keep is not an integer, or below 1; best without monitor; fit without the
+            column, which lists those there are.
         FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was asked for.
+        InUseError: at the beginning of fit: another run has the folder; says which.
         OSError: a file cannot be written: the disk is full, the folder gone or not writeable. The run ends, the older
             checkpoints stay, and the state is kept in memory, from where `retry` writes it.
     """
 
+    place = 2
+    observer = True
+    _best: _Best | None = None
+
     def __init__(
-        self, folder: str | os.PathLike[str], every: int | None = None, keep: int = 2, overwrite: bool = False
+        self,
+        folder: str | os.PathLike[str],
+        every: int | None = None,
+        keep: int = 2,
+        overwrite: bool = False,
+        *,
+        monitor: str | None = None,
+        best: str | os.PathLike[str] | None = None,
+        mode: Mode = "auto",
     ) -> None:
         self.folder = Path(folder)
         self.every = None if every is None else positive_integer("Checkpoint", "every", every)
         self.keep = positive_integer("Checkpoint", "keep", keep)
         self.overwrite = overwrite
         self._unwritten: tuple[Path, bytes] | None = None
+        self._earlier: list[Path] = []
+        self._held = ExitStack()
+        if monitor is None and best is not None:
+            raise ValueError("Checkpoint: best needs monitor, the column that tells which model is best")
+        if monitor is not None:
+            self._best = _Best(monitor, mode, self.folder / "best.safetensors" if best is None else best)
 
     def on_fit_begin(self, run: Run) -> None:
+        if self._best is not None:
+            self._best.on_fit_begin(run)
         self.folder.mkdir(parents=True, exist_ok=True)
-        sweep(self.folder, state.PATTERN)
-        if run.resumed:
-            return
+        with ExitStack() as held:
+            held.enter_context(in_use(self.folder, "Checkpoint"))
+            sweep(self.folder)
+            self._earlier = [] if run.resumed else self._earlier_ones()
+            self._held = held.pop_all()
+
+    def on_fit_end(self, run: Run) -> None:
+        self._held.close()
+
+    def _earlier_ones(self) -> list[Path]:
         old = state.checkpoints(self.folder)
         if old and not self.overwrite:
             raise FileExistsError(
                 f"Checkpoint: {self.folder} holds checkpoints of an earlier run, such as {old[-1].name}; go on with "
                 "fit(resume=folder), choose another folder, or give overwrite=True"
             )
-        for path in old:
-            path.unlink()
+        if old:
+            state.logger.warning(
+                "Checkpoint: %s holds checkpoints of an earlier run, which go when this one writes its first; resume "
+                "goes on with them",
+                self.folder,
+            )
+        return old
 
     def on_step_end(self, run: Run) -> None:
         if run.stopping or (self.every is not None and run.step % self.every == 0):
             self._write(run)
 
     def on_epoch_end(self, run: Run) -> None:
+        if self._best is not None:
+            self._best.on_epoch_end(run)
         if run.stopping or self.every is None:
             self._write(run)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self._best is None else self._best.state_dict()
+
+    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
+        if self._best is not None:
+            self._best.load_state_dict(run, state)
 
     def retry(self) -> None:
         """Writes the checkpoint that could not be written, once the disk has room, and the folder if it is gone.
@@ -76,6 +133,9 @@ class Checkpoint(Callback):
             self._flush(*self._unwritten)
 
     def _write(self, run: Run) -> None:
+        if fault := not_finite(run.model):
+            state.logger.warning("Checkpoint: step %d is not saved, %s", run.step, fault)
+            return
         self._unwritten = state.pack(run, self.folder)
         self._flush(*self._unwritten)
 
@@ -90,8 +150,34 @@ class Checkpoint(Callback):
                 str(path),
             ) from error
         self._unwritten = None
-        for old in state.checkpoints(self.folder)[: -self.keep]:
+        earlier, self._earlier = [old for old in self._earlier if old != path], []
+        own = [old for old in state.checkpoints(self.folder) if old not in earlier]
+        for old in earlier + own[: -self.keep]:
             try:
                 old.unlink(missing_ok=True)
             except OSError as error:
                 state.logger.warning("Checkpoint: cannot remove the old %s: %s", old, error.strerror)
+
+
+class _Best(Watcher):
+    """Writes the model each time the column is better than ever."""
+
+    owner = "Checkpoint"
+
+    def __init__(self, monitor: str, mode: Mode, path: str | os.PathLike[str]) -> None:
+        super().__init__(monitor, None, 1, 0.0, mode)
+        self.path = Path(path)
+
+    def on_check(self, run: Run, better: bool, waited: int) -> None:
+        if not better:
+            return
+        from minidnn.reuse.checkpoints import save  # here, for that package imports this one
+        from minidnn.reuse.registry import describe
+
+        try:
+            describe(run.model)
+            described = True
+        except ValueError:
+            described = False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        save(run.model, self.path, architecture=described)

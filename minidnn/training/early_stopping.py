@@ -7,7 +7,7 @@ from typing import Any
 
 from minidnn.reference.types import Array
 from minidnn.training.run import Run
-from minidnn.training.watching import Monitor, Watcher
+from minidnn.training.watching import Mode, Watcher
 
 
 class EarlyStopping(Watcher):
@@ -20,24 +20,26 @@ class EarlyStopping(Watcher):
     Args:
         patience: steps where every is given, else epochs.
         every: steps from one evaluation to the next; None for each epoch's end.
-        monitor: "valid_loss" or "valid_accuracy".
+        monitor: a column of the history, such as "valid_loss", a metric's, or one that a callback adds.
         min_delta: by how much it must be better.
+        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
 
     Attributes:
         best, best_step, best_epoch: the winner.
 
     Raises:
-        TypeError, ValueError: an argument out of range; fit without a validation set.
+        TypeError, ValueError: an argument out of range; fit without the column, which lists those there are.
     """
 
     def __init__(
         self,
         patience: int = 2000,
         every: int | None = 50,
-        monitor: Monitor = "valid_loss",
+        monitor: str = "valid_loss",
         min_delta: float = 0.0,
+        mode: Mode = "auto",
     ) -> None:
-        super().__init__(monitor, every, patience, min_delta)
+        super().__init__(monitor, every, patience, min_delta, mode)
         self._winner: dict[str, Array] = {}
 
     def on_fit_begin(self, run: Run) -> None:

@@ -2,61 +2,145 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from minidnn.checks import positive_integer
 from minidnn.data import Dataset
-from minidnn.nn import Module, accuracy, softmax_cross_entropy
+from minidnn.data.stacking import as_dataset
+from minidnn.data.targets import as_targets, each, parts_of
+from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.recording import no_grad
+from minidnn.training.asking import ask_about, ask_shapes
+from minidnn.training.metrics import Metric, arrays_of, as_metrics
 from minidnn.training.run import Callback, Loss, Run
 
 
-class Evaluation(NamedTuple):
-    """The mean loss over the examples, and the share of them whose largest logit is the label's."""
+class Evaluation(tuple[float, ...]):
+    """The mean loss over the examples, and the metrics, by name: ``result.loss``, ``result["accuracy"]``.
 
-    loss: float
-    accuracy: float
+    Unpacks in that order: ``loss, accuracy = evaluate(...)``.
+    """
+
+    names: tuple[str, ...]
+
+    def __new__(cls, **values: float) -> Evaluation:
+        made = super().__new__(cls, (float(value) for value in values.values()))
+        made.names = tuple(values)
+        return made
+
+    def __getattr__(self, name: str) -> float:
+        if name in self.__dict__.get("names", ()):
+            return self[self.names.index(name)]
+        known = ", ".join(self.__dict__.get("names", ()))
+        raise AttributeError(f"Evaluation: there is no {name!r}; there are {known}")
+
+    def __getitem__(self, key: Any) -> Any:
+        return getattr(self, key) if isinstance(key, str) else super().__getitem__(key)
+
+    def __reduce__(self) -> Any:
+        return _evaluation, (self._asdict(),)
+
+    def _asdict(self) -> dict[str, float]:
+        return dict(zip(self.names, self, strict=True))
+
+    def __repr__(self) -> str:
+        return f"Evaluation({', '.join(f'{name}={value:.6g}' for name, value in self._asdict().items())})"
 
 
-def evaluate(model: Module, dataset: Dataset, loss: Loss = softmax_cross_entropy, batch_size: int = 1000) -> Evaluation:
-    """Loss and accuracy in evaluation mode, without recording; the model's mode is put back.
+def _evaluation(values: dict[str, float]) -> Evaluation:
+    return Evaluation(**values)
+
+
+def evaluate(
+    model: Module,
+    dataset: Any,
+    loss: Loss = softmax_cross_entropy,
+    batch_size: int = 1000,
+    *,
+    metrics: Any = None,
+) -> Evaluation:
+    """Loss and metrics in evaluation mode, without recording; the model's mode is put back.
+
+    Args:
+        dataset: a data set, or a pair of arrays ``(x, y)``; see `minidnn.data`.
+        metrics: functions ``f(outputs, targets) -> number`` of all examples, `training.Metric` objects, or a mapping
+            of names to functions; None for those that follow from the loss.
 
     Raises:
-        ValueError: the data set is empty, or batch_size < 1.
+        TypeError: data, loss or metrics of another kind.
+        ValueError: the data set is empty; batch_size < 1; an input or target that is not finite; targets that do not
+            go with the outputs or the loss, which names the one that fits; a model that ends in the activation that
+            the loss has of its own.
     """
     batch_size = positive_integer("evaluate", "batch_size", batch_size)
+    dataset = as_dataset("evaluate", dataset)
     if not len(dataset):
         raise ValueError("evaluate: the data set is empty")
+    ask_about("evaluate", model, dataset, loss)
+    return measured(model, dataset, loss, as_metrics("evaluate", metrics, loss, dataset.y), batch_size)
+
+
+def measured(
+    model: Module, dataset: Dataset, loss: Loss, metrics: Sequence[Metric], batch_size: int = 1000
+) -> Evaluation:
+    """As `evaluate`, of a data set that was looked at before."""
     modes = [(module, module.training) for _, module in model.named_modules()]
-    total_loss = total_accuracy = 0.0
+    y = as_targets("evaluate", dataset.y, len(dataset))
+    total = 0.0
+    for metric in metrics:
+        metric.reset()
     try:
         model.eval()
         with no_grad():
             for start in range(0, len(dataset), batch_size):
                 part = dataset[start : start + batch_size]
-                logits = model(part.inputs)
-                total_loss += loss(logits, part.y).item() * len(part)
-                total_accuracy += accuracy(logits, part.y) * len(part)
+                targets = each(y, lambda array, start=start: array[start : start + batch_size])  # type: ignore[misc]
+                outputs = model(*parts_of(part.inputs))
+                if not start:
+                    ask_shapes("evaluate", loss, outputs, targets)
+                total += loss(outputs, targets).item() * len(part)
+                arrays = arrays_of(outputs)
+                for metric in metrics:
+                    metric.update(arrays, targets)
     finally:
         for module, mode in modes:
             module.training = mode
-    return Evaluation(total_loss / len(dataset), total_accuracy / len(dataset))
+    return Evaluation(loss=total / len(dataset), **{metric.name: metric.compute() for metric in metrics})
+
+
+def measured_in(run: Run, dataset: Dataset, prefix: str) -> dict[str, float]:
+    """Loss and metrics of the run on a data set, as columns with a prefix."""
+    values = measured(run.model, dataset, run.loss_function, run.new_metrics())
+    return {f"{prefix}{name}": value for name, value in values._asdict().items()}
 
 
 class Evaluate(Callback):
-    """Evaluates one more data set after each epoch: columns ``NAME_loss`` and ``NAME_accuracy`` of the history.
+    """Evaluates one more data set after each epoch: columns ``NAME_loss``, ``NAME_accuracy``, ... of the history.
 
     For a look at the test set over the epochs; choose by the validation set (``fit(valid=...)``) alone.
 
+    Args:
+        dataset: a data set or a pair of arrays ``(x, y)``.
+
     Raises:
-        ValueError: the data set is empty.
+        TypeError: data of another kind.
+        ValueError: the data set is empty; at the beginning of fit: as `evaluate`, and classes or columns that are not
+            those of the training set.
     """
 
-    def __init__(self, dataset: Dataset, name: str = "test") -> None:
-        if not len(dataset):
+    observer = True
+
+    def __init__(self, dataset: Any, name: str = "test") -> None:
+        self.dataset, self.name = as_dataset("Evaluate", dataset), name
+        if not len(self.dataset):
             raise ValueError("Evaluate: the data set is empty")
-        self.dataset, self.name = dataset, name
+
+    def on_fit_begin(self, run: Run) -> None:
+        ask_about("Evaluate", run.model, self.dataset, run.loss_function, run.train)
+
+    def columns(self, run: Run) -> list[str]:
+        return [f"{self.name}_{column}" for column in run.measures]
 
     def on_epoch_end(self, run: Run) -> None:
-        result = evaluate(run.model, self.dataset, run.loss_function)
-        run.row[f"{self.name}_loss"], run.row[f"{self.name}_accuracy"] = result
+        run.row |= measured_in(run, self.dataset, f"{self.name}_")

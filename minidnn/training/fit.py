@@ -1,74 +1,90 @@
-"""The training loop."""
+"""What trains a model: arguments are looked at, then `minidnn.training.loop` runs."""
 
 from __future__ import annotations
 
-import logging
-import math
 import os
-import time
-from collections.abc import Generator as Iteration
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any, Literal
 
-from minidnn import data, kernels
-from minidnn.checks import positive_integer
-from minidnn.data import Dataset
-from minidnn.data.types import Augmentation, Floats32, Indices
-from minidnn.nn import Module, accuracy, softmax_cross_entropy
+from minidnn import data
+from minidnn.checks import number, positive_integer
+from minidnn.data.stacking import as_dataset
+from minidnn.data.types import Augmentation
+from minidnn.nn import Module, softmax_cross_entropy
+from minidnn.nn.finite import not_finite
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
-from minidnn.tensor import Tensor
-from minidnn.training.anomaly import AnomalyError, nan_guard
-from minidnn.training.capture import Captured, Step
+from minidnn.training.asking import ask_about, ask_model, ask_optimizer
 from minidnn.training.checkpoint import Checkpoint
-from minidnn.training.evaluate import evaluate
+from minidnn.training.ending import end_all
 from minidnn.training.history import History
-from minidnn.training.interrupt import stop_on_interrupt
-from minidnn.training.ownership import foreign
+from minidnn.training.identity import identity
+from minidnn.training.interrupt import INTERRUPTED, stop_on_interrupt
+from minidnn.training.loop import Loop, NonFiniteError
+from minidnn.training.metrics import as_metrics
 from minidnn.training.progress import Progress
-from minidnn.training.run import Callback, Loss, Position, Run
+from minidnn.training.run import Callback, Loss, Run
 from minidnn.training.state import restore
-
-logger = logging.getLogger("minidnn")
-
-Batches = Iteration[tuple[Floats32 | Indices, Indices], None, None]
-
-
-class NonFiniteError(ArithmeticError):
-    """The loss became NaN or infinite."""
+from minidnn.training.stepping import takes_weights
+from minidnn.training.weighting import example_weights
 
 
 def fit(
     model: Module,
-    train: Dataset,
+    train: Any,
+    y: Any = None,
     *,
     loss: Loss = softmax_cross_entropy,
     optimizer: Optimizer,
     epochs: int,
     batch_size: int,
-    valid: Dataset | None = None,
+    valid: Any = None,
+    metrics: Any = None,
     callbacks: Sequence[Callback] = (),
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    accumulate: int = 1,
+    drop_last: bool = False,
     rng: Generator | None = None,
     augment: Augmentation | None = None,
     progress: bool = True,
     capture: bool | Literal["auto"] = "auto",
     prefetch: bool | None = None,
     resume: str | os.PathLike[str] | None = None,
+    resume_with: Sequence[str] = (),
+    on_interrupt: Literal["stop", "raise"] = "raise",
 ) -> History:
     """Trains the model; every epoch visits the examples once, in a new random order.
 
+    Before the first update model, data, loss and optimizer are asked whether they go together; what is refused has
+    changed nothing.
+
     Args:
         model: changed in place; left in the mode (train or eval) it came in.
-        train: the examples to learn from.
-        loss: ``(logits, labels) -> scalar Tensor``; the model's regularization loss is added to it.
+        train, y: the examples to learn from: a data set, arrays ``x, y``, or a pair of them, ``(x, y)``. x may be a
+            tuple of arrays, for a model that takes several; y any targets that the loss takes: `data.Dataset`.
+        loss: ``(outputs, targets) -> scalar Tensor``; the model's regularization loss is added to it.
         optimizer: holds the model's parameters.
         epochs: how often to visit every example, at least 1.
-        batch_size: examples in an update; the last batch of an epoch may be smaller.
-        valid: evaluated after each epoch.
+        batch_size: examples in a batch; the last batch of an epoch may be smaller.
+        valid: evaluated after each epoch: data as ``train``, or a share in (0, 1) of the training examples that is held
+            back (with the same share of every class), by two draws of ``rng``.
+        metrics: functions ``f(outputs, targets) -> number`` of all examples of an epoch, `training.Metric` objects, or
+            a mapping of names to functions; None for those that follow from the loss: accuracy, or mae and r2.
         callbacks: see `Callback`.
+        class_weight: class -> weight, an array of a weight for each class, or "balanced"; the loss of an example is
+            multiplied by that of its class. Validation and metrics know no weights.
+        sample_weight: a weight for each example (n,), or "balanced".
+        clip_norm: gradients are scaled by one factor where the l2 norm of them all exceeds this.
+        clip_value: each element of each gradient is kept within ``[-clip_value, clip_value]``.
+        accumulate: batches in an update, which is that of their mean loss: as one batch of so many times the size, in
+            the memory of one. The last update of an epoch may have fewer.
+        drop_last: leave out the last batch of an epoch if it is smaller than the others.
         rng: draws the orders; the default generator where it is None.
         augment: makes new examples of those of each batch; see `minidnn.data.batches`.
+        progress: show a progress bar on a terminal, a line for each epoch elsewhere: the callback `Progress`.
         capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
             same. "auto" does so where the whole step is minidnn's own; code of yours (a layer, a loss, an optimizer, a
             function as activation or regularizer) runs as Python, and the logger ``minidnn`` says why at level INFO.
@@ -76,172 +92,131 @@ def fit(
         prefetch: make batches ahead in a thread, see `minidnn.data.batches`; None: where that pays. The bytes are the
             same.
         resume: a folder of `Checkpoint`: goes on from the newest that is whole, with the same bytes as if the run had
-            never been cut; from the beginning where there is none. The arguments must be those of that run (more epochs
-            are allowed).
-        progress: show a progress bar on a terminal, a line for each epoch elsewhere.
+            never been cut; from the beginning where there is none. Model, optimizer, rate, schedule, loss, data, seed
+            and what callbacks were given must be those of that run; what differs is named and refused. More epochs are
+            allowed, and so are callbacks that only watch.
+        resume_with: what may differ all the same, by name, and is as given now: ``("lr", "optimizer.momentum",
+            "model.hidden1.rate")``; a first part, such as ``"callbacks"``, stands for all that it begins.
+        on_interrupt: Ctrl-C lets the step in hand finish and callbacks end; then "raise": KeyboardInterrupt, so that a
+            loop around this one ends too; "stop": the history is returned, as if a callback had ended the run.
 
     Returns:
-        The history, also when Ctrl-C or a callback ended the run: Ctrl-C lets the step in hand finish.
+        The history, also when a callback ended the run.
 
     Raises:
-        NonFiniteError: the loss became NaN or infinite.
+        NonFiniteError: the loss became NaN or infinite, or a weight by the last update.
         CaptureError: capture is True, and the step does what a replay could not do again.
-        ResumeError: the checkpoints are damaged, or of another run.
-        TypeError, ValueError: epochs or batch_size not an integer, or below 1; no examples.
+        ResumeError: the checkpoints are damaged, or of another run; the message names what differs.
+        KeyboardInterrupt: see on_interrupt.
+        TypeError, ValueError: an argument of another kind or out of range; no examples; an input or target that is not
+            finite, named by example and column; targets that do not go with the loss or the model's outputs; a model
+            that ends in the activation that the loss has of its own; an optimizer that holds no parameter of the model;
+            validation data with other classes or columns.
     """
-    epochs = positive_integer("fit", "epochs", epochs)
-    batch_size = positive_integer("fit", "batch_size", batch_size)
-    if not len(train):
-        raise ValueError("fit: the training set is empty")
-    last = [
-        callback for callback in callbacks if isinstance(callback, Checkpoint)
-    ]  # when all others have seen the step
-    callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
+    if capture not in (True, False, "auto"):
+        raise ValueError(f"fit: capture is {capture!r}, must be 'auto', True or False")
+    if on_interrupt not in ("stop", "raise"):
+        raise ValueError(f"fit: on_interrupt is {on_interrupt!r}, must be 'stop' or 'raise'")
     run = Run(
         model,
         optimizer,
-        train,
-        valid,
+        as_dataset("fit", train, y),
+        None if valid is None or isinstance(valid, float) else as_dataset("fit: valid", valid),
         loss,
-        epochs,
-        batch_size,
-        model.is_regularized,
+        positive_integer("fit", "epochs", epochs),
+        positive_integer("fit", "batch_size", batch_size),
         rng=rng or default_generator(),
-        callbacks=callbacks,
+        callbacks=_ordered(callbacks, progress),
         resumed=resume is not None,
+        accumulate=positive_integer("fit", "accumulate", accumulate),
+        drop_last=drop_last,
+        clip_norm=None if clip_norm is None else number("fit", "clip_norm", clip_norm),
+        clip_value=None if clip_value is None else number("fit", "clip_value", clip_value),
     )
-    if progress:
-        shown = Progress(math.ceil(len(train) / batch_size))
-        callbacks = [*callbacks, shown]
-    callbacks = [*callbacks, *last]
-    step = _captured(run, capture)
-    modes = [(module, module.training) for _, module in model.named_modules()]
+    run.weights = example_weights(run.train, class_weight, sample_weight)
+    _ask(run)
+    run.regularized = model.is_regularized
+    run.metrics = as_metrics("fit", metrics, loss, run.train.y)
+    if resume is not None or any(isinstance(callback, Checkpoint) for callback in callbacks):
+        run.identity = _identity(run, augment, valid)
+    if isinstance(valid, float):
+        _hold_back(run, valid)
+    _ask_sizes(run)
+    _train(run, Loop(run, augment, prefetch, capture), resume, resume_with)
+    if fault := not_finite(model):
+        raise NonFiniteError(f"fit: after the last step, {run.step}, {fault}. Try a smaller learning rate")
+    if run.stopping == INTERRUPTED and on_interrupt == "raise":
+        raise KeyboardInterrupt(f"fit: stopped after step {run.step} of epoch {run.epoch}")
+    return run.history
+
+
+def _train(run: Run, loop: Loop, resume: str | os.PathLike[str] | None, resume_with: Sequence[str]) -> None:
+    modes = [(module, module.training) for _, module in run.model.named_modules()]
     begun: list[Callback] = []
     with stop_on_interrupt(run):
         try:
-            for callback in callbacks:
+            for callback in run.callbacks:
                 callback.on_fit_begin(run)
                 begun.append(callback)
-            if resume is not None and restore(run, resume) and progress:
-                shown.load_state_dict(run, {})
-            while (run.epoch < epochs or run.position.batches) and not run.stopping:
-                _epoch(run, step, callbacks, augment, prefetch)
+            if resume is not None:
+                restore(run, resume, resume_with)
+            while (run.epoch < run.epochs or run.position.batches) and not run.stopping:
+                loop.epoch()
         finally:
             run.history.stopped = run.stopping
             for module, mode in modes:
                 module.training = mode
-            for callback in begun:
-                callback.on_fit_end(run)
-    return run.history
+            end_all(begun, run)
 
 
-def _batches(run: Run, augment: Augmentation | None, prefetch: bool | None) -> Batches:
-    """The batches of the next epoch, or those that are left of the one that was cut."""
-    if not run.position.batches:
-        run.epoch += 1
-        run.position = Position(order=run.rng.get_state(), lr=run.optimizer.lr)
-        return data.batches(run.train, run.batch_size, run.rng, augment=augment, prefetch=prefetch)
-    now, done = run.rng.get_state(), run.position.batches
-    run.rng.set_state(run.position.order)
-    batches = data.batches(run.train, run.batch_size, run.rng, augment=augment, skip=done, prefetch=prefetch)
-    run.rng.set_state(now)
-    return batches
+def _ordered(callbacks: Sequence[Callback], progress: bool) -> list[Callback]:
+    """The callbacks in the order in which they are called, with a progress bar where one is wanted."""
+    shown = any(isinstance(callback, Progress) for callback in callbacks)
+    bar = [Progress()] if progress and not shown else []
+    return sorted([*callbacks, *bar], key=lambda callback: callback.place)
 
 
-def _epoch(
-    run: Run, step: Step, callbacks: Sequence[Callback], augment: Augmentation | None, prefetch: bool | None
-) -> None:
-    run.model.train()
-    batches, here = _batches(run, augment, prefetch), run.position
-    start = time.perf_counter() - here.seconds
-    with closing(batches):
-        for x, y in batches:
-            logits = _update(run, step, x, y)
-            here.batches += 1
-            here.seen += len(y)
-            here.loss_sum += run.loss * len(y)
-            here.accuracy_sum += accuracy(logits, y) * len(y)
-            here.seconds = time.perf_counter() - start
-            for callback in callbacks:
-                callback.on_step_end(run)
-            if run.stopping:
-                return
-    run.row = {
-        "epoch": run.epoch,
-        "step": run.step,
-        "lr": here.lr,
-        "loss": here.loss_sum / here.seen,
-        "accuracy": here.accuracy_sum / here.seen,
-        "seconds": here.seconds,
-        "examples_per_second": here.seen / here.seconds,
-    }
+def _ask(run: Run) -> None:
+    """Refuses what does not go together."""
+    ask_optimizer("fit", run.model, run.optimizer)
+    ask_about("fit", run.model, run.train, run.loss_function)
     if run.valid is not None:
-        run.row["valid_loss"], run.row["valid_accuracy"] = evaluate(run.model, run.valid, run.loss_function)
-    run.history.rows.append(run.row)
-    run.position = Position()
-    for callback in callbacks:
-        callback.on_epoch_end(run)
+        ask_about("fit: valid", run.model, run.valid, run.loss_function, run.train)
+    if run.weights is not None and not takes_weights(run.loss_function):
+        raise TypeError("fit: class_weight and sample_weight need a loss with an argument weights=None, (batch,)")
+    for part in (run.train, run.valid):
+        if part is not None and len(part):
+            ask_model("fit", run.model, part, run.loss_function)
 
 
-def _step_of(run: Run) -> Step:
-    """The training step, which raises FloatingPointError before it changes anything if the loss is not finite."""
-
-    def step(x: Any, y: Any) -> tuple[Tensor, Tensor]:
-        logits = run.model(x)
-        loss = run.loss_function(logits, y)
-        if run.regularized:
-            loss = loss + run.model.regularization_loss()
-        kernels.check_finite(loss._data)
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.optimizer.step()
-        return loss, logits
-
-    return step
+def _ask_sizes(run: Run) -> None:
+    if not len(run.train):
+        raise ValueError("fit: the training set is empty")
+    if not run.batches_per_epoch:
+        raise ValueError(
+            f"fit: drop_last leaves no batch: there are {len(run.train)} examples, batch_size is {run.batch_size}"
+        )
+    if run.valid is not None and not len(run.valid):
+        raise ValueError("fit: the validation set is empty")
 
 
-def _captured(run: Run, capture: bool | Literal["auto"]) -> Step:
-    """The training step, captured as was asked for."""
-    if capture not in (True, False, "auto"):
-        raise ValueError(f"fit: capture is {capture!r}, must be 'auto', True or False")
-    step = _step_of(run)
-    if not capture:
-        return step
-
-    def depends() -> tuple[Any, ...]:
-        return run.loss_function, run.optimizer, run.regularized
-
-    if capture is True:
-        return Captured(step, strict=True, model=run.model, depends=depends)
-    return Captured(
-        step,
-        model=run.model,
-        depends=depends,
-        foreign=lambda: foreign(run.model, run.loss_function, run.optimizer),
-    )
+def _identity(run: Run, augment: Augmentation | None, valid: Any) -> dict[str, str]:
+    recipe = {
+        "metrics": [metric.name for metric in run.metrics],
+        "weights": run.weights,
+        "augment": augment,
+        "accumulate": run.accumulate,
+        "drop_last": run.drop_last,
+        "clip_norm": run.clip_norm,
+        "clip_value": run.clip_value,
+    }
+    return identity(run, **recipe, **({"valid": valid} if isinstance(valid, float) else {}))
 
 
-def _update(run: Run, step: Step, x: Any, y: Any) -> Tensor:
-    try:
-        loss, logits = step(x, y)
-    except FloatingPointError as error:
-        value = str(error).split()[-1]
-        raise NonFiniteError(
-            f"fit: the loss of step {run.step + 1} (epoch {run.epoch}) is {value}: {_culprit(run, x, y)}. Try a "
-            f"smaller learning rate (now {run.optimizer.lr:g}), or training.DetectAnomaly"
-        ) from None
-    run.loss = loss.item()
-    run.step += 1
-    if isinstance(step, Captured) and step.reasons:
-        logger.info("fit: the step runs as Python, it is not captured: %s", step.reasons.pop())
-    return logits
-
-
-def _culprit(run: Run, x: Any, y: Any) -> str:
-    """What `nan_guard` says when the step is tried again."""
-    try:
-        with nan_guard(run.model):
-            run.loss_function(run.model(x), y)
-    except AnomalyError as error:
-        return str(error)
-    return "not finite only in the sum with the penalties"
+def _hold_back(run: Run, share: float) -> None:
+    """Makes the validation set of a share of the training set."""
+    if not 0 < share < 1:
+        raise ValueError(f"fit: valid is {share}, must be data or a share in (0, 1)")
+    rest, run.valid = data.split(run.train, [1 - share, share], rng=run.rng)
+    run.weights = None if run.weights is None else run.weights[rest.indices]
+    run.train = rest

@@ -10,9 +10,10 @@ class History:
     """One row for each finished epoch, and why the run stopped.
 
     Attributes:
-        rows: dicts with epoch, step, lr, loss (penalties included) and accuracy (means over the epoch's batches, in
-            training mode), seconds and examples_per_second (of the training alone), and with a validation set
-            valid_loss and valid_accuracy. Callbacks may add entries.
+        rows: dicts with epoch, step, lr, loss (penalties and weights included) and the metrics (accuracy; or mae and
+            r2; or those given), over the epoch's examples in training mode, seconds and examples_per_second (of the
+            training alone), and with a validation set valid_loss and valid_NAME of each metric. Callbacks may add
+            entries.
         stopped: None for a run that went to its end, else the reason why not.
     """
 
@@ -30,8 +31,13 @@ class History:
             KeyError: no row has it; the message lists those there are.
         """
         if self.rows and not any(column in row for row in self.rows):
-            raise KeyError(f"History: no column {column!r}; there are {', '.join(self.rows[-1])}")
+            raise KeyError(f"History: no column {column!r}; there are {', '.join(self.columns)}")
         return [row.get(column) for row in self.rows]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns, those that begin late too."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draws loss and accuracy over the epochs; see `minidnn.plot.learning_curves`."""

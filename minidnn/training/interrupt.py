@@ -1,7 +1,8 @@
-"""Ctrl-C that lets the step in hand finish."""
+"""Ctrl-C and the interpreter's exit stop a run after its current step."""
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,24 +11,66 @@ from types import FrameType
 
 from minidnn.training.run import Run
 
+INTERRUPTED = "interrupted"
+
+GRACE = 10.0
+"""Seconds for which the interpreter's exit waits for the step of each run in another thread."""
+
+
+class _Others:
+    """The runs outside of the main thread."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, tuple[Run, threading.Event]] = {}
+        self._exiting = False
+
+    @contextmanager
+    def one(self, run: Run) -> Iterator[None]:
+        ended = threading.Event()
+        self._runs[id(run)] = run, ended
+        if self._exiting:
+            run.stop("the interpreter exits")
+        try:
+            yield
+        finally:
+            del self._runs[id(run)]
+            ended.set()
+
+    def end(self) -> None:
+        """Stops them, and waits: a daemon thread that comes back from a kernel when Python is gone ends the process."""
+        self._exiting = True
+        waiting = list(self._runs.values())
+        for run, _ in waiting:
+            run.stop("the interpreter exits")
+        for _, ended in waiting:
+            ended.wait(GRACE)
+
+
+_others = _Others()
+atexit.register(_others.end)  # by then threads that are no daemons have ended
+
 
 @contextmanager
 def stop_on_interrupt(run: Run) -> Iterator[None]:
     """The first Ctrl-C asks the run to stop after its step; a second one raises KeyboardInterrupt at once.
 
-    Only the main thread can listen; in another one nothing changes.
+    Only the main thread can listen; and it does not where the user has a handler, or a program that Python is embedded
+    in. In other threads it is the interpreter's exit that stops the run, which so writes its last checkpoint.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        with _others.one(run):
+            yield
         return
     before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield
+        return
 
     def ask(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
-        run.stop("interrupted")
+        run.stop(INTERRUPTED)
 
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGINT, ask)
     try:
         yield
     finally:

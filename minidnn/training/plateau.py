@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from minidnn.checks import number
 from minidnn.optim.optimizer import Rate
 from minidnn.training.run import Run
-from minidnn.training.watching import Monitor, Watcher
+from minidnn.training.watching import Mode, Watcher
 
 
 class ReduceOnPlateau(Watcher):
@@ -22,14 +23,15 @@ class ReduceOnPlateau(Watcher):
         patience: steps where every is given, else epochs.
         min_lr: the rate never falls below this.
         every: steps from one evaluation to the next; None for each epoch's end.
-        monitor: "valid_loss" or "valid_accuracy".
+        monitor: a column of the history, such as "valid_loss", a metric's, or one that a callback adds.
         min_delta: by how much it must be better.
+        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
 
     Attributes:
         reductions: the steps at which the rate fell.
 
     Raises:
-        TypeError, ValueError: an argument out of range; fit without a validation set.
+        TypeError, ValueError: an argument out of range; fit without the column, which lists those there are.
     """
 
     def __init__(
@@ -38,10 +40,11 @@ class ReduceOnPlateau(Watcher):
         patience: int = 2,
         min_lr: float = 0.0,
         every: int | None = None,
-        monitor: Monitor = "valid_loss",
+        monitor: str = "valid_loss",
         min_delta: float = 0.0,
+        mode: Mode = "auto",
     ) -> None:
-        super().__init__(monitor, every, patience, min_delta)
+        super().__init__(monitor, every, patience, min_delta, mode)
         if not 0 < factor < 1:
             raise ValueError(f"ReduceOnPlateau: factor must be in (0, 1), got {factor}")
         self.factor = factor
@@ -71,8 +74,20 @@ class ReduceOnPlateau(Watcher):
                 group.lr = _scaled(group.lr, self.factor, self.min_lr)
 
 
+@dataclass(frozen=True)
+class scaled:
+    """``lr(step) = factor * schedule(step)``, but not below the smaller of ``least`` and what the schedule gives."""
+
+    schedule: Callable[[int], float]
+    factor: float
+    least: float
+
+    def __call__(self, step: int) -> float:
+        rate = self.schedule(step)
+        return max(self.factor * rate, min(self.least, rate))
+
+
 def _scaled(rate: Rate, factor: float, least: float) -> Rate:
     if callable(rate):
-        schedule: Callable[[int], float] = rate
-        return lambda step: max(factor * schedule(step), min(least, schedule(step)))
+        return scaled(rate, factor, least)
     return rate if rate <= least else max(factor * rate, least)

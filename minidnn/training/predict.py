@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minidnn.checks import positive_integer
-from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module
+from minidnn.data.datasets import ArrayDataset, Dataset
+from minidnn.data.frames import frame_columns, is_frame
+from minidnn.data.stacking import StackDataset
+from minidnn.data.targets import as_array, as_float32, parts_of
+from minidnn.nn import AlphaDropout, DropConnect, Dropout, Graph, Module
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
@@ -28,45 +32,87 @@ def predict(
     activation: Callable[[Tensor], Tensor] | None = None,
     batch_size: int = 1000,
     mc_samples: int | None = None,
-) -> Array | Spread:
+) -> Any:
     """The outputs for every example, in evaluation mode, without recording; the model's mode is put back.
 
     Args:
-        x: (n, n_in), as the model takes it.
+        x: examples (n, ...) as `ArrayDataset` takes them (float64 is converted to float32, bytes are divided by 255),
+            or one example of one axis; a tuple of arrays for a model that takes several; a frame of numbers; or what
+            `evaluate` takes, a data set or a pair ``(x, y)``, whose targets are not looked at.
         activation: of the outputs, such as ``ops.softmax`` for probabilities.
         batch_size: examples at a time.
         mc_samples: Monte Carlo dropout (Gal & Ghahramani 2016): so many passes with dropout on, and all else as in
             evaluation; their mean is a better estimate, their spread tells how sure the model is.
 
     Returns:
-        An array (n, ...); with mc_samples mean and standard deviation.
+        An array (n, ...), of one example (...), a tuple of arrays where the model has several outputs; with mc_samples
+        mean and standard deviation.
 
     Raises:
+        TypeError: x is not numbers.
         ValueError: no examples, batch_size or mc_samples below 1, mc_samples for a model without dropout.
     """
     batch_size = positive_integer("predict", "batch_size", batch_size)
-    inputs = np.asarray(x.data if isinstance(x, Tensor) else x)
-    if not len(inputs):
+    examples, is_one = _examples(model, x)
+    if not len(examples):
         raise ValueError("predict: there are no examples")
     modes = [(module, module.training) for _, module in model.named_modules()]
     dropouts = [m for m, _ in modes if isinstance(m, (Dropout, AlphaDropout, DropConnect)) and not m.frozen]
     try:
         model.eval()
         if mc_samples is None:
-            return _outputs(model, inputs, activation, batch_size)
+            return _first(_outputs(model, examples, activation, batch_size), is_one)
         if not dropouts:
             raise ValueError("predict: mc_samples needs a model with dropout, this one has none (or it is frozen)")
         for dropout in dropouts:
             dropout.training = True
         count = positive_integer("predict", "mc_samples", mc_samples)
-        samples = np.stack([_outputs(model, inputs, activation, batch_size) for _ in range(count)])
-        return Spread(samples.mean(axis=0), samples.std(axis=0))
+        samples = np.stack([_outputs(model, examples, activation, batch_size) for _ in range(count)])
+        return Spread(_first(samples.mean(axis=0), is_one), _first(samples.std(axis=0), is_one))
     finally:
         for module, mode in modes:
             module.training = mode
 
 
-def _outputs(model: Module, inputs: Array, activation: Callable[[Tensor], Tensor] | None, batch_size: int) -> Array:
+def _examples(model: Module, x: Any) -> tuple[Dataset, bool]:
+    """The examples as a data set without targets, and whether it is one example alone."""
+    if isinstance(x, Dataset):
+        return x, False
+    if isinstance(x, tuple):
+        takes_several = isinstance(model, Graph) and len(model.inputs) == len(x) and not isinstance(x[0], tuple)
+        if len(x) == 2 and not takes_several:
+            return _examples(model, x[0])  # (x, y)
+        arrays = [_array(part) for part in x]
+        return StackDataset(arrays, np.zeros(len(arrays[0]))), False
+    array = _array(x)
+    is_one = array.ndim == 1
+    if is_one:
+        array = array[np.newaxis]
+    return ArrayDataset(array, np.zeros(len(array)), keep_axes=True), is_one
+
+
+def _array(x: Any) -> Array:
+    if is_frame(x):
+        return frame_columns("predict", x)[0]
+    array = as_array("predict", "x", x)
+    if array.dtype.kind == "f":
+        return as_float32("predict", "x", array)
+    return array if array.dtype == np.uint8 else array.astype(np.int64)
+
+
+def _first(outputs: Any, is_one: bool) -> Any:
+    if not is_one:
+        return outputs
+    return tuple(part[0] for part in outputs) if isinstance(outputs, tuple) else outputs[0]
+
+
+def _outputs(model: Module, examples: Dataset, activation: Callable[[Tensor], Tensor] | None, batch_size: int) -> Any:
+    made = []
     with no_grad():
-        outputs = [model(inputs[i : i + batch_size]) for i in range(0, len(inputs), batch_size)]
-        return np.concatenate([(activation(y) if activation else y).data for y in outputs])
+        for start in range(0, len(examples), batch_size):
+            outputs = model(*parts_of(examples[start : start + batch_size].inputs))
+            several = isinstance(outputs, (tuple, list))
+            parts = outputs if several else [outputs]
+            made.append([(activation(part) if activation else part).data for part in parts])
+    joined = tuple(np.concatenate(pieces) for pieces in zip(*made, strict=True))
+    return joined if len(joined) > 1 else joined[0]

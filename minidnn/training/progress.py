@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from minidnn.training.run import Callback, Run
 
+BAR = "{desc}|{bar}| {n_fmt}/{total_fmt}, {remaining}{postfix}"
+"""Shorter than tqdm's own, so that what was measured fits 80 columns."""
+
 
 class Progress(Callback):
-    """One line that keeps itself up to date on a terminal, one line for each epoch elsewhere; on standard error.
+    """One line that keeps itself up to date on a terminal, one line for each epoch elsewhere; on standard error."""
 
-    Args:
-        steps_per_epoch: how many updates an epoch takes.
-    """
+    place = 1
+    observer = True
 
-    def __init__(self, steps_per_epoch: int) -> None:
-        self.steps_per_epoch = steps_per_epoch
+    def __init__(self) -> None:
         self._bar: Any = None
         self._loss = 0.0
+        self._shown = 0
 
     def on_fit_begin(self, run: Run) -> None:
+        self._bar, self._shown = None, 0
         if sys.stderr.isatty():
             from tqdm import tqdm
 
-            total = self.steps_per_epoch * run.epochs
-            self._bar = tqdm(total=total, unit=" examples", unit_scale=run.batch_size, dynamic_ncols=True)
-
-    def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
-        if self._bar is not None:
-            self._bar.update(run.step)
+            total, scale = run.steps_per_epoch * run.epochs, run.batch_size * run.accumulate
+            self._bar = tqdm(total=total, unit="", unit_scale=scale, dynamic_ncols=True, bar_format=BAR)
 
     def on_step_end(self, run: Run) -> None:
         if self._bar is not None:
             # A smoothed loss, as one batch says little.
-            self._loss = run.loss if run.step == 1 else 0.98 * self._loss + 0.02 * run.loss
-            if self._bar.update(1):
+            self._loss = 0.98 * self._loss + 0.02 * run.loss if self._shown else run.loss
+            new, self._shown = run.step - self._shown, run.step  # more than 1 where a run goes on
+            if self._bar.update(new):
                 self._bar.set_description(f"epoch {run.epoch}/{run.epochs}", refresh=False)
                 self._bar.set_postfix_str(self._postfix(run), refresh=False)
 
@@ -53,15 +52,16 @@ class Progress(Callback):
 
     def _postfix(self, run: Run) -> str:
         parts = [f"loss={self._loss:.4f}"]
-        if run.history.rows:
-            parts += [f"{name}={run.history.rows[-1][name]:.4f}" for name in _shown(run.history.rows[-1])[1:]]
+        if run.history.rows and len(names := _shown(run, run.history.rows[-1])) > 1:
+            parts.append(f"{names[-1]}={run.history.rows[-1][names[-1]]:.4f}")
         return ", ".join(parts)
 
     def _line(self, run: Run) -> str:
         row = run.row
-        values = ", ".join(f"{name} {row[name]:.4f}" for name in _shown(row))
+        values = ", ".join(f"{name} {row[name]:.4f}" for name in _shown(run, row))
         return f"epoch {run.epoch}/{run.epochs}: {values}, {row['examples_per_second']:,.0f} examples/s"
 
 
-def _shown(row: dict[str, Any]) -> list[str]:
-    return [name for name in ("loss", "accuracy", "valid_loss", "valid_accuracy") if name in row]
+def _shown(run: Run, row: dict[str, Any]) -> list[str]:
+    measures = [*run.measures, *(f"valid_{name}" for name in run.measures)]
+    return [name for name in measures if row.get(name) is not None]

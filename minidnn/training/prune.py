@@ -92,6 +92,9 @@ class KeepZeros(Callback):
                 self._masks[path].then, track.constraint = track.constraint, self._masks[path]
         self._apply()
 
+    def columns(self, run: Run) -> list[str]:
+        return ["density"]
+
     def on_epoch_end(self, run: Run) -> None:
         masks = [held.mask for held in self._masks.values()]
         run.row["density"] = sum(map(np.count_nonzero, masks)) / sum(mask.size for mask in masks)

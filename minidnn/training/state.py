@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from operator import methodcaller
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.files import checksum
+from minidnn.files import checksum, read_safetensors
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Array
+from minidnn.training.identity import describe, differences, generators, identity, is_allowed, named
 from minidnn.training.run import Position, Run
 
-VERSION = 1
+VERSION = 2
 PATTERN = "checkpoint-*.safetensors"
+MOST_SHOWN = 5
+"""Differences that an error names."""
 
 logger = logging.getLogger("minidnn")
 
@@ -32,7 +36,7 @@ def pack(run: Run, folder: Path) -> tuple[Path, bytes]:
     from safetensors.numpy import save as to_bytes
 
     arrays, rest = _split(_gather(run))
-    content = {"version": VERSION, "data": _data_of(run), "state": rest}
+    content = {"version": VERSION, "identity": _identity(run), "state": rest}
     text = json.dumps(content, sort_keys=True, default=methodcaller("item"))  # NumPy's numbers as Python's
     header = {"text": text, "sha256": checksum(text, arrays)}
     path = folder / f"checkpoint-{run.step:010d}.safetensors"
@@ -44,11 +48,15 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob(PATTERN))
 
 
-def restore(run: Run, folder: str | os.PathLike[str]) -> Path | None:
+def restore(run: Run, folder: str | os.PathLike[str], allowed: Sequence[str] = ()) -> Path | None:
     """Puts a run into the state of the newest checkpoint that is whole; None where there is none at all.
 
+    Args:
+        allowed: what may differ from the run of the checkpoint, by name; there the run keeps what it has now.
+
     Raises:
-        ResumeError: all are damaged, or the newest is of another run (other data, batch size, layers, callbacks).
+        ResumeError: all are damaged, or the newest is of another run; the message names all that differs.
+        ValueError: a name that neither run has.
         OSError: a file cannot be read.
     """
     faults = []
@@ -60,7 +68,7 @@ def restore(run: Run, folder: str | os.PathLike[str]) -> Path | None:
             logger.warning("%s", error)
             continue
         try:
-            _apply(run, path, text, arrays)
+            _apply(run, path, text, arrays, allowed)
         except ResumeError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # whole, but not by `pack`
@@ -76,9 +84,10 @@ def _gather(run: Run) -> dict[str, Any]:
     state |= {f"optimizer.{key}": value for key, value in run.optimizer.state_dict().items()}
     for name, generator in _generators(run).items():
         state[f"generator.{name}"] = generator.get_state()
-    for i, callback in enumerate(run.callbacks):
-        state[f"callback.{i}"] = type(callback).__name__
-        state |= {f"callback.{i}.{key}": value for key, value in callback.state_dict().items()}
+    for metric in run.metrics:
+        state |= {f"metric.{metric.name}.{key}": value for key, value in metric.state_dict().items()}
+    for name, callback in named(run.callbacks).items():
+        state |= {f"callback.{name}.{key}": value for key, value in callback.state_dict().items()}
     state["frozen"] = _frozen(run)
     own = {"epoch": run.epoch, "step": run.step, "loss": run.loss, "stopping": run.stopping}
     return state | {"run": own, "position": asdict(run.position), "history": run.history.rows}
@@ -101,22 +110,13 @@ def _freeze(run: Run, frozen: list[str]) -> None:
 
 def _generators(run: Run) -> dict[str, Generator]:
     """Every generator that the run is known to draw from."""
-    found = {"default": default_generator(), "order": run.rng}
-    for path, module in run.model.named_modules():
-        found |= {f"{path}.{name}": value for name, value in vars(module).items() if isinstance(value, Generator)}
-    return found
+    return {"default": default_generator(), "order": run.rng} | generators(run.model)
 
 
-def _data_of(run: Run) -> dict[str, Any]:
-    """What tells that a run is another one."""
-    if run.data_check is None:
-        run.data_check = run.train.checksums()
-    return {
-        "examples": len(run.train),
-        "batch_size": run.batch_size,
-        "check": run.data_check,
-        "optimizer": type(run.optimizer).__name__,
-    }
+def _identity(run: Run) -> dict[str, str]:
+    if not run.identity:
+        run.identity = identity(run)
+    return run.identity
 
 
 def _split(state: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -125,67 +125,118 @@ def _split(state: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    from safetensors import SafetensorError, safe_open
-
-    with open(path, "rb"):  # a file that cannot be read is told by Python's own errors
-        pass
     try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})["minidnn-run"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata, arrays = read_safetensors(path)
+        header = json.loads(metadata["minidnn-run"])
         if checksum(header["text"], arrays) != header["sha256"]:
             raise ResumeError(f"resume: {path} is damaged: its checksum is another")
         content: dict[str, Any] = json.loads(header["text"])
         version = content["version"]
     except ResumeError:
         raise
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ResumeError(f"resume: {path} is damaged: {type(error).__name__}: {error}") from error
     if version != VERSION:
         raise ResumeError(f"resume: {path} is of version {version!r}, this minidnn reads {VERSION}")
     return content, arrays
 
 
-def _apply(run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Array]) -> None:
-    if (before := content["data"]) != (now := _data_of(run)):
-        raise ResumeError(f"resume: {path} is of another run: it had {before}, this one has {now}")
+def _apply(
+    run: Run, path: Path, content: dict[str, Any], arrays: dict[str, Array], allowed: Sequence[str] = ()
+) -> None:
     state = {**content["state"], **arrays}
-    _check(state)
-    kinds = [state[key] for key in (f"callback.{i}" for i in range(len(state))) if key in state]
-    if kinds != (own := [type(callback).__name__ for callback in run.callbacks]):
-        raise ResumeError(f"resume: {path} is of a run with the callbacks {kinds}, this one has {own}")
-    generators = _generators(run)
-    if missing := [name for name in generators if f"generator.{name}" not in state]:
+    _check(content["identity"], state)
+    changed = _compare(run, path, content["identity"], state, allowed)
+    kept = {name: value for name, value in _generators(run).items() if not changed & {_seed_of(name, run)}}
+    if missing := [name for name in kept if f"generator.{name}" not in state]:
         raise ResumeError(f"resume: {path} knows no generator {missing[0]}")
     try:
         run.model.load_state_dict(_under(state, "model."))
-        run.optimizer.load_state_dict(_under(state, "optimizer."))
+        run.optimizer.load_state_dict(_rates(run, _under(state, "optimizer."), changed))
     except ValueError as error:
         raise ResumeError(f"resume: {path} does not fit: {error}") from error
     _freeze(run, state.get("frozen", _frozen(run)))
-    for name, generator in generators.items():
+    for name, generator in kept.items():
         generator.set_state(state[f"generator.{name}"])
     own_state = state["run"]
     run.epoch, run.step, run.loss = own_state["epoch"], own_state["step"], own_state["loss"]
     run.stopping = None if own_state["stopping"] == "interrupted" else own_state["stopping"]
     run.position = Position(**state["position"])
     run.history.rows = state["history"]
-    for i, callback in enumerate(run.callbacks):
-        callback.load_state_dict(run, _under(state, f"callback.{i}."))
+    for metric in run.metrics:
+        if own := _under(state, f"metric.{metric.name}."):
+            metric.load_state_dict(own)
+    for name, callback in named(run.callbacks).items():
+        if own := _under(state, f"callback.{name}."):  # one that was not there begins anew
+            callback.load_state_dict(run, own)
 
 
-def _check(state: dict[str, Any]) -> None:
-    """Raises TypeError, ValueError or KeyError for what `_gather` never gives, before anything is changed."""
+def _compare(run: Run, path: Path, before: dict[str, str], state: dict[str, Any], allowed: Sequence[str]) -> set[str]:
+    """The names of all that differs and may.
+
+    Raises:
+        ResumeError: something differs that may not.
+        ValueError: a name that nothing has.
+    """
+    now = _identity(run)
+    if unknown := [name for name in allowed if not any(is_allowed(own, [name]) for own in {**before, **now})]:
+        known = ", ".join(
+            name for name in now if name.count(".") <= 1 and name.split(".")[0] not in ("model", "callbacks")
+        )
+        raise ResumeError(f"resume: resume_with names {unknown[0]!r}, must be among {known}, model or callbacks")
+    differs = differences(before, now)
+    for place, group in enumerate(run.optimizer.groups):  # a rate that a callback has lowered may be given as it is now
+        if describe(group.lr) == describe(state.get(f"optimizer.lr.{place}")):
+            differs.pop(f"lr.{place}" if place else "lr", None)
+    if refused := [name for name in differs if not is_allowed(name, allowed)]:
+        shown = "; ".join(differs[name] for name in refused[:MOST_SHOWN])
+        more = f" and {len(refused) - MOST_SHOWN} more" if len(refused) > MOST_SHOWN else ""
+        raise ResumeError(
+            f"resume: {path} is of another run: {shown}{more}. Give what it had, or allow the difference with "
+            f"resume_with={_shortest(refused)}, on the command line --resume-with {','.join(_shortest(refused))}"
+        )
+    if state["position"]["batches"] and (cut := differs.keys() & {"batch_size", "data"}):
+        raise ResumeError(f"resume: {path} is in the middle of an epoch, where {differs[min(cut)]}: that cannot change")
+    return set(differs)
+
+
+def _shortest(names: list[str]) -> list[str]:
+    """Names that cover these: those of more than one option of a model or a callback are told by their first part."""
+    firsts = [name.split(".")[0] for name in names]
+    return list(dict.fromkeys(f if firsts.count(f) > 3 else n for f, n in zip(firsts, names, strict=True)))
+
+
+def _seed_of(generator: str, run: Run) -> str:
+    """What the identity calls the seed of a generator."""
+    if generator == "order" and run.rng is not default_generator():
+        return "rng"
+    return "seed" if generator in ("default", "order") else f"model.{generator}"
+
+
+def _rates(run: Run, state: dict[str, Any], changed: set[str]) -> dict[str, Any]:
+    """The optimizer's state, with the rates of now where they may differ."""
+    for place, group in enumerate(run.optimizer.groups):
+        if (f"lr.{place}" if place else "lr") in changed:
+            state.pop(f"lr.{place}", None)
+            if not callable(group.lr):
+                state[f"lr.{place}"] = group.lr
+    return state
+
+
+def _check(before: dict[str, str], state: dict[str, Any]) -> None:
+    """Raises TypeError, ValueError or KeyError for what `pack` never gives, before anything is changed."""
+    if not isinstance(before, dict) or not all(isinstance(value, str) for value in before.values()):
+        raise TypeError(f"identity is {before!r}, must be texts by name")
     own, position = state["run"], state["position"]
     for name, value in (*own.items(), *position.items()):
         if name in ("epoch", "step", "batches", "seen") and (type(value) is not int or value < 0):
             raise TypeError(f"{name} is {value!r}, must be a count")
-        if name in ("loss", "lr", "loss_sum", "accuracy_sum", "seconds") and type(value) not in (int, float):
+        if name in ("loss", "lr", "loss_sum", "seconds") and type(value) not in (int, float):
             raise TypeError(f"{name} is {value!r}, must be a number")
     if position["batches"]:
         Generator(0).set_state(position["order"])
-        if not (position["seen"] and position["seconds"] > 0):
-            raise ValueError("batches were done, but no examples seen in no time")
+        if not (position["seen"] and position["seconds"] >= 0):
+            raise ValueError("batches were done, but no examples seen, or in negative time")
     if not isinstance(own["stopping"], (str, type(None))):
         raise TypeError(f"stopping is {own['stopping']!r}, must be text")
     for name, kind in (("history", dict), ("frozen", str)):

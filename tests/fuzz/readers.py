@@ -21,7 +21,8 @@ from safetensors.numpy import save as to_bytes
 
 import minidnn
 from minidnn import deploy, nn, optim, training
-from minidnn.data import IdxError, ImageError, ImageFolder, load_csv, load_idx
+from minidnn.data import IdxError, ImageError, ImageFolder, Meaning, MeaningError, load_csv, load_idx
+from minidnn.data.npy import NpyError, load_npy
 from minidnn.deploy import storage
 from minidnn.files import checksum
 from minidnn.reuse import CheckpointError
@@ -37,6 +38,32 @@ def idx(path: Path) -> None:
         assert str(path) in str(error)
     else:
         assert array.nbytes <= 1100 * path.stat().st_size  # what gzip can make of it
+
+
+def npy(path: Path) -> None:
+    try:
+        array = load_npy(path)
+    except NpyError as error:
+        assert str(path) in str(error)
+    else:
+        assert array.nbytes <= path.stat().st_size
+
+
+def meaning(path: Path) -> None:
+    """The part of a model's header that tells what inputs and outputs stand for."""
+    try:
+        made = Meaning.from_json(json.loads(path.read_bytes()))
+    except (MeaningError, json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return
+    assert Meaning.from_json(json.loads(json.dumps(made.to_json()))) == made
+    table = path.with_suffix(".csv")
+    table.write_text("a,b\n1,x\n,y\n")
+    try:
+        loaded = load_csv(table, None, like=made, unknown="zeros")
+    except ValueError as error:
+        assert "load_csv: " in str(error)
+    else:
+        assert loaded.columns == made.columns and loaded.x.shape == (2, len(made.columns))
 
 
 def model(path: Path) -> None:
@@ -150,13 +177,15 @@ def image(path: Path) -> None:
 
 
 def table(path: Path) -> None:
-    for options in ({}, {"categories": [0], "missing": 0.0}):
+    for options in ({}, {"categories": [0], "missing": 0.0}, {"task": "classification", "missing": "indicator"}):
         try:
             loaded = load_csv(path, -1, header=False, **options)
         except ValueError as error:
             assert "load_csv: " in str(error) and str(path) in str(error)
         else:
             assert np.isfinite(loaded.x).all() and loaded.x.shape == (len(loaded), len(loaded.columns))
+            again = load_csv(path, like=loaded, header=False) if loaded.columns else loaded
+            assert again.x.tobytes() == loaded.x.tobytes() and again.y.tobytes() == loaded.y.tobytes()
 
 
 READERS: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -169,12 +198,14 @@ READERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "manifest": (manifest, "zoo.json"),
     "compiled": (compiled, "file.mdnn"),
     "program": (program, "file.mdnn"),
+    "npy": (npy, "file.npy"),
+    "meaning": (meaning, "meaning.json"),
     "image": (image, "pictures/class/picture.png"),
     "table": (table, "table.csv"),
 }
 """name -> what reads, and the file's name."""
 
-DOCUMENTS = ("header", "state", "manifest", "program")
+DOCUMENTS = ("header", "state", "manifest", "program", "meaning")
 """Those that read JSON, in which whole values can be changed."""
 
 

@@ -27,6 +27,14 @@ def of_every_reader(folder: Path) -> Iterator[tuple[str, bytes]]:
         for suffix in ("idx", "idx.gz"):
             save_idx(path := folder / f"seed.{suffix}", np.arange(6, dtype=dtype).reshape(2, 3))
             yield "idx", path.read_bytes()
+    for array in (np.arange(6.0).reshape(2, 3), np.arange(6, dtype=">i2"), np.zeros((2, 0), np.uint8, order="F")):
+        np.save(path := folder / "seed.npy", array)
+        yield "npy", path.read_bytes()
+    (path := folder / "seed.csv").write_text("a,b,y\n1,x,0.5\n,y,1\n")
+    for options in ({"ignore": ["b"], "missing": "mean"}, {"categories": ["b"], "missing": "indicator"}):
+        table = data.load_csv(path, "y", **options)
+        for meaning in (table.meaning, data.Standardize(table)(table).meaning):
+            yield "meaning", json.dumps(meaning.to_json()).encode()
     yield from _models(folder)
     for content in compiled_models(folder):
         yield "compiled", content
@@ -41,8 +49,11 @@ def of_every_reader(folder: Path) -> Iterator[tuple[str, bytes]]:
 def _models(folder: Path) -> Iterator[tuple[str, bytes]]:
     minidnn.manual_seed(1)
     path = folder / "seed.safetensors"
-    dense = nn.Dense(3, 2)
-    for network in (dense, nn.Sequential(nn.Dense(3, 2, "elu", kernel_regularizer=nn.l2(0.1)), nn.BatchNorm(2))):
+    dense, shared = nn.Dense(3, 2), nn.Dense(3, 3)
+    tied = nn.Sequential(shared, shared, nn.Dense(3, 3))
+    tied[2].kernel = shared.kernel
+    several = nn.Sequential(nn.Dense(3, 2, "elu", kernel_regularizer=nn.l2(0.1)), nn.BatchNorm(2))
+    for network in (dense, several, tied):
         minidnn.save(network, path)
         yield "model", path.read_bytes()
         yield "header", metadata_of(without_checksum(path.read_bytes()))["minidnn"].encode()

@@ -5,7 +5,7 @@ training.fit(model, train, ..., augment=augmentation)
 """
 
 from minidnn.data.augment.colour import brightness, contrast, hue, noise, saturation
-from minidnn.data.augment.compose import Augment, contact_sheet
+from minidnn.data.augment.compose import Augment, contact_sheet, uniform
 from minidnn.data.augment.geometry import crop, elastic, flip, rotate, shear, shift, zoom
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "saturation",
     "shear",
     "shift",
+    "uniform",
     "zoom",
 ]

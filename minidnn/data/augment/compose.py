@@ -14,9 +14,7 @@ from minidnn.data.augment.geometry import Floats
 from minidnn.data.pipeline import example_bits, resample
 from minidnn.data.types import Bytes, Floats32, Indices
 
-Geometric = geometry.shift | geometry.rotate | geometry.zoom | geometry.shear | geometry.flip | geometry.crop
-OfValue = colour.brightness | colour.contrast | colour.saturation | colour.hue
-Transformation = Geometric | OfValue | geometry.elastic | colour.noise
+OfColour = colour.brightness | colour.contrast | colour.saturation | colour.hue
 
 
 class Augment:
@@ -25,21 +23,31 @@ class Augment:
     Neither the order of the examples nor the size of the batches nor threads change a byte of what comes out.
 
     Args:
-        transformations: the geometric ones act first, as one interpolation (elastic displacements before the others,
-            which act in the order of the list); then those of value, in the order of the list.
+        transformations: those of `minidnn.data.augment`, and your own. The geometric ones act first, as one
+            interpolation (elastic displacements before the others, which act in the order of the list); then those of
+            value and your own, in the order of the list. Your own is a function ``(images, examples, key) -> images``:
+            images are float32 (n, h, w, channels), examples their numbers, key is the epoch's (seed, stream, epoch);
+            `uniform` makes random numbers of the last two. Or it is an object with ``maps(u, shape)`` as in
+            `minidnn.data.augment.geometry`, and acts with the geometric ones.
         image_shape: (h, w) of grey images, (h, w, 3) of RGB ones.
         fill: what comes in from outside, in [0, 1].
 
     Raises:
-        TypeError: something in the list is not one of this package's transformations.
+        TypeError: something in the list is no transformation.
         ValueError: an image_shape or fill that makes no sense.
     """
 
     def __init__(self, transformations: Sequence[Any], image_shape: tuple[int, ...], fill: float = 0.0) -> None:
         for i, transformation in enumerate(transformations):
-            if not isinstance(transformation, Transformation):
-                kind = type(transformation).__name__
-                raise TypeError(f"Augment: transformations[{i}] is a {kind}, must be one of minidnn.data.augment")
+            known = isinstance(transformation, OfColour | geometry.elastic | colour.noise) or _is_geometric(
+                transformation
+            )
+            if isinstance(transformation, type) or not (known or callable(transformation)):
+                kind = getattr(transformation, "__name__", f"a {type(transformation).__name__}")
+                raise TypeError(
+                    f"Augment: transformations[{i}] is {kind}, must be one of minidnn.data.augment such as shift(2), "
+                    "or a function (images, examples, key) -> images"
+                )
         if len(image_shape) not in (2, 3) or (len(image_shape) == 3 and image_shape[2] not in (1, 3)):
             raise ValueError(f"Augment: image_shape must be (h, w), (h, w, 1) or (h, w, 3), got {image_shape}")
         h, w, c = (*image_shape, 1)[:3]
@@ -48,7 +56,7 @@ class Augment:
         self.channels = int(c)
         if not 0 <= fill <= 1:
             raise ValueError(f"Augment: fill must be in [0, 1], got {fill}")
-        self.transformations: tuple[Transformation, ...] = tuple(transformations)
+        self.transformations: tuple[Any, ...] = tuple(transformations)
         self.fill = float(fill)
 
     def __repr__(self) -> str:
@@ -59,7 +67,8 @@ class Augment:
         """The batch, changed.
 
         Args:
-            x: images of these examples, in any shape (n, ...) that holds them; float32 in [0, 1], or uint8.
+            x: images of these examples, in any shape (n, ...) that holds them; uint8, or float32, which must be in
+                [0, 1] for brightness, contrast, saturation, hue and noise.
             examples: int64 (n,), the number of each in its data set.
             key: (seed, stream, epoch).
 
@@ -68,7 +77,8 @@ class Augment:
 
         Raises:
             TypeError: another dtype.
-            ValueError: other shapes.
+            ValueError: other shapes, values outside of [0, 1] for a transformation of colour, or something else than
+                images from a function of your own.
         """
         an_array("Augment", "x", x)
         an_array("Augment", "examples", examples)
@@ -82,6 +92,8 @@ class Augment:
         if x.dtype == np.uint8:
             images /= np.float32(255)
         made = self._of_values(self._of_places(images, examples, key), examples, key).reshape(x.shape)
+        if x.dtype == np.uint8:
+            _check_range("x is uint8, and what was made of it", made, "let your transformation clip to this range")
         return np.rint(made * np.float32(255)).astype(np.uint8) if x.dtype == np.uint8 else made
 
     def _of_places(self, images: Floats32, examples: Indices, key: tuple[int, int, int]) -> Floats32:
@@ -92,8 +104,8 @@ class Augment:
             if isinstance(transformation, geometry.elastic):
                 more = transformation.fields(examples, shape, key, place)
                 fields = more if fields is None else fields + more
-            elif isinstance(transformation, Geometric):
-                maps = transformation.maps(_uniform(examples, key, place), shape)
+            elif _is_geometric(transformation):
+                maps = transformation.maps(uniform(examples, 4, key, place), shape)
                 total = maps if total is None else total @ maps
         if total is None and fields is None:
             return images
@@ -109,17 +121,53 @@ class Augment:
         return np.concatenate([maps[:, :2, :2], offset[:, :, np.newaxis]], axis=2).astype(np.float32)
 
     def _of_values(self, images: Floats32, examples: Indices, key: tuple[int, int, int]) -> Floats32:
+        in_range = False
         for place, transformation in enumerate(self.transformations):
-            if isinstance(transformation, OfValue):
-                images = transformation.apply(images, _uniform(examples, key, place))
-            elif isinstance(transformation, colour.noise):
-                images = transformation.add(images, examples, key, place)
+            if isinstance(transformation, OfColour | colour.noise):
+                if not in_range:
+                    name = f"for {type(transformation).__name__} x"
+                    _check_range(name, images, "scale x first, and standardize after augmentation, as data.Standardize")
+                in_range = True  # what these make is clipped
+                if isinstance(transformation, colour.noise):
+                    images = transformation.add(images, examples, key, place)
+                else:
+                    images = transformation.apply(images, uniform(examples, 4, key, place))
+            elif not _is_geometric(transformation) and not isinstance(transformation, geometry.elastic):
+                images = _own(place, transformation, images, examples, key)
+                in_range = False
         return images
 
 
-def _uniform(examples: Indices, key: tuple[int, int, int], place: int) -> Floats:
-    """Four numbers in [0, 1) for each example."""
-    return (example_bits(examples, 4, key, place) >> np.uint32(8)).astype(np.float64) * 2.0**-24
+def _is_geometric(transformation: Any) -> bool:
+    return callable(getattr(transformation, "maps", None))
+
+
+def _own(place: int, function: Any, images: Floats32, examples: Indices, key: tuple[int, int, int]) -> Floats32:
+    """What a user's function makes of the images, which it may change in place."""
+    made = np.asarray(function(images.copy(), examples, key))
+    if made.dtype.kind != "f" or made.shape != images.shape:
+        raise ValueError(
+            f"Augment: transformations[{place}] gave {made.dtype} {made.shape}, must give float32 {images.shape}"
+        )
+    return made.astype(np.float32, copy=False)
+
+
+def _check_range(what: str, images: Floats32, remedy: str) -> None:
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(
+            f"Augment: {what} has values from {images.min()} to {images.max()}, must be in [0, 1]; {remedy}"
+        )
+
+
+def uniform(examples: Indices, n: int, key: tuple[int, int, int], place: int) -> Floats:
+    """Random numbers for a transformation of your own: (len(examples), n), uniform in [0, 1).
+
+    Each depends on the example's number, the key and the place alone, so that neither order nor threads change it.
+
+    Args:
+        place: tells draws apart. The transformations in a list of `Augment` have their index, so take 1000 and more.
+    """
+    return (example_bits(examples, n, key, place) >> np.uint32(8)).astype(np.float64) * 2.0**-24
 
 
 def contact_sheet(

@@ -14,7 +14,7 @@ from minidnn.nn import Module
 from minidnn.optim import Optimizer
 from minidnn.random import Generator
 from minidnn.tensor import Tensor
-from minidnn.training import Callback, History, Run
+from minidnn.training import Callback, History
 
 
 def train(
@@ -60,7 +60,8 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         valid=None if valid is None else as_unlabelled(valid),
-        callbacks=[_WithoutAccuracy(), *callbacks],
+        callbacks=callbacks,
+        metrics=[],
         rng=rng,
         progress=progress,
         capture=capture,
@@ -81,11 +82,3 @@ def as_unlabelled(x: Any) -> ArrayDataset:
     """
     x = x.x if isinstance(x, ArrayDataset) else np.asarray(x.data if isinstance(x, Tensor) else x)
     return ArrayDataset(x, np.zeros(len(x) if x.ndim else 0, np.int64))
-
-
-class _WithoutAccuracy(Callback):
-    """Takes out of the history what says nothing without labels."""
-
-    def on_epoch_end(self, run: Run) -> None:
-        for column in ("accuracy", "valid_accuracy"):
-            run.row.pop(column, None)

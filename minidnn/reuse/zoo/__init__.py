@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from minidnn.data import Meaning
 from minidnn.nn import Module
 from minidnn.reuse.zoo.cards import Card, ZooError, check_name
 from minidnn.reuse.zoo.catalogue import Catalogue, shipped, user_folder
@@ -73,7 +74,7 @@ def path(name: str) -> Path:
     return _current(name, Catalogue.path)
 
 
-def add(model: Module, card: Card | Mapping[str, Any], replace: bool = False) -> Card:
+def add(model: Module, card: Card | Mapping[str, Any], replace: bool = False, meaning: Meaning | None = None) -> Card:
     """Keeps a model in the user's own catalogue; see `Catalogue.add`.
 
     Raises:
@@ -83,7 +84,7 @@ def add(model: Module, card: Card | Mapping[str, Any], replace: bool = False) ->
     name = card.name if isinstance(card, Card) else card.get("name") if isinstance(card, Mapping) else None
     if not replace and name is not None and shipped().find(name):
         raise ZooError(f"{name} is a model of the package; replace=True puts your own before it")
-    return own().add(model, card, replace)
+    return own().add(model, card, replace, meaning)
 
 
 def get(name: str, registry: str, replace: bool = False) -> Card:

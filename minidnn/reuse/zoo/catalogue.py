@@ -12,7 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from minidnn.files import atomic_write, locked
+from minidnn.data import Meaning
+from minidnn.files import atomic_write
+from minidnn.locks import locked
 from minidnn.nn import Module
 from minidnn.reuse.checkpoints import CheckpointError, load, to_bytes
 from minidnn.reuse.zoo.architecture import summary
@@ -101,12 +103,15 @@ class Catalogue:
         except (CheckpointError, FileNotFoundError) as error:  # a program may have removed it this very moment
             raise ZooError(f"{card.name}: {error}") from error
 
-    def add(self, model: Module, card: Card | Mapping[str, Any], replace: bool = False) -> Card:
+    def add(
+        self, model: Module, card: Card | Mapping[str, Any], replace: bool = False, meaning: Meaning | None = None
+    ) -> Card:
         """Saves a model with its card; architecture, checksum, size and, unless given, the date are filled in.
 
         Args:
             card: a `Card`, or its fields.
             replace: take the place of the model of that name.
+            meaning: what inputs and outputs stand for, which the file keeps; see `minidnn.save`.
 
         Returns:
             The card as it stands in the catalogue.
@@ -116,7 +121,7 @@ class Catalogue:
             ValueError: a layer that no file can describe.
             OSError: the folder cannot be written; the catalogue is as it was.
         """
-        content = to_bytes(model)
+        content = to_bytes(model, meaning=meaning)
         card = dataclasses.replace(
             _as_card(card),
             architecture=summary(model),

@@ -1,0 +1,40 @@
+"""``minidnn evaluate``: how good a model is on labelled data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from minidnn.cli import datasets, types
+from minidnn.cli.models import open_model
+from minidnn.cli.predict import add_reading
+from minidnn.cli.scores import scores
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure a model, trained or compiled, on labelled data",
+        description="Prints accuracy and loss, or for regression the errors in the label's unit. The data are read as "
+        "the training data were: a table by the names of its columns, pictures by the folders of their classes.",
+    )
+    parser.add_argument("model", type=Path, help="a .safetensors or .mdnn file")
+    parser.add_argument("data", help=f"a .csv table, a folder of pictures, a .npy or IDX file, {datasets.LISTED}")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file (default: none)")
+    parser.add_argument(
+        "--label", type=types.column, metavar="COLUMN", help="of a table (default: that of the training table)"
+    )
+    add_reading(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document in place of lines")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    model = open_model(arguments.model)
+    options: Any = {name: getattr(arguments, name) for name in ("labels", "label", "ignore", "unknown")}
+    dataset = datasets.labelled(arguments.data, model.meaning, **options)
+    result = scores(model, dataset)
+    print(json.dumps(result.document(), indent=2) if arguments.json else result.report())
+    return 0

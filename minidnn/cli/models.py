@@ -1,0 +1,132 @@
+"""Models from files, trained or compiled, as things that can be asked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minidnn
+from minidnn import deploy, training
+from minidnn.data import Meaning
+from minidnn.deploy.folding import program_of
+from minidnn.deploy.model import activation_of
+from minidnn.reuse import CheckpointError, checkpoints
+
+BATCH = 1000
+SIGMOID = ("logistic", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model from a file.
+
+    Attributes:
+        run: float32 (batch, n_in) -> outputs (batch, n_out).
+        told: what inputs and outputs stand for, as far as the file says.
+        activation: what the outputs come out of, such as "softmax"; "identity" for logits, "" where it is not known.
+    """
+
+    path: Path
+    run: Callable[[Any], Any]
+    n_in: int
+    told: Meaning
+    activation: str = ""
+
+    @property
+    def meaning(self) -> Meaning:
+        """The same, of inputs before they are standardized, which `outputs` does."""
+        return replace(self.told, mean=(), std=())
+
+    def prepare(self, x: Any) -> Any:
+        """The inputs as the model itself takes them."""
+        if not self.told.mean:
+            return x
+        return (x - np.array(self.told.mean, np.float32)) / np.array(self.told.std, np.float32)
+
+    def outputs(self, x: Any) -> Any:
+        """The outputs as float64 (n, n_out).
+
+        Raises:
+            ValueError: they are not (n, n_out), or there are no examples.
+        """
+        if not len(x):
+            raise ValueError("there are no examples")
+        made = np.concatenate([np.asarray(self.run(self.prepare(x[i : i + BATCH]))) for i in range(0, len(x), BATCH)])
+        if made.ndim > 2:
+            raise ValueError(f"{self.path} gives outputs of shape {made.shape}, must be (n, n_out)")
+        return made.reshape(len(x), -1).astype(np.float64)
+
+    @property
+    def is_classifier(self) -> bool:
+        return self.meaning.task == "classification"
+
+    def probabilities(self, outputs: Any) -> Any:
+        """The probability of each class, (n, classes): one output stands for the second of two classes.
+
+        Raises:
+            ValueError: the outputs are not those of a classifier, or of another number of classes.
+        """
+        n_out, classes = outputs.shape[1], len(self.meaning.classes)
+        if n_out == 1 and classes == 2 and self.activation in ("identity", *SIGMOID):
+            second = outputs if self.activation in SIGMOID else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
+            return np.concatenate([1 - second, second], axis=1)
+        if n_out < 2 or (classes and n_out != classes):
+            raise ValueError(f"{self.path} has {n_out} outputs for {classes or 'some'} classes, must have one for each")
+        return _softmax(outputs)
+
+
+def open_model(path: Path) -> Model:
+    """The model of a file that ``minidnn train``, `minidnn.save` or ``minidnn compile`` wrote.
+
+    Raises:
+        CheckpointError: the file is damaged, or of something else.
+        OSError: it cannot be read.
+    """
+    meaning = checkpoints.read_meaning(path)
+    if _is_compiled(path):
+        compiled = deploy.load(path)
+        _check_width(path, meaning, compiled.n_in)
+        return Model(path, compiled.predict, compiled.n_in, meaning, compiled.activation)
+    model = minidnn.load(path)
+    try:
+        n_in = deploy.inputs_of(model)
+    except ValueError as error:
+        raise CheckpointError(f"{path} has no layer that tells how many inputs it takes") from error
+    _check_width(path, meaning, n_in)
+    return Model(path, lambda x: training.predict(model, x, batch_size=BATCH), n_in, meaning, _activation(model))
+
+
+def _check_width(path: Path, meaning: Meaning, n_in: int) -> None:
+    """Refuses a meaning of other inputs than the model has, which would also ask for memory that it does not need."""
+    widths = {len(meaning.columns), len(meaning.mean), math.prod(meaning.image_shape) if meaning.image_shape else 0}
+    if widths - {0, n_in}:
+        raise CheckpointError(f"{path} tells the meaning of {max(widths)} inputs, but its model takes {n_in}")
+
+
+def _activation(model: minidnn.nn.Module) -> str:
+    try:
+        return activation_of(program_of(model, {}))
+    except (TypeError, ValueError):  # a model that cannot be compiled
+        return ""
+
+
+def _is_compiled(path: Path) -> bool:
+    """Whether the header of a .safetensors file, which has been read once already, names a compiled model."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    return "minidnn-inference" in header.get("__metadata__", {})
+
+
+def _softmax(outputs: Any) -> Any:
+    """The outputs where they are probabilities already, else their softmax."""
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4):
+        return outputs
+    e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)

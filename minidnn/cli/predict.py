@@ -1,0 +1,104 @@
+"""``minidnn predict``: what a model says of examples in files."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidnn.cli import types
+from minidnn.cli.examples import Reader
+from minidnn.cli.models import Model, open_model
+from minidnn.cli.terminal import shown
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "predict",
+        help="ask a model, trained or compiled",
+        description="Prints for each example its class and that class's probability, or for regression the number, in "
+        "the label's unit. Files are tables (.csv, with the columns of the training table; its label may be missing), "
+        "pictures (PNG, JPEG, BMP, GIF, PPM, TIFF, WebP), folders of pictures, IDX (gzipped or not) or .npy.",
+    )
+    parser.add_argument("model", type=Path, help="a .safetensors or .mdnn file")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="examples")
+    parser.add_argument("--invert", action="store_true", help="pictures are dark on light, MNIST is light on dark")
+    add_reading(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print a table in place of lines")
+    form.add_argument("--json", action="store_true", help="print one JSON list in place of lines")
+    parser.set_defaults(run=run)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How tables are read."""
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        type=types.column,
+        default=[],
+        metavar="COLUMN",
+        help="a column of tables to leave out; may be given several times (default: none)",
+    )
+    parser.add_argument(
+        "--unknown",
+        choices=("refuse", "zeros"),
+        default="refuse",
+        help="what to do with a value of a category that the training table did not have",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    model = open_model(arguments.model)
+    reader = Reader(model.meaning, model.n_in, arguments.invert, tuple(arguments.ignore), arguments.unknown)
+    rows = [row for path, x in reader.read(arguments.files) for row in rows_of(model, path, x)]
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    elif arguments.csv:
+        _print_table(rows)
+    else:
+        for row in rows:
+            print(_line(row))
+    return 0
+
+
+def rows_of(model: Model, path: Path, x: Any) -> list[dict[str, Any]]:
+    """What the model says of each example: class and probability, or value."""
+    outputs = model.outputs(x)
+    n_out = outputs.shape[1]
+    rows: list[dict[str, Any]] = [{"file": str(path), "example": i} for i in range(len(x))]
+    if model.is_classifier or (model.meaning.task is None and n_out > 1):
+        names: Any = model.meaning.classes or range(n_out)
+        chances = model.probabilities(outputs)
+        for row, k, p in zip(rows, chances.argmax(axis=1), chances, strict=True):
+            row |= {"class": names[k], "probability": round(float(p[k]), 6)}
+    else:
+        for row, y in zip(rows, outputs, strict=True):
+            row["value"] = _number(y[0]) if n_out == 1 else [_number(value) for value in y]
+    return rows
+
+
+def _number(value: Any) -> float:
+    """The shortest decimal that is the same float32."""
+    return float(str(np.float32(value)))
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    clean = shown if sys.stdout.isatty() else str
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(rows[0])
+    for row in rows:
+        table.writerow([clean(value) for value in row.values()])
+
+
+def _line(row: dict[str, Any]) -> str:
+    where = f"{shown(row['file'])}[{row['example']}]"
+    if "class" in row:
+        return f"{where}: {shown(row['class'])} ({row['probability']:.1%})"
+    values = row["value"] if isinstance(row["value"], list) else [row["value"]]
+    return f"{where}: {', '.join(f'{value:.7g}' for value in values)}"

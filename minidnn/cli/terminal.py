@@ -1,0 +1,70 @@
+"""What the command line prints: help, errors in one line, and names that come from files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
+
+OPTIONS = {"categories": "category"}
+"""Arguments of Python -> options of another name."""
+
+
+def shown(text: object) -> str:
+    """The text with what a terminal would act on, such as escape sequences and ends of lines, written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(text))
+
+
+def shown_lines(text: object) -> str:
+    """The same for a text of several lines, which stay."""
+    return "\n".join(map(shown, str(text).split("\n")))
+
+
+def quoted(path: object) -> str:
+    """A path as it can be pasted into a shell."""
+    import shlex
+
+    return shlex.quote(shown(path))
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's message, in which remedies are options of the command line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError):
+        text = f"there is not enough memory: {text}"
+    text = re.sub(r"\bimage_shape=\(([\d, ]+)\)", lambda m: f"--image-size {m[1].replace(', ', 'x')}", text)
+    text = re.sub(r"\b(missing|task|unknown)='(\w+)'", r"--\1 \2", text)
+    return shown(re.sub(r"\b(ignore|categories)=\[(.*?)\]", lambda m: f"--{OPTIONS.get(m[1], m[1])} {m[2]}", text))
+
+
+def silence_stdout() -> None:
+    """After a broken pipe: else Python complains at exit that it could not write what is left."""
+    with suppress(OSError):  # it may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Tells the default of each option in words: ``(default: 50)``, unless its help does already."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text, default = action.help or "", action.default
+        if default in (None, False, argparse.SUPPRESS) or "default" in text or not action.option_strings:
+            return text
+        if isinstance(default, list):
+            default = ",".join(map(str, default))
+        return f"{text} (default: {str(default).replace('%', '%%')})"
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments give one line on standard error and exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", HelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        print(shown(f"{self.prog}: {message} (see {self.prog} --help)"), file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,106 @@
+"""What a model is made of: layers, output shapes, parameters, trainable or frozen, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minidnn.recording import no_grad
+from minidnn.tensor import Tensor, as_tensor
+
+if TYPE_CHECKING:
+    from minidnn.nn.module import Module
+
+
+class Summary(str):
+    """A table as text, which a notebook shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def summary(model: Module, *inputs: Any) -> Summary:
+    """A line for each layer: its path and kind, the shape of its output, parameters, whether they are trained, bytes.
+
+    Args:
+        inputs: an example of each of the model's arguments, (batch, ...), whose forward pass in evaluation mode tells
+            the shapes. None: zeros of the width of the first layer that has an ``n_in``; without one there are no
+            shapes.
+    """
+    shapes = _shapes(model, inputs or _zeros(model))
+    seen: set[int] = set()
+    rows, trained, bytes_in_all, count_in_all = [], 0, 0, 0
+    for path, module in model.named_modules():
+        held = [(p, t) for p, t in module.tensors().items() if "." not in p and id(t) not in seen]
+        seen |= {id(tensor) for _, tensor in held}
+        parameters = [t for p, t in held if p in dict(module.named_parameters())]
+        count, size = sum(t.size for t in parameters), sum(t.data.nbytes for _, t in held)
+        learns = sum(t.size for t in parameters if t.requires_grad)
+        trained, bytes_in_all, count_in_all = trained + learns, bytes_in_all + size, count_in_all + count
+        if path and (held or not any(module.children())):
+            state = "" if not count else "trained" if learns == count else "frozen" if not learns else "partly frozen"
+            rows.append([path, type(module).__name__, shapes.get(id(module), ""), f"{count:,}", state, f"{size:,}"])
+    if not rows:
+        rows.append(["", type(model).__name__, shapes.get(id(model), ""), f"{count_in_all:,}", "", f"{bytes_in_all:,}"])
+    total = (
+        f"parameters: {count_in_all:,} ({trained:,} trained, {count_in_all - trained:,} frozen); {bytes_in_all:,} bytes"
+    )
+    return Summary("\n".join([*_table(["layer", "kind", "output", "parameters", "state", "bytes"], rows), total]))
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        cells = [f"{c:>{w}}" if i in (3, 5) else f"{c:{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        yield "  ".join(cells).rstrip()
+
+
+def _zeros(model: Module) -> tuple[Any, ...]:
+    widths = (getattr(module, "n_in", None) for _, module in model.named_modules())
+    width = next((width for width in widths if isinstance(width, int)), None)
+    return () if width is None else (np.zeros((1, width), np.float32),)
+
+
+def _shapes(model: Module, inputs: tuple[Any, ...]) -> dict[int, str]:
+    """The output shape of each module, by identity; the batch is "n"."""
+    found: dict[int, str] = {}
+    if not inputs:
+        return found
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    try:
+        model.eval()
+        with no_grad(), _watched(model, found):
+            model(*(as_tensor(np.asarray(x) if not isinstance(x, Tensor) else x) for x in inputs))
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return found
+
+
+@contextmanager
+def _watched(model: Module, found: dict[int, str]) -> Iterator[None]:
+    """Within, each forward pass notes the shape of its output."""
+    with ExitStack() as undo:
+        for _, module in model.named_modules():
+            before = vars(module).get("forward")
+            vars(module)["forward"] = _noting(module.forward, id(module), found)
+            if before is None:
+                undo.callback(vars(module).pop, "forward")
+            else:
+                undo.callback(vars(module).__setitem__, "forward", before)
+        yield
+
+
+def _noting(forward: Callable[..., Any], key: int, found: dict[int, str]) -> Callable[..., Any]:
+    def call(*xs: Any, **options: Any) -> Any:
+        outputs = forward(*xs, **options)
+        if isinstance(outputs, Tensor):
+            found[key] = f"({', '.join(['n', *map(str, outputs.shape[1:])])})"
+        return outputs
+
+    return call

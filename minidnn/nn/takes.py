@@ -1,0 +1,119 @@
+"""What a loss takes: which outputs go with which targets, so that it can be asked before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from minidnn.reference.types import Array
+
+F = TypeVar("F", bound=Callable[..., Any])
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What a loss takes.
+
+    Attributes:
+        kind: "classes": outputs (batch, classes), targets integers (batch,) in [0, classes). "elements": targets of the
+            outputs' shape, or (batch,) with outputs (batch, 1). "rows": both (batch, classes).
+        soft: of "classes": probabilities (batch, classes) too.
+        values: of "elements": what targets may be: "probabilities" in [0, 1], "signs" (0 and 1, or -1 and 1), or any.
+        activation: what the loss has of its own, so that the model must not end in it.
+        metrics: those of a history by default: "accuracy", "regression" or none.
+    """
+
+    kind: Literal["classes", "elements", "rows"]
+    soft: bool = False
+    values: Literal["probabilities", "signs", "numbers"] = "numbers"
+    activation: Literal["softmax", "logistic", None] = None
+    metrics: Literal["accuracy", "regression", None] = None
+
+
+def takes(description: Takes) -> Callable[[F], F]:
+    """Says what a loss takes; `training.fit` then asks it before the first update."""
+
+    def describe(loss: F) -> F:
+        loss.takes = description  # type: ignore[attr-defined]
+        return loss
+
+    return describe
+
+
+def unwrapped(loss: Any) -> Any:
+    """The function inside ``functools.partial``."""
+    return unwrapped(loss.func) if isinstance(loss, partial) else loss
+
+
+def takes_of(loss: Any) -> Takes | None:
+    """What the loss says that it takes, or None."""
+    found: Takes | None = getattr(unwrapped(loss), "takes", None)
+    return found
+
+
+def mismatch(name: str, description: Takes, outputs: Shape, y: Array) -> str | None:
+    """Why targets of this shape and dtype do not go with these outputs, or None."""
+    given = f"{name}: outputs have shape {outputs}, targets have {y.shape} {y.dtype}"
+    if description.kind == "elements":
+        if outputs == y.shape or (y.ndim == 1 and outputs == (*y.shape, 1)):
+            return None
+        return f"{given}; they must be the same, or (batch,) with outputs (batch, 1); {fitting(outputs, y)}"
+    if description.kind == "rows":
+        fits = outputs == y.shape and y.ndim == 2
+        return None if fits else f"{given}; both must be (batch, classes); {fitting(outputs, y)}"
+    is_soft = y.dtype.kind == "f" and y.ndim == 2
+    if len(outputs) == 2 and outputs[1] > 1:
+        if is_soft and description.soft and y.shape == outputs:
+            return None
+        if y.dtype.kind in "iu" and y.shape == outputs[:1]:
+            return None
+    wanted = "outputs (batch, classes), two classes at least, with integers (batch,)"
+    more = " or probabilities (batch, classes)" if description.soft else ""
+    return f"{given}; it takes {wanted}{more}; {fitting(outputs, y)}"
+
+
+def fitting(outputs: Shape, y: Array) -> str:
+    """The loss that goes with these outputs and targets, or the outputs that go with these targets."""
+    one = len(outputs) == 1 or (len(outputs) == 2 and outputs[1] == 1)
+    integers = y.dtype.kind in "iub"
+    if y.ndim == 1 and one:
+        if integers and np.isin(y, (0, 1)).all():
+            return "use nn.sigmoid_cross_entropy, or two outputs"
+        return "use nn.mean_squared_error, or an output for each class" if integers else "use nn.mean_squared_error"
+    if y.ndim == 1 and len(outputs) == 2:
+        if not integers:
+            return "use a model of one output with nn.mean_squared_error, or targets (batch, k)"
+        return "use nn.softmax_cross_entropy"
+    if y.shape == outputs:
+        if integers or (y.size and np.isin(y, (0, 1)).all()):
+            return "use nn.sigmoid_cross_entropy for several labels at once"
+        return "use nn.mean_squared_error, or nn.softmax_cross_entropy for probabilities"
+    width = y.shape[1:] if y.ndim > 1 else (1,)
+    return f"use a model whose outputs are (batch, {', '.join(map(str, width))})"
+
+
+def bad_values(name: str, description: Takes, y: Array, classes: int | None = None) -> str | None:
+    """Why the values of these targets are none that the loss takes, or None."""
+    if not y.size:
+        return None
+    low, high = y.min(), y.max()
+    if description.kind == "classes" and y.dtype.kind in "iu":
+        if not (low >= 0 and (classes is None or high < classes)):
+            return f"{name}: labels must be in [0, {classes}), got {low} to {high}"
+        return None
+    if (description.kind == "classes" or description.values == "probabilities") and not (low >= 0 and high <= 1):
+        hint = "; use (y + 1) / 2 for -1 and 1" if set(np.unique(y[:1000]).tolist()) <= {-1, 1} else ""
+        return f"{name}: targets must be in [0, 1], got {low} to {high}{hint}"
+    if description.values == "signs" and not are_signs(y):
+        return f"{name}: labels must be 0 or 1, or all of them -1 or 1, got {low} to {high}"
+    return None
+
+
+def are_signs(y: Array) -> bool:
+    """Whether all are 0 or 1, or all are -1 or 1."""
+    return bool(np.isin(y, (0, 1)).all() or np.isin(y, (-1, 1)).all())

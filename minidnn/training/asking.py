@@ -1,0 +1,145 @@
+"""What is asked before the first update: whether model, data, loss and optimizer go together."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from minidnn import ops
+from minidnn.data.datasets import Dataset, same_meaning
+from minidnn.data.targets import Targets, as_targets, each, parts_of
+from minidnn.nn import Graph, Module, Sequential
+from minidnn.nn.takes import bad_values, mismatch, takes_of, unwrapped
+from minidnn.optim import Optimizer
+from minidnn.recording import no_grad
+from minidnn.tensor import Tensor
+
+OWN = "minidnn.nn."
+FINAL = {"Softmax": "softmax", "Logistic": "logistic", "Sigmoid": "logistic"}
+"""Layers that end a model in the activation that a loss may have of its own."""
+ACTIVATIONS = {"logistic": "logistic", "sigmoid": "logistic", "softmax": "softmax"}
+
+
+def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dataset | None = None) -> None:
+    """Raises unless the data are finite, mean what those of ``train`` mean, and are what the loss takes.
+
+    Raises:
+        TypeError: the loss is not a function; targets that are not numbers.
+        ValueError: else.
+    """
+    if not callable(loss):
+        raise TypeError(
+            f"{owner}: loss is {loss!r}, must be a function (outputs, targets) -> Tensor, such as nn.mean_squared_error"
+        )
+    if train is not None and train is not dataset:
+        same_meaning(owner, train, dataset)
+    y = as_targets(owner, dataset.y, len(dataset))
+    dataset.check_finite(owner)
+    description, name = takes_of(loss), _name(loss)
+    if description is None:
+        return
+    if isinstance(y, tuple):
+        raise ValueError(
+            f"{owner}: {name} takes one target, the data set has {len(y)}; give a loss of your own, such as "
+            "lambda outputs, y: nn.mean_squared_error(outputs[0], y[0]) + ..."
+        )
+    if description.activation and final_activation(model) == description.activation:
+        raise ValueError(
+            f"{owner}: the model ends in a {description.activation}, and {name} has one of its own; leave out the "
+            "model's last activation, such as by model[:-1], and apply it in training.predict(activation=...)"
+        )
+    if fault := bad_values(name, description, y):
+        raise ValueError(f"{owner}: {fault}")
+
+
+def ask_shapes(owner: str, loss: Any, outputs: Any, y: Targets) -> None:
+    """Raises a ValueError unless the loss takes outputs of this shape with these targets."""
+    description, name = takes_of(loss), _name(loss)
+    if description is None:
+        return
+    if not isinstance(outputs, Tensor):
+        raise ValueError(
+            f"{owner}: {name} takes one output, the model gives {type(outputs).__name__}; give a loss of your own"
+        )
+    if fault := mismatch(name, description, outputs.shape, y):
+        raise ValueError(f"{owner}: {fault}")
+
+
+def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
+    """Raises unless the model takes the inputs, and its outputs are what the loss takes with these targets.
+
+    The first examples go through the model in evaluation mode, where that changes nothing: where all of its layers are
+    minidnn's own. Layers of the user's may count, print or draw; there the loss speaks in the first step, which is
+    before the first update too.
+    """
+    if takes_of(loss) is None or not all(type(part).__module__.startswith(OWN) for _, part in model.named_modules()):
+        return
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    y = each(as_targets(owner, dataset.y), lambda part: part[:2])
+    x = parts_of(dataset[:2].inputs)
+    try:
+        model.eval()
+        with no_grad():
+            outputs = model(*x)
+    except TypeError as error:
+        if any(part.dtype == np.int64 for part in x):
+            raise TypeError(
+                f"{owner}: {error}. Inputs of int64 stand for numbers of words; give x.astype(np.float32) for numbers"
+            ) from error
+        raise
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    ask_shapes(owner, loss, outputs, y)
+    description = takes_of(loss)
+    if description is not None and description.kind == "classes":
+        whole = as_targets(owner, dataset.y)
+        if fault := bad_values(_name(loss), description, whole, outputs.shape[1]):
+            raise ValueError(f"{owner}: {fault}; the model has {outputs.shape[1]} outputs")
+
+
+def ask_optimizer(owner: str, model: Module, optimizer: Optimizer) -> None:
+    """Refuses an optimizer that holds no parameter of the model, and warns of one that leaves some untrained.
+
+    Raises:
+        TypeError: it is no optimizer.
+        ValueError: it holds none of the model's parameters.
+    """
+    if not hasattr(optimizer, "tracks"):
+        raise TypeError(
+            f"{owner}: optimizer is {optimizer!r}, must be one of minidnn.optim, such as optim.Adam(model.parameters())"
+        )
+    held = {id(track.param) for track in optimizer.tracks()}
+    named = list(model.named_parameters())
+    if named and not any(id(param) in held for _, param in named):
+        raise ValueError(
+            f"{owner}: the optimizer holds no parameter of the model; make it for this model, after it was built, "
+            "loaded or copied: optim.Adam(model.parameters())"
+        )
+    if left := [path for path, param in named if param.requires_grad and id(param) not in held]:
+        warnings.warn(
+            f"{owner}: the optimizer does not hold {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}, which will "
+            "not be trained; give it all of model.parameters(), or freeze them by reuse.freeze",
+            stacklevel=3,
+        )
+
+
+def final_activation(model: Any) -> str | None:
+    """The activation in which a model ends: "softmax" or "logistic", or None."""
+    if isinstance(model, Sequential):
+        return final_activation(model.layers[-1]) if model.layers else None
+    if isinstance(model, Graph):
+        nodes = {node.name: node.part for node in model.nodes}
+        return final_activation(nodes.get(model.output or model.nodes[-1].name))
+    if type(model).__name__ in FINAL and isinstance(model, Module):
+        return FINAL[type(model).__name__]
+    activation = getattr(model, "activation", None)
+    if activation is ops.softmax:
+        return "softmax"
+    return ACTIVATIONS.get(activation) if isinstance(activation, str) else None
+
+
+def _name(loss: Any) -> str:
+    return getattr(unwrapped(loss), "__name__", type(loss).__name__)

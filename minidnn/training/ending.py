@@ -1,0 +1,25 @@
+"""The end of a run, whatever ended it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minidnn.training.run import Callback, Run
+
+
+def end_all(callbacks: Sequence[Callback], run: Run) -> None:
+    """Calls every callback's ``on_fit_end``, also behind one that raises; then raises what the first one raised.
+
+    What others raised is added to its notes.
+    """
+    errors: list[BaseException] = []
+    for callback in callbacks:
+        try:
+            callback.on_fit_end(run)
+        except BaseException as error:
+            errors.append(error)
+    if errors:
+        first, *others = errors
+        for other in others:
+            first.add_note(f"another callback raised in on_fit_end, too: {type(other).__name__}: {other}")
+        raise first

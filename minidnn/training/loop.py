@@ -1,0 +1,176 @@
+"""The epochs of a run: batches, updates, rows of the history."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator as Iteration
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from minidnn import data
+from minidnn.data.targets import each, parts_of
+from minidnn.data.types import Augmentation
+from minidnn.nn.takes import takes_of
+from minidnn.training.anomaly import AnomalyError, nan_guard
+from minidnn.training.capture import Captured, Step
+from minidnn.training.evaluate import measured_in
+from minidnn.training.run import Position, Run
+from minidnn.training.stepping import Layout, foreign_part, layout_of, step_of
+from minidnn.training.weighting import Weighted
+
+logger = logging.getLogger("minidnn")
+
+Batches = Iteration[tuple[Any, Any], None, None]
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss or a weight became NaN or infinite."""
+
+
+class Loop:
+    """The epochs of a run.
+
+    Args:
+        augment, prefetch, capture: as for `fit`.
+    """
+
+    def __init__(self, run: Run, augment: Augmentation | None, prefetch: bool | None, capture: bool | str) -> None:
+        self.run, self.augment, self.prefetch, self.capture = run, augment, prefetch, capture
+        self.source = run.train if run.weights is None else Weighted(run.train, run.weights)
+        self.floats = (takes := takes_of(run.loss_function)) is not None and takes.kind != "classes"
+        self.layout: Layout | None = None
+        self.step: Step | None = None
+
+    def epoch(self) -> None:
+        """One epoch, or what is left of the one that was cut."""
+        run = self.run
+        run.model.train()
+        batches, here = self._batches(), run.position
+        with closing(batches):
+            start = time.perf_counter()
+            while group := list(islice(batches, run.accumulate)):
+                for outputs, (_, y) in zip(self._update(group), group, strict=True):
+                    self._count(outputs, y)
+                here.batches += len(group)
+                examples = sum(len(parts_of(y)[0]) for _, y in group)
+                here.seen += examples
+                here.loss_sum += run.loss * examples
+                here.seconds += max(time.perf_counter() - start, 0.0)  # the clock of a virtual machine may go back
+                for callback in run.callbacks:
+                    callback.on_step_end(run)
+                if run.stopping:
+                    return
+                start = time.perf_counter()  # callbacks take no time of the training
+        run.row = {
+            "epoch": run.epoch,
+            "step": run.step,
+            "lr": here.lr,
+            "loss": here.loss_sum / here.seen,
+            **{metric.name: metric.compute() for metric in run.metrics},
+            "seconds": here.seconds,
+            "examples_per_second": here.seen / max(here.seconds, 1e-9),
+        }
+        if run.valid is not None:
+            run.row |= measured_in(run, run.valid, "valid_")
+        run.history.rows.append(run.row)
+        run.position = Position()
+        for callback in run.callbacks:
+            callback.on_epoch_end(run)
+
+    def _batches(self) -> Batches:
+        run = self.run
+        begin = partial(
+            data.batches,
+            self.source,
+            run.batch_size,
+            run.rng,
+            drop_last=run.drop_last,
+            augment=self.augment,
+            prefetch=self.prefetch,
+        )
+        if not run.position.batches:
+            run.epoch += 1
+            run.position = Position(order=run.rng.get_state(), lr=run.optimizer.lr)
+            for metric in run.metrics:
+                metric.reset()
+            return begin()
+        now, done = run.rng.get_state(), run.position.batches
+        run.rng.set_state(run.position.order)
+        batches = begin(skip=done)
+        run.rng.set_state(now)
+        return batches
+
+    def _arrays(self, x: Any, y: Any) -> tuple[Any, ...]:
+        """A batch as the step takes it; integers become floats where the loss computes with them."""
+        if self.layout is None:
+            self.layout = layout_of(self.run, x)
+            self.step = self._step(self.layout)
+        if self.floats:
+            y = each(y, lambda part: part.astype(np.float32, copy=False))
+        return self.layout.flat(x, y)
+
+    def _step(self, layout: Layout) -> Step:
+        run, step = self.run, step_of(self.run, layout)
+        if not self.capture:
+            return step
+
+        def depends() -> tuple[Any, ...]:
+            return run.loss_function, run.optimizer, run.regularized
+
+        strict = self.capture is True
+        return Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))
+
+    def _update(self, group: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """One update; returns the outputs of each batch."""
+        run = self.run
+        arrays = [array for x, y in group for array in self._arrays(x, y)]
+        assert self.step is not None
+        try:
+            loss, *outputs = self.step(*arrays)
+        except FloatingPointError as error:
+            raise NonFiniteError(self._non_finite(run.step + 1, str(error).split()[-1], arrays)) from None
+        run.loss = loss.item()
+        run.step += 1
+        if isinstance(self.step, Captured) and self.step.reasons:
+            logger.info("fit: the step runs as Python, it is not captured: %s", self.step.reasons.pop())
+        count = len(outputs) // len(group)
+        arrays = [output.data for output in outputs]
+        return arrays if count == 1 else [tuple(arrays[i : i + count]) for i in range(0, len(arrays), count)]
+
+    def _count(self, outputs: Any, y: Any) -> None:
+        """Takes a batch into the metrics of the epoch."""
+        if self.run.metrics and self.layout is not None:
+            targets = self.layout.targets_of(y)
+            for metric in self.run.metrics:
+                metric.update(outputs, targets)
+
+    def _non_finite(self, step: int, value: str, arrays: Sequence[Any]) -> str:
+        run, layout = self.run, self.layout
+        assert layout is not None
+        culprits = (
+            _culprit(run, *layout.split(arrays[start : start + layout.width]))
+            for start in range(0, len(arrays), layout.width)
+        )
+        culprit = next((text for text in culprits if text), "not finite only in the sum with the penalties")
+        return (
+            f"fit: the loss of step {step} (epoch {run.epoch}) is {value}: {culprit}. Try a smaller "
+            f"learning rate (now {run.optimizer.lr:g}), or training.DetectAnomaly"
+        )
+
+
+def _culprit(run: Run, x: Sequence[Any], y: Any, weights: dict[str, Any]) -> str | None:
+    """What `nan_guard` says when the forward pass is tried again."""
+    if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in x):
+        return "an input is not finite"
+    try:
+        with nan_guard(run.model):
+            run.loss_function(run.model(*x), y, **weights)
+    except AnomalyError as error:
+        return str(error)
+    return None

@@ -1,0 +1,310 @@
+"""Metrics of an epoch: sums over its examples, so that the value is exact whatever the batches were."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from minidnn.data.targets import Targets, are_classes
+from minidnn.nn.metrics import in_top_k
+from minidnn.nn.takes import takes_of
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor
+from minidnn.training.run import Loss
+
+Better = Literal["min", "max"]
+
+
+class Metric:
+    """A number for an epoch. A subclass defines `reset`, `update` and `compute`.
+
+    Its state is what `reset` sets: numbers and arrays, so that a checkpoint can hold it.
+
+    Attributes:
+        name: of the column in the history; ``valid_NAME`` on the validation set.
+        better: whether it shall fall ("min") or rise ("max"), for those who watch it; None: to be said there.
+    """
+
+    name = "metric"
+    better: Better | None = None
+
+    def reset(self) -> None:
+        """Begins an epoch."""
+        raise NotImplementedError
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        """Takes the outputs and targets of a batch: arrays, or tuples of arrays."""
+        raise NotImplementedError
+
+    def compute(self) -> float:
+        """The value for all that came since `reset`."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        kinds = (int, float, np.ndarray, np.number)
+        return {k: v for k, v in vars(self).items() if isinstance(v, kinds) and k not in ("name", "better")}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken."""
+        self.reset()
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r})"
+
+
+class _Share(Metric):
+    """The share of what is right."""
+
+    better = "max"
+
+    def __init__(self, name: str = "accuracy") -> None:
+        self.name = name
+        self.reset()
+
+    def reset(self) -> None:
+        self.right = self.total = 0
+
+    def compute(self) -> float:
+        return self.right / self.total if self.total else float("nan")
+
+    def _count(self, right: Array) -> None:
+        self.right += int(np.count_nonzero(right))
+        self.total += right.size
+
+
+class Accuracy(_Share):
+    """The share of examples whose largest output, (batch, classes), is that of the label (batch,).
+
+    With probabilities as targets, (batch, classes): whose largest output is where the largest probability is.
+    """
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        if targets.ndim == 2 and targets.dtype.kind == "f":
+            targets = targets.argmax(axis=1)
+        self._count(in_top_k(outputs, targets, 1))
+
+
+class BinaryAccuracy(_Share):
+    """The share of elements on the right side: ``output > threshold`` where the target is above 0.5, else below.
+
+    For two classes with one output, and for several labels at once, of which each counts; labels 0 and 1, or -1 and 1.
+
+    Args:
+        threshold: 0 for logits, 0.5 for probabilities.
+    """
+
+    def __init__(self, threshold: float = 0.0, name: str = "accuracy") -> None:
+        super().__init__(name)
+        self.threshold = threshold
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        outputs, targets = paired(self.name, outputs, targets)
+        self._count(((outputs > self.threshold) == (targets > 0.5)) & np.isfinite(outputs))
+
+
+class MeanAbsoluteError(Metric):
+    """The mean over all elements of ``|output - target|``, summed in float64."""
+
+    better = "min"
+
+    def __init__(self, name: str = "mae") -> None:
+        self.name = name
+        self.reset()
+
+    def reset(self) -> None:
+        self.sum, self.total = 0.0, 0
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        outputs, targets = paired(self.name, outputs, targets)
+        self.sum += float(np.abs(outputs.astype(np.float64) - targets).sum())
+        self.total += outputs.size
+
+    def compute(self) -> float:
+        return self.sum / self.total if self.total else float("nan")
+
+
+class R2(Metric):
+    """``1 - sum (output - target)**2 / sum (target - mean)**2``, the mean over the columns.
+
+    A column that never changes counts 1 where it is met exactly, else 0, as in scikit-learn. Sums are kept in float64
+    about the mean (Chan, Golub & LeVeque 1983).
+    """
+
+    better = "max"
+
+    def __init__(self, name: str = "r2") -> None:
+        self.name = name
+        self.reset()
+
+    def reset(self) -> None:
+        self.total = 0
+        self.mean, self.spread, self.errors = np.zeros(()), np.zeros(()), np.zeros(())
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        outputs, targets = paired(self.name, outputs, targets)
+        n = len(targets)
+        y = targets.reshape(n, -1).astype(np.float64)
+        mean = y.mean(axis=0)
+        delta, both = mean - self.mean, self.total + n
+        self.errors = self.errors + ((outputs.reshape(n, -1) - y) ** 2).sum(axis=0)
+        self.spread = self.spread + ((y - mean) ** 2).sum(axis=0) + delta**2 * (self.total * n / both)
+        self.mean = self.mean + delta * (n / both)
+        self.total = both
+
+    def compute(self) -> float:
+        if not self.total:
+            return float("nan")
+        flat = self.spread == 0
+        share = np.where(flat, self.errors != 0, self.errors / np.where(flat, 1, self.spread))
+        return float(np.mean(1 - share))
+
+
+class Collected(Metric):
+    """A function of all outputs and targets of the epoch, ``function(outputs, targets) -> number``.
+
+    It is called once, at the epoch's end, and so is exact even where it is no mean (F1, AUC); all outputs are kept
+    until then.
+
+    Args:
+        better: whether it shall fall ("min") or rise ("max"), for those who watch it.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any], name: str | None = None, better: Better | None = None):
+        self.function, self.better = function, better
+        self.name = str(name or getattr(function, "__name__", type(function).__name__))
+        self.reset()
+
+    def reset(self) -> None:
+        self._pieces: list[tuple[Any, Any]] = []
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        self._pieces.append((_copies(outputs), _copies(targets)))
+
+    def compute(self) -> float:
+        if not self._pieces:
+            return float("nan")
+        outputs, targets = (_joined([pair[i] for pair in self._pieces]) for i in (0, 1))
+        return float(self.function(outputs, targets))
+
+    def state_dict(self) -> dict[str, Any]:
+        if not self._pieces:
+            return {}
+        joined = {"outputs": _joined([o for o, _ in self._pieces]), "targets": _joined([t for _, t in self._pieces])}
+        state = {name: value for name, value in joined.items() if not isinstance(value, tuple)}
+        for name, value in joined.items():
+            if isinstance(value, tuple):
+                state |= {f"{name}.{i}": part for i, part in enumerate(value)}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.reset()
+        if state:
+            self._pieces.append((_under(state, "outputs"), _under(state, "targets")))
+
+
+def as_metrics(owner: str, given: Any, loss: Loss, y: Targets) -> list[Metric]:
+    """New metrics of what the user gives: a list of functions and metrics, or a mapping of names to functions.
+
+    Args:
+        given: None for those that follow from the loss (or, where the loss is the user's, from the targets).
+
+    Raises:
+        TypeError: something else.
+        ValueError: two of one name, or a name that columns of the history have.
+    """
+    if given is None:
+        return default_metrics(loss, y)
+    if isinstance(given, Mapping):
+        given = [value if isinstance(value, Metric) else Collected(value, name) for name, value in given.items()]
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise TypeError(f"{owner}: metrics must be a list of functions or training.Metric, got {type(given).__name__}")
+    metrics: list[Metric] = []
+    for value in given:
+        if not isinstance(value, Metric) and not callable(value):
+            raise TypeError(f"{owner}: metrics has {value!r}, must be functions or training.Metric objects")
+        metrics.append(copy.deepcopy(value) if isinstance(value, Metric) else Collected(value))
+    names = [metric.name for metric in metrics]
+    for name in names:
+        if names.count(name) > 1 or name in RESERVED or not name.isidentifier():
+            raise ValueError(
+                f"{owner}: metrics has the name {name!r}, which must be a name of its own, such as "
+                "metrics={'f1': function}"
+            )
+    return metrics
+
+
+RESERVED = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
+"""Columns that every history has."""
+
+
+def default_metrics(loss: Loss, y: Targets) -> list[Metric]:
+    """Accuracy where the loss takes classes or labels, MAE and R2 where it takes numbers.
+
+    Of a loss of the user's own nothing is known: accuracy where the targets are integers, one for each example.
+    """
+    description = takes_of(loss)
+    if description is None:
+        return [_Guess()] if are_classes(y) else []
+    if description.metrics == "regression":
+        return [MeanAbsoluteError(), R2()]
+    if description.metrics == "accuracy":
+        return [Accuracy() if description.kind == "classes" else BinaryAccuracy()]
+    return []
+
+
+class _Guess(_Share):
+    """Accuracy under a loss of the user's own: by the largest output, or by the sign of the only one."""
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        if isinstance(outputs, tuple) or outputs.shape[:1] != targets.shape:
+            return  # the loss knows what these outputs are, nobody else does
+        if outputs.ndim == 2 and outputs.shape[1] > 1:
+            self._count(in_top_k(outputs, targets, 1))
+        elif outputs.ndim <= 2:
+            self._count((outputs.reshape(targets.shape) > 0) == (targets > 0.5))
+
+
+def paired(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
+    """Both in one shape: outputs (n, 1) lose their axis where targets are (n,).
+
+    Raises:
+        ValueError: other shapes.
+    """
+    if targets.ndim == 1 and outputs.shape == (*targets.shape, 1):
+        outputs = outputs.reshape(targets.shape)
+    if outputs.shape != targets.shape:
+        raise ValueError(
+            f"{name}: outputs have shape {outputs.shape}, targets have {targets.shape}: they must be the same, or "
+            "(batch,) with outputs (batch, 1)"
+        )
+    return outputs, targets
+
+
+def arrays_of(outputs: Any) -> Any:
+    """The arrays of a model's outputs, one or a tuple."""
+    if isinstance(outputs, (tuple, list)):
+        return tuple(arrays_of(part) for part in outputs)
+    return outputs.data if isinstance(outputs, Tensor) else np.asarray(outputs)
+
+
+def _copies(value: Any) -> Any:
+    return tuple(_copies(part) for part in value) if isinstance(value, tuple) else np.array(value)
+
+
+def _joined(pieces: list[Any]) -> Any:
+    if isinstance(pieces[0], tuple):
+        return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return np.concatenate(pieces)
+
+
+def _under(state: Mapping[str, Any], name: str) -> Any:
+    if name in state:
+        return state[name]
+    keys = [key for key in state if key.startswith(f"{name}.")]
+    return tuple(state[key] for key in sorted(keys, key=lambda key: int(key.split(".")[1])))

@@ -1,0 +1,202 @@
+"""Where a model is right and where it is wrong: by class, by label, or by residuals; as text and as a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from minidnn.data.stacking import as_dataset
+from minidnn.data.targets import as_targets
+from minidnn.nn import Module
+from minidnn.reference.types import Array
+from minidnn.training.asking import final_activation
+from minidnn.training.metrics import R2, paired
+from minidnn.training.predict import predict
+
+Kind = Literal["classes", "labels", "numbers"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of `report`; prints as a table.
+
+    Attributes:
+        kind: "classes": one class for each example; "labels": several labels; "numbers": regression.
+        names: of the classes, labels or outputs.
+        values: one row for each name: precision, recall, F1 and support; of numbers MAE, RMSE, R2 and bias (the mean of
+            prediction - target).
+        confusion: (classes, classes), of each true class (row) how many were told which (column); None of others.
+        accuracy: the share of examples told right; of "labels", all labels at once; None of numbers.
+        residuals: prediction - target, (n, outputs), of numbers; else None.
+        targets: (n, outputs), of numbers; else None.
+    """
+
+    kind: Kind
+    names: Sequence[str]
+    values: Array
+    confusion: Array | None = None
+    accuracy: float | None = None
+    residuals: Array | None = None
+    targets: Array | None = None
+
+    def __str__(self) -> str:
+        heads = ("MAE", "RMSE", "R2", "bias") if self.kind == "numbers" else ("precision", "recall", "F1", "support")
+        wide = max(6, *map(len, self.names))
+        lines = [" " * wide + "".join(f"{head:>11}" for head in heads)]
+        for name, row in zip(self.names, self.values.tolist(), strict=True):
+            cells = [f"{value:11.4g}" if self.kind == "numbers" else f"{value:11.4f}" for value in row]
+            if self.kind != "numbers":
+                cells[3] = f"{int(row[3]):11d}"
+            lines.append(f"{name:>{wide}}" + "".join(cells))
+        if self.accuracy is not None:
+            lines.append(f"accuracy {self.accuracy:.4f} of {int(self._examples())} examples")
+        if self.confusion is not None:
+            lines += ["", "true class (row), told class (column):", *self._matrix(wide)]
+        return "\n".join(lines)
+
+    def _examples(self) -> float:
+        return float(self.confusion.sum() if self.confusion is not None else self.values[:, 3].max())
+
+    def _matrix(self, wide: int) -> list[str]:
+        assert self.confusion is not None
+        cell = max(5, *(len(name) + 1 for name in self.names), len(str(self.confusion.max())) + 1)
+        head = " " * wide + "".join(f"{name:>{cell}}" for name in self.names)
+        rows = zip(self.names, self.confusion.tolist(), strict=True)
+        return [head, *(f"{name:>{wide}}" + "".join(f"{n:>{cell}}" for n in row) for name, row in rows)]
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draws the confusion matrix, precision and recall of each label, or residuals over targets.
+
+        Raises:
+            ImportError: matplotlib is missing; names the extra.
+            OSError: the file cannot be written.
+        """
+        from minidnn import plot
+
+        side = max(3.4, 0.35 * len(self.names) + 2.4)
+        drawing, (axis,) = plot.figure(width=side * 1.2, height=side)
+        if self.confusion is not None:
+            self._draw_confusion(axis)
+        elif self.residuals is not None and self.targets is not None:
+            for i, name in enumerate(self.names):
+                colour = plot.COLOURS[i % len(plot.COLOURS)]
+                axis.scatter(self.targets[:, i], self.residuals[:, i], s=8, alpha=0.6, color=colour, label=name)
+            axis.axhline(0, color=plot.INK, linewidth=1)
+            axis.set_xlabel("target", color=plot.INK, fontsize=9)
+            axis.set_ylabel("prediction - target", color=plot.INK, fontsize=9)
+            axis.legend(frameon=False, fontsize=9, labelcolor=plot.INK)
+        else:
+            places = np.arange(len(self.names))
+            for i, what in enumerate(("precision", "recall")):
+                axis.barh(places + 0.4 * i, self.values[:, i], 0.4, label=what, color=plot.COLOURS[i])
+            axis.set_yticks(places + 0.2, self.names)
+            axis.legend(frameon=False, fontsize=9, labelcolor=plot.INK)
+        plot.write(drawing, path)
+
+    def _draw_confusion(self, axis: Any) -> None:
+        assert self.confusion is not None
+        shares = self.confusion / np.maximum(self.confusion.sum(axis=1, keepdims=True), 1)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axis.grid(visible=False)
+        for (i, j), count in np.ndenumerate(self.confusion):
+            axis.text(j, i, str(count), ha="center", va="center", fontsize=8, color="w" if shares[i, j] > 0.5 else "k")
+        places = range(len(self.names))
+        axis.set_xticks(places, self.names, rotation=90 if max(map(len, self.names)) > 2 else 0)
+        axis.set_yticks(places, self.names)
+        axis.set_xlabel("told class", fontsize=9)
+        axis.set_ylabel("true class", fontsize=9)
+
+
+def report(
+    model: Module, dataset: Any, *, threshold: float | None = None, names: Sequence[str] = (), batch_size: int = 1000
+) -> Report:
+    """Precision, recall and F1 of each class by name, with the confusion matrix; of numbers the residuals.
+
+    ::
+
+        print(training.report(model, test))
+        training.report(model, test).plot("confusion.png")
+
+    What the targets are decides: integers (n,) are classes (of one output: two classes), 0/1 columns are labels, other
+    floats are numbers.
+
+    Args:
+        dataset: a data set, or a pair of arrays ``(x, y)``.
+        threshold: of one output, or of labels: what is above is told as 1. None: 0.5 where the model ends in a
+            sigmoid, else 0, as for logits.
+        names: of classes, labels or outputs; those of the data set by default.
+
+    Raises:
+        ImportError: scikit-learn is missing, which counts classes and labels; names the extra.
+        TypeError, ValueError: as `evaluate`; targets and outputs that do not go together.
+    """
+    data = as_dataset("report", dataset)
+    if not len(data):
+        raise ValueError("report: the data set is empty")
+    data.check_finite("report")
+    y = as_targets("report", data.y, len(data))
+    outputs = predict(model, data, batch_size=batch_size)
+    if isinstance(y, tuple) or isinstance(outputs, tuple):
+        raise ValueError("report: takes one target and one output; report each on its own, as a pair (x, y[i])")
+    if threshold is None:
+        threshold = 0.5 if final_activation(model) == "logistic" else 0.0
+    names = tuple(names) or data.classes
+    if y.ndim == 1 and y.dtype.kind == "i":
+        return _of_classes(y, outputs, threshold, names)
+    outputs, y = paired("report", outputs, y)
+    if y.ndim == 2 and np.isin(y, (0, 1)).all():
+        return _of_labels(y.astype(np.int64), (outputs > threshold).astype(np.int64), names)
+    return _of_numbers(y.reshape(len(y), -1), outputs.reshape(len(y), -1), names)
+
+
+def _of_classes(y: Array, outputs: Array, threshold: float, names: Sequence[str]) -> Report:
+    metrics = _sklearn()
+    if outputs.ndim == 2 and outputs.shape[1] > 1:
+        told, classes = outputs.argmax(axis=1), list(range(outputs.shape[1]))
+    elif outputs.shape in (y.shape, (*y.shape, 1)) and np.isin(y, (-1, 0, 1)).all():
+        classes = [-1, 1] if (y < 0).any() else [0, 1]
+        told = np.where(outputs.reshape(y.shape) > threshold, classes[1], classes[0])
+    else:
+        raise ValueError(f"report: outputs have shape {outputs.shape}, which are no classes for targets {y.shape}")
+    if y.min() < classes[0] or y.max() > classes[-1]:
+        raise ValueError(f"report: labels must be in {classes}, got {y.min()} to {y.max()}")
+    values = np.stack(metrics.precision_recall_fscore_support(y, told, labels=classes, zero_division=0.0), axis=1)
+    confusion = metrics.confusion_matrix(y, told, labels=classes)
+    return Report("classes", _names(names, classes), values, confusion, float((y == told).mean()))
+
+
+def _of_labels(y: Array, told: Array, names: Sequence[str]) -> Report:
+    metrics = _sklearn()
+    values = np.stack(metrics.precision_recall_fscore_support(y, told, average=None, zero_division=0.0), axis=1)
+    return Report("labels", _names(names, range(y.shape[1])), values, None, float((y == told).all(axis=1).mean()))
+
+
+def _of_numbers(y: Array, outputs: Array, names: Sequence[str]) -> Report:
+    residuals = outputs.astype(np.float64) - y
+    rows = []
+    for i in range(y.shape[1]):
+        r2, e = R2(), residuals[:, i]
+        r2.update(outputs[:, i], y[:, i])
+        rows.append([np.abs(e).mean(), np.sqrt((e * e).mean()), r2.compute(), e.mean()])
+    called = _names(names if len(names) == len(rows) else (), range(len(rows)))
+    return Report("numbers", called, np.array(rows), residuals=residuals, targets=y)
+
+
+def _names(names: Sequence[str], classes: Sequence[int]) -> tuple[str, ...]:
+    if names and len(names) != len(classes):
+        raise ValueError(f"report: there are {len(names)} names for {len(classes)} classes: {', '.join(names[:20])}")
+    return tuple(names) or tuple(map(str, classes))
+
+
+def _sklearn() -> Any:
+    try:
+        from sklearn import metrics
+    except ImportError as error:
+        raise ImportError(
+            'report: classes are counted by scikit-learn; install it with: pip install "minidnn[sklearn]"'
+        ) from error
+    return metrics

@@ -1,0 +1,111 @@
+"""Real data by the command line, beside scikit-learn's perceptron at the same settings over five seeds."""
+
+import csv
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from minidnn.cli import main
+
+datasets = pytest.importorskip("sklearn.datasets")
+SEEDS = range(5)
+HIDDEN, RATE, BATCH, EPOCHS = 16, 0.02, 32, 40
+
+
+def table(x, y, names):
+    """Two files of the same columns, three quarters and one quarter of the examples."""
+    test = np.random.default_rng(0).permutation(len(y)) < len(y) // 4
+    for name, part in (("train.csv", ~test), ("test.csv", test)):
+        with open(name, "w", newline="") as file:
+            columns = [f"x{i}" for i in range(x.shape[1])]
+            csv.writer(file).writerows(
+                [[*columns, "target"], *([*row, y] for row, y in zip(x[part], y[part], strict=True))]
+            )
+    assert names is None or set(names) == set(y)
+    return x[~test], y[~test], x[test], y[test]
+
+
+def breast_cancer():
+    data = datasets.load_breast_cancer()
+    return data.data, data.target_names[data.target], tuple(data.target_names)
+
+
+def unbalanced():
+    x, y = datasets.make_classification(600, 8, n_informative=5, weights=[0.92], class_sep=0.7, random_state=3)
+    return x, np.array(["common", "rare"])[y], ("common", "rare")
+
+
+def diabetes():
+    return *datasets.load_diabetes(return_X_y=True), None
+
+
+def friedman():
+    return *datasets.make_friedman1(400, noise=1.0, random_state=1), None
+
+
+def ours(capsys, seed, *options):
+    settings = ("--hidden", HIDDEN, "--lr", RATE, "--batch-size", BATCH, "--epochs", EPOCHS, "--seed", seed)
+    arguments = ["train", "--data", "train.csv", "--valid", "test.csv", *settings, *options]
+    assert main([str(argument) for argument in arguments]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "runs/train/model.safetensors", "test.csv", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def theirs(kind, seed, x, y, tested):
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    scale = StandardScaler().fit(x)
+    model = (MLPClassifier if kind == "classes" else MLPRegressor)(
+        hidden_layer_sizes=(HIDDEN,), solver="sgd", momentum=0.9, nesterovs_momentum=False, learning_rate_init=RATE,
+        alpha=0, batch_size=BATCH, max_iter=EPOCHS, n_iter_no_change=EPOCHS, random_state=seed,
+    )  # fmt: skip
+    mean, std = (0, 1) if kind == "classes" else (y.mean(), y.std())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged after so many epochs
+        model.fit(scale.transform(x), y if kind == "classes" else (y - mean) / std)
+    made = model.predict(scale.transform(tested))
+    return made if kind == "classes" else made * std + mean
+
+
+def agree(a, b, at_least):
+    """Means over the seeds differ by no more than three standard errors, or by so little."""
+    a, b = np.array(a), np.array(b)
+    assert abs(a.mean() - b.mean()) < max(3 * np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / len(a)), at_least), (a, b)
+
+
+def test_two_classes(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y, tested, truth = table(*breast_cancer())
+    accuracies = [ours(capsys, seed)["accuracy"] for seed in SEEDS]
+    agree(accuracies, [(theirs("classes", seed, x, y, tested) == truth).mean() for seed in SEEDS], 0.01)
+    assert np.mean(accuracies) > 0.93
+
+
+@pytest.mark.parametrize("make", [diabetes, friedman])
+def test_numbers(capsys, tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    x, y, tested, truth = table(*make())
+    errors = [ours(capsys, seed, "--task", "regression")["rmse"] for seed in SEEDS]
+    agree(
+        errors, [np.sqrt(((theirs("numbers", s, x, y, tested) - truth) ** 2).mean()) for s in SEEDS], 0.03 * truth.std()
+    )
+    assert np.mean(errors) < 0.9 * truth.std()
+
+
+def test_rare_classes_count_as_much_with_balanced_weights(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    *_, tested, truth = table(*unbalanced())
+    recalls = {}
+    for name, options in {"plain": (), "balanced": ("--class-weight", "balanced")}.items():
+        found = []
+        for seed in SEEDS:
+            ours(capsys, seed, *options)
+            assert main(["predict", "runs/train/model.safetensors", "test.csv", "--json"]) == 0
+            rows = json.loads(capsys.readouterr().out)
+            found.append(np.mean([row["class"] == "rare" for row, y in zip(rows, truth, strict=True) if y == "rare"]))
+        recalls[name] = np.mean(found)
+    assert recalls["balanced"] > recalls["plain"] + 0.1 and len(tested) == 150
