@@ -146,7 +146,9 @@ def default_network(
         TypeError, ValueError: no hidden layer, an unknown activation, or an argument that the layers refuse.
     """
     if isinstance(hidden, int) or not len(hidden):
-        raise ValueError(f"default_dnn: hidden is {hidden!r}, must be the sizes of one hidden layer or more, [300, 100]")
+        raise ValueError(
+            f"default_dnn: hidden is {hidden!r}, must be the sizes of one hidden layer or more, [300, 100]"
+        )
     sizes = [positive_integer("default_dnn", "n_in", n_in)]
     sizes += [positive_integer("default_dnn", "hidden", size) for size in hidden]
     n_out = positive_integer("default_dnn", "n_out", n_out)

@@ -10,8 +10,11 @@ from minidnn.optim import Optimizer
 
 
 def of_optimizer(optimizer: Optimizer) -> dict[str, Any]:
-    """The kind, and the rate or schedule and the options of each group."""
+    """The kind, its kernels and switches, and the rate or schedule and the options of each group."""
     described: dict[str, Any] = {"optimizer": type(optimizer).__name__}
+    for name, value in vars(optimizer).items():
+        if isinstance(value, bool) or hasattr(value, "__qualname__"):
+            described[name.strip("_")] = named(value)
     for i, group in enumerate(optimizer.groups):
         where = f" of group {i}" if len(optimizer.groups) > 1 else ""
         described[f"lr{where}"] = named(group.lr)
