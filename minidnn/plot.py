@@ -59,7 +59,7 @@ def write(drawing: Any, path: str | os.PathLike[str]) -> None:
 
 
 def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
-    """Draws loss and accuracy over the epochs: training dashed, validation drawn through.
+    """Draws the loss and up to two metrics over the epochs: training dashed, validation drawn through.
 
     Args:
         histories: one run, or several by name.
@@ -73,8 +73,9 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
     runs = dict(histories) if isinstance(histories, Mapping) else {"": histories}
     if not any(len(history) for history in runs.values()):
         raise ValueError("learning_curves: there is no finished epoch to draw")
-    drawing, axes = figure(columns=2)
-    for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+    quantities = ["loss", *_measured(runs)]
+    drawing, axes = figure(columns=len(quantities), width=4.0 * len(quantities))
+    for axis, quantity in zip(axes, quantities, strict=True):
         for i, (name, history) in enumerate(runs.items()):
             colours = COLOURS[i % len(COLOURS)], COLOURS[i % len(COLOURS) if len(runs) > 1 else 1]
             _curve(axis, history, quantity, f"{name} training".strip(), colours[1], "--")
@@ -84,6 +85,14 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(frameon=False, fontsize=9, labelcolor=INK)
     write(drawing, path)
+
+
+def _measured(runs: Mapping[str, History]) -> list[str]:
+    """The metrics, of training and validation alike; the first two."""
+    other = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
+    names = [name for history in runs.values() for row in history.rows for name in row]
+    metrics = [name for name in names if name not in other and (f"valid_{name}" in names or name in ("accuracy", "mae", "r2"))]
+    return list(dict.fromkeys(metrics))[:2]
 
 
 Curve = tuple[Sequence[float], Sequence[float]]
