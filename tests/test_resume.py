@@ -59,6 +59,7 @@ GIVEN = {
     "valid": VALID,
     "augment": None,
     "callbacks": (),
+    "every": None,
 }
 
 
@@ -81,7 +82,7 @@ def run(folder, epochs=1, resume=False, resume_with=(), **given):
         batch_size=given["batch_size"],
         rng=minidnn.Generator(given["order"]),
         augment=given["augment"],
-        callbacks=[*given["callbacks"], training.Checkpoint(folder)],
+        callbacks=[*given["callbacks"], training.Checkpoint(folder, given["every"])],
         progress=False,
         resume=folder if resume else None,
         resume_with=resume_with,
@@ -221,9 +222,11 @@ def test_the_order_of_a_begun_epoch_cannot_change(tmp_path):
         observer = True
 
         def on_step_end(self, run):
-            run.stop("interrupted")
+            if run.step == 2:
+                raise InterruptedError
 
-    run(tmp_path, callbacks=[Stop()])
+    with pytest.raises(InterruptedError):
+        run(tmp_path, callbacks=[Stop()], every=1)
     with pytest.raises(training.ResumeError, match="in the middle of an epoch, where batch_size is 15, was 10"):
         run(tmp_path, resume=True, batch_size=15, resume_with=("batch_size",))
 
