@@ -97,8 +97,8 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict
 
 def _is_stream(path: str | os.PathLike[str]) -> bool:
     """Whether there is something at path that is written to rather than replaced."""
-    if os.path.realpath(path) != os.path.abspath(path) and os.fspath(path).startswith(("/dev/", "/proc/")):
-        return True  # such as /dev/stdout, whatever it leads to
+    if os.fspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        return True  # whatever it leads to
     try:
         mode = os.stat(path).st_mode
     except OSError:

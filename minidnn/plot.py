@@ -71,7 +71,7 @@ def legend(drawing: Any) -> None:
 
 
 def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
-    """Draws loss and first measure, such as accuracy, over the epochs: training dashed, validation drawn through.
+    """Draws the loss and up to two metrics over the epochs: training dashed, validation drawn through.
 
     The loss of the training contains penalties, as in `History`; that of the validation does not.
 
@@ -87,8 +87,9 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
     runs = dict(histories) if isinstance(histories, Mapping) else {"": histories}
     if not any(len(history) for history in runs.values()):
         raise ValueError("learning_curves: there is no finished epoch to draw")
-    drawing, axes = figure(columns=2)
-    for axis, quantity in zip(axes, ("loss", _measure(runs)), strict=True):
+    quantities = ["loss", *_measured(runs)]
+    drawing, axes = figure(columns=len(quantities), width=4.0 * len(quantities))
+    for axis, quantity in zip(axes, quantities, strict=True):
         for i, (name, history) in enumerate(runs.items()):
             valid = _style(i)
             train = _style(1) if len(runs) == 1 else dict(valid)
@@ -103,12 +104,13 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
     write(drawing, path)
 
 
-def _measure(runs: Mapping[str, History]) -> str:
-    """The first column that measures the training but for the loss: accuracy, or an error of a regression."""
-    rows = (row for history in runs.values() for row in history.rows)
-    told = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
-    measured = (name for row in rows for name in row if name not in told and f"valid_{name}" in row)
-    return next(measured, "accuracy")
+def _measured(runs: Mapping[str, History]) -> list[str]:
+    """The metrics, of training and validation alike; the first two."""
+    other = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
+    names = [name for history in runs.values() for row in history.rows for name in row]
+    known = {name.removeprefix("valid_") for name in names if name.startswith("valid_")} | {"accuracy", "mae", "r2"}
+    metrics = [name for name in names if name not in other and name in known]
+    return list(dict.fromkeys(metrics))[:2]
 
 
 Curve = tuple[Sequence[float], Sequence[float]]

@@ -128,6 +128,10 @@ def metric_of(kind: type[training.Metric]) -> Callable[[Any, Any], Any]:
     return measure
 
 
+def mixed(x: Any, y: Any, examples: Any) -> Any:
+    return augment.Mixup(classes=3)(x, y, examples, KEY)
+
+
 def augmented(x: Any, examples: Any) -> Any:
     every = [
         augment.shift(1), augment.rotate(9), augment.zoom(0.9, 1.1), augment.shear(9), augment.flip(),
@@ -232,6 +236,7 @@ ROWS = [
     Public("data.augment.Augment", augmented, (BYTES, NUMBERS), "bytes"),
     Public("data.augment.Augment", augmented, (FLOATS, NUMBERS), "floats"),
     # Training and reuse
+    Public("data.augment.Mixup", mixed, (FLOATS, LABELS, NUMBERS)),
     Public("training.predict", lambda x: training.predict(model(), x), (FLOATS,)),
     *(
         Public(f"training.{kind.__name__}", metric_of(kind), (FLOATS, targets))
@@ -337,7 +342,7 @@ WITHOUT = {
     "data.read_sentences": OF_FILES,
     "data.split": OF_DATA_SETS,
     "data.tokenize": "takes text",
-    **{f"data.augment.{name}": OF_BATCHES for name in augment.__all__ if name not in ("Augment", "contact_sheet")},
+    **{f"data.augment.{name}": OF_BATCHES for name in augment.__all__ if name[0].islower() and name != "contact_sheet"},
     "data.augment.contact_sheet": "its images go through Augment",
     "training.AverageWeights": CALLBACK,
     "training.CSVLogger": CALLBACK,

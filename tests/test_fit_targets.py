@@ -218,6 +218,22 @@ def test_an_augmentation_may_change_targets():
         fit(network(3), X, one_hot, augment=lambda x, examples, key: (x, None))
 
 
+def test_mixup_mixes_examples_and_targets():
+    dataset = data.ArrayDataset(X, SCORES.argmax(axis=1))
+    mixup = data.augment.Mixup(classes=3)
+    (x, y), (plain, labels) = (next(data.batches(dataset, 30, minidnn.Generator(1), augment=a)) for a in (mixup, None))
+    one_hot = np.eye(3)[labels]
+    shares = (x - plain)[:, 0] / (np.roll(plain, 1, axis=0) - plain)[:, 0]
+    assert (shares >= -1e-3).all() and (shares < 0.501).all() and shares.std() > 0.1
+    assert np.allclose(x, plain + shares[:, None] * (np.roll(plain, 1, 0) - plain), atol=1e-3)
+    assert np.allclose(y, one_hot + shares[:, None] * (np.roll(one_hot, 1, 0) - one_hot), atol=1e-2)
+    history = fit(network(3), dataset, augment=mixup, epochs=20, valid=dataset, class_weight="balanced")
+    assert history["valid_accuracy"][-1] > 0.8
+    fit(network(1), X, SCORES[:, 0], loss=nn.mean_squared_error, augment=data.augment.Mixup(0.5))
+    with pytest.raises(ValueError, match=r"classes must be given, Mixup\(classes=10\)"):
+        fit(network(3), dataset, augment=data.augment.Mixup())
+
+
 class Frame:
     """What pandas and Polars have in common."""
 

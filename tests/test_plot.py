@@ -44,6 +44,15 @@ def test_learning_curves_draws_something(tmp_path, runs):
     assert len(set(raw)) > 50  # not one plain colour
 
 
+@pytest.mark.parametrize("columns", [[], ["mae"], ["mae", "r2"]])
+def test_learning_curves_of_other_metrics(tmp_path, columns):
+    pytest.importorskip("matplotlib")
+    runs = training.History()
+    runs.rows = [{"epoch": i, "loss": 1 / i, **dict.fromkeys(columns, 0.5), "density": 1.0} for i in (1, 2)]
+    plot.learning_curves(runs, tmp_path / "curves.png")
+    assert pixels(tmp_path / "curves.png")[0] == 640 * (1 + len(columns))
+
+
 def test_the_suffix_says_which_kind(tmp_path):
     pytest.importorskip("matplotlib")
     history().plot(tmp_path / "curves.svg")

@@ -106,8 +106,14 @@ def bad_values(name: str, description: Takes, y: Array, classes: int | None = No
         if not (low >= 0 and (classes is None or high < classes)):
             return f"{name}: labels must be in [0, {classes}), got {low} to {high}"
         return None
+    if description.kind == "classes" and y.ndim != 2:
+        return None  # no probabilities: `mismatch` says so
     if (description.kind == "classes" or description.values == "probabilities") and not (low >= 0 and high <= 1):
-        hint = "; use (y + 1) / 2 for -1 and 1" if set(np.unique(y[:1000]).tolist()) <= {-1, 1} else ""
+        hint = ""
+        if set(np.unique(y[:1000]).tolist()) <= {-1, 1}:
+            hint = "; use (y + 1) / 2 for -1 and 1"
+        elif y.dtype.kind in "iu":
+            hint = "; use nn.softmax_cross_entropy, with an output for each class"
         return f"{name}: targets must be in [0, 1], got {low} to {high}{hint}"
     if description.values == "signs" and not are_signs(y):
         return f"{name}: labels must be 0 or 1, or all of them -1 or 1, got {low} to {high}"

@@ -7,12 +7,14 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from minidnn import data
 from minidnn.checks import positive_integer
-from minidnn.data import Dataset
+from minidnn.data.stacking import as_dataset
+from minidnn.data.targets import parts_of
 from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.optim.optimizer import Rate
@@ -68,7 +70,7 @@ class RateComparison:
 
 def lr_range_test(
     model: Module,
-    train: Dataset,
+    train: Any,
     *,
     optimizer: MakeOptimizer,
     loss: Loss = softmax_cross_entropy,
@@ -83,6 +85,7 @@ def lr_range_test(
     It ends early where the loss is no longer finite, or four times its lowest.
 
     Args:
+        train: a data set or a pair of arrays ``(x, y)``.
         optimizer: makes one: ``lambda model, lr: optim.SGD(model.parameters(), lr, momentum=0.9)``.
         steps: at least 10.
 
@@ -105,7 +108,7 @@ def lr_range_test(
 
 def compare_rates(
     model: Module,
-    train: Dataset,
+    train: Any,
     rates: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
     *,
     optimizer: MakeOptimizer,
@@ -136,7 +139,7 @@ def compare_rates(
 
 def _short_run(
     model: Module,
-    train: Dataset,
+    train: Any,
     optimizer: Optimizer,
     loss: Loss,
     steps: int,
@@ -145,6 +148,7 @@ def _short_run(
     give_up: float,
 ) -> list[float]:
     """Smoothed losses, until they are not finite or give_up times the lowest; the model's state is put back."""
+    train = as_dataset("lr_range_test", train)
     before, modes = model.state_dict(), [(module, module.training) for _, module in model.named_modules()]
     epochs = (data.batches(train, batch_size, rng) for _ in itertools.count())
     losses: list[float] = []
@@ -152,7 +156,7 @@ def _short_run(
     model.train()
     try:
         for step, (x, y) in enumerate(itertools.islice(itertools.chain.from_iterable(epochs), steps), start=1):
-            value = loss(model(x), y)
+            value = loss(model(*parts_of(x)), y)
             mean = 0.95 * mean + 0.05 * value.item()
             smoothed = mean / (1 - 0.95**step)
             if not math.isfinite(smoothed) or (losses and smoothed > give_up * min(losses)):

@@ -7,9 +7,11 @@ training.fit(model, train, ..., augment=augmentation)
 from minidnn.data.augment.colour import brightness, contrast, hue, noise, saturation
 from minidnn.data.augment.compose import Augment, contact_sheet, uniform
 from minidnn.data.augment.geometry import crop, elastic, flip, rotate, shear, shift, zoom
+from minidnn.data.augment.mixup import Mixup
 
 __all__ = [
     "Augment",
+    "Mixup",
     "brightness",
     "contact_sheet",
     "contrast",
