@@ -129,7 +129,7 @@ def metric_of(kind: type[training.Metric]) -> Callable[[Any, Any], Any]:
 
 
 def mixed(x: Any, y: Any, examples: Any) -> Any:
-    return augment.Mixup(classes=3)(x, y, examples, KEY)
+    return augment.Mixup(classes=4)(x, y, examples, KEY)
 
 
 def augmented(x: Any, examples: Any) -> Any:
@@ -397,6 +397,7 @@ WITHOUT = {
     "reuse.pretraining.pretrain_and_finetune": OF_DATA_SETS,
     "reuse.pretraining.pretrain_layers": "its examples go the way of those of pretraining.train",
     "reuse.pretraining.stack": OF_MODELS,
+    "deploy.Validation": RESULT,
     "deploy.LayerSparsity": RESULT,
     "deploy.Loss": RESULT,
     "deploy.Sparsity": RESULT,

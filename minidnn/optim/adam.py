@@ -41,10 +41,13 @@ class Adam(_Betas):
         beta1, beta2: in [0, 1).
         eps: > 0.
         amsgrad: divide by the largest v so far (Reddi et al. 2018).
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.
     """
+
+    couples_decay = True
 
     def __init__(
         self,
@@ -54,10 +57,16 @@ class Adam(_Betas):
         beta2: float = 0.999,
         eps: float = 1e-8,
         amsgrad: bool = False,
+        weight_decay: float = 0.0,
     ) -> None:
         self.kernel = kernels.amsgrad_step if amsgrad else kernels.adam_step
         slots = ("m", "v", "v_max") if amsgrad else ("m", "v")
-        super().__init__(params, lr, dict.fromkeys(slots, 0.0), {"beta1": beta1, "beta2": beta2, "eps": eps})
+        super().__init__(
+            params,
+            lr,
+            dict.fromkeys(slots, 0.0),
+            {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay},
+        )
 
 
 class AdamW(_Betas):
@@ -92,15 +101,28 @@ class NAdam(_Betas):
 
     PyTorch and Keras let beta1 grow from half of itself over the first thousand steps; this is the paper's plain form.
 
+    Args:
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
+
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.
     """
 
+    couples_decay = True
+
     def __init__(
-        self, params: Params, lr: Rate = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+        self,
+        params: Params,
+        lr: Rate = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
         self.kernel = kernels.nadam_step
-        super().__init__(params, lr, {"m": 0.0, "v": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps})
+        super().__init__(
+            params, lr, {"m": 0.0, "v": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
+        )
 
 
 class AdaMax(_Betas):
@@ -109,15 +131,28 @@ class AdaMax(_Betas):
         u = max(beta2 * u, |grad|)
         param -= lr / (1 - beta1**t) * m / (u + eps)
 
+    Args:
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
+
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.
     """
 
+    couples_decay = True
+
     def __init__(
-        self, params: Params, lr: Rate = 0.002, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+        self,
+        params: Params,
+        lr: Rate = 0.002,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
         self.kernel = kernels.adamax_step
-        super().__init__(params, lr, {"m": 0.0, "u": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps})
+        super().__init__(
+            params, lr, {"m": 0.0, "u": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
+        )
 
 
 class Lion(_Betas):

@@ -24,14 +24,24 @@ class AdaGrad(Optimizer):
         lr: a number >= 0 or a schedule.
         initial_accumulator: >= 0; 0 as in the chapter, TensorFlow's default is 0.1.
         eps: > 0.
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.
     """
 
-    def __init__(self, params: Params, lr: Rate = 0.01, initial_accumulator: float = 0.0, eps: float = 1e-10) -> None:
+    couples_decay = True
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 0.01,
+        initial_accumulator: float = 0.0,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+    ) -> None:
         start = number("AdaGrad", "initial_accumulator", initial_accumulator)
-        super().__init__(params, lr, {"accumulator": start}, {"eps": eps})
+        super().__init__(params, lr, {"accumulator": start}, {"eps": eps, "weight_decay": weight_decay})
 
     def check(self, **options: Any) -> None:
         number("AdaGrad", "eps", options["eps"])
@@ -56,10 +66,13 @@ class RMSProp(Optimizer):
         momentum: in [0, 1).
         eps: > 0.
         centered: subtract the squared mean.
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.
     """
+
+    couples_decay = True
 
     def __init__(
         self,
@@ -69,11 +82,12 @@ class RMSProp(Optimizer):
         momentum: float = 0.0,
         eps: float = 1e-10,
         centered: bool = False,
+        weight_decay: float = 0.0,
     ) -> None:
         self._plain = momentum == 0 and not centered
         self._step = kernels.rmsprop_centered_step if centered else kernels.rmsprop_momentum_step
         slots = ["s"] if self._plain else ["s", "mom", "mean"] if centered else ["s", "mom"]
-        options = {"decay": decay, "momentum": momentum, "eps": eps}
+        options = {"decay": decay, "momentum": momentum, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, lr, dict.fromkeys(slots, 0.0), options)
 
     def check(self, **options: Any) -> None:
@@ -102,13 +116,18 @@ class AdaDelta(Optimizer):
         lr: a number >= 0 or a schedule; 1 in the paper.
         rho: in [0, 1).
         eps: > 0.
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.
     """
 
-    def __init__(self, params: Params, lr: Rate = 1.0, rho: float = 0.95, eps: float = 1e-6) -> None:
-        super().__init__(params, lr, {"s": 0.0, "delta": 0.0}, {"rho": rho, "eps": eps})
+    couples_decay = True
+
+    def __init__(
+        self, params: Params, lr: Rate = 1.0, rho: float = 0.95, eps: float = 1e-6, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, lr, {"s": 0.0, "delta": 0.0}, {"rho": rho, "eps": eps, "weight_decay": weight_decay})
 
     def check(self, **options: Any) -> None:
         number("AdaDelta", "rho", options["rho"], below=1.0)

@@ -11,7 +11,7 @@ import numpy as np
 from minidnn import kernels
 from minidnn.checks import number
 from minidnn.doors import refuse_while_recording
-from minidnn.leaves import gradient_of
+from minidnn.leaves import gradient_of, held
 from minidnn.nn.constraints import Constraint, restore
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
@@ -78,8 +78,9 @@ class Group:
 class Optimizer:
     """Changes parameters by their gradients, then restores their constraints.
 
-    A subclass names its slots and options, and defines ``update``. A frozen parameter has its place but no slots; when
-    it is thawed it begins like a new one.
+    A subclass names its slots and options, and defines ``update``. Where it has `couples_decay`, its option
+    ``weight_decay`` adds ``weight_decay * param`` to the gradient before, as in PyTorch.
+    A frozen parameter has its place but no slots; when it is thawed it begins like a new one.
 
     Args:
         params: parameters, or other leaf tensors that require gradients; or groups of them, mappings
@@ -93,6 +94,8 @@ class Optimizer:
         TypeError: params are neither parameters nor leaves that require a gradient.
         ValueError: no parameters, one twice, a rate that is negative or not finite, an unknown option.
     """
+
+    couples_decay = False
 
     def __init__(self, params: Params, lr: Rate, slots: Mapping[str, float], options: Mapping[str, Any]) -> None:
         self._steps = np.zeros((), np.uint64)
@@ -151,6 +154,8 @@ class Optimizer:
         rate = options.pop("lr")
         if not callable(rate):
             rate = number(self._kind, "lr", rate)
+        if self.couples_decay:
+            number(self._kind, "weight_decay", options["weight_decay"])
         self.check(**options)
         tracks = [
             Track(
@@ -189,6 +194,13 @@ class Optimizer:
         for group in self.groups:
             group.lr = rate if callable(rate) else number(self._kind, "lr", rate)
 
+    def __repr__(self) -> str:
+        count = len(self.tracks())
+        groups = f", {len(self.groups)} groups" if len(self.groups) > 1 else ""
+        shown = {"lr": self.groups[0].lr, **self.groups[0].options}
+        options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{self._kind}({options}; {count} parameter{'s' * (count != 1)}{groups})"
+
     def zero_grad(self) -> None:
         """Forgets the gradients of all parameters, and what it kept beside those that were frozen."""
         recorder = kernels.recorder()
@@ -225,6 +237,8 @@ class Optimizer:
         grad = gradient_of(track.param)
         if grad is not None and not grad.flags.c_contiguous:
             grad = kernels.copy(grad)
+        if self.couples_decay:
+            grad, options = _decayed(track.param, grad, options)
         recorder = kernels.recorder()
         if recorder is not None:
             grad, lr = recorder.shown(self, track, grad, lr)
@@ -288,6 +302,18 @@ class Optimizer:
             if state.get(f"{place}.updates") != 0 or slots.keys() & state.keys():
                 shapes |= slots
         return shapes | {f"lr.{place}": () for place, group in enumerate(self.groups) if not callable(group.lr)}
+
+
+_ONE = np.ones((), np.float32)
+
+
+def _decayed(param: Tensor, grad: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """``grad + weight_decay * param``, and the other options."""
+    rest = dict(options)
+    decay = rest.pop("weight_decay")
+    if decay:
+        grad = kernels.add(grad, kernels.l1_l2_gradient(held(param), kernels.known(_ONE, "1"), 0.0, decay / 2))
+    return grad, rest
 
 
 def _kind_of(key: str) -> str:

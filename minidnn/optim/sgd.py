@@ -30,17 +30,32 @@ class SGD(Optimizer):
         lr: a number >= 0 or a schedule.
         momentum: in [0, 1).
         nesterov: look ahead; needs a momentum > 0.
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; momentum out of range; nesterov without momentum.
     """
 
-    def __init__(self, params: Params, lr: Rate, momentum: float = 0.0, nesterov: bool = False) -> None:
+    couples_decay = True
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
         self._has_velocity = momentum != 0
         self._step = kernels.nesterov_step if nesterov else kernels.momentum_step
         if nesterov and not self._has_velocity:
             raise ValueError("SGD: nesterov needs a momentum > 0, got 0")
-        super().__init__(params, lr, {"velocity": 0.0} if self._has_velocity else {}, {"momentum": momentum})
+        super().__init__(
+            params,
+            lr,
+            {"velocity": 0.0} if self._has_velocity else {},
+            {"momentum": momentum, "weight_decay": weight_decay},
+        )
 
     def check(self, **options: Any) -> None:
         momentum = number("SGD", "momentum", options["momentum"], below=1.0)

@@ -44,9 +44,9 @@ def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
 def take_along_axis_backward(dy: Array, indices: Array, axis: int, shape: tuple[int, ...], dtype: str) -> Array:
     """Zeros of the shape, to which dy is added at the indices along the axis."""
     dx = np.zeros(shape, dtype)
-    others = [n if i == axis % len(shape) else dy.shape[i] for i, n in enumerate(indices.shape)]
     along: list[Any] = list(np.indices(dy.shape, sparse=True))
-    along[axis] = np.broadcast_to(indices, others)
+    along = [0 if n == 1 else place for n, place in zip(shape, along, strict=True)]  # an axis that was broadcast
+    along[axis] = np.broadcast_to(indices, dy.shape)
     np.add.at(dx, tuple(along), dy)
     return dx
 

@@ -85,6 +85,7 @@ class Accuracy(_Share):
     """
 
     def update(self, outputs: Any, targets: Any) -> None:
+        targets = np.asarray(targets)
         if targets.ndim == 2 and targets.dtype.kind == "f":
             targets = targets.argmax(axis=1)
         self._count(in_top_k(outputs, targets, 1))
@@ -276,6 +277,7 @@ def paired(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
     Raises:
         ValueError: other shapes.
     """
+    outputs, targets = np.asarray(outputs), np.asarray(targets)
     if targets.ndim == 1 and outputs.shape == (*targets.shape, 1):
         outputs = outputs.reshape(targets.shape)
     if outputs.shape != targets.shape:

@@ -44,6 +44,7 @@ class Mixup:
         self.classes = None if classes is None else positive_integer("Mixup", "classes", classes)
 
     def __call__(self, x: Any, y: Targets, examples: Indices, key: Key) -> tuple[Any, Targets]:
+        x, y = each(x, np.asarray), each(y, np.asarray)
         bits = example_bits(examples, 1, key, PLACE)[:, 0]
         other = (self.strength / 2 * (bits.astype(np.float64) / 2**32)).astype(np.float32)
         return each(x, lambda part: _mixed(part, other)), each(y, lambda part: _mixed(self._shares(part), other))
