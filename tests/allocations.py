@@ -57,7 +57,9 @@ def first_and_later(model, batch):
         for _ in range(CALLS):
             model.predict(x, out=out)
 
-    return counted(lambda: model.predict(x, out=out)), counted(repeat)
+    first = counted(lambda: model.predict(x, out=out))
+    repeat()  # a thread that takes part for the first time makes room for itself
+    return first, counted(repeat)
 
 
 def main():

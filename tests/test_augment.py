@@ -37,7 +37,7 @@ def of(*transformations, shape=(9, 9), fill=0.0):
 
 
 def test_every_transformation_is_in_the_table():
-    assert {*GREY, "Augment", "contact_sheet", "uniform"} == set(augment.__all__)
+    assert {*GREY, "Augment", "Mixup", "contact_sheet", "uniform"} == set(augment.__all__)
 
 
 @pytest.mark.parametrize("name", GREY)

@@ -299,7 +299,7 @@ WRONG = {
         "--valid is a .npy or IDX file, must be",
     ),
     "validation data that are not there": (("--data", "cls.csv", "--valid", "none"), "--valid is 'none', must be"),
-    "decay": (("--data", "digits", "--optimizer", "adam", "--weight-decay", "0.1"), "use --optimizer adamw"),
+    "decay": (("--data", "digits", "--optimizer", "ftrl", "--weight-decay", "0.1"), "use --optimizer adamw"),
     "no labels": (("--data", "x.npy"), "x.npy holds examples alone; give their labels with --labels FILE"),
     "empty cells": (("--data", "gaps.csv"), "column 'width' has '', must be a number; --missing mean or --missing ind"),
 }

@@ -101,6 +101,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
+    parser.add_argument("--profile", action="store_true", help="print where the time of a step goes, call by call")
     parser.set_defaults(run=run)
 
 
@@ -193,6 +194,7 @@ def _train(arguments: argparse.Namespace) -> int:
         callbacks=[
             *([training.Evaluate(parts.test)] if parts.test and parts.n_out > 1 else []),
             *([] if arguments.json else [Table()]),
+            *([Profiled()] if arguments.profile and not arguments.json else []),
             training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
         ],
         resume=checkpoints if arguments.resume else None,
@@ -227,6 +229,16 @@ def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> opt
     if arguments.lr is not None:
         return make(params, lr=schedules.constant(arguments.lr))
     return make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000)) if arguments.optimizer in PLAIN else make(params)
+
+
+class Profiled(training.Callback):
+    """Prints the program of the step with the time of each call, at the end of the run."""
+
+    observer = True
+
+    def on_fit_end(self, run: training.Run) -> None:
+        if run.captured is not None and run.step:
+            print(run.captured.profile())
 
 
 def network(sizes: list[int], activation: str) -> nn.Sequential:

@@ -137,7 +137,7 @@ class Captured:
         """Times each call of the program on a batch, over repeated replays; what they change is put back.
 
         Args:
-            inputs: a batch, such as the step takes.
+            inputs: a batch, such as the step takes; the latest one where none is given.
             repeats: replays; the medians are reported.
 
         Returns:
@@ -147,10 +147,9 @@ class Captured:
             CaptureError: the step cannot be captured on these inputs.
         """
         arrays = tuple(_as_input(value) for value in inputs)
-        key = tuple((array.shape, array.dtype.str) for array in arrays)
-        if self._find(key) is None:
+        if arrays and self._find(tuple((array.shape, array.dtype.str) for array in arrays)) is None:
             self(*inputs)
-        return profile(self.program, arrays, repeats)
+        return profile(self.program, arrays or self.program.arguments, repeats)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draws the program that ran last as a graph of its calls.

@@ -124,7 +124,8 @@ class Loop:
             return run.loss_function, run.optimizer, run.regularized
 
         strict = self.capture is True
-        return Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))
+        run.captured = Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))
+        return run.captured
 
     def _update(self, group: Sequence[tuple[Any, Any]]) -> list[Any]:
         """One update; returns the outputs of each batch."""

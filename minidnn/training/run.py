@@ -13,6 +13,7 @@ from minidnn.nn import Module
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor
+from minidnn.training.capture import Captured
 from minidnn.training.history import History
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Run:
         identity: the configuration, which a checkpoint must have to fit; see `minidnn.training.identity`.
         weights: of each example, or None.
         accumulate: batches in an update.
+        captured: the training step, once it is captured; ``print(run.captured)`` shows its program.
     """
 
     model: Module
@@ -89,6 +91,7 @@ class Run:
     drop_last: bool = False
     clip_norm: float | None = None
     clip_value: float | None = None
+    captured: Captured | None = None
 
     def stop(self, reason: str) -> None:
         """Ends the run after the current step; the first reason is kept."""
