@@ -27,7 +27,7 @@ namespace {
 using std::chrono::microseconds;
 
 // Long enough for the gap between two calls of a step, short enough to leave a neighbour its core.
-constexpr microseconds kHelperSpins{50}, kCallerSpins{20};
+constexpr microseconds kHelperSpins{150}, kCallerSpins{50};
 
 // One region; lives on the stack of the thread that opened it.
 struct Region {

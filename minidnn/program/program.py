@@ -15,7 +15,7 @@ from minidnn.program.recorder import Recorder, recording
 from minidnn.program.show import as_text
 from minidnn.recording import mode
 from minidnn.reference.types import Array
-from minidnn.tensor import Tensor
+from minidnn.tensor import Tensor, record
 
 Step = Callable[..., Any]
 
@@ -100,7 +100,7 @@ class Program:
 
     def _prepare(self) -> None:
         for group, optimizer, later, memory in self._rates:
-            memory[...] = group.rate(int(optimizer._steps) + later)
+            memory[()] = group.rate(int(optimizer._steps) + later) if callable(group.lr) else group.lr
 
     def _leave(self) -> None:
         for tensor in self._changed:
@@ -171,7 +171,7 @@ def _tensors(returned: Any) -> tuple[list[Tensor], type | None]:
 
 
 def _copy(tensor: Tensor) -> Tensor:
-    copy = Tensor(tensor._data.copy())
+    copy = record(tensor._data.copy(), (), None, op="result")
     if tensor._grad is not None:
         copy._grad = tensor._grad.copy()
     return copy

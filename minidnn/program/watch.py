@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import random
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,9 @@ class Watch:
 
     def __init__(self) -> None:
         self._dicts: list[tuple[str, Any, Any]] = []  # what it belongs to, the mapping as it was, the mapping
+        self._chosen: list[
+            Any
+        ] = []  # what it belongs to, the names, the entries as they were, how to get them, the mapping
         self._values: list[tuple[str, Any, Callable[[], Any]]] = []
         self._tensors: list[tuple[Tensor, Any, bool]] = []
         self._parameters: list[tuple[Parameter, Any, Any]] = []
@@ -125,14 +129,21 @@ class Watch:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._values.append((f"{name} in {what}", frozen(_content(cell)), partial(_content, cell)))
             self._object(f"{name} in {what}", _content(cell), depth + 1)
-        for name in _names(function.__code__):
-            if name in function.__globals__:
-                names = function.__globals__
-                self._values.append((f"{name} in {what}", frozen(names[name]), partial(names.get, name)))
-                self._object(f"{name} in {what}", names[name], depth + 1)
+        names = sorted(name for name in _names(function.__code__) if name in function.__globals__)
+        self._entries(what, function.__globals__, names)
+        for name in names:
+            self._object(f"{name} in {what}", function.__globals__[name], depth + 1)
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self._values.append((f"a default of {what}", frozen(default), partial(_itself, default)))
+            if isinstance(default, (list, dict, set)):
+                self._values.append((f"a default of {what}", frozen(default), partial(_itself, default)))
             self._object(f"a default of {what}", default, depth + 1)
+
+    def _entries(self, what: str, mapping: Any, names: Iterable[str]) -> None:
+        """Some entries of a mapping, such as the globals that a function reads."""
+        names = tuple(names)
+        if names:
+            get = itemgetter(*names, names[0])  # a tuple, of one name too
+            self._chosen.append((what, names, frozen(get(mapping)), get, mapping))
 
     def _object(self, what: str, thing: Any, depth: int) -> None:
         """What lies behind a value that the step's code can reach."""
@@ -172,8 +183,8 @@ class Watch:
         for base in kind.__mro__:
             if base.__module__ == "builtins" or is_ours(base.__module__) or not self._is_new(base):
                 continue
-            plain = {k: v for k, v in vars(base).items() if isinstance(v, (bool, int, float, str, type(None)))}
-            self._values.append((f"a class attribute of {what}", plain, partial(_plain_of, base, tuple(plain))))
+            plain = [k for k, v in vars(base).items() if isinstance(v, (bool, int, float, str, type(None)))]
+            self._entries(f"the class of {what}", vars(base), plain)
             for method in vars(base).values():
                 self.function(what, getattr(method, "__func__", getattr(method, "fget", method)), depth)
 
@@ -198,9 +209,15 @@ class Watch:
             for _, before, now in self._dicts:
                 if before != now:
                     return False
-            return all(before == get() for _, before, get in self._values)
+            for _, _, before, choose, mapping in self._chosen:
+                if before != choose(mapping):
+                    return False
+            for _, before, get in self._values:
+                if before != get():
+                    return False
         except Exception:  # values that cannot be compared are not the same
             return False
+        return True
 
     def changes(self) -> Iterator[str]:
         """What is not as it was, but for lists that were only appended to."""
@@ -208,6 +225,10 @@ class Watch:
             for name in before.keys() | now.keys():
                 if name not in before or name not in now or not _continues(before[name], now[name]):
                     yield f"{what}.{name}"
+        for what, names, values, _, mapping in self._chosen:
+            for name, before in zip(names, values, strict=False):
+                if name not in mapping or not _continues(before, mapping[name]):
+                    yield f"{name} in {what}"
         for what, before, get in self._values:
             if not _continues(before, get()):
                 yield what
@@ -215,6 +236,7 @@ class Watch:
     def renew(self) -> None:
         """Remembers everything as it is now."""
         self._dicts = [(what, _as_it_is(now, what not in self._memory), now) for what, _, now in self._dicts]
+        self._chosen = [(*some, frozen(get(mapping)), get, mapping) for *some, _, get, mapping in self._chosen]
         self._values = [(what, frozen(get()), get) for what, _, get in self._values]
 
     def draws(self) -> Iterator[str]:
@@ -274,7 +296,3 @@ def numpy_state(generator: Any) -> Any:
         return str(generator.bit_generator.state)
     kind, words, *rest = generator.get_state()
     return kind, words.tobytes(), rest
-
-
-def _plain_of(kind: type, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: vars(kind).get(name) for name in names}

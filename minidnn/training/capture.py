@@ -19,7 +19,7 @@ from minidnn.recording import mode
 from minidnn.reference.types import Array
 
 Step = Callable[..., Any]
-Key = tuple[tuple[tuple[int, ...], str], ...]
+Key = tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
 
 PLANS = 8
 """How many programs a captured step keeps, the most recently used ones."""
@@ -104,7 +104,7 @@ class Captured:
 
     def __call__(self, *inputs: Any) -> Any:
         arrays = tuple([_as_input(value) for value in inputs])
-        key = tuple([(array.shape, array.dtype.str) for array in arrays])
+        key = tuple([(array.shape, array.dtype) for array in arrays])
         if mode.watchers or self._runs_as_python or key in self._eager:
             return self.step(*arrays)  # somebody looks at every op, or it cannot be captured
         if kernels.backend() == "reference":
@@ -147,7 +147,7 @@ class Captured:
             CaptureError: the step cannot be captured on these inputs.
         """
         arrays = tuple(_as_input(value) for value in inputs)
-        if arrays and self._find(tuple((array.shape, array.dtype.str) for array in arrays)) is None:
+        if arrays and self._find(tuple((array.shape, array.dtype) for array in arrays)) is None:
             self(*inputs)
         return profile(self.program, arrays or self.program.arguments, repeats)
 
@@ -194,5 +194,7 @@ class Captured:
 
 
 def _as_input(value: Any) -> Array:
+    if type(value) is np.ndarray and value.dtype in (np.float32, np.int64) and value.flags.c_contiguous:
+        return value
     array = np.asarray(as_array(value))
     return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else np.int64).reshape(array.shape)
