@@ -25,9 +25,13 @@ void (*before_part)(int part) = nullptr;
 namespace {
 
 using std::chrono::microseconds;
+using Clock = std::chrono::steady_clock;
 
 // Long enough for the gap between two calls of a step, short enough to leave a neighbour its core.
 constexpr microseconds kHelperSpins{150}, kCallerSpins{50};
+constexpr microseconds kStalled{500};  // a part that takes this much longer was interrupted
+constexpr int kRest = 50;
+constexpr std::chrono::seconds kLongestRest{2};
 
 // One region; lives on the stack of the thread that opened it.
 struct Region {
@@ -79,11 +83,21 @@ class Team {
     region.help(0);
     region_.store(nullptr);
     const auto alone = [this] { return inside_.load() == 0; };
-    if (!spin(kCallerSpins, alone)) {
-      waiting_.store(1);
-      while (const std::uint32_t inside = inside_.load()) sleep_on(inside_, inside);
-      waiting_.store(0);
-    }
+    if (spin(kCallerSpins, alone)) return;
+    const Clock::time_point begin = Clock::now();
+    waiting_.store(1);
+    while (const std::uint32_t inside = inside_.load()) sleep_on(inside_, inside);
+    waiting_.store(0);
+    const Clock::time_point end = Clock::now();
+    if (end - begin > kStalled) rest(end, end - begin);
+  }
+
+  // Whether a helper was lately interrupted in its part, for others use its core: then callers work alone for
+  // a while, many times as long as one had to wait, and longer each time that it happens again soon.
+  bool rests() {
+    if (!resting_) return false;
+    resting_ = Clock::now() < rests_until_;
+    return resting_;
   }
 
   // Whether the team is the caller's now; it belongs to one region at a time.
@@ -93,6 +107,13 @@ class Team {
   std::atomic<int> most_helpers{0};
 
  private:
+  void rest(Clock::time_point now, Clock::duration waited) {
+    const bool again = now < rests_until_ + rest_;
+    rest_ = std::min<Clock::duration>(again ? 2 * rest_ : kRest * waited, kLongestRest);
+    rests_until_ = now + rest_;
+    resting_ = true;
+  }
+
   void ensure(int wanted) {
     const int limit = most_helpers.load(std::memory_order_relaxed);
     const int most = std::min(wanted, limit ? limit : std::max(1, cores() - 1));
@@ -160,6 +181,9 @@ class Team {
   Word waiting_{0};                // whether the caller sleeps on inside_
   std::atomic<bool> taken_{false};
   int helpers_ = 0;
+  Clock::time_point rests_until_{};  // as helpers_, all of these are the caller's
+  Clock::duration rest_{};
+  bool resting_ = false;
 };
 
 alignas(Team) char memory[sizeof(Team)];  // never destroyed: helpers outlive static objects
@@ -174,15 +198,15 @@ thread_local bool inside = false;  // a region opened within a part is run by it
 
 void run_parts(int parts, Work work, const void* context) {
   Region region(work, context, parts);
-  const bool alone = inside || parts > kMostParts || !team().take();
+  const bool mine = !inside && parts <= kMostParts && team().take();
+  const bool before = inside;
   inside = true;
-  if (alone)
-    region.help(0);
-  else {
+  if (mine && !team().rests())
     team().run(region);
-    team().give_back();
-  }
-  inside = false;
+  else
+    region.help(0);
+  if (mine) team().give_back();
+  inside = before;
   if (region.error) std::rethrow_exception(region.error);
 }
 
