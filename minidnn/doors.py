@@ -60,9 +60,10 @@ def refuse_while_recording(door: str) -> None:
 class Doors:
     """The part of `minidnn.Tensor` that shows numbers to Python."""
 
-    __slots__ = ("_data", "_grad")
+    __slots__ = ("_data", "_grad", "_lent")
     _data: Array
     _grad: Array | None
+    _lent: bool  # whether the gradient is memory of a program; may be unset
 
     @property
     def data(self) -> Array:
@@ -80,6 +81,8 @@ class Doors:
     def grad(self) -> Array | None:
         if kernels.recorder() is not None:
             refuse("Tensor.grad", "return the tensor itself from the step, its grad comes with it")
+        if getattr(self, "_lent", False) and self._grad is not None:  # the next replay writes there again
+            self._grad, self._lent = self._grad.copy(), False
         return self._grad
 
     @grad.setter
@@ -115,6 +118,11 @@ class Doors:
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if kernels.recorder() is not None:
+            refuse("a copy or pickle of a tensor")
+        return super().__reduce_ex__(protocol)
 
     def __dlpack__(self, **options: Any) -> Any:
         return self.data.__dlpack__(**options)

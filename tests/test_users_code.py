@@ -1,5 +1,6 @@
 """Whatever a user puts into a run, `fit` leaves the bytes of the plain loop, or says which line it cannot capture."""
 
+import functools
 import logging
 import random
 import re
@@ -101,3 +102,70 @@ def test_a_captured_step_keeps_a_few_programs():
     assert len(captured._programs) == 8
     captured(X[:25])
     assert captured.program.inputs[0].shape == (25, 6)
+
+
+@pytest.mark.parametrize("patched", [(nn.Dense, "forward"), (optim.SGD, "update")])
+def test_methods_of_the_package_that_somebody_replaces(patched, monkeypatch):
+    kind, name = patched
+    own, ends = getattr(kind, name), []
+    for capture in (False, "auto", True):
+
+        def replace(run, capture=capture):
+            if name == "forward":
+                monkeypatch.setattr(kind, name, lambda self, x: own(self, x) * 0.5)
+            else:
+                monkeypatch.setattr(kind, name, lambda self, t, g, lr, o: own(self, t, g, lr * 0.5, o))
+
+        def kinds(rng, case, replace=replace):
+            case.each_epoch(lambda run: run.epoch == 1 and replace(run))
+
+        try:
+            ends.append(trained([kinds], 4, capture))
+        except training.CaptureError:
+            assert capture is True
+        monkeypatch.undo()
+    assert all(end == ends[0] for end in ends)
+
+
+def test_a_step_may_be_a_method_or_an_object():
+    class Trainer:
+        def __init__(self):
+            minidnn.manual_seed(1)
+            self.model, self.weight = nn.Dense(6, 3), 1.0
+            self.optimizer = optim.SGD(self.model.parameters(), 0.1)
+
+        def step(self, x, y):
+            self.optimizer.zero_grad()
+            loss = nn.softmax_cross_entropy(self.model(x), y) * self.weight
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+        __call__ = step
+
+    def end(made):
+        trainer = Trainer()
+        run = made(trainer)
+        for place in range(4):
+            run(X[place * 10 : place * 10 + 10], EXAMPLES.y[place * 10 : place * 10 + 10])
+            trainer.weight /= 2
+        return trainer.model.kernel.data.tobytes()
+
+    plain = end(lambda trainer: trainer.step)
+    assert end(lambda trainer: training.Captured(trainer.step, strict=True)) == plain
+    assert end(lambda trainer: training.Captured(trainer, strict=True)) == plain
+    assert end(lambda t: training.Captured(functools.partial(Trainer.step, t), strict=True)) == plain
+
+
+def test_what_a_closure_holds_is_not_recorded_anew_at_each_step():
+    model, recorded = nn.Dense(6, 3), []
+    weights, table = minidnn.Tensor(np.float32([1, 2, 3])), np.zeros((60, 60))
+
+    def step(x):
+        recorded.append(len(table))
+        return model(x) * weights
+
+    captured = training.Captured(step, strict=True)
+    for _ in range(6):
+        captured(X[:10])
+    assert len(recorded) == 1

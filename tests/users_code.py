@@ -3,6 +3,7 @@
 Each kind is a function of a random generator and of a `Case`, which it changes.
 """
 
+import functools
 import random
 
 import numpy as np
@@ -385,12 +386,115 @@ def rate_set(rng, case):
     case.each_epoch(lambda run: setattr(run.optimizer, "lr", 0.1 / run.epoch))
 
 
-LIBRARY = [option_changed, regularizer_set, constraint_set, slots_replaced, layer_frozen, loss_replaced]
+def clipping_changed(rng, case):
+    case.each_epoch(lambda run: setattr(run, "clip_norm", 0.5 / run.epoch))
+
+
+def model_replaced(rng, case):
+    other = nn.Sequential(nn.Dense(6, 3))
+    case.each_epoch(lambda run: run.epoch == 2 and setattr(run, "model", other))
+
+
+def momentum_by_a_schedule(rng, case):
+    def make(params):
+        optimizer = optim.SGD(params, 0.1, momentum=0.9)
+
+        def rate(step):
+            optimizer.groups[0].options["momentum"] = 0.9 - 0.05 * step
+            return 0.1
+
+        optimizer.lr = rate
+        return optimizer
+
+    case.optimizer = make
+
+
+def keywords_of_a_partial(rng, case):
+    case.loss = functools.partial(nn.softmax_cross_entropy, label_smoothing=0.0)
+    case.each_epoch(lambda run: case.loss.keywords.update(label_smoothing=0.1 * run.epoch))
+
+
+class _Kept(training.Callback):
+    def __init__(self):
+        self.gradients = []
+
+    def on_step_end(self, run):
+        self.gradients.append(run.model.layers[-1].kernel.grad)
+        if len(self.gradients) > 1:
+            run.optimizer.lr = 0.1 + float(abs(self.gradients[-1] - self.gradients[-2]).mean())
+
+
+def gradients_kept_by_a_callback(rng, case):
+    case.callbacks.append(_Kept())
+
+
+def random_schedule(rng, case):
+    draws = np.random.default_rng(5)
+    case.optimizer = lambda params: optim.SGD(params, lambda step: 0.1 * draws.random())
+
+
+LIBRARY = [clipping_changed, model_replaced, momentum_by_a_schedule, keywords_of_a_partial]
+LIBRARY += [
+    gradients_kept_by_a_callback,
+    random_schedule,
+    option_changed,
+    regularizer_set,
+    constraint_set,
+    slots_replaced,
+    layer_frozen,
+    loss_replaced,
+]
 LIBRARY += [optimizer_replaced, group_moved, layer_removed, mask_replaced, weights_loaded, rate_of_dropout]
 LIBRARY += [seed_set, rate_set]
 """Callbacks that change what is minidnn's own: the step is captured by itself."""
 
-OWN = [branch_in_the_loss, branch_on_a_number, coefficient_in_a_global, coefficient_that_the_loss_changes]
+
+def constraint_function(rng, case):
+    case.layers[0].kernel.constraint = lambda w: ops.clip_by_norm(w, 0.5 * GLOBALS["slope"], axes=0)
+    case.each_epoch(lambda run: GLOBALS.update(slope=GLOBALS["slope"] + 0.5))
+
+
+class _Trainer:
+    weights = [1.0]  # noqa: RUF012 - what a user may do
+
+    def loss(self, out, y):
+        return nn.softmax_cross_entropy(out, y) * self.weights[0]
+
+
+def bound_method_and_class_list(rng, case):
+    trainer = _Trainer()
+    _Trainer.weights = [1.0]
+    case.loss = trainer.loss
+    case.each_epoch(lambda run: trainer.weights.__setitem__(0, trainer.weights[0] / 2))
+
+
+def kernel_error_that_is_caught(rng, case):
+    def loss(out, y):
+        try:
+            return nn.softmax_cross_entropy(out[:, :2], y)  # there is a third class
+        except ValueError:
+            return ops.mean(out * out)
+
+    case.loss = loss
+
+
+class _OwnGenerator(minidnn.Generator):
+    __slots__ = ("calls",)
+
+    def next_key(self):
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls % 2:
+            self._draw[...] = 0
+        return super().next_key()
+
+
+def generator_of_ones_own(rng, case):
+    case.layers.insert(0, nn.Dropout(0.4, rng=_OwnGenerator(3)))
+
+
+OWN = [constraint_function, bound_method_and_class_list, kernel_error_that_is_caught]
+OWN += [generator_of_ones_own, branch_in_the_loss, branch_on_a_number, coefficient_in_a_global]
+OWN += [coefficient_that_the_loss_changes]
 OWN += [tensor_that_is_replaced, weights_of_classes_as_an_array, numpy_on_the_labels, smoothing_by_epoch]
 OWN += [activation_function, regularizer_function, layer_that_counts, layer_with_running_statistics]
 OWN += [layer_skipped_by_numpy, layer_skipped_by_python, layer_skipped_by_minidnn, slope_in_a_dict]

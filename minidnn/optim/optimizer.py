@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,13 +57,29 @@ class Track:
         self._updates[...] = count
 
 
-@dataclass
 class Group:
-    """Parameters that share a rate and options."""
+    """Parameters that share a rate and options.
 
-    tracks: list[Track]
-    lr: Rate
-    options: dict[str, Any] = field(default_factory=dict)
+    Attributes:
+        tracks: the parameters.
+        lr: the learning rate, a number or a schedule.
+        options: the other hyperparameters by name.
+    """
+
+    def __init__(self, tracks: list[Track], lr: Rate, options: dict[str, Any] | None = None) -> None:
+        self.tracks, self._lr = tracks, lr
+        self.options: dict[str, Any] = {} if options is None else options
+        self._rated: tuple[Any, int, float] = (None, -1, 0.0)
+
+    @property
+    def lr(self) -> Rate:
+        refuse_while_recording("the lr of a group")
+        return self._lr
+
+    @lr.setter
+    def lr(self, rate: Rate) -> None:
+        refuse_while_recording("setting the lr of a group")
+        self._lr = rate
 
     def rate(self, step: int) -> float:
         """The rate of a step.
@@ -72,7 +87,13 @@ class Group:
         Raises:
             TypeError, ValueError: the schedule gives what no constant rate may be.
         """
-        return number(f"{self.lr!r}", f"lr of step {step}", self.lr(step)) if callable(self.lr) else self.lr
+        lr = self._lr
+        if not callable(lr):
+            return lr
+        if self._rated[:2] != (lr, step):  # a schedule is asked once for each step
+            self._rated = lr, step, number(f"{lr!r}", f"lr of step {step}", lr(step))
+        rated: float = self._rated[2]
+        return rated
 
 
 class Optimizer:
@@ -200,6 +221,15 @@ class Optimizer:
         shown = {"lr": self.groups[0].lr, **self.groups[0].options}
         options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
         return f"{self._kind}({options}; {count} parameter{'s' * (count != 1)}{groups})"
+
+    def rates(self) -> list[float]:
+        """The learning rate of each group in the next step.
+
+        Raises:
+            TypeError, ValueError: a schedule gives what no constant rate may be.
+        """
+        step = int(self._steps)
+        return [group.rate(step) for group in self.groups]
 
     def zero_grad(self) -> None:
         """Forgets the gradients of all parameters, and what it kept beside those that were frozen."""

@@ -45,6 +45,8 @@ class Program:
         self._rates = recorder.rates
         self._kept = recorder.memory  # keeps what the calls point to
         self._leaves = [(tensor, tensor._grad) for tensor, _ in recorder.gradients.values()]
+        for tensor, gradient in self._leaves:
+            tensor._lent = gradient is not None
         self._before = recorder._before
         written = {id(owner) for owner, _ in recorder._before.values()}
         self._changed = [tensor for tensor in recorder.leaves.values() if id(owner_of(tensor._data)) in written]
@@ -62,7 +64,8 @@ class Program:
         return self._arrays[: self._arguments]
 
     def holds(self) -> bool:
-        """Whether all that the program depends on is as it was when it was recorded."""
+        """Whether all that the program depends on is as it was when it was recorded; asks the schedules first."""
+        self._prepare()
         return (
             mode.recording is self._recording
             and all([tensor._grad is not None for tensor in self._continued])  # noqa: C419 - a list is faster
@@ -72,7 +75,6 @@ class Program:
 
     def run(self, arrays: tuple[Array, ...]) -> Any:
         """A replay: what the step itself would return, with copies of the results."""
-        self._prepare()
         self._core.replay((*arrays, *[_whole(tensor._grad) for tensor in self._continued]))
         self._leave()
         return self.copies()
@@ -100,13 +102,14 @@ class Program:
 
     def _prepare(self) -> None:
         for group, optimizer, later, memory in self._rates:
-            memory[()] = group.rate(int(optimizer._steps) + later) if callable(group.lr) else group.lr
+            memory[()] = group.rate(int(optimizer._steps) + later) if callable(group._lr) else group._lr
 
     def _leave(self) -> None:
         for tensor in self._changed:
             tensor.version += 1
         for tensor, gradient in self._leaves:
             tensor._grad = gradient
+            tensor._lent = gradient is not None
 
     def copies(self) -> Any:
         """What the step returned in the latest run, in arrays of its own."""
@@ -134,7 +137,7 @@ def record_program(
     names = _argument_names(step, len(inputs))
     recorder = Recorder(inputs, names, _definition(step))
     try:
-        recorder.watch.function(getattr(step, "__name__", "the step"), step)
+        recorder.watch.reached(getattr(step, "__name__", "the step"), step)
         prepare(recorder)
         handles = [Handle(array, name) for array, name in zip(inputs, names, strict=True)]
         returned = recording(recorder, lambda: step(*handles))

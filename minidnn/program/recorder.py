@@ -72,6 +72,7 @@ class Recorder:
         self._born: set[int] = set()
         self._unknown: list[Unknown] = []
         self._temporaries = 0
+        self._raised: str | None = None
         self._owned: list[tuple[Buffer, Tensor, str]] = []  # what is named after a tensor
         self._before: dict[int, tuple[Array, Array]] = {}  # memory that the step changes, as it was
         self._draws = _drawn()
@@ -93,13 +94,17 @@ class Recorder:
             self._note(call, name, value, name in changed)
         for name, value in settings.items():
             self._note(call, name, value, name in changed)
-        if compiled is not None:
+        try:
             size = len(self.core)
-            result = self.core.record(compiled, args, settings)
-            if len(self.core) != size + 1:
-                raise CaptureError(f"capture: {truth.__name__} is no kernel that a step can replay, at {users_line()}")
-        else:
-            result = kernels.run_reference(truth, args, settings)
+            if compiled is not None:
+                result = self.core.record(compiled, args, settings)
+            else:
+                result = kernels.run_reference(truth, args, settings)
+        except Exception:
+            self._raised = f"{truth.__name__}, at {users_line()}"
+            raise
+        if compiled is not None and len(self.core) != size + 1:
+            raise CaptureError(f"capture: {truth.__name__} is no kernel that a step can replay, at {users_line()}")
         new = [array for array in _arrays(result) if self.memory.find(array) is None]
         if compiled is None and (new or result is None):
             self.core.compute(_again(truth, args, settings, result))
@@ -194,6 +199,12 @@ class Recorder:
 
     def generator(self, generator: Any) -> None:
         """A random generator is drawn from."""
+        if not is_ours(type(generator).__module__):
+            self.refused = CaptureError(
+                f"capture: {type(generator).__name__}, a generator of yours, draws in Python, which a replay would not "
+                f"do, at {users_line()}; use a minidnn.Generator, or run the step without capture"
+            )
+            raise self.refused
         self.known(generator._draw, "draws")
         self.watch.value("a generator's seed", lambda: (generator.seed, generator.stream))
 
@@ -227,6 +238,11 @@ class Recorder:
         """Raises a CaptureError for all that a replay could not do again."""
         if self.refused is not None:
             raise self.refused
+        if self._raised is not None:
+            raise CaptureError(
+                f"capture: the step goes on after an error of {self._raised}, which a replay could not do; check "
+                "before the step, or run the step without capture"
+            )
         for unknown in self._unknown:
             buffer = self.memory.find(unknown.array)
             if buffer is None:
@@ -266,15 +282,14 @@ class Recorder:
             tensor._grad = gradient
 
     def _watch_optimizer(self, optimizer: Any) -> None:
-        self.watch.state(type(optimizer).__name__, optimizer)
-        self.watch._methods(type(optimizer).__name__, type(optimizer), 1)
+        self.watch.optimizer(optimizer)
         for group in optimizer.groups:
             self.watch.value("the options of an optimizer", partial(_options, group))
             if not is_ours(type(optimizer).__module__):
-                self.watch.value("the rate of an optimizer", partial(getattr, group, "lr"))
+                self.watch.value("the rate of an optimizer", partial(getattr, group, "_lr"))
             for track in group.tracks:
                 self.watch.state("what an optimizer keeps beside a parameter", track)
-                self.watch._object("a constraint", track.constraint, 1)
+                self.watch.reached("a constraint", track.constraint)
 
     def _input(self, array: Array, name: str, role: Role) -> Buffer:
         self.inputs.append(array)

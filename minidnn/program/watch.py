@@ -4,7 +4,9 @@ code reads: closures, globals, defaults, attributes of its objects. Compared bef
 from __future__ import annotations
 
 import random
+import sys
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import itemgetter
@@ -54,6 +56,19 @@ class SameNumbers:
         return other is self.value and self.value.tobytes() == self.content
 
 
+class SamePartial:
+    """Equal to one ``functools.partial``, while its arguments are what they were."""
+
+    __slots__ = ("arguments", "value")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: partial[Any]) -> None:
+        self.value, self.arguments = value, frozen([value.args, value.keywords])
+
+    def __eq__(self, other: object) -> bool:
+        return other is self.value and bool(self.arguments == [self.value.args, self.value.keywords])
+
+
 def frozen(value: Any, numbers: bool = True) -> Any:
     """What a value is compared with later: containers are copied, and the numbers in small arrays unless they are the
     program's own memory; all else is kept as it is."""
@@ -65,8 +80,10 @@ def frozen(value: Any, numbers: bool = True) -> Any:
         return {key: frozen(part, numbers) for key, part in value.items()}
     if type(value) in (list, tuple) and len(value) <= LARGEST:
         return type(value)(frozen(part, numbers) for part in value)
-    if type(value) is set and len(value) <= LARGEST:
-        return set(value)
+    if type(value) in (set, deque) and len(value) <= LARGEST:
+        return type(value)(value)
+    if isinstance(value, partial):
+        return SamePartial(value)
     return value
 
 
@@ -83,7 +100,7 @@ class Watch:
         self._parameters: list[tuple[Parameter, Any, Any]] = []
         self._generators: list[tuple[str, Any, Callable[[], Any]]] = []
         self._memory: set[str] = set()  # what has arrays that are the program's own memory
-        self._seen: set[int] = set()
+        self._seen: set[tuple[int, str]] = set()
         self._kept: list[Any] = []
 
     # What there is to remember
@@ -98,6 +115,7 @@ class Watch:
                 self._dicts.append((what, _as_it_is(now), now))
                 self._reached(what, now.values(), 1)
                 self._methods(what, type(part), 1)
+                self._patched(type(part), ("forward", "apply", "__call__", "regularization_loss"))
 
     def tensor(self, tensor: Tensor) -> None:
         """The array of a tensor that outlives the step."""
@@ -132,11 +150,25 @@ class Watch:
         names = sorted(name for name in _names(function.__code__) if name in function.__globals__)
         self._entries(what, function.__globals__, names)
         for name in names:
-            self._object(f"{name} in {what}", function.__globals__[name], depth + 1)
+            value = function.__globals__[name]
+            if isinstance(value, types.ModuleType):
+                self._module_of_users(value, function.__code__, depth)
+            else:
+                self._object(f"{name} in {what}", value, depth + 1)
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             if isinstance(default, (list, dict, set)):
                 self._values.append((f"a default of {what}", frozen(default), partial(_itself, default)))
             self._object(f"a default of {what}", default, depth + 1)
+
+    def _module_of_users(self, module: types.ModuleType, code: types.CodeType, depth: int) -> None:
+        """What code may read of a Python module that is neither the package's nor a library."""
+        root = module.__name__.partition(".")[0]
+        if is_ours(module.__name__) or root in sys.stdlib_module_names or root == "numpy":
+            return
+        names = sorted(name for name in _names(code) if name in vars(module))
+        self._entries(module.__name__, vars(module), names)
+        for name in names:
+            self._object(f"{module.__name__}.{name}", vars(module)[name], depth + 1)
 
     def _entries(self, what: str, mapping: Any, names: Iterable[str]) -> None:
         """Some entries of a mapping, such as the globals that a function reads."""
@@ -151,13 +183,18 @@ class Watch:
             return
         if isinstance(thing, Module):
             self.module(thing)
+        elif isinstance(thing, Optimizer):
+            if self._is_new(thing, "options"):
+                self._values.append(
+                    ("the options of an optimizer", frozen(_settings(thing)), partial(_settings, thing))
+                )
         elif isinstance(thing, (np.random.Generator, np.random.RandomState)):
             if self._is_new(thing):
                 self._generators.append((what, numpy_state(thing), partial(numpy_state, thing)))
         elif isinstance(thing, random.Random):
             if self._is_new(thing):
                 self._generators.append((what, thing.getstate(), thing.getstate))
-        elif isinstance(thing, (dict, list, tuple, set)):
+        elif isinstance(thing, (dict, list, tuple, set, deque)):
             if len(thing) <= LARGEST and self._is_new(thing):
                 self._reached(what, thing.values() if isinstance(thing, dict) else thing, depth + 1)
         elif isinstance(thing, partial):
@@ -183,17 +220,35 @@ class Watch:
         for base in kind.__mro__:
             if base.__module__ == "builtins" or is_ours(base.__module__) or not self._is_new(base):
                 continue
-            plain = [k for k, v in vars(base).items() if isinstance(v, (bool, int, float, str, type(None)))]
-            self._entries(f"the class of {what}", vars(base), plain)
+            names = [name for name in vars(base) if name[:2] != "__" or name == "__call__"]
+            self._entries(f"the class of {what}", vars(base), names)
+            self._reached(what, [vars(base)[name] for name in names], depth + 1)
             for method in vars(base).values():
                 self.function(what, getattr(method, "__func__", getattr(method, "fget", method)), depth)
 
-    def _is_new(self, thing: Any) -> bool:
-        if id(thing) in self._seen:
+    def _patched(self, kind: type, names: tuple[str, ...]) -> None:
+        """Methods of the package's classes, which somebody may replace."""
+        for base in kind.__mro__:
+            if is_ours(base.__module__) and self._is_new(base, "methods"):
+                self._entries(base.__name__, vars(base), [name for name in names if name in vars(base)])
+
+    def optimizer(self, optimizer: Optimizer) -> None:
+        """The attributes of an optimizer and of what it keeps, the code of one that is not the package's."""
+        what = type(optimizer).__name__
+        self.state(what, optimizer)
+        self._methods(what, type(optimizer), 1)
+        self._patched(type(optimizer), ("step", "update", "zero_grad"))
+
+    def _is_new(self, thing: Any, part: str = "") -> bool:
+        if (id(thing), part) in self._seen:
             return False
-        self._seen.add(id(thing))
+        self._seen.add((id(thing), part))
         self._kept.append(thing)
         return True
+
+    def reached(self, what: str, thing: Any) -> None:
+        """Whatever the step can reach through a value: functions, objects, containers."""
+        self._object(what, thing, 1)
 
     # Whether it is as it was
 
@@ -213,7 +268,7 @@ class Watch:
                 if before != choose(mapping):
                     return False
             for _, before, get in self._values:
-                if before != get():
+                if [before] != [get()]:  # lists compare by identity first
                     return False
         except Exception:  # values that cannot be compared are not the same
             return False
@@ -242,6 +297,10 @@ class Watch:
     def draws(self) -> Iterator[str]:
         """Random generators of NumPy and Python that have drawn since."""
         return (what for what, before, state in self._generators if before != state())
+
+
+def _settings(optimizer: Optimizer) -> list[Any]:
+    return [(group.options, [track.constraint for track in group.tracks]) for group in optimizer.groups]
 
 
 def _located(module: Module) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -55,18 +56,20 @@ def capture(step: Step, *example: Any, model: Module | None = None) -> Captured:
     modules, options, closures, globals, and what lies behind them) is compared before each replay, and the step is
     recorded anew where it has changed.
 
-    What cannot be seen is left to you: a random number of your own generator in C, printing, appending to a list that
-    nothing else in the step refers to, reading a file, the clock. A replay does none of these.
+    What cannot be seen is left to you: a random number of a generator in C, printing, appending to a list, reading a
+    file, the clock, another thread, a test for the type of an argument (the step gets a `Handle` of each), and what
+    lies in containers of more than 1,000 entries or behind more than six levels of objects. A replay does none of it.
 
     Args:
         step: takes arrays, returns tensors (one, or a tuple or list) or None. Each call returns new tensors with copies
-            of the results; ``param.grad`` is memory of the program, which the next call writes again.
+            of the results.
         example: its arguments; floating arrays go in as float32, integers as int64.
         model: gives its tensors their names. Modules that are called within the step are found without.
 
     Raises:
-        CaptureError: the step does what a replay could not do again; the message names it and the line. All that the
-            step has changed is put back. Also on the reference backend, which is Python.
+        CaptureError: the step does what a replay could not do again; the message names it and the line. What the step
+            has changed in tensors, slots, counts, gradients and generators is put back; what it has changed in Python
+            objects is not. Also on the reference backend, which is Python.
     """
     captured = Captured(step, strict=True, model=model)
     captured(*example)
@@ -101,8 +104,13 @@ class Captured:
         self._programs: list[tuple[Key, Program]] = []  # the most recently used first
         self._eager: set[Key] = set()
         self._runs_as_python = False
+        self._lock = threading.RLock()
 
     def __call__(self, *inputs: Any) -> Any:
+        with self._lock:  # its programs have one memory
+            return self._run(*inputs)
+
+    def _run(self, *inputs: Any) -> Any:
         arrays = tuple([_as_input(value) for value in inputs])
         key = tuple([(array.shape, array.dtype) for array in arrays])
         if mode.watchers or self._runs_as_python or key in self._eager:

@@ -21,7 +21,7 @@ from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.capture import Captured, Step
 from minidnn.training.evaluate import measured_in
 from minidnn.training.run import Position, Run
-from minidnn.training.stepping import Layout, foreign_part, layout_of, step_of
+from minidnn.training.stepping import Layout, foreign_part, hooks_of, layout_of, step_of
 from minidnn.training.weighting import Weighted
 
 logger = logging.getLogger("minidnn")
@@ -121,7 +121,8 @@ class Loop:
             return step
 
         def depends() -> tuple[Any, ...]:
-            return run.loss_function, run.optimizer, run.regularized
+            parts = run.model, run.loss_function, run.optimizer, run.regularized, run.clip_norm, run.clip_value
+            return (*parts, *hooks_of(run))
 
         strict = self.capture is True
         run.captured = Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))
@@ -132,6 +133,7 @@ class Loop:
         run = self.run
         arrays = [array for x, y in group for array in self._arrays(x, y)]
         assert self.step is not None
+        run.optimizer.rates()  # schedules speak once a step, before it, captured or not
         try:
             loss, *outputs = self.step(*arrays)
         except FloatingPointError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from minidnn.doors import is_ours
@@ -67,8 +67,22 @@ def _of_value(what: str, value: Any) -> Iterator[str]:
                 yield from _of_value(what, part)
     elif isinstance(value, dict):
         yield from _of_value(what, list(value.values()))
-    elif not isinstance(value, PLAIN) and callable(value):
+    elif not isinstance(value, PLAIN) and (callable(value) or _extends_ours(type(value))):
         yield from _of_object(what, value)
+
+
+def _extends_ours(kind: type) -> bool:
+    return not is_ours(kind.__module__) and any(is_ours(base.__module__) for base in kind.__mro__)
+
+
+def _is_foreign(method: Any) -> bool:
+    """Whether an entry of one of the package's classes is a function, or the like, that is not the package's."""
+    if isinstance(method, types.FunctionType):
+        return not is_ours(method.__module__)
+    if isinstance(method, cached_property):
+        return _is_foreign(method.func)
+    owner = type(method).__module__
+    return owner != "builtins" and not is_ours(owner) and (callable(method) or hasattr(method, "__get__"))
 
 
 def _of_object(what: str, value: Any) -> Iterator[str]:
@@ -79,7 +93,7 @@ def _of_object(what: str, value: Any) -> Iterator[str]:
         return
     for base in kind.__mro__:
         for name, method in vars(base).items() if is_ours(base.__module__) else ():
-            if isinstance(method, types.FunctionType) and not is_ours(method.__module__):
+            if _is_foreign(method):
                 yield f"{what} has a method of yours, {kind.__qualname__}.{name}"
     for name, own in getattr(value, "__dict__", {}).items():
         if callable(own) and isinstance(getattr(kind, name, None), types.FunctionType):
