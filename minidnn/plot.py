@@ -91,7 +91,9 @@ def _measured(runs: Mapping[str, History]) -> list[str]:
     """The metrics, of training and validation alike; the first two."""
     other = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
     names = [name for history in runs.values() for row in history.rows for name in row]
-    metrics = [name for name in names if name not in other and (f"valid_{name}" in names or name in ("accuracy", "mae", "r2"))]
+    metrics = [
+        name for name in names if name not in other and (f"valid_{name}" in names or name in ("accuracy", "mae", "r2"))
+    ]
     return list(dict.fromkeys(metrics))[:2]
 
 

@@ -129,7 +129,7 @@ def metric_of(kind: type[training.Metric]) -> Callable[[Any, Any], Any]:
 
 
 def mixed(x: Any, y: Any, examples: Any) -> Any:
-    return augment.Mixup(classes=3)(x, y, examples, KEY)
+    return augment.Mixup(classes=4)(x, y, examples, KEY)
 
 
 def augmented(x: Any, examples: Any) -> Any:

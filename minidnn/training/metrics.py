@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from minidnn.data.targets import Targets, are_classes
+from minidnn.data.targets import Targets, are_classes, as_array
 from minidnn.nn.metrics import in_top_k
 from minidnn.nn.takes import takes_of
 from minidnn.reference.types import Array
@@ -85,6 +85,7 @@ class Accuracy(_Share):
     """
 
     def update(self, outputs: Any, targets: Any) -> None:
+        outputs, targets = as_array(self.name, "outputs", outputs), as_array(self.name, "targets", targets)
         if targets.ndim == 2 and targets.dtype.kind == "f":
             targets = targets.argmax(axis=1)
         self._count(in_top_k(outputs, targets, 1))
@@ -274,8 +275,10 @@ def paired(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
     """Both in one shape: outputs (n, 1) lose their axis where targets are (n,).
 
     Raises:
+        TypeError: not numbers.
         ValueError: other shapes.
     """
+    outputs, targets = as_array(name, "outputs", outputs), as_array(name, "targets", targets)
     if targets.ndim == 1 and outputs.shape == (*targets.shape, 1):
         outputs = outputs.reshape(targets.shape)
     if outputs.shape != targets.shape:
