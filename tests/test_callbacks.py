@@ -284,7 +284,7 @@ def test_predict_refuses_nothing_at_all():
     [
         (lambda: training.EarlyStopping(patience=0), ValueError, "EarlyStopping: patience must be at least 1"),
         (lambda: training.EarlyStopping(every=0), ValueError, "EarlyStopping: every must be at least 1"),
-        (lambda: training.EarlyStopping(monitor="loss"), ValueError, "known at each epoch's end alone: give every=None"),
+        (lambda: training.EarlyStopping(monitor="loss"), ValueError, "end alone: give every=None"),
         (lambda: training.EarlyStopping(monitor=3), TypeError, "monitor must be the name of a column"),
         (lambda: training.EarlyStopping(mode="up"), ValueError, "mode must be 'auto', 'min' or 'max'"),
         (lambda: training.EarlyStopping(min_delta=-1), ValueError, "min_delta must be"),
