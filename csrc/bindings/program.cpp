@@ -42,8 +42,10 @@ Copy checked_copy(PyObject* to, PyObject* from, std::size_t place) {
   const auto &target = *py::detail::array_proxy(to), &source = *py::detail::array_proxy(from);
   Copy copy{source.data, target.data, 1,
             static_cast<std::size_t>(py::reinterpret_borrow<py::dtype>(target.descr).itemsize())};
-  bool fits = py::detail::npy_api::get().PyArray_Check_(from) && target.nd == source.nd &&
-              target.descr == source.descr && (source.flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_);
+  const auto& numpy = py::detail::npy_api::get();
+  bool fits = numpy.PyArray_Check_(from) && target.nd == source.nd &&
+              (target.descr == source.descr || numpy.PyArray_EquivTypes_(target.descr, source.descr)) &&
+              (source.flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_);
   for (int i = 0; fits && i < target.nd; ++i) {
     fits = target.dimensions[i] == source.dimensions[i];
     (i + 1 < target.nd ? copy.rows : copy.row_bytes) *= static_cast<std::size_t>(target.dimensions[i]);

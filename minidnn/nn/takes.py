@@ -86,10 +86,16 @@ def fitting(outputs: Shape, y: Array) -> str:
             return "use nn.sigmoid_cross_entropy, or two outputs"
         return "use nn.mean_squared_error, or an output for each class" if integers else "use nn.mean_squared_error"
     if y.ndim == 1 and len(outputs) == 2:
+        if not integers and not (y % 1).any() and y.size and y.min() >= 0:
+            return "use class numbers, y.astype(int), with nn.softmax_cross_entropy"
         if not integers:
             return "use a model of one output with nn.mean_squared_error, or targets (batch, k)"
         return "use nn.softmax_cross_entropy"
+    if integers and y.ndim == 2 and y.shape[1] == 1 and len(outputs) == 2 and outputs[1] > 1:
+        return "give targets (batch,), y.ravel()"
     if y.shape == outputs:
+        if integers and y.size and (y.sum(axis=-1) == 1).all() and y.min() >= 0:
+            return "use y.argmax(axis=1) for classes, or nn.sigmoid_cross_entropy for several labels at once"
         if integers or (y.size and np.isin(y, (0, 1)).all()):
             return "use nn.sigmoid_cross_entropy for several labels at once"
         return "use nn.mean_squared_error, or nn.softmax_cross_entropy for probabilities"
@@ -104,7 +110,11 @@ def bad_values(name: str, description: Takes, y: Array, classes: int | None = No
     low, high = y.min(), y.max()
     if description.kind == "classes" and y.dtype.kind in "iu":
         if not (low >= 0 and (classes is None or high < classes)):
-            return f"{name}: labels must be in [0, {classes}), got {low} to {high}"
+            if classes is None:
+                remedy = "0 and 1 for -1 and 1, by (y > 0).astype(int)" if low == -1 and high == 1 else "class numbers"
+                return f"{name}: labels must be in [0, classes), got {low} to {high}; give {remedy}"
+            remedy = "; they are counted from 0: give y - 1" if low == 1 and high == classes else ""
+            return f"{name}: labels must be in [0, {classes}), got {low} to {high}{remedy}"
         return None
     if description.kind == "classes" and y.ndim != 2:
         return None  # no probabilities: `mismatch` says so

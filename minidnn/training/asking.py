@@ -107,7 +107,7 @@ def ask_optimizer(owner: str, model: Module, optimizer: Optimizer) -> None:
         TypeError: it is no optimizer.
         ValueError: it holds none of the model's parameters.
     """
-    if not hasattr(optimizer, "tracks"):
+    if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"{owner}: optimizer is {optimizer!r}, must be one of minidnn.optim, such as optim.Adam(model.parameters())"
         )

@@ -22,6 +22,7 @@ from minidnn.reference.types import Array
 Step = Callable[..., Any]
 Key = tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
 
+FLOAT, INTEGER = np.dtype(np.float32), np.dtype(np.int64)
 PLANS = 8
 """How many programs a captured step keeps, the most recently used ones."""
 
@@ -202,7 +203,7 @@ class Captured:
 
 
 def _as_input(value: Any) -> Array:
-    if type(value) is np.ndarray and value.dtype in (np.float32, np.int64) and value.flags.c_contiguous:
-        return value
-    array = np.asarray(as_array(value))
-    return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else np.int64).reshape(array.shape)
+    array = value if type(value) is np.ndarray else np.asarray(as_array(value))
+    dtype = FLOAT if array.dtype.kind == "f" else INTEGER
+    plain = array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
+    return array if plain else np.array(array, dtype, order="C")

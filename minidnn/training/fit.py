@@ -169,8 +169,18 @@ def _train(run: Run, loop: Loop, resume: str | os.PathLike[str] | None, resume_w
             end_all(begun, run)
 
 
-def _ordered(callbacks: Sequence[Callback], progress: bool) -> list[Callback]:
-    """The callbacks in the order in which they are called, with a progress bar where one is wanted."""
+def _ordered(callbacks: Any, progress: bool) -> list[Callback]:
+    """The callbacks in the order in which they are called, with a progress bar where one is wanted.
+
+    Raises:
+        TypeError: not a list of callbacks.
+    """
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
+        raise TypeError(f"fit: callbacks is {callbacks!r}, must be a list of callbacks")
+    for place, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            hint = "; make one of the class, with ()" if isinstance(callback, type) else ""
+            raise TypeError(f"fit: callbacks[{place}] is {callback!r}, must be a training.Callback{hint}")
     shown = any(isinstance(callback, Progress) for callback in callbacks)
     bar = [Progress()] if progress and not shown else []
     return sorted([*callbacks, *bar], key=lambda callback: callback.place)

@@ -275,6 +275,7 @@ def paired(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
     """Both in one shape: outputs (n, 1) lose their axis where targets are (n,).
 
     Raises:
+        TypeError: not numbers.
         ValueError: other shapes.
     """
     outputs, targets = np.asarray(outputs), np.asarray(targets)

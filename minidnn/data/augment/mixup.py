@@ -8,7 +8,7 @@ import numpy as np
 
 from minidnn.checks import number, positive_integer
 from minidnn.data.pipeline import example_bits
-from minidnn.data.targets import Targets, each
+from minidnn.data.targets import Targets, as_array, each
 from minidnn.data.types import Indices, Key
 from minidnn.reference.types import Array
 
@@ -47,7 +47,10 @@ class Mixup:
         x, y = each(x, np.asarray), each(y, np.asarray)
         bits = example_bits(examples, 1, key, PLACE)[:, 0]
         other = (self.strength / 2 * (bits.astype(np.float64) / 2**32)).astype(np.float32)
-        return each(x, lambda part: _mixed(part, other)), each(y, lambda part: _mixed(self._shares(part), other))
+        return (
+            each(x, lambda part: _mixed(as_array("Mixup", "x", part), other)),
+            each(y, lambda part: _mixed(self._shares(as_array("Mixup", "y", part)), other)),
+        )
 
     def _shares(self, y: Array) -> Array:
         """Class numbers as probabilities; all else as float32."""
