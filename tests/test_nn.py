@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import nn
+from minidnn import nn, training
 from minidnn.nn import initializers
 from minidnn.nn.initializers import INITIALIZERS
 from minidnn.nn.layers import FUSED
@@ -268,7 +268,16 @@ def test_in_top_k_counts_ties_and_refuses_what_is_not_finite():
     labels = [1, 1, 0, 0]
     assert nn.in_top_k(logits, labels, 1).tolist() == [False, True, False, False]
     assert nn.in_top_k(logits, labels, 2).tolist() == [True, True, False, False]
-    assert nn.accuracy(logits, labels) == 0.25
+
+
+def test_the_answer_among_equal_outputs_is_the_first():
+    dead, labels = np.zeros((10, 10), np.float32), np.arange(10)
+    assert nn.accuracy(dead, labels) == 0.1  # a model that answers every row alike
+    metric = training.Accuracy()
+    metric.update(dead, labels)
+    assert metric.compute() == 0.1
+    rows = np.array([[1, 1, 0], [1, 1, 0], [0, np.nan, 1], [np.inf, 0, 0], [0, 1, 2]], np.float32)
+    assert nn.accuracy(rows, [0, 1, 2, 0, 2]) == 2 / 5
 
 
 @pytest.mark.parametrize(

@@ -26,30 +26,54 @@ def in_top_k(logits: Any, labels: Any, k: int) -> npt.NDArray[np.bool_]:
         TypeError: labels are not integers.
         ValueError: k < 1, shapes that do not fit, a label out of range.
     """
-    rows = np.asarray(logits.data if isinstance(logits, Tensor) else logits)
-    y = as_labels("in_top_k", labels)
-    if rows.ndim != 2 or y.shape != rows.shape[:1]:
-        raise ValueError(
-            f"in_top_k: logits has shape {rows.shape}, labels has {y.shape}: must be (batch, classes) and (batch,)"
-        )
     if k < 1:
         raise ValueError(f"in_top_k: k must be at least 1, got {k}")
-    if y.size and not (y.min() >= 0 and y.max() < rows.shape[1]):
-        raise ValueError(f"in_top_k: labels must be in [0, {rows.shape[1]}), got {y.min()} to {y.max()}")
+    rows, y = _checked("in_top_k", logits, labels)
     own = rows[np.arange(len(rows)), y]
-    larger = rows > own[:, np.newaxis]
-    below = ~larger.any(axis=1) if k == 1 else np.count_nonzero(larger, axis=1) < k
-    found: npt.NDArray[np.bool_] = below & np.isfinite(own)
+    found: npt.NDArray[np.bool_] = (np.count_nonzero(rows > own[:, np.newaxis], axis=1) < k) & np.isfinite(own)
+    return found
+
+
+def is_correct(logits: Any, labels: Any) -> npt.NDArray[np.bool_]:
+    """Whether the largest logit of a row is the label's, the first of them where several are equal: its `argmax`.
+
+    Args:
+        logits: (batch, classes).
+        labels: (batch,), integers in [0, classes).
+
+    Returns:
+        bool (batch,); False for a row with a NaN, or where the label's logit is infinite.
+
+    Raises:
+        TypeError: labels are not integers.
+        ValueError: shapes that do not fit, a label out of range.
+    """
+    rows, y = _checked("accuracy", logits, labels)
+    found: npt.NDArray[np.bool_] = (rows.argmax(axis=1) == y) & np.isfinite(rows[np.arange(len(rows)), y])
     return found
 
 
 def accuracy(logits: Any, labels: Any) -> float:
-    """The share of rows whose largest logit is the label's, in [0, 1]: the mean of `in_top_k` with k = 1.
+    """The share of rows whose largest logit is the label's, in [0, 1]; of equal ones the first is the answer.
+
+    So a model that answers every row alike scores what its one class does, and not 1.
 
     Raises:
         TypeError, ValueError: as `in_top_k`; ValueError for an empty batch.
     """
-    found = in_top_k(logits, labels, 1)
+    found = is_correct(logits, labels)
     if not found.size:
         raise ValueError("accuracy: the batch is empty")
     return np.count_nonzero(found) / found.size
+
+
+def _checked(name: str, logits: Any, labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    rows = np.asarray(logits.data if isinstance(logits, Tensor) else logits)
+    y = as_labels(name, labels)
+    if rows.ndim != 2 or y.shape != rows.shape[:1]:
+        raise ValueError(
+            f"{name}: logits has shape {rows.shape}, labels has {y.shape}: must be (batch, classes) and (batch,)"
+        )
+    if y.size and not (y.min() >= 0 and y.max() < rows.shape[1]):
+        raise ValueError(f"{name}: labels must be in [0, {rows.shape[1]}), got {y.min()} to {y.max()}")
+    return rows, y

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minidnn.data.targets import Targets, are_classes
-from minidnn.nn.metrics import in_top_k
+from minidnn.nn.metrics import is_correct
 from minidnn.nn.takes import takes_of
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
@@ -81,14 +81,15 @@ class _Share(Metric):
 class Accuracy(_Share):
     """The share of examples whose largest output, (batch, classes), is that of the label (batch,).
 
-    With probabilities as targets, (batch, classes): whose largest output is where the largest probability is.
+    Of equal outputs the first is the answer, as in NumPy's argmax. With probabilities as targets, (batch, classes):
+    whose largest output is where the largest probability is.
     """
 
     def update(self, outputs: Any, targets: Any) -> None:
         targets = np.asarray(targets)
         if targets.ndim == 2 and targets.dtype.kind == "f":
             targets = targets.argmax(axis=1)
-        self._count(in_top_k(outputs, targets, 1))
+        self._count(is_correct(outputs, targets))
 
 
 class BinaryAccuracy(_Share):
@@ -266,7 +267,7 @@ class _Guess(_Share):
         if isinstance(outputs, tuple) or outputs.shape[:1] != targets.shape:
             return  # the loss knows what these outputs are, nobody else does
         if outputs.ndim == 2 and outputs.shape[1] > 1:
-            self._count(in_top_k(outputs, targets, 1))
+            self._count(is_correct(outputs, targets))
         elif outputs.ndim <= 2:
             self._count((outputs.reshape(targets.shape) > 0) == (targets > 0.5))
 
