@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,6 +166,16 @@ def test_evaluate_and_predict_speak_in_the_labels_unit(run):
         assert run("predict", model, "new.csv") == "new.csv[0]: 1000103\nnew.csv[1]: 101.5\n"
         assert [row["value"] for row in json.loads(run("predict", model, "new.csv", "--json"))] == [1000103, 101.5]
         assert run("predict", model, "new.csv", "--csv").splitlines()[1:] == ["new.csv,0,1000103.0", "new.csv,1,101.5"]
+
+
+def test_compile_does_not_judge_numbers_by_their_class(run):
+    saved_regression("model.safetensors")  # gives 100 and more: above any threshold, whatever int8 does to it
+    write("new.csv", ("x", "y"), [(x, 3 * x) for x in range(50)])
+    options = ("--int8", "--calibration", "new.csv", "-o", "fast.mdnn")
+    error = run("compile", "model.safetensors", *options, code=1)
+    assert "the model gives numbers, which move by" in error and "give --force" in error
+    assert not Path("fast.mdnn").exists()
+    assert "saved fast.mdnn" in run("compile", "model.safetensors", *options, "--force")
 
 
 def test_a_model_saved_in_python_with_its_meaning(run):

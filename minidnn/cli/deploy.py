@@ -98,7 +98,7 @@ def _compile(arguments: argparse.Namespace) -> int:
     )
     print(shown_lines(compiled.describe()))
     lossless = arguments.prune is None and dtype == "float32"
-    if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit)):
+    if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit, asked.meaning.task)):
         print(f"minidnn compile: {shown(refusal)}; nothing was written", file=sys.stderr)
         return 1
     compiled.meaning = asked.told if asked.told != data.Meaning() else None
@@ -109,12 +109,15 @@ def _compile(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refusal(compiled: deploy.InferenceModel, limit: float) -> str | None:
+def _refusal(compiled: deploy.InferenceModel, limit: float, task: str | None) -> str | None:
     """Why it must not be written."""
     remedy = "prune less, train on with the zeros held (training.KeepZeros), raise --limit, or give --force"
     if compiled.validation is not None:
         if compiled.validation.points > limit:
             return f"the accuracy falls by {compiled.validation.points:.2f} points, --limit is {limit:g}; {remedy}"
+    elif compiled.loss is not None and task == "regression":
+        moves = f"by {compiled.loss.mean:.3g} on average, {compiled.loss.largest:.3g} at most"
+        return f"the model gives numbers, which move {moves}; --limit is of classes; give --force if that is little"
     elif compiled.loss is not None:
         changed = 100 * compiled.loss.changed
         if changed > limit:
