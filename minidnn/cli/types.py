@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 
 
 def count(text: str) -> int:
@@ -38,46 +39,22 @@ def seed(text: str) -> int:
 
 def rate(text: str) -> float:
     """A finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"must be a finite number above 0, got {text!r}")
-    return value
+    return _number(text, "a finite number above 0", lambda value: math.isfinite(value) and value > 0)
 
 
 def fraction(text: str) -> float:
     """A number in [0, 1)."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must be a number in [0, 1), got {text!r}")
-    return value
+    return _number(text, "a number in [0, 1)", lambda value: 0 <= value < 1)
 
 
 def share(text: str) -> float:
     """A number in (0, 0.5)."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < 0.5:
-        raise argparse.ArgumentTypeError(f"must be a number between 0 and 0.5, got {text!r}")
-    return value
+    return _number(text, "a number between 0 and 0.5", lambda value: 0 < value < 0.5)
 
 
 def decay(text: str) -> float:
     """A finite number of at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"must be a finite number of at least 0, got {text!r}")
-    return value
+    return _number(text, "a finite number of at least 0", lambda value: math.isfinite(value) and value >= 0)
 
 
 def image_size(text: str) -> tuple[int, ...]:
@@ -118,3 +95,13 @@ def sizes(text: str) -> list[int]:
     if not values or min(values) < 1 or max(values) > 100_000:
         raise argparse.ArgumentTypeError(f"must be sizes from 1 to 100000 such as 300,50, got {text!r}")
     return values
+
+
+def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}")
+    return value
