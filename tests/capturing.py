@@ -42,9 +42,7 @@ def dense():
     return nn.Sequential(nn.Dense(8, 5, "relu"), nn.Dense(5, 4))
 
 
-def simple(strict=True):
-    minidnn.manual_seed(1)
-    model = dense()
+def trained(model):
     optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
 
     def step(x, y):
@@ -55,3 +53,9 @@ def simple(strict=True):
         return loss
 
     return model, optimizer, step
+
+
+def simple(strict=True):
+    minidnn.manual_seed(1)
+    model = dense()
+    return trained(model)

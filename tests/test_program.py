@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from capturing import BATCHES, everything, simple
+from capturing import BATCHES, everything, simple, trained
 
 import minidnn
 from minidnn import Tensor, kernels, nn, ops, optim, training
@@ -15,16 +15,7 @@ pytestmark = pytest.mark.compiled
 def named():
     minidnn.manual_seed(1)
     model = nn.Sequential(nn.Dense(8, 5, "relu", name="hidden1"), nn.Dense(5, 4, name="logits"))
-    optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
-
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = nn.softmax_cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return model, optimizer, step
+    return trained(model)
 
 
 # What it shows
