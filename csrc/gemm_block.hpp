@@ -22,8 +22,9 @@ using std::ptrdiff_t;
 using std::size_t;
 
 // Cache blocks, in floats: the packed block of A lives in the second-level cache, that of B in the third,
-// whence each of its panels comes once for all tiles below it. Deep, since every cut of k costs a tile its
-// sums' way to memory and back: tiles find the next rows of their panels in time even in the second level.
+// from which each of its panels is read once for all tiles below it. Deep, since every cut of k costs a tile
+// its sums' way to memory and back: tiles find the next rows of their panels in time even in the second
+// level.
 constexpr size_t kDepth = 1024, kRows = 104, kColumns = 1024;
 constexpr size_t kLine = 16;                  // a cache line, and the longest vector
 constexpr size_t kKept = 2 * kRows * kDepth;  // packed A, for as long as it is asked for columns

@@ -75,7 +75,7 @@ void bind_step(py::module_& m, const char* op, const Names<SLOTS>& slots, const 
                            std::make_index_sequence<HYPERS>());
 }
 
-// The bias corrections of Adam and its kin.
+// The bias corrections of Adam and its variants.
 double rate(double lr, double beta1, double step) { return lr / (1 - std::pow(beta1, step)); }
 double root(double beta2, double step) { return 1 / std::sqrt(1 - std::pow(beta2, step)); }
 

@@ -83,7 +83,7 @@ struct Sparse {
   void (*windows)(const Windows& w, std::size_t begin, std::size_t end, const void* x, void* y);
 };
 
-// A list of places is readable so many behind its end.
+// A list of places can be read this many elements past its end.
 constexpr std::size_t kPlacesAhead = 8;
 
 // y[r][j] = sum over i < count of the products of the four bytes of x[r] and of w's column j at group

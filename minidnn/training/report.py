@@ -30,7 +30,7 @@ class Report:
         values: one row for each name: precision, recall, F1 and support; of numbers MAE, RMSE, R2 and bias (the mean of
             prediction - target).
         confusion: (classes, classes), of each true class (row) how many were told which (column); None of others.
-        accuracy: the share of examples told right; of "labels", all labels at once; None of numbers.
+        accuracy: the share of examples classified correctly; of "labels", all labels at once; None of numbers.
         residuals: prediction - target, (n, outputs), of numbers; else None.
         targets: (n, outputs), of numbers; else None.
     """
