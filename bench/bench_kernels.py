@@ -49,7 +49,7 @@ FORWARD = {
     "elu": (lambda x: np.where(x > 0, x, np.expm1(x)), (1.0,)),
     "selu": (lambda x: np.float32(1.0507) * np.where(x > 0, x, np.float32(1.67326) * np.expm1(x)), ()),
     "tanh": (np.tanh, ()),
-    "logistic": (lambda x: 1 / (1 + np.exp(-x)), ()),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), ()),
     "softplus": (lambda x: np.logaddexp(x, np.float32(0)), ()),
 }
 BACKWARD = {
@@ -58,7 +58,7 @@ BACKWARD = {
     "elu": lambda dy, y: np.where(y > 0, dy, dy * (y + np.float32(1))),
     "selu": lambda dy, y: dy * np.where(y > 0, np.float32(1.0507), y + np.float32(1.7580993)),
     "tanh": lambda dy, y: dy * (1 - y * y),
-    "logistic": lambda dy, y: dy * y * (1 - y),
+    "sigmoid": lambda dy, y: dy * y * (1 - y),
     "softplus": lambda dy, y: dy * (1 - np.exp(-y)),
 }
 

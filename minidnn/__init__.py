@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Generator",
     "Tensor",
+    "convert",
     "data",
     "deploy",
     "get_num_threads",
@@ -22,11 +23,13 @@ __all__ = [
     "gradcheck",
     "load",
     "manual_seed",
+    "models",
     "nn",
     "no_grad",
     "ops",
     "optim",
     "plot",
+    "pretraining",
     "random",
     "recipes",
     "reuse",
@@ -44,15 +47,18 @@ config.apply_environment()
 
 # Imported when first used, so that `import minidnn` stays quick: name -> (module, attribute or "" for the module).
 _LAZY = {
+    "convert": ("minidnn.convert", ""),
     "deploy": ("minidnn.deploy", ""),
     "gradcheck": ("minidnn.gradients", "gradcheck"),
-    "load": ("minidnn.reuse.checkpoints", "load"),
+    "load": ("minidnn.models.saving", "load"),
+    "models": ("minidnn.models", ""),
     "plot": ("minidnn.plot", ""),
+    "pretraining": ("minidnn.pretraining", ""),
     "recipes": ("minidnn.recipes", ""),
     "reuse": ("minidnn.reuse", ""),
-    "save": ("minidnn.reuse.checkpoints", "save"),
+    "save": ("minidnn.models.saving", "save"),
     "training": ("minidnn.training", ""),
-    "zoo": ("minidnn.reuse.zoo", ""),
+    "zoo": ("minidnn.zoo", ""),
 }
 
 

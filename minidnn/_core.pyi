@@ -79,10 +79,10 @@ def tanh(x: Floats) -> Floats:
 def tanh_backward(dy: Floats, y: Floats) -> Floats:
     """``dx = dy * (1 - y * y)``."""
 
-def logistic(x: Floats) -> Floats:
+def sigmoid(x: Floats) -> Floats:
     """``y = 1 / (1 + exp(-x))``, written so that nothing overflows."""
 
-def logistic_backward(dy: Floats, y: Floats) -> Floats:
+def sigmoid_backward(dy: Floats, y: Floats) -> Floats:
     """``dx = dy * y * (1 - y)``."""
 
 def softplus(x: Floats) -> Floats:

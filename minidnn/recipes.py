@@ -19,7 +19,7 @@ ACTIVATIONS: dict[str, Any] = {
     "elu": nn.ELU,
     "selu": nn.SELU,
     "tanh": nn.Tanh,
-    "logistic": nn.Logistic,
+    "sigmoid": nn.Sigmoid,
     "softplus": nn.Softplus,
 }
 

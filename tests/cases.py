@@ -229,7 +229,7 @@ def given_by(activation: str, alpha: float):
 
 
 DENSE = [("identity", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("selu", 0.0), ("tanh", 0.0)]
-DENSE += [("logistic", 0.0), ("softplus", 0.0)]
+DENSE += [("sigmoid", 0.0), ("softplus", 0.0)]
 
 # Ulps(4): the formulas around exp round at most twice more, exp itself is off by less than 1.5.
 KERNELS: list[Kernel] = [
@@ -238,7 +238,7 @@ KERNELS: list[Kernel] = [
     *activation("elu", Ulps(4), Bits(), 0.7),
     *activation("selu", Ulps(4), Bits()),
     *activation("tanh", Ulps(4), Bits()),
-    *activation("logistic", Ulps(4), Bits()),
+    *activation("sigmoid", Ulps(4), Bits()),
     *activation("softplus", Ulps(4), Ulps(4)),
     Kernel("prelu", parametric(), [Bits()], ROWS),
     Kernel("prelu_backward", parametric(True), [Bits(), dalpha_bound], ROWS),

@@ -12,10 +12,10 @@ import numpy as np
 from hostile import plain
 
 import minidnn
-from minidnn import Tensor, data, deploy, kernels, nn, optim, reuse, training
+from minidnn import Tensor, convert, data, deploy, kernels, models, nn, optim, pretraining, reuse, training
 from minidnn.data import augment
 from minidnn.gradients import GradientError
-from minidnn.reuse import auxiliary, pretraining
+from minidnn.pretraining import auxiliary
 
 KEY = (1, 2, 3)
 rng = np.random.default_rng(8)
@@ -249,35 +249,39 @@ ROWS = [
     ),
     Public("training.capture", captured, (FLOATS, LABELS)),
     Public(
-        "reuse.auxiliary.GoodOrBad", lambda x: dataset_of(auxiliary.GoodOrBad(x, SWAP, minidnn.Generator(1))), (BYTES,)
+        "pretraining.auxiliary.GoodOrBad",
+        lambda x: dataset_of(auxiliary.GoodOrBad(x, SWAP, minidnn.Generator(1))),
+        (BYTES,),
     ),
     Public(
-        "reuse.auxiliary.GoodBesideBad",
+        "pretraining.auxiliary.GoodBesideBad",
         lambda x: dataset_of(auxiliary.GoodBesideBad(x, SWAP, minidnn.Generator(1))),
         (BYTES,),
     ),
-    Public("reuse.auxiliary.Difference", auxiliary.Difference(4), (PAIRS,)),
-    Public("reuse.auxiliary.Distance", auxiliary.Distance(), (PAIRS,)),
-    Public("reuse.auxiliary.TwoTower", tower(auxiliary.Distance()), (PAIRS,)),
+    Public("pretraining.auxiliary.Difference", auxiliary.Difference(4), (PAIRS,)),
+    Public("pretraining.auxiliary.Distance", auxiliary.Distance(), (PAIRS,)),
+    Public("pretraining.auxiliary.TwoTower", tower(auxiliary.Distance()), (PAIRS,)),
     Public(
-        "reuse.auxiliary.contrastive", lambda d, y: auxiliary.contrastive(Tensor(d), y), (FLOATS[:, :2], NUMBERS % 2)
+        "pretraining.auxiliary.contrastive",
+        lambda d, y: auxiliary.contrastive(Tensor(d), y),
+        (FLOATS[:, :2], NUMBERS % 2),
     ),
     Public(
-        "reuse.auxiliary.margin_ranking",
+        "pretraining.auxiliary.margin_ranking",
         lambda s, y: auxiliary.margin_ranking(Tensor(s), y),
         (FLOATS[:, :2], NUMBERS * 0),
     ),
-    Public("reuse.pretraining.ContrastiveDivergence", pretraining.ContrastiveDivergence(RBM).eval(), (FLOATS,)),
-    Public("reuse.pretraining.Reconstruction", pretraining.Reconstruction(ENCODER).eval(), (FLOATS,)),
-    Public("reuse.pretraining.Transposed", pretraining.Transposed(nn.Dense(3, 4, rng=minidnn.Generator(1))), (FLOATS,)),
+    Public("pretraining.ContrastiveDivergence", pretraining.ContrastiveDivergence(RBM).eval(), (FLOATS,)),
+    Public("pretraining.Reconstruction", pretraining.Reconstruction(ENCODER).eval(), (FLOATS,)),
+    Public("pretraining.Transposed", pretraining.Transposed(nn.Dense(3, 4, rng=minidnn.Generator(1))), (FLOATS,)),
     Public(
-        "reuse.pretraining.gaussian_noise",
+        "pretraining.gaussian_noise",
         lambda x: pretraining.gaussian_noise(0.1)(x, minidnn.Generator(1)),
         (FLOATS,),
     ),
-    Public("reuse.pretraining.masking", lambda x: pretraining.masking(0.5)(x, minidnn.Generator(1)), (FLOATS,)),
-    Public("reuse.pretraining.kl_sparsity", on_tensors(pretraining.kl_sparsity()), (FLOATS,)),
-    Public("reuse.pretraining.train", trained, (BYTES,)),
+    Public("pretraining.masking", lambda x: pretraining.masking(0.5)(x, minidnn.Generator(1)), (FLOATS,)),
+    Public("pretraining.kl_sparsity", on_tensors(pretraining.kl_sparsity()), (FLOATS,)),
+    Public("pretraining.train", trained, (BYTES,)),
     # Models that no longer learn
     Public(
         "deploy.compile", lambda x: deploy.compile(model(), dtype="int8", sparse=False, calibration=x).loss, (FLOATS,)
@@ -296,7 +300,7 @@ ROWS = [
 
 MODULES = {
     "": minidnn, "nn": nn, "optim": optim, "data": data, "data.augment": augment, "training": training, "reuse": reuse,
-    "reuse.auxiliary": auxiliary, "reuse.converters": reuse.converters, "reuse.pretraining": pretraining,
+    "pretraining.auxiliary": auxiliary, "convert": convert, "pretraining": pretraining, "models": models,
     "deploy": deploy,
 }  # fmt: skip
 """Each has an ``__all__``, of which every name must be in a table, or in this one, with the reason."""
@@ -306,7 +310,7 @@ OF_FILES = "its numbers come from files: tests/fuzz"
 OF_NUMBERS = "takes numbers, names or models, no arrays"
 RESULT = "is returned, not made by a user"
 CALLBACK = "looks at a run, and takes numbers"
-OTHERS = "reads objects of another library, each array by converters.building.as_array, as load_state_dict does"
+OTHERS = "reads objects of another library, each array by convert.building.as_array, as load_state_dict does"
 OF_MODELS = "takes models, whose weights have come in by load_state_dict (nn.Module)"
 OF_BATCHES = "a transformation inside Augment, whose row has every one"
 
@@ -382,21 +386,21 @@ WITHOUT = {
     "reuse.copy_lower": OF_MODELS,
     "reuse.drop_top": OF_MODELS,
     "reuse.freeze": OF_MODELS,
-    "reuse.load": OF_FILES,
-    "reuse.read_meaning": OF_FILES,
+    "models.load": OF_FILES,
+    "models.read_meaning": OF_FILES,
     "reuse.replace_top": OF_MODELS,
-    "reuse.save": OF_MODELS,
+    "models.save": OF_MODELS,
     "reuse.search_depth": OF_DATA_SETS,
     "reuse.unfreeze": OF_MODELS,
-    "reuse.auxiliary.SameOrDifferent": OF_DATA_SETS,
-    **{f"reuse.converters.{name}": OTHERS for name in ("from_keras", "from_sklearn", "from_torch")},
-    "reuse.converters.from_onnx": OF_FILES,
-    "reuse.converters.from_safetensors": OF_FILES,
-    "reuse.converters.to_onnx": OF_MODELS,
-    "reuse.pretraining.Pretrained": RESULT,
-    "reuse.pretraining.pretrain_and_finetune": OF_DATA_SETS,
-    "reuse.pretraining.pretrain_layers": "its examples go the way of those of pretraining.train",
-    "reuse.pretraining.stack": OF_MODELS,
+    "pretraining.auxiliary.SameOrDifferent": OF_DATA_SETS,
+    **{f"convert.{name}": OTHERS for name in ("from_keras", "from_sklearn", "from_torch")},
+    "convert.from_onnx": OF_FILES,
+    "convert.from_safetensors": OF_FILES,
+    "convert.to_onnx": OF_MODELS,
+    "pretraining.Pretrained": RESULT,
+    "pretraining.pretrain_and_finetune": OF_DATA_SETS,
+    "pretraining.pretrain_layers": "its examples go the way of those of pretraining.train",
+    "pretraining.stack": OF_MODELS,
     "deploy.Validation": RESULT,
     "deploy.LayerSparsity": RESULT,
     "deploy.Loss": RESULT,

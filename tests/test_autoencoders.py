@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import Generator, Tensor, data, kernels, nn, ops, optim, training
-from minidnn.reuse import pretraining
-from minidnn.reuse.pretraining import Autoencoder, Reconstruction, gaussian_noise, kl_sparsity, masking, stack
+from minidnn import Generator, Tensor, data, kernels, nn, ops, optim, pretraining, training
+from minidnn.pretraining import Autoencoder, Reconstruction, gaussian_noise, kl_sparsity, masking, stack
 
 SOME = Generator(9).uniform((20, 6))
 MNIST = data.load_mnist().train
@@ -19,7 +18,7 @@ def in_float64(model, seed=0):
     return model
 
 
-def logistic(x):
+def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
@@ -33,7 +32,7 @@ def test_tied_weights(loss):
     assert [param.shape for param in model.parameters()] == [(6, 3), (3,), (6,)]
     x = SOME.astype(np.float64)
     z = np.tanh(x @ kernel + b) @ kernel.T + c
-    y = logistic(z) if loss == "cross_entropy" else z
+    y = sigmoid(z) if loss == "cross_entropy" else z
     error = -x * np.log(y) - (1 - x) * np.log(1 - y) if loss == "cross_entropy" else (y - x) ** 2
     assert np.allclose(model(x).data, y)
     assert np.allclose(Reconstruction(model)(x).data, error.sum(axis=1, keepdims=True))
@@ -52,7 +51,7 @@ def test_a_deep_encoder_is_mirrored():
 @pytest.mark.parametrize("loss", ["squared", "cross_entropy"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_gradients(loss, tied):
-    encoder = nn.Sequential(nn.Dense(6, 4, "elu"), nn.Dense(4, 3, "logistic"))
+    encoder = nn.Sequential(nn.Dense(6, 4, "elu"), nn.Dense(4, 3, "sigmoid"))
     decoder = None if tied else nn.Dense(3, 6)
     model = in_float64(Autoencoder(encoder, decoder, loss=loss, activity_regularizer=kl_sparsity(0.2, 0.5)))
     objective, x = Reconstruction(model), SOME.astype(np.float64)
@@ -127,7 +126,7 @@ def test_kl_sparsity():
 def trained(x, epochs=3, threads=1, capture=True, **options):
     minidnn.manual_seed(2)
     kernels.set_num_threads(threads)
-    model = Autoencoder(nn.Dense(784, 30, "logistic"), loss="cross_entropy", **options)
+    model = Autoencoder(nn.Dense(784, 30, "sigmoid"), loss="cross_entropy", **options)
     optimizer = optim.Adam(model.parameters(), 0.003)
     history = pretraining.train(
         Reconstruction(model), x, optimizer=optimizer, epochs=epochs, batch_size=50, progress=False, capture=capture

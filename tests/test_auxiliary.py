@@ -6,9 +6,9 @@ import pytest
 import minidnn
 from minidnn import Tensor, data, nn, ops, optim, training
 from minidnn.data import ArrayDataset
+from minidnn.pretraining import auxiliary
+from minidnn.pretraining.auxiliary import Difference, Distance, GoodBesideBad, GoodOrBad, SameOrDifferent, TwoTower
 from minidnn.random import Generator
-from minidnn.reuse import auxiliary
-from minidnn.reuse.auxiliary import Difference, Distance, GoodBesideBad, GoodOrBad, SameOrDifferent, TwoTower
 
 RNG = np.random.default_rng(6)
 CLASSES = np.repeat([0, 2, 3], [7, 2, 11])

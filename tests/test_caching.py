@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import data, nn, optim, reuse, training
+from minidnn import data, nn, optim, pretraining, reuse, training
 
 MNIST = data.load_mnist()
 TRAIN, VALID = MNIST.train[:330], MNIST.valid[:130]
@@ -18,7 +18,7 @@ def network():
         nn.Dense(37, 21, name="hidden2"),
         nn.Softmax(name="shares"),
         nn.LayerNorm(21, name="rows"),
-        nn.Residual(nn.Dense(21, 21, "logistic"), name="block"),
+        nn.Residual(nn.Dense(21, 21, "sigmoid"), name="block"),
         nn.Dense(21, 15, "tanh", name="hidden3"),
         nn.Dropout(0.3, name="drop3"),
         nn.Dense(15, 10, name="outputs"),
@@ -101,7 +101,9 @@ def test_words_and_pairs_are_cached_as_they_are_trained_on():
     words = data.ArrayDataset(np.arange(24).reshape(6, 4) % 9, np.arange(6) % 3)
     bag = nn.Sequential(nn.EmbeddingBag(9, 5), nn.Dense(5, 3))
     pairs = data.ArrayDataset(np.ones((6, 2, 7), np.float32), np.arange(6) % 2, keep_axes=True)
-    towers = nn.Sequential(nn.Tanh(), reuse.auxiliary.TwoTower(nn.Dense(7, 4), reuse.auxiliary.Difference(4)))
+    towers = nn.Sequential(
+        nn.Tanh(), pretraining.auxiliary.TwoTower(nn.Dense(7, 4), pretraining.auxiliary.Difference(4))
+    )
     for model, dataset in ((bag, words), (towers, pairs)):
         reuse.freeze(model.layers[0])
         cached = reuse.cache_frozen(model, dataset)

@@ -13,15 +13,15 @@ OPTIMIZERS = {
     "sgd": lambda p: optim.SGD(p, 0.1),
     "momentum": lambda p: optim.SGD(p, 0.1, momentum=0.9),
     "nesterov": lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True),
-    "adagrad": lambda p: optim.AdaGrad(p),
-    "rmsprop": lambda p: optim.RMSProp(p, momentum=0.5),
-    "centered": lambda p: optim.RMSProp(p, centered=True),
-    "adadelta": lambda p: optim.AdaDelta(p),
+    "adagrad": lambda p: optim.Adagrad(p),
+    "rmsprop": lambda p: optim.RMSprop(p, momentum=0.5),
+    "centered": lambda p: optim.RMSprop(p, centered=True),
+    "adadelta": lambda p: optim.Adadelta(p),
     "adam": lambda p: optim.Adam(p),
     "amsgrad": lambda p: optim.Adam(p, amsgrad=True),
     "adamw": lambda p: optim.AdamW(p),
     "nadam": lambda p: optim.NAdam(p),
-    "adamax": lambda p: optim.AdaMax(p),
+    "adamax": lambda p: optim.Adamax(p),
     "lion": lambda p: optim.Lion(p),
     "ftrl": lambda p: optim.FTRL(p, 0.1, l1=0.01),
     "schedule": lambda p: optim.SGD(p, schedules.exponential(0.1, 0.5, 2), momentum=0.9),
@@ -47,7 +47,7 @@ LAYERS = {
     },
     **{
         name: lambda name=name: nn.Sequential(nn.Dense(8, 4), getattr(nn, name)())
-        for name in ("ReLU", "LeakyReLU", "ELU", "SELU", "Tanh", "Logistic", "Softplus", "RReLU")
+        for name in ("ReLU", "LeakyReLU", "ELU", "SELU", "Tanh", "Sigmoid", "Softplus", "RReLU")
     },
     "prelu": lambda: nn.Sequential(nn.Dense(8, 4), nn.PReLU(4)),
     "dropout": lambda: nn.Sequential(nn.Dropout(0.3), nn.Dense(8, 5, "relu"), nn.Dropout(0.5), nn.Dense(5, 4)),
@@ -159,7 +159,7 @@ OPS = {
     "max": lambda x: x.max(axis=1, keepdims=True) * x,
     "min": lambda x: x.min(axis=0) * x,
     "softmax": lambda x: ops.softmax(x) * ops.log_softmax(x),
-    "activations": lambda x: ops.softplus(ops.tanh(ops.logistic(ops.elu(x)))),
+    "activations": lambda x: ops.softplus(ops.tanh(ops.sigmoid(ops.elu(x)))),
 }
 PLACES = np.array([[0, 1], [3, 3], [2, 0], [1, 1], [0, 0], [2, 3]])
 

@@ -9,9 +9,9 @@ import pytest
 from safetensors.numpy import save as to_bytes
 
 import minidnn
-from minidnn import data, deploy, files, nn, reuse
-from minidnn.reuse import CheckpointError, auxiliary, registry
-from minidnn.reuse.pretraining import RBM, Autoencoder, gaussian_noise, kl_sparsity, masking
+from minidnn import data, deploy, files, models, nn
+from minidnn.models import CheckpointError, registry
+from minidnn.pretraining import RBM, Autoencoder, auxiliary, gaussian_noise, kl_sparsity, masking
 
 # One of each function of a graph, with arguments that are not the defaults; z is (batch, 6).
 F = nn.functions
@@ -49,7 +49,7 @@ EVERY_LAYER = [
     nn.LayerNorm(6, eps=0.1),
     nn.LeakyReLU(0.2),
     nn.LogSoftmax(),
-    nn.Logistic(),
+    nn.Sigmoid(),
     nn.PReLU(6, alpha=0.3),
     nn.RReLU(0.1, 0.2),
     nn.ReLU(),
@@ -299,16 +299,16 @@ def test_a_file_keeps_what_inputs_and_outputs_stand_for(tmp_path):
     path, model = tmp_path / "model.safetensors", nn.Sequential(nn.Dense(2, 2))
     meaning = data.Meaning("classification", "y", ("a", "\x1b[31mb"), ("u", "v"), (data.Column("u"), data.Column("v")))
     minidnn.save(model, path, meaning=meaning)
-    assert reuse.read_meaning(path) == meaning and minidnn.load(path).state_dict().keys() == model.state_dict().keys()
+    assert models.read_meaning(path) == meaning and minidnn.load(path).state_dict().keys() == model.state_dict().keys()
     compiled = deploy.compile(model)
     compiled.meaning = meaning
     compiled.save(tmp_path / "model.mdnn")
-    assert reuse.read_meaning(tmp_path / "model.mdnn") == meaning == deploy.load(tmp_path / "model.mdnn").meaning
+    assert models.read_meaning(tmp_path / "model.mdnn") == meaning == deploy.load(tmp_path / "model.mdnn").meaning
     minidnn.save(model, path)
-    assert reuse.read_meaning(path) == data.Meaning()
+    assert models.read_meaning(path) == data.Meaning()
     content = path.read_bytes()
     minidnn.save(model, path, meaning=data.Meaning())
     path.write_bytes(path.read_bytes().replace(b'\\"meaning\\": {}', b'\\"meaning\\": []'))
     assert path.read_bytes() != content
-    with pytest.raises(reuse.CheckpointError, match=r"the meaning in .* makes no sense"):
-        reuse.read_meaning(path)
+    with pytest.raises(models.CheckpointError, match=r"the meaning in .* makes no sense"):
+        models.read_meaning(path)

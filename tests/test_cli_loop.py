@@ -113,7 +113,7 @@ def test_auto_never_guesses_where_labels_could_be_either(run, labels):
     assert "the labels of y.npy are whole numbers" in error
     out = run("train", "--data", "t.csv", "--task", "classification", *TRAIN)
     assert f"1-8-{len(set(WHOLE[labels]))} relu" in out
-    model = minidnn.reuse.read_meaning(MODEL)
+    model = minidnn.models.read_meaning(MODEL)
     assert model.classes == tuple(map(str, sorted(set(WHOLE[labels])))) and model.label == "y"
 
 
@@ -254,7 +254,7 @@ def test_arrays(run, suffix, axes):
     model = minidnn.load(MODEL)
     inputs = x.reshape(90, 6).astype(np.float32) / np.float32(255 if axes == 2 else 1)
     assert [int(row["class"]) for row in rows] == training.predict(model, inputs[:5]).argmax(axis=1).tolist()
-    assert minidnn.reuse.read_meaning(MODEL).image_shape == ((2, 3) if axes == 2 else ())
+    assert minidnn.models.read_meaning(MODEL).image_shape == ((2, 3) if axes == 2 else ())
     assert "give their labels with --labels FILE" in run("evaluate", MODEL, f"x{suffix}", code=2)
     if axes == 2:  # whole numbers that are no bytes, which would be taken for another scale
         save(f"wide{suffix}", x.astype(np.int32))
@@ -273,7 +273,7 @@ def test_a_packaged_data_set(run):
     run("train", "--data", "digits", *TRAIN)
     assert json.loads(run("evaluate", MODEL, "digits", "--json"))["accuracy"] > 0.8
     assert "image_shape of the data: (28, 28), must be (8, 8)" in run("evaluate", MODEL, "mnist", code=2)
-    assert minidnn.reuse.read_meaning(MODEL).classes == tuple("0123456789")
+    assert minidnn.models.read_meaning(MODEL).classes == tuple("0123456789")
 
 
 def test_validation_data_of_ones_own(run):
@@ -341,7 +341,7 @@ def test_options_reach_fit(run, monkeypatch):
     assert asked["optimizer"].groups[0].options["weight_decay"] == 0.25
 
 
-@pytest.mark.parametrize("activation", [None, "logistic", "relu"])
+@pytest.mark.parametrize("activation", [None, "sigmoid", "relu"])
 def test_one_output_for_two_classes(run, activation):
     model = nn.Sequential(nn.Dense(1, 1, activation, name="outputs"))
     model.load_state_dict({"outputs.kernel": np.float32([[2]]), "outputs.bias": np.float32([-1])})

@@ -71,9 +71,9 @@ def test_gradients_at_kinks(kink):
 
 
 DEFAULTS = [
-    (optim.AdaGrad, {"eps": 1e-10, "initial_accumulator": 0.0}),
-    (optim.RMSProp, {"eps": 1e-10, "decay": 0.9}),
-    (optim.AdaDelta, {"lr": 1.0, "rho": 0.95, "eps": 1e-6}),
+    (optim.Adagrad, {"eps": 1e-10, "initial_accumulator": 0.0}),
+    (optim.RMSprop, {"eps": 1e-10, "decay": 0.9}),
+    (optim.Adadelta, {"lr": 1.0, "rho": 0.95, "eps": 1e-6}),
     (optim.Adam, {"eps": 1e-8}),
     (optim.AdamW, {"weight_decay": 0.01}),
     (nn.BatchNorm, {"momentum": 0.99, "eps": 1e-3}),
@@ -107,11 +107,11 @@ def updated(make, steps=1):
 
 UPDATES = {
     "momentum": (lambda p: optim.SGD(p, lambda t: [0.1, 0.01][t], momentum=0.5), 2, W - 0.1 * G - 0.01 * 1.5 * G),
-    "adagrad": (lambda p: optim.AdaGrad(p, 0.1, eps=4.0), 1, W - 0.1 * G / np.sqrt(G**2 + 4)),
-    "rmsprop": (lambda p: optim.RMSProp(p, 0.1, eps=4.0), 1, W - 0.1 * G / np.sqrt(0.1 * G**2 + 4)),
+    "adagrad": (lambda p: optim.Adagrad(p, 0.1, eps=4.0), 1, W - 0.1 * G / np.sqrt(G**2 + 4)),
+    "rmsprop": (lambda p: optim.RMSprop(p, 0.1, eps=4.0), 1, W - 0.1 * G / np.sqrt(0.1 * G**2 + 4)),
     "adam": (lambda p: optim.Adam(p, 0.1, eps=4.0), 1, W - 0.1 * G / (np.abs(G) + 4)),
     "adamw": (lambda p: optim.AdamW(p, 0.1, eps=4.0, weight_decay=0.5), 1, 0.95 * W - 0.1 * G / (np.abs(G) + 4)),
-    "adamax": (lambda p: optim.AdaMax(p, 0.1, eps=4.0), 1, W - 0.1 * G / (np.abs(G) + 4)),
+    "adamax": (lambda p: optim.Adamax(p, 0.1, eps=4.0), 1, W - 0.1 * G / (np.abs(G) + 4)),
     "nadam": (lambda p: optim.NAdam(p, 0.1, beta1=0.5, eps=4.0), 1, None),
 }
 m = 0.5 * G
@@ -126,7 +126,7 @@ def test_where_eps_and_rates_stand(name):
 
 
 def test_rmsprop_with_momentum_keeps_old_rates():
-    found = updated(lambda p: optim.RMSProp(p, lambda t: [0.1, 0.01][t], decay=0.5, momentum=0.5, eps=1e-10), 2)
+    found = updated(lambda p: optim.RMSprop(p, lambda t: [0.1, 0.01][t], decay=0.5, momentum=0.5, eps=1e-10), 2)
     first, second = G / np.sqrt(0.5 * G**2), G / np.sqrt(0.75 * G**2)
     np.testing.assert_allclose(found, W - 0.1 * first - (0.5 * 0.1 * first + 0.01 * second), rtol=2e-6)
 

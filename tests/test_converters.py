@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from minidnn import nn
-from minidnn.reuse import CheckpointError, converters
-from minidnn.reuse.converters import ConversionError
+from minidnn import convert, nn
+from minidnn.convert import ConversionError
+from minidnn.models import CheckpointError
 
 X = np.random.default_rng(3).normal(size=(20, 6)).astype(np.float32)
 
@@ -50,7 +50,7 @@ def fitted(kind, y, **options):
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_a_classifier_of_sklearn(activation):
     estimator = fitted("MLPClassifier", np.arange(20) % 3, activation=activation)
-    model = converters.from_sklearn(estimator)
+    model = convert.from_sklearn(estimator)
     same(model(X), estimator.predict_proba(X))
     assert [name for name, _ in model.children()] == ["hidden1", "hidden2", "outputs", "probabilities"]
     logits = model[:-1](X)
@@ -59,15 +59,15 @@ def test_a_classifier_of_sklearn(activation):
 
 def test_two_classes_and_several_labels_of_sklearn():
     two = fitted("MLPClassifier", np.arange(20) % 2)
-    same(converters.from_sklearn(two)(X), two.predict_proba(X)[:, 1:])
+    same(convert.from_sklearn(two)(X), two.predict_proba(X)[:, 1:])
     several = fitted("MLPClassifier", np.stack([np.arange(20) % 2, np.arange(20) % 3 == 0], axis=1))
-    same(converters.from_sklearn(several)(X), several.predict_proba(X))
+    same(convert.from_sklearn(several)(X), several.predict_proba(X))
 
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_a_regressor_of_sklearn(columns):
     estimator = fitted("MLPRegressor", X[:, :columns] if columns > 1 else X[:, 0], activation="tanh")
-    same(converters.from_sklearn(estimator)(X), estimator.predict(X).reshape(20, columns))
+    same(convert.from_sklearn(estimator)(X), estimator.predict(X).reshape(20, columns))
 
 
 def test_what_sklearn_gives_else_is_refused():
@@ -76,9 +76,9 @@ def test_what_sklearn_gives_else_is_refused():
     from sklearn.neural_network import MLPClassifier
 
     with pytest.raises(TypeError, match="wants an MLPClassifier or MLPRegressor, got a LogisticRegression"):
-        converters.from_sklearn(LogisticRegression())
+        convert.from_sklearn(LogisticRegression())
     with pytest.raises(ConversionError, match="the MLPClassifier is not fitted yet"):
-        converters.from_sklearn(MLPClassifier())
+        convert.from_sklearn(MLPClassifier())
 
 
 # safetensors
@@ -126,7 +126,7 @@ def test_a_file_with_a_map_of_names(tmp_path, transpose):
     save_file(file, path)
     for names in (NAMES, lambda name: NAMES.get(name, name)):
         model.load_state_dict({name: np.zeros_like(array) for name, array in state.items()})
-        assert converters.from_safetensors(path, model, names, transpose, TRACKED) is model
+        assert convert.from_safetensors(path, model, names, transpose, TRACKED) is model
         assert all(np.array_equal(model.state_dict()[name], array) for name, array in state.items())
 
 
@@ -146,11 +146,11 @@ def test_nothing_is_put_where_something_does_not_fit(tmp_path):
         ({"ignore": TRACKED, "transpose": True}, "missing hidden1.kernel.*unexpected fc1.weight"),
     ]:
         with pytest.raises(ConversionError, match=message):
-            converters.from_safetensors(path, model, **options)
+            convert.from_safetensors(path, model, **options)
         assert all(np.array_equal(model.state_dict()[name], array) for name, array in before.items())
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="not a whole"):
-        converters.from_safetensors(path, model)
+        convert.from_safetensors(path, model)
 
 
 # PyTorch
@@ -192,11 +192,11 @@ def test_sequentials_of_pytorch():
     torch = library("torch")
     for theirs, kinds in torch_models(torch):
         shaken(torch, theirs)
-        ours = converters.from_torch(theirs)
+        ours = convert.from_torch(theirs)
         assert [type(layer).__name__ for layer in ours] == kinds
         with torch.no_grad():
             same(ours(X), theirs(torch.from_numpy(X)).numpy())
-    assert converters.from_torch(torch.nn.Sequential(torch.nn.BatchNorm1d(6, momentum=0.3)))[0].momentum == 0.7
+    assert convert.from_torch(torch.nn.Sequential(torch.nn.BatchNorm1d(6, momentum=0.3)))[0].momentum == 0.7
 
 
 def test_what_pytorch_writes_as_onnx_is_read(tmp_path):
@@ -220,7 +220,7 @@ def test_what_pytorch_writes_as_onnx_is_read(tmp_path):
             options = {"opset_version": 17, "input_names": ["x"], "dynamic_axes": {"x": {0: "batch"}}}
             torch.onnx.export(theirs, (x[:2],), path, dynamo=False, **options)
         with torch.no_grad():
-            same(converters.from_onnx(path)(X), theirs(x).numpy())
+            same(convert.from_onnx(path)(X), theirs(x).numpy())
 
 
 def test_a_state_dict_of_pytorch():
@@ -234,9 +234,9 @@ def test_a_state_dict_of_pytorch():
         for names in (None, {"0": "h", "2": "1", "3": "2", "4": "slopes"}):
             hidden, slopes = nn.Dense(6, 4, "relu", name="h"), nn.PReLU(4, name="slopes")
             ours = nn.Sequential(hidden, nn.BatchNorm(4), nn.Dense(4, 4), slopes).eval()
-            assert converters.from_torch(source, ours, names) is ours
+            assert convert.from_torch(source, ours, names) is ours
             same(ours(X), expected)
-    half = converters.from_torch(theirs.to(torch.bfloat16).state_dict(), ours).state_dict()
+    half = convert.from_torch(theirs.to(torch.bfloat16).state_dict(), ours).state_dict()
     assert half["h.kernel"].dtype == np.float32
 
 
@@ -264,16 +264,16 @@ def test_what_pytorch_has_and_we_do_not():
         (t.Sequential(), "has no layers"),
     ]:
         with pytest.raises(ConversionError, match=message):
-            converters.from_torch(theirs)
+            convert.from_torch(theirs)
     with pytest.raises(TypeError, match=r"wants a torch.nn.Sequential, got a Linear.*into=model"):
-        converters.from_torch(t.Linear(6, 2))
+        convert.from_torch(t.Linear(6, 2))
     with pytest.raises(TypeError, match="got a int"):
-        converters.from_torch(3)
+        convert.from_torch(3)
 
 
 def test_a_state_dict_needs_no_pytorch():
     state = {"fc.weight": np.arange(12, dtype=np.float32).reshape(2, 6), "fc.bias": np.ones(2, np.float32)}
-    model = converters.from_torch(state, into=nn.Sequential(nn.Dense(6, 2)))
+    model = convert.from_torch(state, into=nn.Sequential(nn.Dense(6, 2)))
     same(model(X), X @ state["fc.weight"].T + 1)
     for source, into, names, message in [
         (state, network(), None, r"weights for 1 layers \(fc\), the model has 3 \(hidden1, norm, out\); names"),
@@ -284,11 +284,11 @@ def test_a_state_dict_needs_no_pytorch():
         ({"fc.weight": np.ones((2, 6), np.int64)}, nn.Dense(6, 2), None, "fc.weight is an array of int64"),
     ]:
         with pytest.raises(ConversionError, match=message):
-            converters.from_torch(source, into, names)
+            convert.from_torch(source, into, names)
     with pytest.raises(TypeError, match=r"from_torch\(state_dict, into=model\)"):
-        converters.from_torch(state)
+        convert.from_torch(state)
     with pytest.raises(TypeError, match=r"wants a torch\.nn\.Module or a state_dict, got a int"):
-        converters.from_torch(3, into=nn.Dense(6, 2))
+        convert.from_torch(3, into=nn.Dense(6, 2))
 
 
 # Keras
@@ -331,7 +331,7 @@ def test_models_of_keras():
         sequential = shaken_keras(keras.Sequential([keras.Input((6,)), *layers]))
         expected = np.asarray(keras.ops.convert_to_numpy(sequential(X, training=False)))
         for theirs in (sequential, keras.Model(sequential.inputs, sequential.outputs)):
-            ours = converters.from_keras(theirs)
+            ours = convert.from_keras(theirs)
             assert [type(layer).__name__ for layer in ours] == kinds
             same(ours(X), expected)
 
@@ -347,10 +347,10 @@ def test_weights_of_a_keras_model_that_branches():
     expected = np.asarray(keras.ops.convert_to_numpy(theirs(X, training=False)))
     for names in (None, {"h": "0.block", "bn": "1"}):
         ours = nn.Sequential(nn.Residual(nn.Dense(6, 6, "tanh")), nn.BatchNorm(6), nn.Dense(6, 2, name="top")).eval()
-        assert converters.from_keras(theirs, ours, names) is ours
+        assert convert.from_keras(theirs, ours, names) is ours
         same(ours(X), expected)
     with pytest.raises(ConversionError, match=r"into does not fit: 2\.kernel has shape \(6, 2\), must have \(6, 3\)"):
-        converters.from_keras(theirs, nn.Sequential(*ours[:2], nn.Dense(6, 3)))
+        convert.from_keras(theirs, nn.Sequential(*ours[:2], nn.Dense(6, 3)))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -374,6 +374,6 @@ def test_what_keras_has_and_we_do_not():
         (branching, "no chain"),
     ]:
         with pytest.raises(ConversionError, match=message):
-            converters.from_keras(theirs)
+            convert.from_keras(theirs)
     with pytest.raises(TypeError, match=r"wants a keras\.Sequential or a functional Model, got a int"):
-        converters.from_keras(3)
+        convert.from_keras(3)

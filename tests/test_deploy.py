@@ -78,7 +78,7 @@ def in_float64(model, x):
     a layer adds n_in + 8 roundings, folding three more to each weight.
     """
     with minidnn.use_backend("reference"):
-        wide = minidnn.reuse.registry.build(minidnn.reuse.registry.describe(model)).eval()
+        wide = minidnn.models.registry.build(minidnn.models.registry.describe(model)).eval()
         wide.load_state_dict(model.state_dict())
         for tensor in wide.tensors().values():
             tensor.data = tensor.data.astype(np.float64)

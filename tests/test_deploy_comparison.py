@@ -52,7 +52,7 @@ def test_the_report_compares_with_the_model_that_was_given(name, n_out):
 
 
 def test_one_output_that_is_a_probability_has_its_threshold_at_a_half():
-    model, labels = network(1, last="logistic"), RNG.integers(0, 2, (400, 1)).astype(np.float32)
+    model, labels = network(1, last="sigmoid"), RNG.integers(0, 2, (400, 1)).astype(np.float32)
     original = copy.deepcopy(model)
     model[1].bias.data += 0.5
     compiled = deploy.compile(model, calibration=X, validation=(X, labels), original=original)

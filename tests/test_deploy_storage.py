@@ -9,7 +9,7 @@ from test_deploy import FOLDED, UNFOLDED, X, plain, trained
 
 from minidnn import deploy, nn
 from minidnn.deploy import storage
-from minidnn.reuse import CheckpointError
+from minidnn.models import CheckpointError
 
 KEY = "minidnn-inference"
 

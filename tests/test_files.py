@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import data, deploy, files, nn, optim, plot, training
+from minidnn import convert, data, deploy, files, nn, optim, plot, training
 from minidnn.data import load_idx, save_idx
 from minidnn.locks import locked
-from minidnn.reuse import CheckpointError, converters
+from minidnn.models import CheckpointError
 
 MODEL = nn.Sequential(nn.Dense(3, 2, "relu"), nn.Dense(2, 2))
 posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX")
@@ -189,7 +189,7 @@ def trained(folder, resume=None):
 READERS = {
     "load": (lambda path: minidnn.save(MODEL, path), minidnn.load),
     "into": (lambda path: minidnn.save(MODEL, path), lambda path: minidnn.load(path, into=MODEL)),
-    "converter": (lambda path: minidnn.save(MODEL, path), lambda path: converters.from_safetensors(path, MODEL)),
+    "converter": (lambda path: minidnn.save(MODEL, path), lambda path: convert.from_safetensors(path, MODEL)),
     "compiled": (compiled, deploy.load),
     "checkpoint": (lambda path: trained(path.parent), lambda path: trained(path.parent, path.parent)),
 }

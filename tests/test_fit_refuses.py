@@ -83,11 +83,11 @@ ROWS = {
     # the model's end
     "softmax twice": (network(3, nn.Softmax()), (X, LABELS), {}, ValueError, r"ends in a softmax, .* model\[:-1\]"),
     "sigmoid twice": (
-        network(1, nn.Logistic()), (X, BITS), {"loss": nn.sigmoid_cross_entropy}, ValueError, "ends in a logistic"
+        network(1, nn.Sigmoid()), (X, BITS), {"loss": nn.sigmoid_cross_entropy}, ValueError, "ends in a sigmoid"
     ),
     "sigmoid in the last layer": (
-        nn.Sequential(nn.Sequential(nn.Dense(5, 1, "logistic"))), (X, BITS), {"loss": nn.sigmoid_cross_entropy},
-        ValueError, "ends in a logistic",
+        nn.Sequential(nn.Sequential(nn.Dense(5, 1, "sigmoid"))), (X, BITS), {"loss": nn.sigmoid_cross_entropy},
+        ValueError, "ends in a sigmoid",
     ),
     "softmax in the last layer": (nn.Dense(5, 3, ops.softmax), (X, LABELS), {}, ValueError, "ends in a softmax"),
     "softmax at the end of a graph": (

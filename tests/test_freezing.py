@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import data, kernels, nn, optim, reuse, training
-from minidnn.reuse import pretraining
+from minidnn import data, kernels, nn, optim, pretraining, reuse, training
 
 RNG = np.random.default_rng(2)
 X, Y = RNG.standard_normal((240, 8)).astype(np.float32), RNG.integers(0, 4, 240)

@@ -21,7 +21,7 @@ LAYERS = [
     ("gradients",),
     ("schedules", "nn", "optim", "data"),
     ("program",),
-    ("recipes", "reuse", "training", "deploy", "study"),
+    ("recipes", "models", "reuse", "pretraining", "convert", "zoo", "training", "deploy", "study"),
     ("cli", "notebook", "lessons"),
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}

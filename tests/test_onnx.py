@@ -10,18 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import minidnn
-from minidnn import nn
+from minidnn import convert, nn
+from minidnn.convert import ConversionError
+from minidnn.models import registry
 from minidnn.nn import Node, functions
+from minidnn.pretraining import RBM, Autoencoder, auxiliary
 from minidnn.recording import mode
-from minidnn.reuse import auxiliary, converters, registry
-from minidnn.reuse.converters import ConversionError
-from minidnn.reuse.pretraining import RBM, Autoencoder
 
 onnx = pytest.importorskip("onnx")
 from onnx import numpy_helper  # noqa: E402
 from onnx_kit import B, W, X, node, proto  # noqa: E402
 
-from minidnn.reuse.converters.onnx import writing  # noqa: E402
+from minidnn.convert.onnx import writing  # noqa: E402
 
 
 def run(proto, *xs):
@@ -87,7 +87,7 @@ WIDTHS = st.integers(1, 40)
 SLOPES = st.floats(0.01, 2.0)
 
 
-PLAIN = (nn.ReLU, nn.SELU, nn.Tanh, nn.Logistic, nn.Softplus, nn.Softmax, nn.LogSoftmax, nn.RReLU, nn.Flatten)
+PLAIN = (nn.ReLU, nn.SELU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Softmax, nn.LogSoftmax, nn.RReLU, nn.Flatten)
 
 
 def plain(n):
@@ -137,13 +137,13 @@ def test_generated_networks_give_onnxruntimes_answers_and_come_back(data):
     parts, _ = data.draw(layers(n, 0))
     model = shake(nn.Sequential(*parts), data.draw(st.integers(0, 1000)))
     x = np.random.default_rng(1).normal(size=(data.draw(st.integers(1, 9)), n)).astype(np.float32)
-    proto = converters.to_onnx(model, input_shape=(n,))
+    proto = convert.to_onnx(model, input_shape=(n,))
     expected = run(proto, x)
     spread = spread_by_rounding(model, x)
     same(model(x), expected, spread)
-    back = converters.from_onnx(proto.SerializeToString())
+    back = convert.from_onnx(proto.SerializeToString())
     same(back(x), expected, spread)
-    again = converters.to_onnx(back, input_shape=(n,))
+    again = convert.to_onnx(back, input_shape=(n,))
     same(run(again, x), expected, spread)
 
 
@@ -182,9 +182,9 @@ def network():
 
 def test_names_inputs_and_bytes(tmp_path):
     path = tmp_path / "model.onnx"
-    proto = converters.to_onnx(network(), path)
+    proto = convert.to_onnx(network(), path)
     assert path.read_bytes() == proto.SerializeToString(deterministic=True)
-    assert path.read_bytes() == converters.to_onnx(network()).SerializeToString(deterministic=True)
+    assert path.read_bytes() == convert.to_onnx(network()).SerializeToString(deterministic=True)
     (x,), (y,) = proto.graph.input, proto.graph.output
     assert [d.dim_param or d.dim_value for d in x.type.tensor_type.shape.dim] == ["batch", 6]
     assert [d.dim_param or d.dim_value for d in y.type.tensor_type.shape.dim] == ["batch", 3]
@@ -196,7 +196,7 @@ def test_names_inputs_and_bytes(tmp_path):
 
 def test_a_chain_comes_back_as_it_was():
     model = network()
-    back = converters.from_onnx(converters.to_onnx(model))
+    back = convert.from_onnx(convert.to_onnx(model))
     assert isinstance(back, nn.Sequential) and not back.training
     assert [type(layer) for layer in back] == [nn.Dense, nn.Dropout, nn.Dense]
     assert back.state_dict().keys() == model.state_dict().keys()
@@ -205,7 +205,7 @@ def test_a_chain_comes_back_as_it_was():
 
 def test_what_is_imported_trains_and_is_saved(tmp_path):
     block = nn.Residual(nn.Sequential(nn.Dense(6, 6, "elu"), nn.BatchNorm(6)))
-    model = converters.from_onnx(converters.to_onnx(shake(nn.Sequential(block, nn.Dense(6, 3)), 1)))
+    model = convert.from_onnx(convert.to_onnx(shake(nn.Sequential(block, nn.Dense(6, 3)), 1)))
     assert isinstance(model, nn.Graph)
     x, labels = np.random.default_rng(2).normal(size=(30, 6)).astype(np.float32), np.arange(30) % 3
     optimizer = minidnn.optim.SGD(model.parameters(), 0.1)
@@ -228,17 +228,17 @@ def test_factors_are_not_trained_and_slopes_are():
         np.ones((2, 6), np.float32),
         nn.Sequential(nn.Dropout(0.4, mode="scale_at_test"), nn.Dense(6, 2, name="h")),
     )
-    back = converters.from_onnx(converters.to_onnx(scaled, input_shape=(6,)))
+    back = convert.from_onnx(convert.to_onnx(scaled, input_shape=(6,)))
     assert [path for path, _ in back.named_parameters()] == ["h.kernel", "h.bias"]
     same(back(x), scaled.eval()(x).data)
-    slope = converters.from_onnx(proto(node("PRelu", "x", "a"), weights={"a": 0.1}.items()))
+    slope = convert.from_onnx(proto(node("PRelu", "x", "a"), weights={"a": 0.1}.items()))
     assert [path for path, _ in slope.named_parameters()] == ["a.value"]
 
 
 def test_a_model_keeps_its_mode_and_its_random_numbers():
     model = network().train()
     before = minidnn.get_rng_state()
-    converters.to_onnx(model)
+    convert.to_onnx(model)
     assert all(layer.training for layer in model) and minidnn.get_rng_state() == before
 
 
@@ -246,8 +246,8 @@ def test_images_and_graphs_of_two_inputs():
     flat = shake(nn.Sequential(nn.Flatten(), nn.Dense(12, 3)), 1)
     images = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
     with pytest.raises(ConversionError, match="no layer tells how wide x is: give input_shape"):
-        converters.to_onnx(flat)
-    same(flat(images), run(converters.to_onnx(flat, input_shape=(3, 4)), images))
+        convert.to_onnx(flat)
+    same(flat(images), run(convert.to_onnx(flat, input_shape=(3, 4)), images))
     towers = shake(
         nn.Graph(
             [
@@ -261,21 +261,21 @@ def test_images_and_graphs_of_two_inputs():
         1,
     )
     a, b = (np.random.default_rng(n).normal(size=(5, n)).astype(np.float32) for n in (4, 2))
-    proto = converters.to_onnx(towers)
+    proto = convert.to_onnx(towers)
     same(towers(a, b), run(proto, a, b))
-    same(converters.from_onnx(proto)(a, b), run(proto, a, b))
+    same(convert.from_onnx(proto)(a, b), run(proto, a, b))
 
 
 def test_a_shared_layer_is_written_once():
     layer = nn.Dense(3, 3, "tanh")
-    proto = converters.to_onnx(nn.Sequential(layer, nn.ReLU(), layer))
+    proto = convert.to_onnx(nn.Sequential(layer, nn.ReLU(), layer))
     assert {tensor.name for tensor in proto.graph.initializer} == {"0.kernel", "0.bias"}
 
 
 def test_a_model_of_nothing_is_the_identity():
-    proto = converters.to_onnx(nn.Sequential(), input_shape=(3,))
+    proto = convert.to_onnx(nn.Sequential(), input_shape=(3,))
     assert [node.op_type for node in proto.graph.node] == ["Identity"]
-    assert repr(converters.from_onnx(proto)) == "Sequential()"
+    assert repr(convert.from_onnx(proto)) == "Sequential()"
 
 
 class Own(nn.Module):
@@ -293,19 +293,19 @@ class Own(nn.Module):
 )
 def test_what_has_no_form_is_refused_by_name(model, message, tmp_path):
     with pytest.raises(ConversionError, match=message):
-        converters.to_onnx(model, tmp_path / "model.onnx")
+        convert.to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_other_dtypes_and_shapes_are_refused():
     model = nn.Sequential(nn.Dense(3, 2, name="h"))
     with pytest.raises(ValueError, match=r"h.*x has shape \(2, 4\)"):
-        converters.to_onnx(model, input_shape=(4,))
+        convert.to_onnx(model, input_shape=(4,))
     with pytest.raises(ConversionError, match="input_shape names z, the inputs are x"):
-        converters.to_onnx(model, input_shape={"z": (3,)})
+        convert.to_onnx(model, input_shape={"z": (3,)})
     model[0].kernel.data = model[0].kernel.data.astype(np.float64)
     with pytest.raises(ConversionError, match=r"h\.kernel is float64, must be float32"):
-        converters.to_onnx(model)
+        convert.to_onnx(model)
 
 
 # What is read
@@ -341,7 +341,7 @@ def test_other_dtypes_and_shapes_are_refused():
 )  # fmt: skip
 def test_graphs_give_onnxruntimes_answers(nodes, weights, kinds):
     model = proto(*nodes, weights=weights.items())
-    module = converters.from_onnx(model)
+    module = convert.from_onnx(model)
     if kinds is None:
         assert isinstance(module, nn.Graph)
     else:
@@ -357,7 +357,7 @@ def test_older_operator_sets(opset):
         node("Dropout", *ways, to="d", **ratio), node("Gemm", "d", "w", "b", to="h"), node("Softmax", "h"),
         weights={"w": W, "b": B, **({"ratio": 0.25} if opset >= 12 else {})}.items(), opset=opset,
     )  # fmt: skip
-    module = converters.from_onnx(model)
+    module = convert.from_onnx(model)
     assert [type(layer) for layer in module] == [nn.Dropout, nn.Dense, nn.Softmax] and module[0].rate == 0.25
     same(module(X), run(model, X))
 
@@ -368,14 +368,14 @@ def test_constants_are_followed():
         shape, node("Reshape", "flat", "s", to="w"), node("Identity", "w", to="v"), node("MatMul", "x", "v"),
         weights={"flat": W.reshape(-1)}.items(),
     )  # fmt: skip
-    module = converters.from_onnx(model)
+    module = convert.from_onnx(model)
     assert [type(layer) for layer in module] == [nn.Dense]
     same(module(X), run(model, X))
 
 
 def test_without_onnx_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    for action in (lambda: converters.from_onnx(b""), lambda: converters.to_onnx(network())):
+    for action in (lambda: convert.from_onnx(b""), lambda: convert.to_onnx(network())):
         with pytest.raises(ImportError, match=r'pip install "minidnn\[onnx\]"'):
             action()
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidnn.reuse import converters
+from minidnn import convert
 
 onnx = pytest.importorskip("onnx")
 from onnx import version_converter  # noqa: E402
 
-from minidnn.reuse.converters.onnx.operators import OPERATORS  # noqa: E402
+from minidnn.convert.onnx.operators import OPERATORS  # noqa: E402
 
 MODULES = (
     "add", "batch_normalization", "concat", "constant", "dropout", "elu", "flatten", "gemm", "identity",
@@ -79,7 +79,7 @@ def with_settings(case):
 def test_node(name):
     case = CASES[name]
     model, inputs = with_settings(case)
-    y = converters.from_onnx(model)(*inputs)
+    y = convert.from_onnx(model)(*inputs)
     expected = case.data_sets[0][1][0]
     assert y.data.dtype == expected.dtype and y.shape == expected.shape
     np.testing.assert_allclose(y.data, expected, rtol=1e-5, atol=1e-6)
@@ -88,8 +88,8 @@ def test_node(name):
 @pytest.mark.parametrize("name", [name for name in CASES if why_excluded(name)])
 def test_what_is_excluded_is_refused(name):
     model, _ = with_settings(CASES[name])
-    with pytest.raises(converters.ConversionError, match="from_onnx"):
-        converters.from_onnx(model)
+    with pytest.raises(convert.ConversionError, match="from_onnx"):
+        convert.from_onnx(model)
 
 
 def test_every_operator_has_cases_and_every_exclusion_is_needed():
@@ -118,9 +118,9 @@ def exports():
 @pytest.mark.parametrize("folder", list(exports()), ids=lambda folder: folder.name)
 def test_what_pytorch_exported(folder):
     old = onnx.load(folder / "model.onnx")
-    with pytest.raises(converters.ConversionError, match="operator set is 6, must be 7 to"):
-        converters.from_onnx(old)
-    model = converters.from_onnx(version_converter.convert_version(old, 17))
+    with pytest.raises(convert.ConversionError, match="operator set is 6, must be 7 to"):
+        convert.from_onnx(old)
+    model = convert.from_onnx(version_converter.convert_version(old, 17))
     tensors = {
         path.stem: onnx.numpy_helper.to_array(onnx.load_tensor(str(path)))
         for path in sorted((folder / "test_data_set_0").glob("*.pb"))
@@ -142,4 +142,4 @@ def test_inference_has_any_momentum(momentum):
     graph = helper.make_graph([node], "g", *ends, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
     exact = gamma * (x.astype(np.float64) - mean) / np.sqrt(var + 1e-5) + beta
-    np.testing.assert_allclose(converters.from_onnx(model)(x).data, exact, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(convert.from_onnx(model)(x).data, exact, rtol=1e-5, atol=1e-5)

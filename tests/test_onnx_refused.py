@@ -5,9 +5,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from minidnn import nn
-from minidnn.reuse import converters
-from minidnn.reuse.converters import ConversionError
+from minidnn import convert, nn
+from minidnn.convert import ConversionError
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -88,26 +87,26 @@ REFUSED = {
 def test_what_is_not_understood_is_refused_by_name(what):
     make, message = REFUSED[what]
     with pytest.raises(ConversionError, match=message):
-        converters.from_onnx(make().SerializeToString())
+        convert.from_onnx(make().SerializeToString())
 
 
 def test_damaged_files(tmp_path):
     path = tmp_path / "model.onnx"
     model = nn.Sequential(nn.Dense(6, 5, "relu"), nn.BatchNorm(5), nn.Dropout(0.5), nn.Dense(5, 3))
-    whole = converters.to_onnx(model, path).SerializeToString()
+    whole = convert.to_onnx(model, path).SerializeToString()
     x = np.ones((2, 6), np.float32)
-    expected = converters.from_onnx(path)(x).data
+    expected = convert.from_onnx(path)(x).data
     rng = np.random.default_rng(0)
     for length in [0, 1, 10, len(whole) // 2, len(whole) - 1]:
         with pytest.raises(ConversionError):
-            converters.from_onnx(whole[:length])
+            convert.from_onnx(whole[:length])
     for _ in range(200):
         damaged = bytearray(whole)
         damaged[rng.integers(len(whole))] = rng.integers(256)
         with suppress(ConversionError):  # anything else fails the test
-            converters.from_onnx(bytes(damaged))
-    assert np.array_equal(converters.from_onnx(whole)(x).data, expected)
+            convert.from_onnx(bytes(damaged))
+    assert np.array_equal(convert.from_onnx(whole)(x).data, expected)
     with pytest.raises(FileNotFoundError):
-        converters.from_onnx(tmp_path / "none.onnx")
+        convert.from_onnx(tmp_path / "none.onnx")
     with pytest.raises(TypeError, match="wants a path, bytes or a ModelProto, got a int"):
-        converters.from_onnx(3)
+        convert.from_onnx(3)

@@ -141,7 +141,7 @@ OPS = [
     Op("elu", [away(3, 4)], lambda x: np.where(x > 0, x, 0.7 * (np.exp(x) - 1)), (0.7,)),
     Op("selu", [away(3, 4)], lambda x: SELU[0] * np.where(x > 0, x, SELU[1] * (np.exp(x) - 1))),
     Op("tanh", [away(3, 4)], np.tanh),
-    Op("logistic", [away(3, 4)], lambda x: 1 / (1 + np.exp(-x))),
+    Op("sigmoid", [away(3, 4)], lambda x: 1 / (1 + np.exp(-x))),
     Op("softplus", [away(3, 4)], lambda x: np.log(1 + np.exp(x))),
     Op("softmax", [away(3, 4)], softmax),
     Op("softmax", [away(2, 3, 4)], softmax),

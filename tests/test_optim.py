@@ -109,16 +109,16 @@ TRAJECTORIES = {
         lambda p: optim.SGD(p, schedules.exponential(0.1, 0.5, 3)),
         lambda param, grad, state, t: param - 0.1 * 0.5 ** (t / 3) * grad,
     ),
-    "adagrad": (lambda p: optim.AdaGrad(p, 0.1), adagrad),
-    "rmsprop": (lambda p: optim.RMSProp(p, 0.01, eps=1e-4), rmsprop()),
-    "rmsprop with momentum": (lambda p: optim.RMSProp(p, 0.01, momentum=0.8, eps=1e-4), rmsprop(0.8)),
-    "rmsprop centered": (lambda p: optim.RMSProp(p, 0.01, eps=1e-4, centered=True), rmsprop(centered=True)),
+    "adagrad": (lambda p: optim.Adagrad(p, 0.1), adagrad),
+    "rmsprop": (lambda p: optim.RMSprop(p, 0.01, eps=1e-4), rmsprop()),
+    "rmsprop with momentum": (lambda p: optim.RMSprop(p, 0.01, momentum=0.8, eps=1e-4), rmsprop(0.8)),
+    "rmsprop centered": (lambda p: optim.RMSprop(p, 0.01, eps=1e-4, centered=True), rmsprop(centered=True)),
     "adam": (lambda p: optim.Adam(p, 0.01), adam("adam")),
     "amsgrad": (lambda p: optim.Adam(p, 0.01, amsgrad=True), adam("amsgrad")),
     "adamw": (lambda p: optim.AdamW(p, 0.01, weight_decay=0.1), adam("adamw")),
     "nadam": (lambda p: optim.NAdam(p, 0.01), adam("nadam")),
-    "adamax": (lambda p: optim.AdaMax(p, 0.01), adam("adamax")),
-    "adadelta": (lambda p: optim.AdaDelta(p), adadelta),
+    "adamax": (lambda p: optim.Adamax(p, 0.01), adam("adamax")),
+    "adadelta": (lambda p: optim.Adadelta(p), adadelta),
     "lion": (lambda p: optim.Lion(p, 0.01, weight_decay=0.1), lion),
     "ftrl": (lambda p: optim.FTRL(p, 0.1), ftrl()),
     "ftrl, all its options": (
@@ -173,7 +173,7 @@ def test_ftrl_without_penalties_is_sgd_at_power_0_and_adagrad_at_power_minus_hal
     plain = at_zero(lambda p: optim.FTRL(p, 0.1, lr_power=0.0, initial_accumulator=0.0))
     assert np.allclose(plain, at_zero(lambda p: optim.SGD(p, 0.1)), rtol=1e-4, atol=1e-5)
     adaptive = at_zero(lambda p: optim.FTRL(p, 0.1, initial_accumulator=0.0))
-    assert np.allclose(adaptive, at_zero(lambda p: optim.AdaGrad(p, 0.1, eps=1e-20)), rtol=1e-4, atol=1e-5)
+    assert np.allclose(adaptive, at_zero(lambda p: optim.Adagrad(p, 0.1, eps=1e-20)), rtol=1e-4, atol=1e-5)
 
 
 def test_ftrl_makes_exact_zeros():
@@ -373,16 +373,16 @@ P = nn.Parameter(np.ones(3, np.float32))
         (lambda: optim.SGD([P], 0.1, nesterov=True), ValueError, "nesterov needs a momentum"),
         (lambda: optim.SGD([{"params": [P], "mometum": 0.9}], 0.1), ValueError, "unknown option 'mometum'"),
         (lambda: optim.SGD([{"params": [P], "momentum": 0.9}], 0.1), ValueError, "momentum in the constructor"),
-        (lambda: optim.RMSProp([{"params": [P], "momentum": 0.9}]), ValueError, "momentum in the constructor"),
-        (lambda: optim.AdaGrad([P], initial_accumulator=-1.0), ValueError, "initial_accumulator must be finite"),
-        (lambda: optim.AdaGrad([P], eps=-1.0), ValueError, "AdaGrad: eps must be"),
-        (lambda: optim.RMSProp([P], decay=1.0), ValueError, r"RMSProp: decay must be in \[0, 1\)"),
+        (lambda: optim.RMSprop([{"params": [P], "momentum": 0.9}]), ValueError, "momentum in the constructor"),
+        (lambda: optim.Adagrad([P], initial_accumulator=-1.0), ValueError, "initial_accumulator must be finite"),
+        (lambda: optim.Adagrad([P], eps=-1.0), ValueError, "Adagrad: eps must be"),
+        (lambda: optim.RMSprop([P], decay=1.0), ValueError, r"RMSprop: decay must be in \[0, 1\)"),
         (lambda: optim.Adam([P], beta1=1.0), ValueError, r"Adam: beta1 must be in \[0, 1\)"),
         (lambda: optim.Adam([P], eps=math.nan), ValueError, "Adam: eps must be"),
         (lambda: optim.AdamW([P], weight_decay=-0.1), ValueError, "AdamW: weight_decay must be"),
         (lambda: optim.NAdam([P], beta2="x"), TypeError, "NAdam: beta2 must be a number, got str"),
-        (lambda: optim.AdaMax([P], lr=-1), ValueError, "AdaMax: lr must be"),
-        (lambda: optim.AdaDelta([P], rho=1.5), ValueError, "AdaDelta: rho must be"),
+        (lambda: optim.Adamax([P], lr=-1), ValueError, "Adamax: lr must be"),
+        (lambda: optim.Adadelta([P], rho=1.5), ValueError, "Adadelta: rho must be"),
         (lambda: optim.Lion([P], weight_decay=math.inf), ValueError, "Lion: weight_decay must be"),
         (lambda: optim.FTRL([P], lr=0), ValueError, "FTRL: lr must be above 0"),
         (lambda: optim.FTRL([P], lr_power=0.5), ValueError, "lr_power must be"),

@@ -7,8 +7,8 @@ from test_optim import TRAJECTORIES
 from minidnn import data, nn, ops, optim, schedules, training
 
 MAKERS = {name: make for name, (make, _) in TRAJECTORIES.items()} | {
-    "rmsprop centered, its defaults": lambda p: optim.RMSProp(p, 0.001, centered=True),
-    "rmsprop centered with momentum": lambda p: optim.RMSProp(p, 0.001, centered=True, momentum=0.9),
+    "rmsprop centered, its defaults": lambda p: optim.RMSprop(p, 0.001, centered=True),
+    "rmsprop centered with momentum": lambda p: optim.RMSprop(p, 0.001, centered=True, momentum=0.9),
 }
 STEADY = np.random.default_rng(0).uniform(0.1, 1, 300).astype(np.float32)
 
@@ -27,7 +27,7 @@ def test_a_steady_gradient_leaves_finite_parameters(name):
 def test_a_centered_mean_square_is_never_below_0():
     """|step| <= lr * |g| / sqrt(eps), which is the rate where the variance is 0."""
     param = nn.Parameter(np.zeros(300, np.float32))
-    optimizer = optim.RMSProp([param], 0.001, eps=1e-4, centered=True)
+    optimizer = optim.RMSprop([param], 0.001, eps=1e-4, centered=True)
     for _ in range(1500):
         before = param.data.copy()
         param.grad = STEADY
@@ -70,7 +70,7 @@ def test_the_bias_of_a_far_target_stays_finite():
     """Mean absolute error gives a bias that is far off the same gradient at every step."""
     target, weights = np.full((7, 300), 1e4, np.float32), STEADY
     bias = nn.Parameter(np.zeros(300, np.float32))
-    optimizer = optim.RMSProp([bias], 0.001, centered=True)
+    optimizer = optim.RMSprop([bias], 0.001, centered=True)
     for _ in range(300):
         optimizer.zero_grad()
         (ops.sum(ops.abs(bias - target) * weights) / 7).backward()

@@ -5,14 +5,14 @@ import pytest
 
 import minidnn
 from minidnn import data, kernels, nn, optim, training
-from minidnn.reuse.pretraining import masking, pretrain_and_finetune, pretrain_layers
+from minidnn.pretraining import masking, pretrain_and_finetune, pretrain_layers
 
 MNIST = data.load_mnist()
 FEW = MNIST.train[:300]
 QUIET = {"progress": False, "epochs": 2, "batch_size": 50}
 
 
-def network(activation="logistic", seed=1):
+def network(activation="sigmoid", seed=1):
     minidnn.manual_seed(seed)
     return nn.Sequential(
         nn.Dense(784, 20, activation, name="low"),
@@ -110,9 +110,9 @@ def test_an_activation_may_be_a_layer_of_its_own():
         pretrain_layers(model, FEW, "rbm", **QUIET)
         return model[0].kernel.data
 
-    fused = trained(lambda: [nn.Dense(784, 12, "logistic")])
-    assert np.array_equal(fused, trained(lambda: [nn.Dense(784, 12), nn.Logistic(), nn.Dropout(0.5)]))
-    assert np.array_equal(fused, trained(lambda: [nn.Dense(784, 12, nn.Logistic())]))
+    fused = trained(lambda: [nn.Dense(784, 12, "sigmoid")])
+    assert np.array_equal(fused, trained(lambda: [nn.Dense(784, 12), nn.Sigmoid(), nn.Dropout(0.5)]))
+    assert np.array_equal(fused, trained(lambda: [nn.Dense(784, 12, nn.Sigmoid())]))
 
 
 def test_a_frozen_layer_is_passed_over():
@@ -204,7 +204,7 @@ def test_one_call_and_few_labels():
 
     def accuracy(pretrain):
         minidnn.manual_seed(3)
-        model = nn.Sequential(nn.Dense(784, 100, "logistic", name="hidden"), nn.Dense(100, 10))
+        model = nn.Sequential(nn.Dense(784, 100, "sigmoid", name="hidden"), nn.Dense(100, 10))
         optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
         options = {"epochs": 60, "batch_size": 20, "optimizer": optimizer, "progress": False, "valid": MNIST.valid[:50]}
         if pretrain:
@@ -237,14 +237,14 @@ def test_one_call_and_few_labels():
         (
             lambda: pretrain_layers(network("elu"), FEW, "rbm"),
             ValueError,
-            "Dense 'low' has elu; units of an RBM are logistic, or relu",
+            "Dense 'low' has elu; units of an RBM are sigmoid, or relu",
         ),
         (
             lambda: pretrain_layers(
-                nn.Sequential(nn.Dense(784, 5), nn.BatchNorm(5), nn.Logistic(), nn.Dense(5, 2)), FEW, "rbm"
+                nn.Sequential(nn.Dense(784, 5), nn.BatchNorm(5), nn.Sigmoid(), nn.Dense(5, 2)), FEW, "rbm"
             ),
             ValueError,
-            "Dense has BatchNorm and then Logistic",
+            "Dense has BatchNorm and then Sigmoid",
         ),
         (
             lambda: pretrain_layers(nn.Sequential(nn.Dense(784, 5), nn.Dense(5, 2)), FEW, "rbm"),

@@ -38,7 +38,7 @@ OPTIMIZERS = {
     "momentum": lambda p: optim.SGD(p, 0.1, momentum=0.9),
     "adam": lambda p: optim.Adam(p),
     "adamw": lambda p: optim.AdamW(p, weight_decay=0.1),
-    "rmsprop": lambda p: optim.RMSProp(p, 0.001, momentum=0.9),
+    "rmsprop": lambda p: optim.RMSprop(p, 0.001, momentum=0.9),
     "lion": lambda p: optim.Lion(p, 0.001),
 }
 

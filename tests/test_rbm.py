@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import Generator, data, kernels, nn, optim, training
-from minidnn.reuse import pretraining
-from minidnn.reuse.pretraining import RBM, ContrastiveDivergence
+from minidnn import Generator, data, kernels, nn, optim, pretraining, training
+from minidnn.pretraining import RBM, ContrastiveDivergence
 
 
 def tiny(n_visible=4, n_hidden=3, seed=1, scale=1.5, **kinds):

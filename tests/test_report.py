@@ -43,7 +43,7 @@ def test_two_classes_with_one_output(targets):
     told = np.where(X[:, 0] > 0, targets[1], targets[0])
     assert np.array_equal(report.confusion, sk.confusion_matrix(y, told)) and report.names == tuple(map(str, targets))
     if targets == (0, 1):
-        ends = nn.Sequential(*fixed([0]), nn.Logistic())  # probabilities, so above 0.5
+        ends = nn.Sequential(*fixed([0]), nn.Sigmoid())  # probabilities, so above 0.5
         assert np.array_equal(training.report(ends, (X, y)).confusion, report.confusion)
         assert training.report(fixed([0]), (X, y), threshold=1e9).confusion[:, 1].sum() == 0
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn import nn
-from minidnn.reuse import registry, zoo
-from minidnn.reuse.sharing import ties, unlike
-from minidnn.reuse.zoo.catalogue import Catalogue
+from minidnn import nn, zoo
+from minidnn.models import registry
+from minidnn.models.sharing import ties, unlike
+from minidnn.zoo.catalogue import Catalogue
 
 WIDTH = 4
 
@@ -133,7 +133,7 @@ def test_a_catalogue_keeps_a_shared_layer(tmp_path):
 
 def test_shared_and_tied_weights_in_onnx():
     pytest.importorskip("onnx")
-    from minidnn.reuse.converters import from_onnx, to_onnx
+    from minidnn.convert import from_onnx, to_onnx
 
     rng = np.random.default_rng(2)
     for seed in range(60):
@@ -158,7 +158,7 @@ def nested(depth):
 
 def test_blocks_within_blocks_in_onnx():
     pytest.importorskip("onnx")
-    from minidnn.reuse.converters import from_onnx, to_onnx
+    from minidnn.convert import from_onnx, to_onnx
 
     x = np.ones((2, 3), np.float32)
     model = nested(45)

@@ -6,7 +6,7 @@ from capturing import dense, run
 
 from minidnn import nn, optim
 
-COUPLED = ["SGD", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam", "AdaMax"]
+COUPLED = ["SGD", "Adagrad", "RMSprop", "Adadelta", "Adam", "NAdam", "Adamax"]
 START = np.linspace(-1, 1, 7)
 
 

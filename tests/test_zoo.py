@@ -15,7 +15,7 @@ from zoo_kit import CARD, files, network, own_catalogue
 
 import minidnn
 from minidnn import zoo
-from minidnn.reuse.zoo import Card, Catalogue, ZooError, cards, catalogue
+from minidnn.zoo import Card, Catalogue, ZooError, cards, catalogue
 
 
 @pytest.fixture(autouse=True)
@@ -313,7 +313,7 @@ def test_a_shipped_file_is_what_saving_writes_today(card):
     path = zoo.path(card.name)
     content = path.read_bytes()
     assert (hashlib.sha256(content).hexdigest(), len(content), path.name) == (card.sha256, card.size, card.file)
-    assert minidnn.reuse.checkpoints.to_bytes(minidnn.load(path)) == content
+    assert minidnn.models.saving.to_bytes(minidnn.load(path)) == content
 
 
 def test_a_shipped_model_that_was_tampered_with_is_refused_even_with_a_card_that_fits(tmp_path):

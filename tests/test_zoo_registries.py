@@ -13,7 +13,7 @@ import minidnn
 from minidnn import zoo
 from minidnn.cli import main
 from minidnn.data.fetching import DownloadError
-from minidnn.reuse.zoo import Catalogue, ZooError, cards
+from minidnn.zoo import Catalogue, ZooError, cards
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_the_command(folder, tmp_path, capsys, registry):
     x = np.ones((2, 4), np.float32)
     expected = network()(x).data
     assert np.array_equal(minidnn.load(tmp_path / "out.safetensors")(x).data, expected)
-    assert np.array_equal(minidnn.reuse.converters.from_onnx(tmp_path / "out.onnx")(x).data, expected)
+    assert np.array_equal(minidnn.convert.from_onnx(tmp_path / "out.onnx")(x).data, expected)
     assert main(["zoo", "get", "tiny-elu", "--registry", registry.address]) == 0
     assert main(["zoo", "list", "--registry", registry.address]) == 0
     assert main(["zoo", "remove", "mine"]) == 0
@@ -139,7 +139,7 @@ def drip(content):
 
 def test_a_registry_that_drips_is_left_at_the_deadline(registry, folder, monkeypatch):
     whole, manifest = registry.pages[f"/models/{registry.card.file}"], registry.pages["/models/zoo.json"]
-    monkeypatch.setattr("minidnn.reuse.zoo.registries.DEADLINE", 0.2)
+    monkeypatch.setattr("minidnn.zoo.registries.DEADLINE", 0.2)
     registry.pages["/models/zoo.json"] = drip(b" " * 10_000)
     with pytest.raises(OSError, match=r"cannot be reached: it sent .* bytes before the deadline"):
         zoo.list(registry.address)
@@ -153,7 +153,7 @@ def test_a_registry_that_drips_is_left_at_the_deadline(registry, folder, monkeyp
 
 
 def test_a_model_that_is_too_large_is_not_asked_for(registry, monkeypatch):
-    monkeypatch.setattr("minidnn.reuse.zoo.registries.MOST_BYTES", registry.card.size - 1)
+    monkeypatch.setattr("minidnn.zoo.registries.MOST_BYTES", registry.card.size - 1)
     with pytest.raises(ZooError, match="bytes, at most"):
         zoo.get("tiny-elu", registry.address)
     assert [path for path, _ in registry.log] == ["/models/zoo.json"]

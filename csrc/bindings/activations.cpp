@@ -21,7 +21,7 @@ constexpr ActName kActs[] = {
     {Act::elu, "elu", "elu_backward", true},
     {Act::selu, "selu", "selu_backward", false},
     {Act::tanh, "tanh", "tanh_backward", false},
-    {Act::logistic, "logistic", "logistic_backward", false},
+    {Act::sigmoid, "sigmoid", "sigmoid_backward", false},
     {Act::softplus, "softplus", "softplus_backward", false},
 };
 

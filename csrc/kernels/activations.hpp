@@ -41,7 +41,7 @@ struct Tanh {
   float backward(float dy, float y) const { return dy * (1.0f - y * y); }
 };
 
-struct Logistic {
+struct Sigmoid {
   float operator()(float x) const {
     const float e = exp(x < 0 ? x : -x);  // in (0, 1]: nothing overflows
     return (x < 0 ? e : 1.0f) / (1.0f + e);

@@ -27,7 +27,7 @@ struct Nesterov {
   }
 };
 
-struct AdaGrad {
+struct Adagrad {
   float lr, eps;
   void operator()(float& param, float grad, float& accumulator) const {
     accumulator = accumulator + grad * grad;
@@ -100,7 +100,7 @@ struct NAdam {
   }
 };
 
-struct AdaMax {
+struct Adamax {
   float rate, beta1, rest1, beta2, eps;
   void operator()(float& param, float grad, float& m, float& u) const {
     m = beta1 * m + rest1 * grad;
@@ -110,7 +110,7 @@ struct AdaMax {
   }
 };
 
-struct AdaDelta {
+struct Adadelta {
   float lr, rho, rest, eps;
   void operator()(float& param, float grad, float& s, float& delta) const {
     s = rho * s + rest * (grad * grad);

@@ -76,7 +76,7 @@ extern const Table table;
 const Table table = {
     MINIDNN_STRING(MINIDNN_ISA),
     {activation<Identity>(), activation<Relu>(), activation<LeakyRelu>(), activation<Elu>(),
-     activation<Selu>(), activation<Tanh>(), activation<Logistic>(), activation<Softplus>()},
+     activation<Selu>(), activation<Tanh>(), activation<Sigmoid>(), activation<Softplus>()},
 
     /* add */
     [](const float* a, const float* b, float* y, size_t n) {
@@ -189,8 +189,8 @@ const Table table = {
                       [=](size_t i, std::uint32_t b) { dx[i] = f.backward(dy[i], x[i], b); });
     },
 
-    {step<Sgd>, step<Momentum>, step<Nesterov>, step<AdaGrad>, step<RmsProp>, step<RmsPropMomentum>,
-     step<RmsPropCentered>, step<Adam>, step<AmsGrad>, step<AdamW>, step<NAdam>, step<AdaMax>, step<AdaDelta>,
+    {step<Sgd>, step<Momentum>, step<Nesterov>, step<Adagrad>, step<RmsProp>, step<RmsPropMomentum>,
+     step<RmsPropCentered>, step<Adam>, step<AmsGrad>, step<AdamW>, step<NAdam>, step<Adamax>, step<Adadelta>,
      step<Lion>, ftrl_step<SquareRoot>, ftrl_step<One>, ftrl_step<Power>},
 
     /* sum_of_squares: a product of two floats is exact in double */

@@ -6,7 +6,7 @@
 
 namespace minidnn {
 
-enum class Act { identity, relu, leaky_relu, elu, selu, tanh, logistic, softplus, count };
+enum class Act { identity, relu, leaky_relu, elu, selu, tanh, sigmoid, softplus, count };
 
 // The formulas of optim.hpp.
 enum class Update {

@@ -23,8 +23,8 @@ import numpy as np
 from minidnn import Generator, cli, data, manual_seed, nn, optim, training
 from minidnn.data import ArrayDataset, Splits
 from minidnn.data.types import Augmentation
-from minidnn.reuse import auxiliary
-from minidnn.reuse.auxiliary import GoodBesideBad, GoodOrBad, SameOrDifferent
+from minidnn.pretraining import auxiliary
+from minidnn.pretraining.auxiliary import GoodBesideBad, GoodOrBad, SameOrDifferent
 from minidnn.study import Study, uninterrupted
 from minidnn.training.run import Loss
 

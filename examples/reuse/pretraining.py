@@ -4,8 +4,8 @@ A network 784-500-500-10 learns MNIST from 100 to 5,000 labels. Pretraining has 
 and trains the hidden layers one by one: as restricted Boltzmann machines, or as sparse denoising autoencoders. Then
 the whole network is fine-tuned on the labels. From scratch it has the labels alone.
 
-Each network is the best of a small grid on the validation set, and that of the baseline is the larger one: logistic or
-ReLU, with dropout or without, where the pretrained ones are logistic. The test set chooses nothing.
+Each network is the best of a small grid on the validation set, and that of the baseline is the larger one: sigmoid or
+ReLU, with dropout or without, where the pretrained ones are sigmoid. The test set chooses nothing.
 
     python examples/reuse/pretraining.py             # or: minidnn reproduce pretraining
     python examples/reuse/pretraining.py --quick --seeds 1
@@ -15,9 +15,8 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
-from minidnn import Generator, cli, data, manual_seed, nn, optim, schedules, training
+from minidnn import Generator, cli, data, manual_seed, nn, optim, pretraining, schedules, training
 from minidnn.data import ArrayDataset, Splits
-from minidnn.reuse import pretraining
 from minidnn.study import Study, uninterrupted
 
 LABELS = (100, 300, 1000, 5000)
@@ -37,7 +36,7 @@ def network(activation: str, dropout: float = 0.0) -> nn.Sequential:
 
 def pretrained(images: ArrayDataset, method: str, epochs: int) -> dict[str, data.types.Floats32]:
     """The hidden weights that a method finds in the images."""
-    model = network("logistic")
+    model = network("sigmoid")
     if method == RBM:
         histories = pretraining.pretrain_layers(model, images, "rbm", epochs=epochs, progress=False)
     else:
@@ -66,7 +65,7 @@ def few(train: ArrayDataset, n: int, seed: int) -> ArrayDataset:
 def best(mnist: Splits, labelled: ArrayDataset, hidden: dict[str, data.types.Floats32] | None, steps: int) -> float:
     """The test accuracy of the network that is best on the validation set."""
     found = []
-    for activation in ("logistic",) if hidden else ("logistic", "relu"):
+    for activation in ("sigmoid",) if hidden else ("sigmoid", "relu"):
         for dropout in (0.0, 0.5):
             model = network(activation, dropout)
             rate = schedules.cosine(0.1 if hidden else 0.001, steps)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import minidnn
 from minidnn import data, nn, optim, schedules, training
-from minidnn.reuse.zoo import Card, Catalogue
+from minidnn.zoo import Card, Catalogue
 
 LICENCE = "MIT"
 TASK = "classification of handwritten digits, 10 classes; the outputs are logits"

@@ -16,10 +16,9 @@ from minidnn import deploy, training
 from minidnn.data import Meaning
 from minidnn.deploy.folding import program_of
 from minidnn.deploy.model import activation_of
-from minidnn.reuse import CheckpointError, checkpoints
+from minidnn.models import CheckpointError, saving
 
 BATCH = 1000
-SIGMOID = ("logistic", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,8 @@ class Model:
             ValueError: the outputs are not those of a classifier, or of another number of classes.
         """
         n_out, classes = outputs.shape[1], len(self.meaning.classes)
-        if n_out == 1 and classes == 2 and self.activation in ("identity", *SIGMOID):
-            second = outputs if self.activation in SIGMOID else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
+        if n_out == 1 and classes == 2 and self.activation in ("identity", "sigmoid"):
+            second = outputs if self.activation == "sigmoid" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
             return np.concatenate([1 - second, second], axis=1)
         if n_out < 2 or (classes and n_out != classes):
             raise ValueError(f"{self.path} has {n_out} outputs for {classes or 'some'} classes, must have one for each")
@@ -88,7 +87,7 @@ def open_model(path: Path) -> Model:
         CheckpointError: the file is damaged, or of something else.
         OSError: it cannot be read.
     """
-    meaning = checkpoints.read_meaning(path)
+    meaning = saving.read_meaning(path)
     if _is_compiled(path):
         compiled = deploy.load(path)
         _check_width(path, meaning, compiled.n_in)

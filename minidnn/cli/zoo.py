@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minidnn import load
+from minidnn import convert, load, zoo
 from minidnn.cli.terminal import shown, shown_lines
 from minidnn.data import Meaning
 from minidnn.files import atomic_write
-from minidnn.reuse import converters, read_meaning, zoo
+from minidnn.models import read_meaning
 
 
 def add(subparsers: Any) -> None:
@@ -116,7 +116,7 @@ def _export(arguments: argparse.Namespace) -> int:
     if suffix == ".safetensors":
         atomic_write(arguments.output, zoo.path(arguments.name).read_bytes())
     elif suffix == ".onnx":
-        converters.to_onnx(zoo.load(arguments.name), arguments.output)
+        convert.to_onnx(zoo.load(arguments.name), arguments.output)
     else:
         raise ValueError(f"{arguments.output} must end in .safetensors or .onnx")
     print(f"saved {shown(arguments.output)}")

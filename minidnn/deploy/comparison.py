@@ -70,13 +70,13 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 def classes_of(program: Program, outputs: Array) -> Array:
     """The class of each example: the largest output, or of one output whether it is above its threshold.
 
-    The threshold is 0.5 where the program ends in the logistic function, else 0.
+    The threshold is 0.5 where the program ends in the sigmoid, else 0.
     """
     if outputs.shape[1] != 1:
         return np.asarray(outputs.argmax(axis=1))
     last = program.stages[-1] if program.stages else None
-    logistic = isinstance(last, (Product, Activation)) and last.activation == "logistic"
-    return np.asarray(outputs[:, 0] > (0.5 if logistic else 0.0)).astype(np.int64)
+    sigmoid = isinstance(last, (Product, Activation)) and last.activation == "sigmoid"
+    return np.asarray(outputs[:, 0] > (0.5 if sigmoid else 0.0)).astype(np.int64)
 
 
 def loss_of(given: Program, program: Program, examples: Array) -> Loss:

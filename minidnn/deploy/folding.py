@@ -20,7 +20,7 @@ FUNCTIONS: dict[Any, tuple[str, float]] = {
     ops.elu: ("elu", 1.0),
     ops.selu: ("selu", 0.0),
     ops.tanh: ("tanh", 0.0),
-    ops.logistic: ("logistic", 0.0),
+    ops.sigmoid: ("sigmoid", 0.0),
     ops.softplus: ("softplus", 0.0),
 }
 """The functions that a dense layer may have as its activation."""
@@ -188,7 +188,7 @@ RULES: dict[type[nn.Module], Callable[[_Lowering, Any, int], int]] = {
     nn.ReLU: _plain("relu"),
     nn.SELU: _plain("selu"),
     nn.Tanh: _plain("tanh"),
-    nn.Logistic: _plain("logistic"),
+    nn.Sigmoid: _plain("sigmoid"),
     nn.Softplus: _plain("softplus"),
     nn.LeakyReLU: lambda to, layer, x: to.activate(layer, x, "leaky_relu", layer.alpha),
     nn.RReLU: lambda to, layer, x: to.activate(layer, x, "leaky_relu", (layer.lower + layer.upper) / 2),

@@ -12,7 +12,7 @@ from minidnn.data import Meaning
 from minidnn.deploy import storage
 from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import Program
-from minidnn.reuse import read_meaning
+from minidnn.models import read_meaning
 from minidnn.tensor import Tensor
 
 Floats = npt.NDArray[np.float32]

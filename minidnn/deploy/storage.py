@@ -18,9 +18,9 @@ from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import KINDS, Product, Program, Stage
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, STORED, Quantization, Weights
 from minidnn.files import atomic_write
+from minidnn.models import CheckpointError
 from minidnn.nn.layers import FUSED
 from minidnn.reference.types import Array
-from minidnn.reuse import CheckpointError
 
 VERSION = 1
 WIDEST, LONGEST = 1 << 24, 100_000
@@ -149,7 +149,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Program, Loss | None, Validation
         CheckpointError: the file is damaged, of another version, or makes no sense.
         OSError: the file cannot be read.
     """
-    from minidnn.reuse.checkpoints import _read
+    from minidnn.models.saving import _read
 
     path = Path(path)
     metadata, arrays = _read(path)

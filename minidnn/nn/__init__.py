@@ -1,7 +1,7 @@
 """Layers, losses, metrics, initializers, regularizers and constraints."""
 
 from minidnn.nn import functions, initializers
-from minidnn.nn.activations import ELU, SELU, LeakyReLU, Logistic, LogSoftmax, ReLU, RReLU, Softmax, Softplus, Tanh
+from minidnn.nn.activations import ELU, SELU, LeakyReLU, LogSoftmax, ReLU, RReLU, Sigmoid, Softmax, Softplus, Tanh
 from minidnn.nn.blocks import blocks
 from minidnn.nn.constraints import masked, max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
@@ -43,7 +43,6 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
-    "Logistic",
     "Module",
     "Node",
     "PReLU",
@@ -52,6 +51,7 @@ __all__ = [
     "ReLU",
     "Residual",
     "Sequential",
+    "Sigmoid",
     "SkipConcat",
     "Softmax",
     "Softplus",

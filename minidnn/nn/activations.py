@@ -34,11 +34,11 @@ class Tanh(_Plain):
         return ops.tanh(x)
 
 
-class Logistic(_Plain):
+class Sigmoid(_Plain):
     """y = 1 / (1 + exp(-x))."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.logistic(x)
+        return ops.sigmoid(x)
 
 
 class Softplus(_Plain):

@@ -80,7 +80,7 @@ class orthogonal:
 
 
 glorot_uniform = variance_scaling(1.0, "average", "uniform")
-"""Glorot & Bengio 2010: for tanh, logistic and softmax layers."""
+"""Glorot & Bengio 2010: for tanh, sigmoid and softmax layers."""
 glorot_normal = variance_scaling(1.0, "average", "normal")
 he_uniform = variance_scaling(2.0, "in", "uniform")
 """He et al. 2015: for ReLU and its kin, ELU."""

@@ -21,7 +21,7 @@ FUSED = {
     "elu": 1.0,
     "selu": 0.0,
     "tanh": 0.0,
-    "logistic": 0.0,
+    "sigmoid": 0.0,
     "softplus": 0.0,
 }
 """The activations that run within the dense kernel, with their alpha."""
@@ -32,7 +32,7 @@ class Dense(Module):
 
     Args:
         n_in, n_out: x is (batch, n_in), y is (batch, n_out).
-        activation: None; the name of a fused one: relu, leaky_relu (0.01), elu (1), selu, tanh, logistic, softplus; or
+        activation: None; the name of a fused one: relu, leaky_relu (0.01), elu (1), selu, tanh, sigmoid, softplus; or
             a function or layer, Tensor to Tensor.
         kernel_initializer, bias_initializer: names or functions of `minidnn.nn.initializers`. The defaults, Glorot
             uniform and zeros, are those of ``tf.layers.dense``.

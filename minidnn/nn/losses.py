@@ -25,7 +25,7 @@ from minidnn.tensor import Tensor, as_result
 
 CLASSES = Takes("classes", soft=True, activation="softmax", metrics="accuracy")
 MARGINS = Takes("classes", metrics="accuracy")
-PROBABILITIES = Takes("elements", values="probabilities", activation="logistic", metrics="accuracy")
+PROBABILITIES = Takes("elements", values="probabilities", activation="sigmoid", metrics="accuracy")
 SIGNS = Takes("elements", values="signs", metrics="accuracy")
 NUMBERS = Takes("elements", metrics="regression")
 DISTRIBUTIONS = Takes("rows", values="probabilities")

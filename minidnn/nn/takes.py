@@ -31,7 +31,7 @@ class Takes:
     kind: Literal["classes", "elements", "rows"]
     soft: bool = False
     values: Literal["probabilities", "signs", "numbers"] = "numbers"
-    activation: Literal["softmax", "logistic", None] = None
+    activation: Literal["softmax", "sigmoid", None] = None
     metrics: Literal["accuracy", "regression", None] = None
 
 

@@ -82,11 +82,11 @@ def tanh(x: Tensor) -> Tensor:
     return record(y, (x,), lambda dy: (kernels.tanh_backward(whole(dy), y),), op="tanh")
 
 
-def logistic(x: Tensor) -> Tensor:
-    """y = 1 / (1 + exp(-x)), the sigmoid."""
+def sigmoid(x: Tensor) -> Tensor:
+    """y = 1 / (1 + exp(-x)), the sigmoid (the logistic function)."""
     x = as_tensor(x)
-    y = kernels.logistic(whole(x._data))
-    return record(y, (x,), lambda dy: (kernels.logistic_backward(whole(dy), y),), op="logistic")
+    y = kernels.sigmoid(whole(x._data))
+    return record(y, (x,), lambda dy: (kernels.sigmoid_backward(whole(dy), y),), op="sigmoid")
 
 
 def softplus(x: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
         x: (batch, n_in).
         w: (n_in, n_out).
         b: (n_out,).
-        activation: identity, relu, leaky_relu, elu, selu, tanh, logistic or softplus.
+        activation: identity, relu, leaky_relu, elu, selu, tanh, sigmoid or softplus.
         alpha: the slope of leaky_relu, the saturation of elu (> 0 for both).
 
     Raises:

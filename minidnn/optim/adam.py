@@ -125,7 +125,7 @@ class NAdam(_Betas):
         )
 
 
-class AdaMax(_Betas):
+class Adamax(_Betas):
     """Adam with the infinity norm in place of the root of v (Kingma & Ba 2015)::
 
         u = max(beta2 * u, |grad|)

@@ -11,7 +11,7 @@ from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
 from minidnn.reference.types import Array
 
 
-class AdaGrad(Optimizer):
+class Adagrad(Optimizer):
     """Each parameter's rate falls with all its gradients so far (Duchi et al. 2011)::
 
         accumulator += grad**2
@@ -40,18 +40,18 @@ class AdaGrad(Optimizer):
         eps: float = 1e-10,
         weight_decay: float = 0.0,
     ) -> None:
-        start = number("AdaGrad", "initial_accumulator", initial_accumulator)
+        start = number("Adagrad", "initial_accumulator", initial_accumulator)
         super().__init__(params, lr, {"accumulator": start}, {"eps": eps, "weight_decay": weight_decay})
 
     def check(self, **options: Any) -> None:
-        number("AdaGrad", "eps", options["eps"])
+        number("Adagrad", "eps", options["eps"])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         kernels.adagrad_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
 
 
-class RMSProp(Optimizer):
-    """AdaGrad that forgets (Tieleman & Hinton 2012)::
+class RMSprop(Optimizer):
+    """Adagrad that forgets (Tieleman & Hinton 2012)::
 
         s = decay * s + (1 - decay) * grad**2
         param -= lr * grad / sqrt(s + eps)
@@ -91,10 +91,10 @@ class RMSProp(Optimizer):
         super().__init__(params, lr, dict.fromkeys(slots, 0.0), options)
 
     def check(self, **options: Any) -> None:
-        number("RMSProp", "decay", options["decay"], below=1.0)
-        number("RMSProp", "eps", options["eps"])
-        if number("RMSProp", "momentum", options["momentum"], below=1.0) and self._plain:
-            raise ValueError("RMSProp: a group with momentum needs momentum in the constructor, which makes the slots")
+        number("RMSprop", "decay", options["decay"], below=1.0)
+        number("RMSprop", "eps", options["eps"])
+        if number("RMSprop", "momentum", options["momentum"], below=1.0) and self._plain:
+            raise ValueError("RMSprop: a group with momentum needs momentum in the constructor, which makes the slots")
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         if self._plain:
@@ -104,7 +104,7 @@ class RMSProp(Optimizer):
             self._step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
 
 
-class AdaDelta(Optimizer):
+class Adadelta(Optimizer):
     """The step's own size sets the rate (Zeiler 2012)::
 
         s = rho * s + (1 - rho) * grad**2
@@ -130,8 +130,8 @@ class AdaDelta(Optimizer):
         super().__init__(params, lr, {"s": 0.0, "delta": 0.0}, {"rho": rho, "eps": eps, "weight_decay": weight_decay})
 
     def check(self, **options: Any) -> None:
-        number("AdaDelta", "rho", options["rho"], below=1.0)
-        number("AdaDelta", "eps", options["eps"])
+        number("Adadelta", "rho", options["rho"], below=1.0)
+        number("Adadelta", "eps", options["eps"])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         kernels.adadelta_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)

@@ -21,7 +21,7 @@ class FTRL(Optimizer):
         param = (sign(linear) * l1 - linear) / ((p(accumulator) + beta) / lr + 2 * l2)   where |linear| > l1, else 0
 
     With l1 > 0 many weights become exact zeros: the chapter's way to sparse models, dual averaging (Nesterov 2009).
-    Without l1 and l2, from an accumulator and parameters of 0, it is SGD for lr_power 0 and AdaGrad for lr_power -0.5.
+    Without l1 and l2, from an accumulator and parameters of 0, it is SGD for lr_power 0 and Adagrad for lr_power -0.5.
 
     Args:
         lr: a number > 0 or a schedule.

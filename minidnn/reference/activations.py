@@ -75,13 +75,13 @@ def tanh_backward(dy: Floats, y: Floats) -> Floats:
     return dy * (1 - y * y)
 
 
-def logistic(x: Floats) -> Floats:
+def sigmoid(x: Floats) -> Floats:
     """``y = 1 / (1 + exp(-x))``, written so that nothing overflows."""
     e = np.exp(-np.abs(x))
     return np.where(x < 0, e, x.dtype.type(1)) / (1 + e)
 
 
-def logistic_backward(dy: Floats, y: Floats) -> Floats:
+def sigmoid_backward(dy: Floats, y: Floats) -> Floats:
     """``dx = dy * y * (1 - y)``."""
     return dy * (y * (1 - y))
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
+from minidnn.models.registry import build, describe
 from minidnn.nn import Dense, Module, Sequential, blocks, softmax_cross_entropy
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
 from minidnn.reuse.caching import cache_frozen
 from minidnn.reuse.copying import copied
 from minidnn.reuse.freezing import freeze, unfreeze
-from minidnn.reuse.registry import build, describe
 from minidnn.study import uninterrupted
 from minidnn.training.fit import fit
 from minidnn.training.history import History

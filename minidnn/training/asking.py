@@ -17,9 +17,9 @@ from minidnn.recording import no_grad
 from minidnn.tensor import Tensor
 
 OWN = "minidnn.nn."
-FINAL = {"Softmax": "softmax", "Logistic": "logistic", "Sigmoid": "logistic"}
+FINAL = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 """Layers that end a model in the activation that a loss may have of its own."""
-ACTIVATIONS = {"logistic": "logistic", "sigmoid": "logistic", "softmax": "softmax"}
+ACTIVATIONS = {"sigmoid": "sigmoid", "softmax": "softmax"}
 
 
 def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dataset | None = None) -> None:
@@ -127,7 +127,7 @@ def ask_optimizer(owner: str, model: Module, optimizer: Optimizer) -> None:
 
 
 def final_activation(model: Any) -> str | None:
-    """The activation in which a model ends: "softmax" or "logistic", or None."""
+    """The activation in which a model ends: "softmax" or "sigmoid", or None."""
     if isinstance(model, Sequential):
         return final_activation(model.layers[-1]) if model.layers else None
     if isinstance(model, Graph):

@@ -171,8 +171,8 @@ class _Best(Watcher):
     def on_check(self, run: Run, better: bool, waited: int) -> None:
         if not better:
             return
-        from minidnn.reuse.checkpoints import save  # here, for that package imports this one
-        from minidnn.reuse.registry import describe
+        from minidnn.models.registry import describe
+        from minidnn.models.saving import save  # here, for that package imports this one
 
         try:
             describe(run.model)

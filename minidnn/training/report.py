@@ -143,7 +143,7 @@ def report(
     if isinstance(y, tuple) or isinstance(outputs, tuple):
         raise ValueError("report: takes one target and one output; report each on its own, as a pair (x, y[i])")
     if threshold is None:
-        threshold = 0.5 if final_activation(model) == "logistic" else 0.0
+        threshold = 0.5 if final_activation(model) == "sigmoid" else 0.0
     names = tuple(names) or data.classes
     if y.ndim == 1 and y.dtype.kind == "i":
         return _of_classes(y, outputs, threshold, names)

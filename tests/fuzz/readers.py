@@ -25,10 +25,10 @@ from minidnn.data import IdxError, ImageError, ImageFolder, Meaning, MeaningErro
 from minidnn.data.npy import NpyError, load_npy
 from minidnn.deploy import storage
 from minidnn.files import checksum
-from minidnn.reuse import CheckpointError
-from minidnn.reuse.zoo import Catalogue, ZooError
-from minidnn.reuse.zoo.cards import read_manifest, write_manifest
+from minidnn.models import CheckpointError
 from minidnn.training import ResumeError
+from minidnn.zoo import Catalogue, ZooError
+from minidnn.zoo.cards import read_manifest, write_manifest
 
 
 def idx(path: Path) -> None:

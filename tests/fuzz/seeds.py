@@ -14,8 +14,8 @@ import numpy as np
 import minidnn
 from minidnn import data, deploy, nn, optim, training
 from minidnn.data import save_idx
-from minidnn.reuse.zoo import Card
-from minidnn.reuse.zoo.cards import write_manifest
+from minidnn.zoo import Card
+from minidnn.zoo.cards import write_manifest
 
 CORPUS = Path(__file__).parent / "corpus"
 TRAIN = data.ArrayDataset(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))

@@ -1,0 +1,145 @@
+"""What all converters share: layers made around weights that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minidnn import nn
+from minidnn.nn.initializers import deferred
+from minidnn.nn.layers import FUSED
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class ConversionError(ValueError):
+    """A model that has no equal here; the message names the part that is not understood."""
+
+
+def as_array(where: str, value: Any) -> np.ndarray[Any, Any]:
+    """A tensor of any library as a float32 array.
+
+    Raises:
+        ConversionError: it is not of floating numbers.
+    """
+    if hasattr(value, "detach"):  # PyTorch: float() for bfloat16, which NumPy does not have
+        value = value.detach().cpu().float()
+    try:
+        array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConversionError(f"{where} cannot be read as an array: {error}") from error
+    if array.dtype.kind != "f":
+        raise ConversionError(f"{where} is an array of {array.dtype}, must be floating")
+    return np.ascontiguousarray(array, np.float32)
+
+
+def fill(module: M, **tensors: Any) -> M:
+    """The module with these parameters and buffers.
+
+    Raises:
+        ConversionError: one is missing, of another shape, or of no floating numbers.
+    """
+    for name, value in tensors.items():
+        if np.asarray(value).dtype.kind != "f":
+            raise ConversionError(f"{module.label}: {name} is {np.asarray(value).dtype}, must be floating")
+    try:
+        module.load_state_dict(tensors, assign=True)
+    except ValueError as error:
+        raise ConversionError(f"{module.label}: {str(error).removeprefix('load_state_dict: ')}") from error
+    return module
+
+
+def dense(kernel: Any, bias: Any = None, activation: str | None = None, name: str | None = None) -> nn.Dense:
+    """A dense layer of a kernel (n_in, n_out) and a bias, zeros where it is None.
+
+    Raises:
+        ConversionError: the kernel is no matrix with something in it.
+    """
+    kernel = np.asarray(kernel)
+    if kernel.ndim != 2 or not kernel.size:
+        raise ConversionError(f"{name or 'a dense layer'}: its kernel has shape {kernel.shape}, must be (n_in, n_out)")
+    with deferred():
+        layer = nn.Dense(kernel.shape[0], kernel.shape[1], activation, name=name)
+    return fill(layer, kernel=kernel, bias=np.zeros(kernel.shape[1], np.float32) if bias is None else bias)
+
+
+def batch_norm(
+    gamma: Any, beta: Any, mean: Any, var: Any, *, eps: float, momentum: float, name: str | None = None
+) -> nn.BatchNorm:
+    """A batch normalization of four vectors."""
+    with deferred():
+        layer = nn.BatchNorm(np.size(mean), momentum=momentum, eps=eps, name=name)
+    return fill(layer, gamma=gamma, beta=beta, running_mean=mean, running_var=var)
+
+
+def layer_norm(gamma: Any, beta: Any, *, eps: float, name: str | None = None) -> nn.LayerNorm:
+    """A layer normalization of two vectors; zeros where beta is None."""
+    with deferred():
+        layer = nn.LayerNorm(np.size(gamma), eps=eps, name=name)
+    return fill(layer, gamma=gamma, beta=np.zeros_like(gamma) if beta is None else beta)
+
+
+def prelu(slopes: Any, name: str | None = None) -> nn.PReLU:
+    """A PReLU of a vector of slopes."""
+    with deferred():
+        layer = nn.PReLU(np.size(slopes), name=name)
+    return fill(layer, slopes=np.reshape(slopes, -1))
+
+
+FUSABLE: dict[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.LeakyReLU: "leaky_relu",
+    nn.ELU: "elu",
+    nn.SELU: "selu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.Softplus: "softplus",
+}
+"""Activation layers, and what they are called within a dense layer."""
+
+
+def fuse(layers: Sequence[nn.Module]) -> list[nn.Module]:
+    """The layers, with each activation that a dense layer can run itself moved into the dense layer before it."""
+    fused: list[nn.Module] = []
+    for layer in layers:
+        before = fused[-1] if fused else None
+        if isinstance(before, nn.Dense) and before.activation is None and fits(layer):
+            fused[-1] = dense(before.kernel.data, before.bias.data, FUSABLE[type(layer)], before.name)
+        else:
+            fused.append(layer)
+    return fused
+
+
+def fits(layer: nn.Module) -> bool:
+    """Whether a dense layer has this activation, with this very alpha."""
+    name = FUSABLE.get(type(layer))
+    return name is not None and getattr(layer, "alpha", FUSED[name]) == FUSED[name]
+
+
+def sequential(layers: Sequence[nn.Module]) -> nn.Sequential:
+    """The layers one after the other, activations fused, in evaluation mode.
+
+    Raises:
+        ConversionError: no layers, or names that no Sequential takes.
+    """
+    if not layers:
+        raise ConversionError("the model has no layers")
+    try:
+        return nn.Sequential(*fuse(layers)).eval()
+    except ValueError as error:
+        raise ConversionError(str(error)) from error
+
+
+def put(model: M, state: Mapping[str, Any], source: str) -> M:
+    """The model with these weights, in place, all of them or none.
+
+    Raises:
+        ConversionError: paths or shapes do not match; the message lists them all.
+    """
+    try:
+        model.load_state_dict(state)
+    except ValueError as error:
+        raise ConversionError(f"{source} does not fit: {str(error).removeprefix('load_state_dict: ')}") from error
+    return model

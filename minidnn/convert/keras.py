@@ -1,0 +1,223 @@
+"""From Keras 3: a ``Sequential``, or a functional model that is one chain of layers.
+
+Keras itself is not imported: its objects are asked for what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, overload
+
+import numpy as np
+
+from minidnn import nn
+from minidnn.convert.building import (
+    ConversionError,
+    M,
+    as_array,
+    batch_norm,
+    dense,
+    layer_norm,
+    prelu,
+    sequential,
+)
+from minidnn.convert.weights import Table, put_groups
+from minidnn.reference.types import Array
+
+
+@overload
+def from_keras(model: Any) -> nn.Sequential: ...
+@overload
+def from_keras(model: Any, into: M, names: Mapping[str, str] | None = None) -> M: ...
+def from_keras(model: Any, into: M | None = None, names: Mapping[str, str] | None = None) -> M | nn.Sequential:
+    """A Keras model as one of ours; or the weights of any Keras model put into a model of ours.
+
+    The model may hold InputLayer, Dense, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, BatchNormalization,
+    LayerNormalization, Dropout, AlphaDropout, Flatten, and Sequentials of these. Layers keep their names.
+
+    Args:
+        model: a ``Sequential`` or a functional model that is one chain; with ``into`` any model of layers.
+        into: takes the weights, and keeps its mode; for models that branch.
+        names: Keras's layer -> our layer; else they are paired in their order.
+
+    Returns:
+        A model in evaluation mode, or ``into``.
+
+    Raises:
+        TypeError: it is no Keras model.
+        ConversionError: a layer, an option of one or a tensor that has no equal here; a model that branches, or is not
+            built; names or shapes that do not match.
+    """
+    if into is not None:
+        return put_groups("from_keras", _groups(model), into, names, OURS)
+    if _kind(model) not in ("Sequential", "Functional"):
+        raise TypeError(f"from_keras: wants a keras.Sequential or a functional Model, got a {type(model).__name__}")
+    layers: list[nn.Module] = []
+    for part in _chain(model):
+        make = LAYERS.get(_kind(part) or "")
+        if make is None:
+            raise ConversionError(f"from_keras: layer {part.name} is a {type(part).__name__}, which has no equal here")
+        layers += make(part)
+    return sequential(layers)
+
+
+def _kind(part: Any) -> str | None:
+    """The name of a class of Keras; None for any other, which may compute what it likes."""
+    kind = type(part)
+    return kind.__name__ if kind.__module__.split(".")[0] == "keras" else None
+
+
+def _chain(model: Any) -> Iterator[Any]:
+    """The layers in order.
+
+    Raises:
+        ConversionError: a functional model in which a layer takes something else than what the one before it gives.
+    """
+    before: Any = None
+    for part in model.layers:
+        if _kind(model) == "Functional" and before is not None and part.input is not before.output:
+            raise ConversionError(f"from_keras: layer {part.name} does not take what {before.name} gives: no chain")
+        before = part
+        if _kind(part) in ("Sequential", "Functional"):
+            yield from _chain(part)
+        else:
+            yield part
+
+
+def _refuse(part: Any, why: str) -> ConversionError:
+    return ConversionError(f"from_keras: layer {part.name}, a {type(part).__name__}: {why}")
+
+
+def _activation(part: Any, function: Any, name: str | None) -> list[nn.Module]:
+    called = getattr(function, "__name__", repr(function))
+    if getattr(function, "__module__", "").split(".")[0] != "keras" or called not in ACTIVATIONS:
+        raise _refuse(part, f"activation {called} has no equal here")
+    make = ACTIVATIONS[called]
+    return [] if make is None else [make(name=name)]
+
+
+ACTIVATIONS: dict[str, Callable[..., nn.Module] | None] = {
+    "linear": None,
+    "elu": nn.ELU,
+    "leaky_relu": lambda name: nn.LeakyReLU(0.2, name=name),  # Keras's slope
+    "log_softmax": nn.LogSoftmax,
+    "relu": nn.ReLU,
+    "selu": nn.SELU,
+    "sigmoid": nn.Sigmoid,
+    "softmax": nn.Softmax,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+def _weight(part: Any, name: str) -> Any:
+    variable = getattr(part, name, None)
+    return None if variable is None else as_array(f"{part.name}.{name}", np.asarray(variable))
+
+
+def _dense(part: Any) -> list[nn.Module]:
+    if not part.built:
+        raise _refuse(part, "it is not built, so it has no weights")
+    if getattr(part, "lora_enabled", False) or getattr(part, "quantization_mode", None):
+        raise _refuse(part, "low-rank updates and quantized weights have no equal here")
+    layer = dense(_weight(part, "kernel"), _weight(part, "bias"), name=part.name)
+    return [layer, *_activation(part, part.activation, f"{part.name}_activation")]
+
+
+def _only_last_axis(part: Any) -> None:
+    axis = part.axis if isinstance(part.axis, (list, tuple)) else [part.axis]
+    if list(axis) not in ([-1], [1]):
+        raise _refuse(part, f"axis is {part.axis}, must be the last of two")
+
+
+def _batch_norm(part: Any) -> list[nn.Module]:
+    _only_last_axis(part)
+    mean, var = _weight(part, "moving_mean"), _weight(part, "moving_variance")
+    if mean is None or var is None:
+        raise _refuse(part, "it is not built, so it has no weights")
+    gamma, beta = _weight(part, "gamma"), _weight(part, "beta")
+    gamma, beta = np.ones_like(mean) if gamma is None else gamma, np.zeros_like(mean) if beta is None else beta
+    return [batch_norm(gamma, beta, mean, var, eps=part.epsilon, momentum=part.momentum, name=part.name)]
+
+
+def _layer_norm(part: Any) -> list[nn.Module]:
+    _only_last_axis(part)
+    if getattr(part, "rms_scaling", False):
+        raise _refuse(part, "rms_scaling has no equal here")
+    gamma, beta = _weight(part, "gamma"), _weight(part, "beta")
+    if gamma is None and beta is None:
+        raise _refuse(part, "without gamma and beta nothing tells how wide x is")
+    return [layer_norm(np.ones_like(beta) if gamma is None else gamma, beta, eps=part.epsilon, name=part.name)]
+
+
+def _relu(part: Any) -> list[nn.Module]:
+    if part.max_value is not None or part.threshold:
+        raise _refuse(part, "max_value and threshold have no equal here")
+    slope = float(part.negative_slope)
+    return [nn.LeakyReLU(slope, name=part.name) if slope else nn.ReLU(name=part.name)]
+
+
+def _prelu(part: Any) -> list[nn.Module]:
+    alpha = _weight(part, "alpha")
+    if alpha is None or alpha.ndim != 1:
+        raise _refuse(part, "only one slope for each place of a vector is known")
+    return [prelu(alpha, part.name)]
+
+
+def _softmax(part: Any) -> list[nn.Module]:
+    _only_last_axis(part)
+    return [nn.Softmax(name=part.name)]
+
+
+def _flatten(part: Any) -> list[nn.Module]:
+    if part.data_format == "channels_first":
+        raise _refuse(part, "channels_first has no equal here")
+    return [nn.Flatten(name=part.name)]
+
+
+LAYERS: dict[str, Callable[[Any], list[nn.Module]]] = {
+    "Activation": lambda part: _activation(part, part.activation, part.name),
+    "AlphaDropout": lambda part: [nn.AlphaDropout(part.rate, name=part.name)],
+    "BatchNormalization": _batch_norm,
+    "Dense": _dense,
+    "Dropout": lambda part: [nn.Dropout(part.rate, name=part.name)],
+    "ELU": lambda part: [nn.ELU(part.alpha, name=part.name)],
+    "Flatten": _flatten,
+    "InputLayer": lambda part: [],
+    "LayerNormalization": _layer_norm,
+    "LeakyReLU": lambda part: [nn.LeakyReLU(part.negative_slope, name=part.name)],
+    "PReLU": _prelu,
+    "ReLU": _relu,
+    "Softmax": _softmax,
+}
+"""What each layer of Keras becomes."""
+
+
+# Weights alone
+
+OURS: Table = {
+    nn.Dense: {"kernel": "kernel", "bias": "bias"},
+    nn.BatchNorm: {
+        "gamma": "gamma",
+        "beta": "beta",
+        "moving_mean": "running_mean",
+        "moving_variance": "running_var",
+    },
+    nn.LayerNorm: {"gamma": "gamma", "beta": "beta"},
+    nn.PReLU: {"alpha": "slopes"},
+}
+
+
+def _groups(model: Any) -> dict[str, dict[str, Array]]:
+    if not hasattr(model, "layers"):
+        raise TypeError(f"from_keras: wants a Keras model, got a {type(model).__name__}")
+    groups: dict[str, dict[str, Array]] = {}
+    for part in model.layers:
+        if hasattr(part, "layers"):
+            groups |= _groups(part)
+            continue
+        # Seeds of dropout are no weights of the model.
+        weights = {weight.name: weight for weight in part.weights if "seed" not in weight.path}
+        if weights:
+            groups[part.name] = {name: as_array(f"{part.name}.{name}", np.asarray(w)) for name, w in weights.items()}
+    return groups

@@ -1,0 +1,188 @@
+"""What is known while the nodes of an ONNX graph are followed from the inputs on, and the module that comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minidnn import nn
+from minidnn.convert.building import FUSABLE, ConversionError, dense, fill, fits
+from minidnn.convert.onnx.reading import Network, Operation
+from minidnn.nn.initializers import deferred
+from minidnn.reference.types import Array
+
+
+@dataclass
+class Step:
+    """A node of the module to be; `inputs` and `output` are values of the ONNX graph."""
+
+    name: str
+    part: Any
+    inputs: list[str]
+    output: str
+    open: bool = False
+    """Whether this is a product that a bias may still be added to."""
+
+
+class Importer:
+    """What is known about each value so far.
+
+    Attributes:
+        opset: the operator set's version.
+        constants: values that are known.
+        ranks: the others, with their number of axes.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.opset = network.opset
+        self.constants = dict(network.constants)
+        self.ranks = dict(network.inputs)
+        self._inputs, self._output = list(network.inputs), network.output
+        self._uses = Counter(value for operation in network.operations for value in operation.inputs)
+        self._uses[network.output] += 1
+        self._same: dict[str, str] = {}
+        self._steps: dict[str, Step] = {}  # by output, in order
+        self._names: dict[str, int] = {}  # how often each was asked for
+        self._called = {value: self.unique(value) for value in self._inputs}
+
+    def check(self, operation: Operation) -> None:
+        """Raises a ConversionError if the operation takes what nobody gives, or gives more than one value."""
+        for value in operation.inputs:
+            if value and self.resolve(value) not in self.ranks and self.resolve(value) not in self.constants:
+                raise operation.refuse(f"it takes {value!r}, which no earlier node gives")
+        for extra in operation.outputs[1:]:
+            if self._uses[extra]:
+                raise operation.refuse(f"its output {extra!r} has no equal here")
+
+    # What operators ask and tell
+
+    def resolve(self, value: str) -> str:
+        """The value that an Identity passed on."""
+        return self._same.get(value, value)
+
+    def constant(self, operation: Operation, place: int) -> Array | None:
+        """The input at that place if it is known."""
+        if place >= len(operation.inputs):
+            return None
+        return self.constants.get(self.resolve(operation.inputs[place]))
+
+    def has(self, operation: Operation, place: int) -> bool:
+        """Whether there is an input at that place."""
+        return place < len(operation.inputs) and bool(operation.inputs[place])
+
+    def rank(self, operation: Operation, place: int = 0) -> int:
+        """The number of axes of the input at that place."""
+        known = self.constant(operation, place)
+        return self.ranks[self.resolve(operation.inputs[place])] if known is None else known.ndim
+
+    def value(self, operation: Operation, place: int, trainable: bool | None = None) -> str:
+        """The input at that place as a value of the module; a constant becomes an `nn.Weight`.
+
+        It is trained if it has more than one element, as weights have and factors have not, unless that is told.
+        """
+        value = self.resolve(operation.inputs[place])
+        array = self.constants.get(value)
+        if array is not None and value not in self._steps:
+            if array.dtype.kind != "f":
+                raise operation.refuse(f"{value!r} is a constant of {array.dtype}, must be floating")
+            with deferred():
+                weight = nn.Weight(array.shape, array.size > 1 if trainable is None else trainable)
+            self._add(Step(self.unique(value), fill(weight, value=array), [], value))
+        return value
+
+    def alias(self, operation: Operation) -> None:
+        """The output is the input."""
+        (value, *_), (output, *_) = operation.inputs, operation.outputs
+        self._same[output] = self.resolve(value)
+        self._uses[self.resolve(value)] += self._uses[output] - 1
+
+    def emit(self, operation: Operation, part: Any, inputs: list[str], rank: int, called: str = "") -> Step:
+        """A step that gives the operation's output."""
+        step = Step(self.unique(called or operation.name or operation.op.lower()), part, inputs, operation.outputs[0])
+        self.ranks[step.output] = rank
+        return self._add(step)
+
+    def layer(self, operation: Operation, layer: nn.Module, rank: int | None = None, called: str = "") -> None:
+        """A step that takes the first input through a layer; a dense layer takes in its activation."""
+        value = self.value(operation, 0)
+        before = self._alone(value)
+        rank = self.rank(operation) if rank is None else rank
+        if before and isinstance(before.part, nn.Dense) and before.part.activation is None and fits(layer):
+            part = before.part
+            self._replace(before, operation, dense(part.kernel.data, part.bias.data, FUSABLE[type(layer)]))
+        else:
+            self.emit(operation, layer, [value], rank, called)
+
+    def add_bias(self, operation: Operation, value: str, bias: Array) -> bool:
+        """Takes the bias into the product that gives the value, if that is possible."""
+        before = self._alone(value)
+        if not (before and before.open):
+            return False
+        n_out = before.part.n_out
+        if bias.ndim > 2 or bias.shape[:-1] not in ((), (1,)) or bias.size not in (1, n_out):
+            return False
+        bias = np.broadcast_to(bias.reshape(-1), (n_out,))
+        self._replace(before, operation, dense(before.part.kernel.data, bias))
+        return True
+
+    def unique(self, name: str) -> str:
+        """A name without dots that nothing else has."""
+        name = free = re.sub(r"[^\w-]+", "_", name).strip("_") or "node"
+        while free in self._names:
+            self._names[name] += 1
+            free = f"{name}_{self._names[name]}"
+        self._names[free] = 1
+        return free
+
+    # The module
+
+    def _add(self, step: Step) -> Step:
+        self._steps[step.output] = step
+        return step
+
+    def _alone(self, value: str) -> Step | None:
+        """The step that gives a value which nothing else takes."""
+        return self._steps.get(value) if self._uses[value] == 1 else None
+
+    def _replace(self, step: Step, operation: Operation, part: nn.Dense) -> None:
+        self._steps.pop(step.output)
+        self.ranks[operation.outputs[0]] = 2
+        self._add(Step(step.name, part, step.inputs, operation.outputs[0]))
+
+    def module(self) -> nn.Sequential | nn.Graph:
+        """The steps that the output needs, as a chain if they are one."""
+        output = self.resolve(self._output)
+        if output in self.constants:
+            self.value(Operation("Constant", "", [output], [output], {}), 0)
+        needed, steps = {output}, []
+        for step in reversed(self._steps.values()):
+            if step.output in needed:
+                needed.update(step.inputs)
+                steps.append(step)
+        steps.reverse()
+        for step in steps:
+            if isinstance(step.part, nn.Module):
+                step.part.name = step.name
+        if self._is_chain(steps, output):
+            return nn.Sequential(*(step.part for step in steps)).eval()
+        if not steps:
+            raise ConversionError(f"from_onnx: the output {output!r} is one of several inputs: nothing is computed")
+        called = self._called | {step.output: step.name for step in steps}
+        nodes = [nn.Node(step.name, step.part, [called[value] for value in step.inputs]) for step in steps]
+        return nn.Graph(nodes, [called[value] for value in self._inputs], called[output]).eval()
+
+    def _is_chain(self, steps: list[Step], output: str) -> bool:
+        """Whether each step is a layer that takes what the one before it gives, from the only input to the output."""
+        values = [*self._inputs, *(step.output for step in steps)]
+        taken = [step.inputs for step in steps]
+        layers = all(isinstance(step.part, nn.Module) for step in steps)
+        chained = taken == [[value] for value in values[:-1]] and values[-1:] == [output]
+        return len(self._inputs) == 1 and layers and chained
+
+
+Operator = Callable[[Importer, Operation], None]

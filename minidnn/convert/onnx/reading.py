@@ -1,0 +1,178 @@
+"""An ONNX file as plain Python, with everything refused that an importer should not have to think about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidnn.convert.building import ConversionError
+from minidnn.reference.types import Array
+
+OPSETS = range(7, 29)
+"""Versions of the operator set that are read: 7 brought broadcasting as it is today, 28 is the newest one looked at."""
+
+
+class RefusedError(ConversionError):
+    """A node that is not understood; the message names it."""
+
+
+def as_float(value: float) -> float:
+    """A float32 as the number that was meant: 0.01, not 0.009999999776."""
+    return float(str(np.float32(value)))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A node: what it does, to which values, under which names. An input that is left out is ""."""
+
+    op: str
+    name: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    attributes: dict[str, Any]
+
+    def refuse(self, why: str) -> RefusedError:
+        called = repr(self.name) if self.name else f"that gives {', '.join(map(repr, self.outputs))}"
+        return RefusedError(f"from_onnx: node {called} ({self.op}): {why}")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A graph.
+
+    Attributes:
+        inputs: name -> number of axes.
+        constants: the initializers.
+    """
+
+    inputs: dict[str, int]
+    output: str
+    constants: dict[str, Array]
+    operations: Sequence[Operation]
+    opset: int
+
+
+def onnx_module() -> Any:
+    """The onnx package.
+
+    Raises:
+        ImportError: it is missing; names the extra.
+    """
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise ImportError('ONNX files need onnx; install it with: pip install "minidnn[onnx]"') from error
+    return onnx
+
+
+def read(source: Any) -> Network:
+    """The graph of a path, of bytes or of a ``ModelProto``.
+
+    Raises:
+        ConversionError: damaged, not valid by ONNX's own checker, or holding what no importer here could understand:
+            external data, functions, other operator sets, subgraphs, sparse tensors, several outputs, inputs that are
+            not float32.
+        OSError: the file cannot be read.
+    """
+    onnx = onnx_module()
+    model = _parsed(onnx, source)
+    for tensor in _tensors(model.graph):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise ConversionError(f"from_onnx: tensor {tensor.name!r} lies in another file: external data is refused")
+    if model.functions:
+        raise ConversionError(f"from_onnx: function {model.functions[0].name!r}: models with functions are refused")
+    opset = _opset(model)
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        raise ConversionError(f"from_onnx: the model is not valid: {str(error).strip()}") from error
+    graph = model.graph
+    if graph.sparse_initializer:
+        raise ConversionError(f"from_onnx: tensor {graph.sparse_initializer[0].values.name!r} is sparse")
+    if len(graph.output) != 1:
+        raise ConversionError(f"from_onnx: the outputs are {', '.join(o.name for o in graph.output)}: must be one")
+    constants = {tensor.name: _array(onnx, tensor, f"tensor {tensor.name!r}") for tensor in graph.initializer}
+    inputs = {value.name: _rank(onnx, value) for value in graph.input if value.name not in constants}
+    operations = [_operation(onnx, node) for node in graph.node]
+    return Network(inputs, graph.output[0].name, constants, operations, opset)
+
+
+def _parsed(onnx: Any, source: Any) -> Any:
+    if isinstance(source, onnx.ModelProto):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        source = Path(source).read_bytes()
+    if not isinstance(source, bytes):
+        raise TypeError(f"from_onnx: wants a path, bytes or a ModelProto, got a {type(source).__name__}")
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(source)
+    except Exception as error:  # whatever this release of protobuf raises
+        raise ConversionError(f"from_onnx: this is no ONNX model, or a damaged one: {error}") from error
+    return model
+
+
+def _tensors(graph: Any) -> list[Any]:
+    """Every dense tensor outside of subgraphs, which are refused anyway."""
+    found = list(graph.initializer)
+    for sparse in graph.sparse_initializer:
+        found += [sparse.values, sparse.indices]
+    for node in graph.node:
+        for attribute in node.attribute:
+            found += [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]
+    return found
+
+
+def _opset(model: Any) -> int:
+    versions = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
+    version = versions.get("ai.onnx", 0)
+    if version not in OPSETS:
+        raise ConversionError(
+            f"from_onnx: the operator set is {version or 'none'}, must be {OPSETS[0]} to {OPSETS[-1]} of ai.onnx"
+        )
+    return int(version)
+
+
+def _rank(onnx: Any, value: Any) -> int:
+    kind = value.type.tensor_type
+    if not value.type.HasField("tensor_type") or kind.elem_type != onnx.TensorProto.FLOAT:
+        raise ConversionError(f"from_onnx: input {value.name!r} is no tensor of float32")
+    return len(kind.shape.dim)
+
+
+def _array(onnx: Any, tensor: Any, what: str) -> Array:
+    kinds = onnx.TensorProto
+    if tensor.data_type not in (kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.INT32, kinds.INT64, kinds.BOOL):
+        names = {number: name for name, number in kinds.DataType.items()}
+        raise ConversionError(f"from_onnx: {what} is of {names.get(tensor.data_type, 'an unknown type')}")
+    try:
+        array: Array = onnx.numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConversionError(f"from_onnx: {what} makes no sense: {error}") from error
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _operation(onnx: Any, node: Any) -> Operation:
+    operation = Operation(node.op_type, node.name, list(node.input), list(node.output), {})
+    if node.domain not in ("", "ai.onnx"):
+        raise operation.refuse(f"operators of {node.domain!r} are not known here")
+    kinds = onnx.AttributeProto
+    for attribute in node.attribute:
+        if attribute.ref_attr_name or attribute.type not in (
+            kinds.FLOAT, kinds.FLOATS, kinds.INT, kinds.INTS, kinds.STRING, kinds.TENSOR,
+        ):  # fmt: skip
+            raise operation.refuse(f"attribute {attribute.name!r} is of a kind that is not known here")
+        value = onnx.helper.get_attribute_value(attribute)
+        if attribute.type == kinds.TENSOR:
+            value = _array(onnx, value, f"attribute {attribute.name!r} of node {node.name!r}")
+        elif attribute.type == kinds.FLOAT:
+            value = as_float(value)
+        operation.attributes[attribute.name] = value
+    return operation

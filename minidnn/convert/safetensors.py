@@ -1,0 +1,67 @@
+"""From .safetensors files of any library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from minidnn.convert.building import ConversionError, M, as_array, put
+from minidnn.models.saving import read_tensors
+from minidnn.reference.types import Array
+
+
+def from_safetensors(
+    path: str | os.PathLike[str],
+    into: M,
+    names: Mapping[str, str] | Callable[[str], str] | None = None,
+    transpose: bool | Iterable[str] = False,
+    ignore: Iterable[str] = (),
+) -> M:
+    """Puts the weights of a ``.safetensors`` file into a model, all of them or none.
+
+    ``from_safetensors("mlp.safetensors", model, {"fc1.weight": "hidden1.kernel", "fc1.bias": "hidden1.bias"},
+    transpose=True)`` reads a file of PyTorch's, whose matrices are (n_out, n_in).
+
+    Args:
+        into: takes the weights, and keeps its mode.
+        names: the file's name -> the path here, as a mapping (names that it lacks stay as they are) or a function.
+        transpose: True for every matrix; or patterns (``"*.weight"``) of the file's names.
+        ignore: patterns of the file's names that are left out, such as ``"*.num_batches_tracked"``.
+
+    Returns:
+        ``into``.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        ConversionError: two names for one path, a pattern that matches nothing, paths or shapes that do not match.
+        OSError: the file cannot be read.
+    """
+    source = f"from_safetensors: {Path(path)}"
+    tensors = read_tensors(Path(path))
+    left_out = {name for pattern in ignore for name in _matches(source, "ignore", pattern, tensors)}
+    turned = {name for name, array in tensors.items() if transpose is True and array.ndim == 2}
+    if not isinstance(transpose, bool):
+        turned = {name for pattern in transpose for name in _matches(source, "transpose", pattern, tensors)}
+    rename = names if callable(names) else lambda name: (names or {}).get(name, name)
+    if isinstance(names, Mapping) and (unknown := [name for name in names if name not in tensors]):
+        raise ConversionError(f"{source} holds no {', '.join(unknown)}; it holds {', '.join(tensors) or 'nothing'}")
+    state: dict[str, Array] = {}
+    for name, value in tensors.items():
+        if name in left_out:
+            continue
+        target, array = rename(name), as_array(f"{source}: {name}", value)
+        if target in state:
+            raise ConversionError(f"{source}: two tensors are to become {target}, one of them {name}")
+        if name in turned and array.ndim != 2:
+            raise ConversionError(f"{source}: {name} has shape {array.shape}, only a matrix can be transposed")
+        state[target] = array.T if name in turned else array
+    return put(into, state, source)
+
+
+def _matches(source: str, argument: str, pattern: str, names: Iterable[str]) -> list[str]:
+    found = [name for name in names if fnmatchcase(name, pattern)]
+    if not found:
+        raise ConversionError(f"{source}: {argument} has {pattern!r}, which matches nothing")
+    return found

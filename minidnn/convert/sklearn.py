@@ -1,0 +1,45 @@
+"""From scikit-learn's perceptrons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minidnn import nn
+from minidnn.convert.building import ConversionError, as_array, dense, sequential
+
+ACTIVATIONS: dict[str, str | None] = {"identity": None, "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+OUTPUTS: dict[str, type[nn.Softmax | nn.Sigmoid] | None] = {
+    "identity": None,
+    "softmax": nn.Softmax,
+    "logistic": nn.Sigmoid,
+}
+
+
+def from_sklearn(estimator: Any) -> nn.Sequential:
+    """The network of a fitted ``MLPClassifier`` or ``MLPRegressor``, in evaluation mode.
+
+    The layers are hidden1, hidden2, ..., outputs, and for a classifier probabilities: softmax, or for two classes (or
+    several labels at once) the logistic function, whose only column is the probability of ``classes_[1]``.
+    ``model[:-1]`` gives the logits, which `nn.softmax_cross_entropy` wants. Weights become float32.
+
+    Raises:
+        TypeError: another kind of estimator.
+        ConversionError: it is not fitted.
+    """
+    kinds = {base.__name__ for base in type(estimator).__mro__ if base.__module__.startswith("sklearn.")}
+    if not kinds & {"MLPClassifier", "MLPRegressor"}:
+        raise TypeError(f"from_sklearn: wants an MLPClassifier or MLPRegressor, got a {type(estimator).__name__}")
+    if not hasattr(estimator, "coefs_"):
+        raise ConversionError(f"from_sklearn: the {type(estimator).__name__} is not fitted yet")
+    if estimator.activation not in ACTIVATIONS:
+        raise ConversionError(f"from_sklearn: activation {estimator.activation!r} is not known here")
+    if estimator.out_activation_ not in OUTPUTS:
+        raise ConversionError(f"from_sklearn: output activation {estimator.out_activation_!r} is not known here")
+    names = [f"hidden{i}" for i in range(1, len(estimator.coefs_))] + ["outputs"]
+    layers: list[nn.Module] = []
+    for name, kernel, bias in zip(names, estimator.coefs_, estimator.intercepts_, strict=True):
+        activation = None if name == "outputs" else ACTIVATIONS[estimator.activation]
+        layers.append(dense(as_array(f"{name}.kernel", kernel), as_array(f"{name}.bias", bias), activation, name))
+    model, last = sequential(layers), OUTPUTS[estimator.out_activation_]
+    # Not fused, so that it can be cut off.
+    return model if last is None else nn.Sequential(*model, last(name="probabilities")).eval()

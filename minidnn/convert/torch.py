@@ -1,0 +1,207 @@
+"""From PyTorch: a ``Sequential``, or the weights of any model.
+
+PyTorch itself is not imported: its objects are asked for what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, overload
+
+import numpy as np
+
+from minidnn import nn
+from minidnn.convert.building import (
+    ConversionError,
+    M,
+    as_array,
+    batch_norm,
+    dense,
+    layer_norm,
+    prelu,
+    sequential,
+)
+from minidnn.convert.weights import Table, put_groups
+from minidnn.reference.types import Array
+
+
+@overload
+def from_torch(source: Any) -> nn.Sequential: ...
+@overload
+def from_torch(source: Any, into: M, names: Mapping[str, str] | None = None) -> M: ...
+def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | None = None) -> M | nn.Sequential:
+    """A PyTorch ``Sequential`` as a model; or the weights of any module or ``state_dict`` put into a model of ours.
+
+    A ``Sequential``, also one within another, may hold Linear, ReLU, ELU, SELU, LeakyReLU, PReLU, RReLU, Tanh, Sigmoid,
+    Softplus, Softmax, LogSoftmax, Dropout, AlphaDropout, BatchNorm1d, LayerNorm, Flatten, Identity. Matrices are
+    transposed, activations move into the dense layer before them where it can run them, layers keep their names.
+
+    Args:
+        source: a ``torch.nn.Sequential``; with ``into`` any ``torch.nn.Module``, or a ``state_dict``.
+        into: takes the weights, and keeps its mode. A ``state_dict`` holds no activations, so it needs this.
+        names: PyTorch's module -> our layer, as in ``{"fc1": "hidden1"}``; else they are paired in their order.
+
+    Returns:
+        A model in evaluation mode, or ``into``.
+
+    Raises:
+        TypeError: the source is neither.
+        ConversionError: a layer, an option of one or a tensor that has no equal here; names or shapes that do not
+            match.
+    """
+    if into is not None:
+        return _put(source, into, names)
+    if isinstance(source, Mapping):
+        raise TypeError("from_torch: a state_dict holds weights alone: from_torch(state_dict, into=model)")
+    if _kind(source) != "Sequential":
+        raise TypeError(
+            f"from_torch: wants a torch.nn.Sequential, got a {type(source).__name__}; "
+            "the weights of other modules can be put into a model: from_torch(source, into=model)"
+        )
+    layers: list[nn.Module] = []
+    width: int | None = None
+    for path, part in _flat(source):
+        make = LAYERS.get(_kind(part) or "")
+        if make is None or part._forward_hooks or part._forward_pre_hooks:  # a hook may compute what it likes
+            raise ConversionError(f"from_torch: layer {path} is {part!r}, which has no equal here")
+        layer = make(path, part, width)
+        if layer is not None:
+            width = _width(layer) or width
+            layers.append(layer)
+    return sequential(layers)
+
+
+def _kind(part: Any) -> str | None:
+    """The name of a class of torch.nn; None for any other, which may compute what it likes."""
+    kind = type(part)
+    return kind.__name__ if kind.__module__.startswith("torch.nn.modules.") else None
+
+
+def _flat(container: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, part in container.named_children():
+        if _kind(part) == "Sequential":
+            yield from _flat(part, f"{prefix}{name}_")
+        else:
+            yield prefix + name, part
+
+
+def _width(layer: nn.Module) -> int | None:
+    return layer.n_out if isinstance(layer, nn.Dense) else getattr(layer, "n", None)
+
+
+# A layer each: (path, the layer of PyTorch, the width of its input where that is known).
+
+
+def _linear(path: str, part: Any, width: int | None) -> nn.Module:
+    bias = None if part.bias is None else as_array(f"{path}.bias", part.bias)
+    return dense(as_array(f"{path}.weight", part.weight).T, bias, name=path)
+
+
+def _batch_norm(path: str, part: Any, width: int | None) -> nn.Module:
+    if part.running_mean is None:
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: without running statistics it has no equal here")
+    if part.momentum is None:
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: a cumulative average has no equal here")
+    n = part.num_features
+    return batch_norm(
+        *_affine(path, part, n),
+        as_array(f"{path}.running_mean", part.running_mean),
+        as_array(f"{path}.running_var", part.running_var),
+        eps=part.eps,
+        momentum=1.0 - part.momentum,
+        name=path,
+    )
+
+
+def _layer_norm(path: str, part: Any, width: int | None) -> nn.Module:
+    if len(part.normalized_shape) != 1:
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: only rows can be normalized here")
+    return layer_norm(*_affine(path, part, part.normalized_shape[0]), eps=part.eps, name=path)
+
+
+def _affine(path: str, part: Any, n: int) -> tuple[Array, Array]:
+    gamma = np.ones(n, np.float32) if part.weight is None else as_array(f"{path}.weight", part.weight)
+    beta = np.zeros(n, np.float32) if part.bias is None else as_array(f"{path}.bias", part.bias)
+    return gamma, beta
+
+
+def _prelu(path: str, part: Any, width: int | None) -> nn.Module:
+    slopes = as_array(f"{path}.weight", part.weight)
+    if slopes.size == 1:
+        if width is None:
+            raise ConversionError(f"from_torch: layer {path} is {part!r}, and nothing before it tells how wide x is")
+        slopes = np.full(width, slopes.item(), np.float32)
+    return prelu(slopes, path)
+
+
+def _softplus(path: str, part: Any, width: int | None) -> nn.Module:
+    # Beyond its threshold PyTorch takes y = x; from 18 on that is the same number in float32.
+    if part.beta != 1 or part.threshold < 18:
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: only beta 1 and threshold 18 or more are known")
+    return nn.Softplus(name=path)
+
+
+def _along_rows(make: Callable[..., nn.Module]) -> Callable[[str, Any, int | None], nn.Module]:
+    def layer(path: str, part: Any, width: int | None) -> nn.Module:
+        if part.dim not in (1, -1):
+            raise ConversionError(f"from_torch: layer {path} is {part!r}: dim must be 1 or -1")
+        return make(name=path)
+
+    return layer
+
+
+def _flatten(path: str, part: Any, width: int | None) -> nn.Module:
+    if (part.start_dim, part.end_dim) != (1, -1):
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: only start_dim 1 and end_dim -1 are known")
+    return nn.Flatten(name=path)
+
+
+LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
+    "AlphaDropout": lambda path, part, width: nn.AlphaDropout(part.p, name=path),
+    "BatchNorm1d": _batch_norm,
+    "Dropout": lambda path, part, width: nn.Dropout(part.p, name=path),
+    "ELU": lambda path, part, width: nn.ELU(part.alpha, name=path),
+    "Flatten": _flatten,
+    "Identity": lambda path, part, width: None,
+    "LayerNorm": _layer_norm,
+    "LeakyReLU": lambda path, part, width: nn.LeakyReLU(part.negative_slope, name=path),
+    "Linear": _linear,
+    "LogSoftmax": _along_rows(nn.LogSoftmax),
+    "PReLU": _prelu,
+    "RReLU": lambda path, part, width: nn.RReLU(part.lower, part.upper, name=path),
+    "ReLU": lambda path, part, width: nn.ReLU(name=path),
+    "SELU": lambda path, part, width: nn.SELU(name=path),
+    "Sigmoid": lambda path, part, width: nn.Sigmoid(name=path),
+    "Softmax": _along_rows(nn.Softmax),
+    "Softplus": _softplus,
+    "Tanh": lambda path, part, width: nn.Tanh(name=path),
+}
+"""What each layer of PyTorch becomes; None is nothing."""
+
+
+# Weights alone
+
+OURS: Table = {
+    nn.Dense: {"weight": "kernel", "bias": "bias"},
+    nn.BatchNorm: {
+        "weight": "gamma",
+        "bias": "beta",
+        "running_mean": "running_mean",
+        "running_var": "running_var",
+    },
+    nn.LayerNorm: {"weight": "gamma", "bias": "beta"},
+    nn.PReLU: {"weight": "slopes"},
+}
+
+
+def _put(source: Any, into: M, names: Mapping[str, str] | None) -> M:
+    state = source if isinstance(source, Mapping) else getattr(source, "state_dict", lambda: None)()
+    if not isinstance(state, Mapping):
+        raise TypeError(f"from_torch: wants a torch.nn.Module or a state_dict, got a {type(source).__name__}")
+    groups: dict[str, dict[str, Array]] = {}
+    for path, value in state.items():
+        module, _, tensor = path.rpartition(".")
+        if tensor != "num_batches_tracked":
+            array = as_array(f"from_torch: {path}", value)
+            groups.setdefault(module, {})[tensor] = array.T if array.ndim == 2 else array  # (n_out, n_in) there
+    return put_groups("from_torch", groups, into, names, OURS)

@@ -1,0 +1,5 @@
+"""The file of a model: saving, loading, and the registry of the layers that a file can name."""
+
+from minidnn.models.saving import CheckpointError, load, read_meaning, save
+
+__all__ = ["CheckpointError", "load", "read_meaning", "save"]

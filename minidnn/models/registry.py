@@ -1,0 +1,179 @@
+"""What a file may name: the closed list of layers and values, and how each is written as JSON and built again."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+from minidnn import nn
+from minidnn.nn import initializers
+from minidnn.pretraining import auxiliary
+from minidnn.pretraining.autoencoder import Autoencoder
+from minidnn.pretraining.corruption import gaussian_noise, kl_sparsity, masking
+from minidnn.pretraining.rbm import RBM
+
+LAYERS: dict[str, type[nn.Module]] = {
+    layer.__name__: layer
+    for layer in (
+        Autoencoder,
+        RBM,
+        nn.AlphaDropout,
+        nn.BatchNorm,
+        nn.Dense,
+        nn.DropConnect,
+        nn.Dropout,
+        nn.ELU,
+        nn.EmbeddingBag,
+        nn.Flatten,
+        nn.Graph,
+        nn.LayerNorm,
+        nn.LeakyReLU,
+        nn.LogSoftmax,
+        nn.Sigmoid,
+        nn.PReLU,
+        nn.RReLU,
+        nn.ReLU,
+        nn.Residual,
+        nn.SELU,
+        nn.Sequential,
+        nn.SkipConcat,
+        nn.Softmax,
+        nn.Softplus,
+        nn.Tanh,
+        nn.Weight,
+        auxiliary.Difference,
+        auxiliary.Distance,
+        auxiliary.TwoTower,
+    )
+}
+
+VALUES: dict[str, type] = {
+    value.__name__: value
+    for value in (
+        gaussian_noise,
+        kl_sparsity,
+        masking,
+        initializers.constant,
+        initializers.orthogonal,
+        initializers.uniform,
+        initializers.variance_scaling,
+        nn.Node,
+        *nn.functions.FUNCTIONS,
+        nn.l1,
+        nn.l1_l2,
+        nn.l2,
+        nn.max_norm,
+        nn.non_neg,
+        nn.unit_norm,
+    )
+}
+
+DEEPEST = 200
+"""Parts within parts, of which a Sequential within another takes two; more is no network but an attack on the stack."""
+
+
+MOST = 1_000_000
+"""Layers in a model, one that is there twice counted twice, with all that it holds: a short file that says "the same"
+at each of ninety depths would stand for more of them than can ever be visited."""
+
+
+class UnknownPartError(ValueError):
+    """Something that has no name in the registry, or whose description makes no sense."""
+
+
+def describe(
+    part: Any, where: str = "the model", depth: int = 0, seen: dict[int, tuple[int, dict[str, Any]]] | None = None
+) -> Any:
+    """The part as JSON: numbers, strings, None, lists, and ``{"type": name, argument: ...}``.
+
+    A layer that is there twice has a number as its ``"id"`` the first time, and is ``{"same": id}`` after that.
+
+    Args:
+        seen: the layers described so far, with their numbers, by their identity.
+
+    Raises:
+        UnknownPartError: a layer or value that is not in the registry, such as a function given as an activation;
+            parts too deep within each other.
+    """
+    seen = {} if seen is None else seen
+    if depth > DEEPEST:
+        raise UnknownPartError(f"{where}: parts within parts more than {DEEPEST} deep cannot be in a file")
+    if part is None or isinstance(part, (bool, int, str)) or (isinstance(part, float) and math.isfinite(part)):
+        return part
+    if isinstance(part, (list, tuple)):
+        return [describe(item, f"{where}[{i}]", depth + 1, seen) for i, item in enumerate(part)]
+    name = type(part).__name__
+    if LAYERS.get(name) is type(part):
+        if id(part) in seen:
+            number, first = seen[id(part)]
+            first["id"] = number
+            return {"same": number}
+        described: dict[str, Any] = {"type": name}
+        seen[id(part)] = len(seen), described
+        for key, value in part.config().items():
+            described[key] = describe(value, f"{where}.{key}", depth + 1, seen)
+        return described
+    if VALUES.get(name) is type(part):
+        values = {key: describe(value, f"{where}.{key}", depth + 1, seen) for key, value in vars(part).items()}
+        return {"type": name} | values
+    raise UnknownPartError(
+        f"{where} is {part!r}, which has no name in a file; only minidnn's own layers, initializers, regularizers and "
+        "constraints have. Its weights alone can be saved: save(model, path, architecture=False)"
+    )
+
+
+class _Made:
+    """What was built so far: the parts that have an ``"id"``, and how many layers each holds."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, Any] = {}
+        self._sizes: dict[int, int] = {}
+
+    def keep(self, part: Any, number: Any, where: str) -> Any:
+        if isinstance(part, nn.Module):
+            size = 1 + sum(self._sizes.get(id(child), 1) for _, child in part.children())
+            if size > MOST:
+                raise UnknownPartError(f"{where} holds more than {MOST:,} layers")
+            self._sizes[id(part)] = size
+        if isinstance(number, int):
+            self.parts[number] = part
+        return part
+
+
+def build(description: Any, where: str = "the model", depth: int = 0, made: _Made | None = None) -> Any:
+    """The part of a description.
+
+    Args:
+        made: what was built so far.
+
+    Raises:
+        UnknownPartError: a name that is not in the registry, or arguments that it does not take; an ``"id"`` that no
+            part has; more layers than `MOST`.
+    """
+    made = _Made() if made is None else made
+    if depth > DEEPEST:
+        raise UnknownPartError(f"{where}: parts within parts more than {DEEPEST} deep")
+    if isinstance(description, list):
+        return [build(item, f"{where}[{i}]", depth + 1, made) for i, item in enumerate(description)]
+    if not isinstance(description, dict):
+        return description
+    if description.keys() == {"same"}:
+        if not isinstance(description["same"], int) or description["same"] not in made.parts:
+            raise UnknownPartError(f"{where} is the same as {description['same']!r}, which no part before it is")
+        return made.parts[description["same"]]
+    arguments = dict(description)
+    name, number = arguments.pop("type", None), arguments.pop("id", None)
+    make: Any = LAYERS.get(name) or VALUES.get(name) if isinstance(name, str) else None
+    if make is None:
+        raise UnknownPartError(f"{where} is of type {name!r}, which minidnn does not know")
+    built = {key: build(value, f"{where}.{key}", depth + 1, made) for key, value in arguments.items()}
+    variadic = [
+        p.name for p in inspect.signature(make).parameters.values() if p.kind is inspect.Parameter.VAR_POSITIONAL
+    ]
+    try:
+        parts = [part for argument in variadic for part in built.pop(argument, [])]
+        part = make(*parts, **built)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnknownPartError(f"{where}: {name} cannot be built: {error}") from error
+    return made.keep(part, number, where)

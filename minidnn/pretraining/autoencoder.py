@@ -1,0 +1,178 @@
+"""Autoencoders: plain, denoising, with tied weights, sparse, stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from minidnn import kernels, ops
+from minidnn.nn.activations import Sigmoid
+from minidnn.nn.initializers import initialize
+from minidnn.nn.layers import FUSED, Dense
+from minidnn.nn.module import Module
+from minidnn.nn.parameter import Parameter
+from minidnn.nn.regularizers import Regularizer, penalties_of
+from minidnn.nn.sequential import Sequential
+from minidnn.pretraining.corruption import Corruption
+from minidnn.random import Generator, default_generator
+from minidnn.tensor import Tensor, as_result
+
+Loss = Literal["squared", "cross_entropy"]
+
+
+class Transposed(Module):
+    """y = activation(x @ kernel.T + bias), with the kernel of another layer, which both then train.
+
+    Args:
+        dense: the layer; x is (batch, dense.n_out), y is (batch, dense.n_in).
+        activation: None or the name of a fused one, as for `nn.Dense`.
+
+    Attributes:
+        bias: (dense.n_in,), from 0.
+    """
+
+    def __init__(self, dense: Dense, activation: str | None = None, name: str | None = None) -> None:
+        self.name = name
+        self.dense = dense
+        self.activation = activation
+        if activation is not None and activation not in FUSED:
+            raise ValueError(f"{self.label}: activation must be one of {', '.join(FUSED)}, got {activation!r}")
+        self.bias = Parameter(initialize(self.label, "bias", "zeros", (dense.n_in,), default_generator()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 2 or x.shape[1] != self.dense.n_out:
+            raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.dense.n_out})")
+        name = self.activation or "identity"
+        return ops.dense_transposed(x, self.dense.kernel, self.bias, name, FUSED.get(name, 0.0))
+
+
+class Autoencoder(Module):
+    """``reconstruction = decoder(encoder(x))``, trained to be x again by `Reconstruction`.
+
+    What the hidden layer between holds is a code that must tell all there is to know of x: it has to be narrow, or
+    sparse, or robust against noise, else a copy would do.
+
+    Args:
+        encoder: (batch, n_in) to (batch, n_code); a `nn.Dense`, or a Sequential.
+        decoder: (batch, n_code) to (batch, n_in). Where it is None the weights are tied: the decoder has the dense
+            layers of the encoder in reverse, with their kernels transposed, biases of its own, and between them
+            the encoder's own activations, fused in its Dense layers.
+        loss: "squared": the sum of the squared errors of an example. "cross_entropy": the sum of
+            ``-x * log(y) - (1 - x) * log(1 - y)`` for x in [0, 1] with ``y = sigmoid(decoder(code))``: the decoder
+            gives the logits.
+        corruption: what is done to x while training, so that a denoising autoencoder must undo it (Vincent et al.
+            2008), such as ``masking(0.3)`` or ``gaussian_noise(0.3)``.
+        activity_regularizer: a penalty on the code, such as ``kl_sparsity(0.05)`` or ``nn.l1(1e-4)``.
+        rng: draws the noise; the default generator where it is None.
+
+    Raises:
+        TypeError: encoder or decoder is not a Module.
+        ValueError: an unknown loss; tied weights for an encoder without dense layers.
+    """
+
+    def __init__(
+        self,
+        encoder: Module,
+        decoder: Module | None = None,
+        loss: Loss = "squared",
+        corruption: Corruption | None = None,
+        activity_regularizer: Regularizer | None = None,
+        name: str | None = None,
+        rng: Generator | None = None,
+    ) -> None:
+        self.name = name
+        for argument, part in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(part, Module) and not (part is None and argument == "decoder"):
+                raise TypeError(f"{self.label}: {argument} must be a Module, got {type(part).__name__}")
+        if loss not in get_args(Loss):
+            raise ValueError(f"{self.label}: loss must be one of {', '.join(get_args(Loss))}, got {loss!r}")
+        self.encoder = encoder
+        self.decoder = decoder
+        self.mirror = mirrored(encoder, self.label) if decoder is None else None
+        self.loss = loss
+        self.corruption = corruption
+        self.activity_regularizer = activity_regularizer
+        self.rng = rng
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The code of x."""
+        return self.encoder(x)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The reconstruction from a code."""
+        y = self.logits(code)
+        return ops.sigmoid(y) if self.loss == "cross_entropy" else y
+
+    def logits(self, code: Tensor) -> Tensor:
+        """What the decoder gives."""
+        return self.any_decoder(code)
+
+    @property
+    def any_decoder(self) -> Module:
+        """The decoder that was given, or the mirrored one."""
+        decoder = self.mirror if self.decoder is None else self.decoder
+        assert decoder is not None
+        return decoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x))
+
+
+def mirrored(encoder: Module, owner: str) -> Sequential:
+    """The decoder of tied weights."""
+    layers = [part for _, part in encoder.named_modules() if isinstance(part, Dense)]
+    if not layers:
+        raise ValueError(f"{owner}: the encoder has no dense layer to tie a decoder to; give one")
+    below = [None, *(layer.activation if isinstance(layer.activation, str) else None for layer in layers[:-1])]
+    return Sequential(*(Transposed(layer, activation) for layer, activation in zip(layers, below, strict=True)))[::-1]
+
+
+def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
+    """A deep autoencoder of several, each trained on the codes of the one before it (Hinton & Salakhutdinov 2006).
+
+    It has their layers, not copies, and the loss of the first: train it once more as a whole to fine-tune them.
+
+    Raises:
+        ValueError: none are given.
+    """
+    parts = list(autoencoders)
+    if not parts:
+        raise ValueError("stack: there is nothing to stack")
+    decoders: list[Module] = []
+    for part in reversed(parts):
+        decoders.append(part.any_decoder)
+        if part.loss == "cross_entropy" and part is not parts[0]:
+            decoders.append(Sigmoid())
+    return Autoencoder(Sequential(*(part.encoder for part in parts)), Sequential(*decoders), parts[0].loss)
+
+
+class Reconstruction(Module):
+    """What an `Autoencoder` is trained by: the error of each example's reconstruction, (batch, 1).
+
+    While training, the encoder sees the corrupted example, and the error is that to the clean one.
+
+    Raises:
+        ValueError: on call, a reconstruction of another shape than x; an x outside [0, 1] for the cross-entropy.
+    """
+
+    def __init__(self, autoencoder: Autoencoder) -> None:
+        self.autoencoder = autoencoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        model = self.autoencoder
+        clean = x._data
+        noisy = x
+        if model.corruption is not None and self.training:
+            noisy = as_result(model.corruption(clean, model.rng or default_generator()))
+        code = model.encode(noisy)
+        if model.activity_regularizer is not None and self.training:
+            where = f"{model.label}: activity_regularizer"
+            model.activity_penalties.extend(penalties_of(where, model.activity_regularizer, code))
+        y = model.logits(code)
+        if y.shape != x.shape:
+            raise ValueError(f"{model.label}: the decoder gives shape {y.shape}, must give that of x, {x.shape}")
+        if model.loss == "cross_entropy":
+            kernels.check_between(clean, 0, 1, "Reconstruction: the cross-entropy needs an x in [0, 1]")
+            return ops.sum(ops.softplus(y) - y * as_result(clean), axis=1, keepdims=True)
+        error = y - as_result(clean)
+        return ops.sum(error * error, axis=1, keepdims=True)
