@@ -120,9 +120,10 @@ class SparseProduct : public Product {
   void open_windows() {
     order_.resize(round_up(n_out, table_.tile_columns));
     std::iota(order_.begin(), order_.end(), 0u);
-    std::stable_sort(
-        order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(n_out),
-        [&](auto a, auto b) { return starts_[a + 1] - starts_[a] < starts_[b + 1] - starts_[b]; });
+    std::sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(n_out), [&](auto a, auto b) {
+      const auto length_a = starts_[a + 1] - starts_[a], length_b = starts_[b + 1] - starts_[b];
+      return length_a != length_b ? length_a < length_b : a < b;
+    });
     Schedule schedule;
     for (std::size_t j = 0; j < n_out; j += table_.tile_columns)
       schedule.add_panel(columns_, order_.data() + j, std::min(table_.tile_columns, n_out - j), table_);

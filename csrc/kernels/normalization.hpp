@@ -107,11 +107,11 @@ MINIDNN_INLINE void layer_norm_row(const float* x, const float* gamma, const flo
     const float centred = x[j] - first;
     sums[l] += centred, squares[l] += centred * centred;
   });
-  const auto [m, v] = corrected(first, sum_of_partials(sums) / count, sum_of_partials(squares) / count);
-  const float r = inverse_deviation(v, eps);
+  const Statistics s = corrected(first, sum_of_partials(sums) / count, sum_of_partials(squares) / count);
+  const float m = s.mean, r = inverse_deviation(s.var, eps);
 #pragma omp simd
   for (std::size_t j = 0; j < n; ++j) y[j] = gamma[j] * ((x[j] - m) * r) + beta[j];
-  *mean = m, *var = v;
+  *mean = m, *var = s.var;
 }
 
 MINIDNN_INLINE void layer_norm_backward_row(const float* dy, const float* x, const float* gamma, float mean,

@@ -21,25 +21,50 @@ inline void copy_rows(const float* from, std::ptrdiff_t from_row, std::size_t co
   }
 }
 
-#if defined(__GNUC__) && !defined(__clang__)
+// 0, 1, ..., lanes - 1 as a list of types; <utility> is not for kernels (law 2).
+template <int... L>
+struct Places {};
+template <int N, int... L>
+struct Count : Count<N - 1, N - 1, L...> {};
+template <int... L>
+struct Count<0, L...> {
+  using type = Places<L...>;
+};
+using AllPlaces = typename Count<kVectorLanes>::type;
 
-typedef std::int32_t Places __attribute__((vector_size(kVectorLanes * 4)));
+// Takes the lanes of the pair (a, b) where `Lane::at(l)` says: b's lanes are counted on from a's.
+#if defined(__clang__)
+template <class Lane, int... L>
+MINIDNN_INLINE Vector take_lanes(Vector a, Vector b, Places<L...>) {
+  return __builtin_shufflevector(a, b, Lane::at(L)...);
+}
+#else
+template <class Lane, int... L>
+MINIDNN_INLINE Vector take_lanes(Vector a, Vector b, Places<L...>) {
+  typedef std::int32_t Indices __attribute__((vector_size(kVectorLanes * 4)));
+  return __builtin_shuffle(a, b, Indices{Lane::at(L)...});
+}
+#endif
+
+// The two halves of an exchange between rows that are STEP apart.
+template <int STEP>
+struct Low {
+  static constexpr int at(int l) { return l & STEP ? kVectorLanes + l - STEP : l; }
+};
+template <int STEP>
+struct High {
+  static constexpr int at(int l) { return l & STEP ? kVectorLanes + l : l + STEP; }
+};
 
 // Exchanges the off-diagonal halves of every 2*STEP by 2*STEP block: log2(lanes) such passes transpose.
 template <int STEP>
 MINIDNN_INLINE void exchange(Vector* rows) {
-  Places low{}, high{};  // of the pair (a, b): b's lanes are counted on from a's
-#pragma GCC unroll 16
-  for (int l = 0; l < kVectorLanes; ++l) {
-    low[l] = l & STEP ? kVectorLanes + l - STEP : l;
-    high[l] = l & STEP ? kVectorLanes + l : l + STEP;
-  }
 #pragma GCC unroll 16
   for (int i = 0; i < kVectorLanes; ++i) {
     if (i & STEP) continue;
     const Vector a = rows[i], b = rows[i + STEP];
-    rows[i] = __builtin_shuffle(a, b, low);
-    rows[i + STEP] = __builtin_shuffle(a, b, high);
+    rows[i] = take_lanes<Low<STEP>>(a, b, AllPlaces{});
+    rows[i + STEP] = take_lanes<High<STEP>>(a, b, AllPlaces{});
   }
 }
 
@@ -58,16 +83,5 @@ inline void transpose_block(const float* from, std::ptrdiff_t from_row, std::siz
 #pragma GCC unroll 16
   for (int i = 0; i < kVectorLanes; ++i) store(to + i * to_row, rows[i]);
 }
-
-#else
-
-inline void transpose_block(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
-                            std::ptrdiff_t to_row) {
-  for (int k = 0; k < kVectorLanes; ++k)
-    for (int i = 0; i < kVectorLanes; ++i)
-      to[k * to_row + i] = static_cast<std::size_t>(i) < count ? from[i * from_row + k] : 0.0f;
-}
-
-#endif
 
 }  // namespace minidnn::MINIDNN_ISA

@@ -6,6 +6,12 @@
 
 #include "kernels/map.hpp"
 
+#if defined(__has_builtin)
+#define MINIDNN_HAS_BUILTIN(name) __has_builtin(name)
+#else
+#define MINIDNN_HAS_BUILTIN(name) 0
+#endif
+
 namespace minidnn::MINIDNN_ISA {
 
 #if defined(__AVX512F__)
@@ -27,15 +33,17 @@ MINIDNN_INLINE Vector broadcast(float x) { return x - Vector{}; }
 
 // a * b + c, rounded once where the machine can. Builtins, not <immintrin.h>: law 2.
 MINIDNN_INLINE Vector fused_multiply_add(Vector a, Vector b, Vector c) {
-#if defined(__AVX512F__)
+#if !defined(__FMA__) && !defined(__aarch64__)
+  return a * b + c;
+#elif MINIDNN_HAS_BUILTIN(__builtin_elementwise_fma)  // newer clang
+  return __builtin_elementwise_fma(a, b, c);
+#elif defined(__AVX512F__)
   return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4);
-#elif defined(__FMA__)
+#elif defined(__x86_64__)
   return __builtin_ia32_vfmaddps256(a, b, c);
-#elif defined(__aarch64__)
+#else
   for (int i = 0; i < kVectorLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
   return c;
-#else
-  return a * b + c;
 #endif
 }
 

@@ -27,8 +27,7 @@ class AlignedMemory {
     const bool pages = bytes >= 4 * kPage;
     const std::size_t room = bytes + (pages ? 2 * kPage : 0);
     if (room < bytes) throw std::bad_alloc();
-    memory_.reset(std::aligned_alloc(kLine, (room + kLine - 1) / kLine * kLine + kLine));
-    if (!memory_) throw std::bad_alloc();
+    memory_.reset(::operator new(room + kLine, std::align_val_t{kLine}));
     auto at = reinterpret_cast<std::uintptr_t>(memory_.get());
     if (pages) at = (at + kPage - 1) / kPage * kPage + static_cast<std::size_t>(place % 4) * (kPage / 4);
     data_ = reinterpret_cast<char*>(at);
@@ -42,7 +41,7 @@ class AlignedMemory {
 
  private:
   struct Free {
-    void operator()(void* p) const { std::free(p); }
+    void operator()(void* p) const { ::operator delete(p, std::align_val_t{kLine}); }
   };
   std::unique_ptr<void, Free> memory_;
   char* data_;
