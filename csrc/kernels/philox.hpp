@@ -4,37 +4,44 @@
 #include <cstdint>
 
 #include "kernels/map.hpp"
+#include "kernels/simd.hpp"
 #include "kernels/table.hpp"
 
 namespace minidnn::MINIDNN_ISA {
 
 constexpr std::size_t kGroup = 64, kLanes = 16;
 
-struct Block {
-  std::uint32_t w0, w1, w2, w3;
+// The words of a vector of blocks, each in the lower half of a lane of 64 bits; the upper halves may hold
+// anything.
+struct Blocks {
+  Wide w0, w1, w2, w3;
 };
 
-MINIDNN_INLINE Block philox(std::uint32_t block, const DrawKey& key) {
-  std::uint32_t c0 = block, c1 = static_cast<std::uint32_t>(key.draw),
-                c2 = static_cast<std::uint32_t>(key.draw >> 32), c3 = key.stream;
+MINIDNN_INLINE Blocks philox(Wide block, const DrawKey& key) {
+  Wide c0 = block, c1 = Wide{} + key.draw, c2 = Wide{} + (key.draw >> 32), c3 = Wide{} + key.stream;
   std::uint32_t k0 = static_cast<std::uint32_t>(key.seed), k1 = static_cast<std::uint32_t>(key.seed >> 32);
 #pragma GCC unroll 10
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53} * c0, product1 = std::uint64_t{0xCD9E8D57} * c2;
-    c0 = static_cast<std::uint32_t>(product1 >> 32) ^ c1 ^ k0;
-    c1 = static_cast<std::uint32_t>(product1);
-    c2 = static_cast<std::uint32_t>(product0 >> 32) ^ c3 ^ k1;
-    c3 = static_cast<std::uint32_t>(product0);
+    const Wide product0 = multiply_lower(Wide{} + 0xD2511F53, c0);
+    const Wide product1 = multiply_lower(Wide{} + 0xCD9E8D57, c2);
+    c0 = (product1 >> 32) ^ c1 ^ k0;
+    c1 = product1;
+    c2 = (product0 >> 32) ^ c3 ^ k1;
+    c3 = product0;
     k0 += 0x9E3779B9, k1 += 0xBB67AE85;
   }
   return {c0, c1, c2, c3};
 }
 
 MINIDNN_INLINE void random_group(std::uint32_t group, const DrawKey& key, std::uint32_t* bits) {
-#pragma omp simd
-  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
-    const Block b = philox(group * kLanes + lane, key);
-    bits[lane] = b.w0, bits[16 + lane] = b.w1, bits[32 + lane] = b.w2, bits[48 + lane] = b.w3;
+  constexpr std::size_t wide = kVectorLanes / 2;
+#pragma GCC unroll 2
+  for (std::size_t lane = 0; lane < kLanes; lane += wide) {
+    Wide block;
+    for (std::size_t l = 0; l < wide; ++l) block[l] = group * kLanes + lane + l;
+    const Blocks b = philox(block, key);
+    store_lower(bits + lane, b.w0), store_lower(bits + 16 + lane, b.w1);
+    store_lower(bits + 32 + lane, b.w2), store_lower(bits + 48 + lane, b.w3);
   }
 }
 

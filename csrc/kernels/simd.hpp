@@ -56,6 +56,33 @@ MINIDNN_INLINE float fused_multiply_add(float a, float b, float c) {
 #endif
 }
 
+// Lanes of 64 bits.
+typedef std::uint64_t Wide __attribute__((vector_size(kVectorLanes * 4)));
+
+// The whole products of the lower halves of lanes: one instruction on x86, which GCC does not find by itself.
+MINIDNN_INLINE Wide multiply_lower(Wide a, Wide b) {
+#if defined(__x86_64__) && !defined(__clang__)
+  typedef std::int32_t Halves __attribute__((vector_size(kVectorLanes * 4)));
+  const auto x = reinterpret_cast<Halves>(a), y = reinterpret_cast<Halves>(b);
+#if defined(__AVX512F__)
+  typedef long long Products __attribute__((vector_size(64)));
+  return reinterpret_cast<Wide>(__builtin_ia32_pmuludq512_mask(x, y, Products{}, -1));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Wide>(__builtin_ia32_pmuludq256(x, y));
+#else
+  return reinterpret_cast<Wide>(__builtin_ia32_pmuludq128(x, y));
+#endif
+#else
+  return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);
+#endif
+}
+
+MINIDNN_INLINE void store_lower(std::uint32_t* p, Wide v) {
+  typedef std::uint32_t Narrow __attribute__((vector_size(kVectorLanes * 2)));
+  const Narrow lower = __builtin_convertvector(v, Narrow);
+  __builtin_memcpy(p, &lower, sizeof lower);
+}
+
 // The first `count` lanes for a partly filled vector. With AVX-512 the memory behind them is not touched and
 // reads as 0; elsewhere the whole vector is read, so the caller sees to it that it may be.
 #if defined(__AVX512F__)
