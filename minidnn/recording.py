@@ -24,10 +24,12 @@ class Mode(threading.local):
     Attributes:
         recording: whether ops put their results on the tape.
         watchers: see `Watcher`; replaced, never changed.
+        tracing: whether ops that leave x as it is, such as dropout in evaluation, are to be seen all the same.
     """
 
     recording = True
     watchers: tuple[Watcher, ...] = ()
+    tracing = False
 
 
 mode = Mode()

@@ -41,7 +41,7 @@ class Tensor(Operators):
         TypeError: data cannot be an array of numbers, or requires_grad with a dtype that is not floating.
     """
 
-    __slots__ = ("__weakref__", "_backward", "_parents", "_saved", "version")
+    __slots__ = ("__weakref__", "_attributes", "_backward", "_parents", "_saved", "version")
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._data: Array = numbers(data)
@@ -54,13 +54,14 @@ class Tensor(Operators):
         self._parents: tuple[Tensor, ...] = ()
         self._backward: Rule | None = None
         self._saved: Sequence[Saved] = ()
+        self._attributes: dict[str, Any]  # set where the tape is watched
         recorder = kernels.recorder()
         if recorder is not None:
             recorder.born(self)
 
     def detach(self) -> Tensor:
         """The same data off the tape."""
-        return record(self._data.view(), (), None, op="detach")
+        return record(self._data.view(), (self,), None, op="detach")
 
     def zero_grad(self) -> None:
         """Forgets the gradient."""
@@ -100,7 +101,13 @@ class Tensor(Operators):
 
 
 def record(
-    data: Any, parents: tuple[Tensor, ...], backward: Rule | None, reads: tuple[Tensor, ...] = (), *, op: str = "custom"
+    data: Any,
+    parents: tuple[Tensor, ...],
+    backward: Rule | None,
+    reads: tuple[Tensor, ...] = (),
+    *,
+    op: str = "custom",
+    **attributes: Any,
 ) -> Tensor:
     """The result of an op: on the tape if any parent requires a gradient.
 
@@ -110,6 +117,8 @@ def record(
         backward: the rule. It holds arrays, not tensors, and does not write to them. None: never on the tape.
         reads: the parents whose data the rule will read; they must not change until then.
         op: the op's name.
+        attributes: its settings, such as ``alpha=0.01``; ``operands`` where a Python number may stand for a parent.
+            Kept where somebody watches the tape: see `minidnn.nn.tracing`.
     """
     result = Tensor.__new__(Tensor)
     result._data = data if isinstance(data, np.ndarray) else np.asarray(data)
@@ -130,8 +139,10 @@ def record(
         result.op = None
         result._parents = ()
         result._backward = None
-    for watch in mode.watchers:
-        watch(result, parents, op)
+    if watchers := mode.watchers:
+        result._attributes = attributes
+        for watch in watchers:
+            watch(result, parents, op)
     return result
 
 

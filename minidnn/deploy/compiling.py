@@ -37,6 +37,7 @@ def compile(
     swap: Mapping[str, str] | None = None,
     validation: Any = None,
     original: nn.Module | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> InferenceModel:
     """The model in evaluation mode as an `InferenceModel`: a forward pass is one call into C++.
 
@@ -45,7 +46,7 @@ def compile(
     finite, and nothing underflows to -0.0).
 
     Args:
-        model: layers of minidnn; residual and concatenating skips included.
+        model: any whose evaluation is made of ops that the engine has, layers of your own included.
         sparse: whether layers are stored without their zeros; "auto" takes what is measured to be faster on this
             machine, for what the calibration examples give each layer, else for inputs without zeros (the dense form
             skips those of single examples). The outputs are the same bits either way.
@@ -60,9 +61,10 @@ def compile(
             the accuracy before and after. With one output, labels are 0 and 1, and its sign decides, or whether it is
             above 0.5 where it is a probability.
         original: the model to compare with, where the given one was changed before, as by `prune`.
+        input_shape: of an example; `predict` takes it as one row. Else the first layer with ``n_in`` or ``n`` tells.
 
     Raises:
-        TypeError: a layer that cannot be compiled, which is named; wrong types of arguments.
+        TypeError: an op that the engine does not have, with the layer that calls it; wrong types of arguments.
         ValueError: an unknown dtype or activation, int8 without calibration, weights that are not finite or, once
             folded, too large for float32, ``sparse=True`` for a layer of more than 65536 inputs; labels that do not
             fit, an original of other sizes.
@@ -76,8 +78,10 @@ def compile(
     if dtype == "int8" and calibration is None:
         raise ValueError("compile: dtype='int8' needs calibration examples to find the range of each layer's inputs")
     batch_size = positive_integer("compile", "batch_size", batch_size)
-    exact = rounded(program_of(model, _swaps(swap)))
-    given = exact if original is None and not swap else rounded(program_of(model if original is None else original, {}))
+    exact = rounded(program_of(model, _swaps(swap), input_shape))
+    given = exact
+    if original is not None or swap:
+        given = rounded(program_of(model if original is None else original, {}, input_shape))
     if (given.n_in, given.widths[-1]) != (exact.n_in, exact.widths[-1]):
         raise ValueError(
             f"compile: original maps {given.n_in} inputs to {given.widths[-1]} outputs, must be {exact.n_in} to "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minidnn import kernels
 from minidnn.random import Generator, default_generator
+from minidnn.recording import mode
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -25,7 +26,7 @@ def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     x = as_tensor(x)
     _check_positive("leaky_relu", alpha)
     y = kernels.leaky_relu(whole(x._data), alpha)
-    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(whole(dy), y, alpha),), op="leaky_relu")
+    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(whole(dy), y, alpha),), op="leaky_relu", alpha=alpha)
 
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
@@ -56,7 +57,12 @@ def rrelu(
     value = whole(x._data)
     y = kernels.rrelu(value, lower, upper, *key)
     return record(
-        y, (x,), lambda dy: (kernels.rrelu_backward(whole(dy), value, lower, upper, *key),), reads=(x,), op="rrelu"
+        y,
+        (x,),
+        lambda dy: (kernels.rrelu_backward(whole(dy), value, lower, upper, *key),),
+        reads=(x,),
+        op="rrelu",
+        random=True,
     )
 
 
@@ -65,7 +71,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     x = as_tensor(x)
     _check_positive("elu", alpha)
     y = kernels.elu(whole(x._data), alpha)
-    return record(y, (x,), lambda dy: (kernels.elu_backward(whole(dy), y, alpha),), op="elu")
+    return record(y, (x,), lambda dy: (kernels.elu_backward(whole(dy), y, alpha),), op="elu", alpha=alpha)
 
 
 def selu(x: Tensor) -> Tensor:
@@ -122,10 +128,10 @@ def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"dropout: rate must be in [0, 1), got {rate}")
     if not training or rate == 0.0:
-        return x
+        return record(x._data.view(), (x,), None, op="dropout", rate=rate) if mode.tracing else x
     key = (rng or default_generator()).next_key()
     y = kernels.dropout(whole(x._data), rate, *key)
-    return record(y, (x,), lambda dy: (kernels.dropout(whole(dy), rate, *key),), op="dropout")
+    return record(y, (x,), lambda dy: (kernels.dropout(whole(dy), rate, *key),), op="dropout", rate=rate, random=True)
 
 
 def _check_positive(op: str, alpha: float) -> None:

@@ -50,6 +50,7 @@ def add(a: Operand, b: Operand) -> Tensor:
             unbroadcast(dy, b) if b.requires_grad else None,
         ),
         op="add",
+        operands=(x, z),
     )
 
 
@@ -64,6 +65,7 @@ def subtract(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.negative(dy), b) if b.requires_grad else None,
         ),
         op="subtract",
+        operands=(x, z),
     )
 
 
@@ -77,7 +79,7 @@ def multiply(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.multiply(dy, x), b) if b.requires_grad else None,
         )
 
-    return record(kernels.multiply(x, z), (a, b), backward, reads=(a, b), op="multiply")
+    return record(kernels.multiply(x, z), (a, b), backward, reads=(a, b), op="multiply", operands=(x, z))
 
 
 def divide(a: Operand, b: Operand) -> Tensor:
@@ -91,7 +93,7 @@ def divide(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.divide_backward(dy, y, z), b) if b.requires_grad else None,
         )
 
-    return record(y, (a, b), backward, reads=(b,), op="divide")
+    return record(y, (a, b), backward, reads=(b,), op="divide", operands=(x, z))
 
 
 def power(a: Operand, b: Operand) -> Tensor:
@@ -105,7 +107,7 @@ def power(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.power_exponent_backward(dy, x, y), b) if b.requires_grad else None,
         )
 
-    return record(y, (a, b), backward, reads=(a, b), op="power")
+    return record(y, (a, b), backward, reads=(a, b), op="power", operands=(x, z))
 
 
 _COMPARISONS = {
@@ -123,7 +125,7 @@ def compare(name: str, a: Tensor, b: Any) -> Tensor:
     if not isinstance(as_array(b), (np.ndarray, int, float)):
         return Tensor(getattr(np, name)(a.data, b))
     a, b, x, z = _operands(a, b)
-    return record(_COMPARISONS[name](x, z), (a, b), None, op=name)
+    return record(_COMPARISONS[name](x, z), (a, b), None, op=name, operands=(x, z))
 
 
 def negative(x: Tensor) -> Tensor:
@@ -173,7 +175,7 @@ def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tens
     x = as_tensor(x)
     y = kernels.clipped(x._data, low, high)
     inside = kernels.equal(y, x._data)
-    return record(y, (x,), lambda dy: (kernels.where(inside, dy, 0.0),), op="clip")
+    return record(y, (x,), lambda dy: (kernels.where(inside, dy, 0.0),), op="clip", low=low, high=high)
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
@@ -189,21 +191,21 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
             None,
         )
 
-    return record(kernels.where(holds, x, z), (a, b, chosen), backward, op="where")
+    return record(kernels.where(holds, x, z), (a, b, chosen), backward, op="where", operands=(x, z))
 
 
 def maximum(a: Operand, b: Operand) -> Tensor:
     """y = max(a, b); where they are equal each gets half of the gradient."""
     a, b, x, z = _operands(a, b)
     y = kernels.maximum(x, z)
-    return record(y, (a, b), _shared(kernels.maximum_share, y, a, b, x, z), op="maximum")
+    return record(y, (a, b), _shared(kernels.maximum_share, y, a, b, x, z), op="maximum", operands=(x, z))
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
     """y = min(a, b); where they are equal each gets half of the gradient."""
     a, b, x, z = _operands(a, b)
     y = kernels.minimum(x, z)
-    return record(y, (a, b), _shared(kernels.minimum_share, y, a, b, x, z), op="minimum")
+    return record(y, (a, b), _shared(kernels.minimum_share, y, a, b, x, z), op="minimum", operands=(x, z))
 
 
 def _shared(share: Any, y: Array, a: Tensor, b: Tensor, x: Any, z: Any) -> Rule:

@@ -53,4 +53,8 @@ def embedding_bag(
             ),
         ),
         op="embedding_bag",
+        indices=indices,
+        offsets=offsets,
+        mode=mode,
+        padding=padding,
     )

@@ -75,7 +75,7 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
         needs = x.requires_grad, w.requires_grad or b.requires_grad
         return kernels.dense_backward(whole(dy), x_data, w_data, y, activation, alpha, *needs)
 
-    return record(y, (x, w, b), backward, reads=(x, w), op="dense")
+    return record(y, (x, w, b), backward, reads=(x, w), op="dense", activation=activation, alpha=alpha)
 
 
 def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: float = 0.0) -> Tensor:
@@ -102,7 +102,7 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
             kernels.column_sum(dz) if b.requires_grad else None,
         )
 
-    return record(y, (x, w, b), backward, reads=(x, w), op="dense_transposed")
+    return record(y, (x, w, b), backward, reads=(x, w), op="dense_transposed", activation=activation, alpha=alpha)
 
 
 def _activation_gradient(dy: Array, y: Array, activation: str, alpha: float) -> Array:

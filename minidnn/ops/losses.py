@@ -35,6 +35,8 @@ def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:
         lambda dy: (kernels.l1_l2_gradient(value, dy, l1, l2),),
         reads=(w,),
         op="l1_l2_penalty",
+        l1=l1,
+        l2=l2,
     )
 
 
@@ -51,4 +53,10 @@ def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
     """
     logits = as_tensor(logits)
     losses, dlogits = kernels.softmax_cross_entropy(whole(logits._data), as_labels("softmax_cross_entropy", labels))
-    return record(losses, (logits,), lambda dy: (kernels.scale_rows(dlogits, whole(dy)),), op="softmax_cross_entropy")
+    return record(
+        losses,
+        (logits,),
+        lambda dy: (kernels.scale_rows(dlogits, whole(dy)),),
+        op="softmax_cross_entropy",
+        labels=labels,
+    )

@@ -28,6 +28,7 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
             lambda dy: kernels.batch_norm_backward(whole(dy), value, scale, mean, var, eps),
             reads=(x, gamma),
             op="batch_norm",
+            eps=eps,
         ),
         mean,
         var,
@@ -38,6 +39,7 @@ def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Ar
     """y = gamma * (x - mean) / sqrt(var + eps) + beta with statistics that are given; no gradient flows to them."""
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale = whole(x._data), gamma._data
+    statistics = {"mean": mean, "var": var}
     # Running statistics may move before backward.
     mean, var = kernels.copy(mean), kernels.copy(var)
     y = kernels.batch_norm_eval(value, scale, beta._data, mean, var, eps)
@@ -48,7 +50,7 @@ def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Ar
         zero = kernels.full_like(scale, 0.0)
         return kernels.batch_norm_eval(whole(dy), scale, zero, zero, var, eps), None, None
 
-    return record(y, (x, gamma, beta), backward, reads=(x, gamma), op="batch_norm_eval")
+    return record(y, (x, gamma, beta), backward, reads=(x, gamma), op="batch_norm_eval", eps=eps, **statistics)
 
 
 def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
@@ -61,4 +63,4 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Ten
         need_dgamma = gamma.requires_grad or beta.requires_grad
         return kernels.layer_norm_backward(whole(dy), value, scale, mean, var, eps, need_dgamma)
 
-    return record(y, (x, gamma, beta), backward, reads=(x, gamma), op="layer_norm")
+    return record(y, (x, gamma, beta), backward, reads=(x, gamma), op="layer_norm", eps=eps)

@@ -25,6 +25,8 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         (x,),
         lambda dy: (np.broadcast_to(spread(dy, axis, keepdims, len(shape)), shape),),
         op="sum",
+        axis=axis,
+        keepdims=keepdims,
     )
 
 
@@ -33,14 +35,21 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     value, shape = x._data, x._data.shape
     if axis is None and not keepdims and value.size and value.dtype.char in "fd" and value.flags.c_contiguous:
-        return record(kernels.mean(value), (x,), lambda dy: (kernels.mean_backward(dy, value),), op="mean")
+        return record(
+            kernels.mean(value),
+            (x,),
+            lambda dy: (kernels.mean_backward(dy, value),),
+            op="mean",
+            axis=None,
+            keepdims=False,
+        )
     y = kernels.reduce_mean(value, axis, keepdims)
     n = _count(value, y)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (np.broadcast_to(spread(kernels.divide(dy, n), axis, keepdims, len(shape)), shape),)
 
-    return record(y, (x,), backward, op="mean")
+    return record(y, (x,), backward, op="mean", axis=axis, keepdims=keepdims)
 
 
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -55,6 +64,8 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         lambda dy: (kernels.reduce_var_backward(dy, value, axis, keepdims, n),),
         reads=(x,),
         op="var",
+        axis=axis,
+        keepdims=keepdims,
     )
 
 
@@ -71,4 +82,12 @@ def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def _extreme(kernel: Any, x: Tensor, axis: Axis, keepdims: bool, op: str) -> Tensor:
     value = x._data
     y = kernel(value, axis, keepdims)
-    return record(y, (x,), lambda dy: (kernels.extreme_backward(dy, value, y, axis, keepdims),), reads=(x,), op=op)
+    return record(
+        y,
+        (x,),
+        lambda dy: (kernels.extreme_backward(dy, value, y, axis, keepdims),),
+        reads=(x,),
+        op=op,
+        axis=axis,
+        keepdims=keepdims,
+    )

@@ -19,7 +19,7 @@ def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
     x = as_tensor(x)
     before = x._data.shape
     y = kernels.reshape(x._data, shape)
-    return record(_view(y, x), (x,), lambda dy: (kernels.reshape(dy, before),), op="reshape")
+    return record(_view(y, x), (x,), lambda dy: (kernels.reshape(dy, before),), op="reshape", shape=y.shape)
 
 
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
@@ -27,7 +27,7 @@ def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     x = as_tensor(x)
     y = x._data.transpose(axes)
     inverse = None if axes is None else np.argsort([axis % x.ndim for axis in axes])
-    return record(_view(y, x), (x,), lambda dy: (dy.transpose(inverse),), op="transpose")
+    return record(_view(y, x), (x,), lambda dy: (dy.transpose(inverse),), op="transpose", axes=axes)
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
@@ -41,6 +41,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
         (x,),
         lambda dy: (kernels.getitem_backward(dy, *places, form=form, shape=shape, dtype=dtype),),
         op="getitem",
+        index=index,
     )
 
 
@@ -60,6 +61,8 @@ def gather(x: Tensor, indices: Any, axis: int) -> Tensor:
         (x,),
         lambda dy: (kernels.take_along_axis_backward(dy, places, axis, shape, dtype),),
         op="gather",
+        indices=indices,
+        axis=axis,
     )
 
 
@@ -68,7 +71,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     parents = tuple(as_tensor(t) for t in tensors)
     y = kernels.concatenate(*(t._data for t in parents), axis=axis)
     cuts = np.cumsum([t._data.shape[axis] for t in parents])[:-1].tolist()
-    return record(y, parents, lambda dy: tuple(np.split(dy, cuts, axis=axis)), op="concatenate")
+    return record(y, parents, lambda dy: tuple(np.split(dy, cuts, axis=axis)), op="concatenate", axis=axis)
 
 
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
@@ -80,7 +83,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         first = np.moveaxis(dy, axis, 0)
         return tuple(first[i, ...] for i in range(len(parents)))
 
-    return record(y, parents, backward, op="stack")
+    return record(y, parents, backward, op="stack", axis=axis)
 
 
 def pad(x: Tensor, widths: Any, value: float = 0.0) -> Tensor:
@@ -88,7 +91,8 @@ def pad(x: Tensor, widths: Any, value: float = 0.0) -> Tensor:
     x = as_tensor(x)
     around = np.broadcast_to(np.asarray(widths), (x.ndim, 2)).tolist()
     inside = tuple(slice(b, b + n) for (b, _), n in zip(around, x._data.shape, strict=True))
-    return record(kernels.pad(x._data, around, value), (x,), lambda dy: (dy[inside],), op="pad")
+    y = kernels.pad(x._data, around, value)
+    return record(y, (x,), lambda dy: (dy[inside],), op="pad", widths=around, value=value)
 
 
 def _view(y: Array, x: Tensor) -> Array:

@@ -1,4 +1,4 @@
-"""To ONNX: each layer is written as it is in evaluation."""
+"""To ONNX: the graph of an evaluation pass, one row per op."""
 
 from __future__ import annotations
 
@@ -10,71 +10,65 @@ import numpy as np
 
 from minidnn import nn
 from minidnn.convert.building import ConversionError
+from minidnn.convert.onnx.forms import write
 from minidnn.convert.onnx.reading import onnx_module
-from minidnn.convert.onnx.writing import Writer, width_of, write
+from minidnn.convert.onnx.writing import TYPES, Writer
 from minidnn.files import atomic_write
-from minidnn.recording import no_grad
-from minidnn.tensor import Tensor
+from minidnn.nn.tracing import Batch, Trace, TraceError, Value, trace, width_of
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET = 17
-"""The operator set that is written: the first one with LayerNormalization."""
-IR_VERSION = 8
-"""What came with it (onnx 1.12, 2022), so that old runtimes read it too."""
+"""The operator set that is written by default: the first one with LayerNormalization."""
+OLDEST = 13
+"""The first one in which axes are inputs and Softmax has one axis."""
 
 Shape = Sequence[int]
 
 
 def to_onnx(
-    model: nn.Module, path: str | os.PathLike[str] | None = None, input_shape: Shape | Mapping[str, Shape] | None = None
+    model: nn.Module,
+    path: str | os.PathLike[str] | None = None,
+    input_shape: Shape | Mapping[str, Shape] | None = None,
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
-    """The model in ONNX, operator set 17, as it computes in evaluation mode; checked by ONNX's own checker.
+    """The model in ONNX as it computes in evaluation mode; checked by ONNX's own checker.
 
-    Every layer of minidnn for vectors can be written, within `nn.Sequential`, `nn.Residual`, `nn.SkipConcat` and
-    `nn.Graph`. The input is "x" (a Graph's inputs keep their names), (batch, n_in), the output "y"; weights are called
-    as in `Module.state_dict`. The same model gives the same bytes.
+    Each op that an evaluation pass runs is written, so every layer that is made of `minidnn.ops` can be, your own
+    included. The input is "x" (a Graph's inputs keep their names) with a symbolic batch axis, the output "y", or the
+    names of a dict that the model returns; weights are called as in `Module.state_dict`. The same model gives the same
+    bytes.
 
     Args:
         path: where to write it too; atomically.
         input_shape: of x without its batch axis, such as ``(28, 28)`` before an `nn.Flatten`; or, by name, of each
             input of a Graph. Else it is told by the first layer that knows it.
+        opset: the version of the operator set, 13 or newer; the newest is ``onnx.defs.onnx_opset_version()``.
 
     Returns:
         The ``onnx.ModelProto``.
 
     Raises:
-        ConversionError: a layer or function that has no form in ONNX, named; weights that are not float32; a shape that
-            nothing tells.
+        ConversionError: an op that has no form in ONNX, with the layer that calls it; weights that are not float32; a
+            shape that nothing tells; an operator set that onnx does not write.
         ImportError: onnx is missing; names the extra.
         OSError: the file cannot be written; what was there before is still there.
     """
     onnx = onnx_module()
+    newest = onnx.defs.onnx_opset_version()
+    if isinstance(opset, bool) or not isinstance(opset, int) or not OLDEST <= opset <= newest:
+        raise ConversionError(f"to_onnx: opset is {opset!r}, must be from {OLDEST} to {newest}")
     for name, tensor in model.tensors().items():
-        if tensor.dtype != np.float32:
+        if tensor.dtype.kind == "f" and tensor.dtype != np.float32:
             raise ConversionError(f"to_onnx: {name} is {tensor.dtype}, must be float32")
-    shapes = _input_shapes(model, input_shape)
-    outputs = _trial(model, shapes)
-    writer = Writer(shapes)
-    written = writer.finish(write(writer, model, "", list(shapes)))
-    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        [helper.make_node(node.op, node.inputs, [node.output], node.name, **node.settings) for node in writer.nodes],
-        model.name or "minidnn",
-        [helper.make_tensor_value_info(name, float32, ["batch", *shape]) for name, shape in shapes.items()],
-        [helper.make_tensor_value_info(written, float32, outputs)],
-        [onnx.numpy_helper.from_array(array, name) for name, array in writer.weights.items()],
-    )
-    from minidnn import __version__
-
-    proto = helper.make_model(
-        graph,
-        producer_name="minidnn",
-        producer_version=__version__,
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-    )
+    graph = _graph_of(model, input_shape)
+    writer = Writer(graph.inputs, graph.outputs, opset)
+    for node in graph.needed():
+        write(writer, node)
+    _check_outputs(graph)
+    writer.finish(graph.outputs)
+    proto = _proto(onnx, model.name or "minidnn", graph, writer)
     try:
         onnx.checker.check_model(proto, full_check=True)
         content = proto.SerializeToString(deterministic=True)
@@ -85,14 +79,78 @@ def to_onnx(
     return proto
 
 
-def _input_shapes(model: nn.Module, given: Shape | Mapping[str, Shape] | None) -> dict[str, tuple[int, ...]]:
+def _proto(onnx: Any, name: str, graph: Trace, writer: Writer) -> Any:
+    from minidnn import __version__
+
+    helper = onnx.helper
+
+    def ends(values: Mapping[str, Value]) -> list[Any]:
+        return [
+            helper.make_tensor_value_info(called, getattr(onnx.TensorProto, TYPES[str(value.dtype)]), _axes(value))
+            for called, value in values.items()
+        ]
+
+    made = helper.make_graph(
+        [helper.make_node(node.op, node.inputs, [node.output], node.name, **node.settings) for node in writer.nodes],
+        name,
+        ends(graph.inputs),
+        ends(graph.outputs),
+        [onnx.numpy_helper.from_array(array, called) for called, array in writer.weights.items()],
+    )
+    imports = [helper.make_opsetid("", writer.opset)]
+    return helper.make_model(
+        made,
+        producer_name="minidnn",
+        producer_version=__version__,
+        ir_version=helper.find_min_ir_version_for(imports),
+        opset_imports=imports,
+    )
+
+
+def _axes(value: Value) -> list[Any]:
+    return ["batch" if n == Batch() else None if isinstance(n, Batch) else n for n in value.shape]
+
+
+def _graph_of(model: nn.Module, given: Shape | Mapping[str, Shape] | None) -> Trace:
     names = list(model.inputs) if isinstance(model, nn.Graph) else ["x"]
+    shapes = _input_shapes(model, names, given)
+    try:
+        graph = _traced(model, shapes)
+    except TraceError as error:
+        raise ConversionError(f"to_onnx: {error}") from error
+    if given is None and (unsure := _before_the_first_weight(graph)):
+        raise ConversionError(f"to_onnx: no layer tells how wide {unsure} is: give input_shape")
+    return graph
+
+
+def _check_outputs(graph: Trace) -> None:
+    for name, value in graph.outputs.items():
+        if name in graph.inputs and graph.inputs[name] is not value:
+            raise ConversionError(f"to_onnx: {name} is an input and an output, must be called differently")
+        if str(value.dtype) not in TYPES:
+            raise ConversionError(f"to_onnx: the output {name} is {value.dtype}, must be one of {', '.join(TYPES)}")
+
+
+def _traced(model: nn.Module, shapes: Mapping[str, Shape]) -> Trace:
+    """With inputs of float32; of int64 where the model takes no floats, as one that begins with an embedding."""
+    try:
+        return trace(model, shapes)
+    except TypeError as error:
+        try:
+            return trace(model, shapes, np.int64)
+        except (TypeError, ValueError, IndexError):
+            raise error from None
+
+
+def _input_shapes(
+    model: nn.Module, names: Sequence[str], given: Shape | Mapping[str, Shape] | None
+) -> dict[str, tuple[int, ...]]:
     if isinstance(given, Mapping):
         shapes = {name: tuple(shape) for name, shape in given.items()}
     elif given is not None:
         shapes = {name: tuple(given) for name in names}
     else:
-        widths = {name: width_of(model, name) for name in names}
+        widths = {name: _width_of(model, name, len(names)) for name in names}
         unknown = [name for name, width in widths.items() if width is None]
         if unknown:
             raise ConversionError(f"to_onnx: no layer tells how wide {', '.join(unknown)} is: give input_shape")
@@ -102,20 +160,20 @@ def _input_shapes(model: nn.Module, given: Shape | Mapping[str, Shape] | None) -
     return shapes
 
 
-def _trial(model: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> list[Any]:
-    """The output's shape, found by trying: an error of the model comes before any file, in the model's own words."""
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    try:
-        model.eval()
-        sizes = []
-        with no_grad():
-            for batch in (2, 3):
-                xs = [np.zeros((batch, *shape), np.float32) for shape in shapes.values()]
-                sizes.append(model.forward(*(Tensor(x) for x in xs)).shape)
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    two, three = sizes
-    if len(two) != len(three):
-        raise ConversionError("to_onnx: the output's number of axes depends on the batch")
-    return ["batch" if (a, b) == (2, 3) else a if a == b else None for a, b in zip(two, three, strict=True)]
+def _width_of(model: nn.Module, name: str, inputs: int) -> int | None:
+    if isinstance(model, nn.Graph) and inputs > 1:
+        readers = (node.part for node in model.nodes if list(node.inputs) == [name])
+        widths = (width_of(part) for part in readers if isinstance(part, nn.Module))
+        return next((width for width in widths if width is not None), None)
+    return width_of(model)
+
+
+def _before_the_first_weight(graph: Trace) -> str:
+    """The inputs, if something changes or may change their shape before a layer with a size reads them; else ""."""
+    for node in graph.nodes:
+        values = [part for part in (*node.inputs, *node.attributes.values()) if isinstance(part, Value)]
+        if any(value.is_parameter for value in values):
+            return ""
+        if node.op == "reshape" or any(value.shape != node.output.shape for value in values):
+            return ", ".join(graph.inputs)
+    return ""

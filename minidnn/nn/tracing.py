@@ -1,0 +1,351 @@
+"""The graph of a model: the tape of two passes in evaluation mode, as nodes and values.
+
+The passes have batches of 2 and of 3 random examples. What differs between them by that factor is the batch axis; what
+differs otherwise is no graph, and refused. While a pass runs, the doors of `minidnn.doors` are closed, so that no
+number of an example can decide what is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minidnn import kernels
+from minidnn.doors import CaptureError
+from minidnn.nn.module import Module
+from minidnn.recording import mode, no_grad
+from minidnn.reference.types import Array
+from minidnn.tensor import Tensor
+
+Shape = tuple[Any, ...]
+"""Axes; the one of the batch is a `Batch`."""
+
+SIZES = (2, 3)
+
+
+class TraceError(ValueError):
+    """A model whose tape is no graph; the message names the layer."""
+
+
+class Batch(NamedTuple):
+    """A number that is so many times the batch's size."""
+
+    times: int = 1
+
+
+@dataclass(eq=False)
+class Value:
+    """What an op reads or makes.
+
+    Attributes:
+        name: the path of a parameter or buffer, or an input's name; "" where an op made it, or of a constant.
+        data: the array of a parameter, buffer or constant, as the model has it; None where it depends on the inputs.
+        module: who holds that parameter or buffer.
+    """
+
+    shape: Shape
+    name: str = ""
+    data: Array | None = None
+    module: Module | None = None
+    dtype: Any = None
+
+    @property
+    def is_parameter(self) -> bool:
+        return self.data is not None and bool(self.name)
+
+
+@dataclass(eq=False)
+class Node:
+    """A call of an op.
+
+    Attributes:
+        op: its name, such as "dense".
+        inputs: values, and Python numbers.
+        attributes: its settings. Arrays and tensors among them are values.
+        output: what it makes.
+        path: of the layer that called it.
+        layer: that layer.
+    """
+
+    op: str
+    inputs: tuple[Any, ...]
+    attributes: dict[str, Any]
+    output: Value
+    path: str
+    layer: Module
+
+    @property
+    def where(self) -> str:
+        """How errors call it."""
+        return f"op {self.op} of {self.path or 'the model'}, a {self.layer.label}"
+
+
+@dataclass(eq=False)
+class Trace:
+    """A model as a graph.
+
+    Attributes:
+        inputs: by name.
+        nodes: in the order they run.
+        outputs: by name; one, "y", where the model gives a single tensor.
+    """
+
+    inputs: dict[str, Value]
+    nodes: list[Node]
+    outputs: dict[str, Value]
+
+    def needed(self) -> list[Node]:
+        """The nodes that an output needs."""
+        wanted = {id(value) for value in self.outputs.values()}
+        kept = []
+        for node in reversed(self.nodes):
+            if id(node.output) in wanted:
+                kept.append(node)
+                wanted.update(id(part) for part in (*node.inputs, *node.attributes.values()))
+        return kept[::-1]
+
+
+def trace(model: Module, shapes: Mapping[str, Sequence[int]], dtype: Any = np.float32) -> Trace:
+    """The graph of the model in evaluation mode.
+
+    Args:
+        shapes: of each input, without the batch axis, by the name that it shall have.
+        dtype: of the inputs; integers are 0.
+
+    Raises:
+        TraceError: what is computed is not made of ops alone, or depends on the batch.
+        Exception: what the model itself raises for inputs of these shapes.
+    """
+    first, second = (_Pass(model, shapes, size, dtype).run() for size in SIZES)
+    return _Merge().traces(first, second)
+
+
+class _Pass:
+    """One pass: a watcher of the tape, and the recorder that keeps the doors closed."""
+
+    refused: Exception | None = None
+
+    def __init__(self, model: Module, shapes: Mapping[str, Sequence[int]], size: int, dtype: Any) -> None:
+        self.model, self.size = model, size
+        rng = np.random.default_rng(size)
+        spread = 2.0 if np.dtype(dtype).kind == "f" else 0.0
+        self.xs = {
+            name: Tensor(rng.uniform(-spread, spread, (size, *shape)).astype(dtype)) for name, shape in shapes.items()
+        }
+        self.nodes: list[Node] = []
+        self.values: dict[int, Value] = {}
+        self.alive: list[Any] = []  # what `values` names by its identity
+        self.running: list[tuple[str, Module]] = [("", model)]
+
+    def run(self) -> Trace:
+        inputs = {name: self._know(x, Value(x.shape, name, dtype=x.dtype)) for name, x in self.xs.items()}
+        watchers, mode.watchers = mode.watchers, (self.watch,)
+        mode.tracing = True
+        try:
+            with no_grad(), _evaluating(self.model), self._float32(), self._announced(), kernels.recording(self):
+                y = self.model.forward(*self.xs.values())
+        except CaptureError as error:
+            path, module = self.running[-1]
+            raise TraceError(f"{path or 'the model'}, a {module.label}: {_reason(error)}") from error
+        finally:
+            mode.watchers, mode.tracing = watchers, False
+        return Trace(inputs, self.nodes, {name: self.value(part) for name, part in _outputs(y).items()})
+
+    def value(self, part: Tensor | Array) -> Value:
+        """The value of a tensor or of its array; one that nobody knows is a constant."""
+        if isinstance(part, Tensor) and id(part) not in self.values and id(part._data) in self.values:
+            return self.values[id(part._data)]
+        if id(part) not in self.values:
+            array = part._data if isinstance(part, Tensor) else part
+            self._know(part, Value(array.shape, data=array.copy(), dtype=array.dtype))
+        return self.values[id(part)]
+
+    def watch(self, result: Tensor, parents: tuple[Tensor, ...], op: str) -> None:
+        attributes = dict(result._attributes)
+        operands = attributes.pop("operands", (None,) * len(parents))
+        inputs: list[Any] = [
+            operand if isinstance(operand, (int, float, np.number)) else self.value(parent)
+            for parent, operand in zip(parents, (*operands, *(None,) * len(parents)), strict=False)
+        ]
+        if op == "detach" or (op == "dropout" and "random" not in attributes and inputs[0].data is not None):
+            self._know(result, inputs[0])
+            return
+        described = {name: self._described(value) for name, value in attributes.items()}
+        output = self._know(result, Value(result.shape, dtype=result.dtype))
+        if all(not isinstance(part, Value) or part.data is not None for part in (*inputs, *described.values())):
+            output.data = result._data.copy()  # as of a transposed kernel
+        else:
+            self.nodes.append(Node(op, tuple(inputs), described, output, *self.running[-1]))
+
+    def _described(self, value: Any) -> Any:
+        if isinstance(value, (Tensor, np.ndarray)):
+            return self.value(value)
+        if isinstance(value, (list, tuple)):
+            return tuple(self._described(part) for part in value)
+        return value
+
+    def _know(self, part: Tensor | Array, value: Value) -> Value:
+        self.alive.append(part)
+        self.values[id(part)] = value
+        if isinstance(part, Tensor):
+            self.values[id(part._data)] = value
+            self.alive.append(part._data)
+        return value
+
+    @contextmanager
+    def _float32(self) -> Iterator[None]:
+        """Makes values of the model's tensors; floats of another size stand as float32 during the pass."""
+        owners = {id(t): m for _, m in self.model.named_modules() for t in _tensors_of(m)}
+        before = [(name, tensor, tensor._data) for name, tensor in self.model.tensors().items()]
+        try:
+            for name, tensor, data in before:
+                if data.dtype.kind == "f" and data.dtype != np.float32:
+                    with np.errstate(over="ignore", invalid="ignore"):
+                        tensor._data = data.astype(np.float32)
+                self._know(tensor, Value(data.shape, name, data, owners.get(id(tensor)), data.dtype))
+            with np.errstate(all="ignore"):
+                yield
+        finally:
+            for _, tensor, data in before:
+                tensor._data = data
+
+    @contextmanager
+    def _announced(self) -> Iterator[None]:
+        """Within, each layer says when it runs."""
+        with ExitStack() as undo:
+            for path, module in self.model.named_modules():
+                if "forward" not in vars(module):
+                    vars(module)["forward"] = self._said(module.forward, path, module)
+                    undo.callback(vars(module).pop, "forward")
+            yield
+
+    def _said(self, forward: Callable[..., Any], path: str, module: Module) -> Callable[..., Any]:
+        def call(*xs: Any, **options: Any) -> Any:
+            self.running.append((path, module))
+            y = forward(*xs, **options)
+            self.running.pop()
+            return y
+
+        return call
+
+    # What `minidnn.kernels` and the doors ask of a recorder
+
+    def call(self, truth: Any, compiled: Any, args: Any, settings: Any) -> Any:
+        return compiled(*args, **settings) if compiled is not None else kernels.run_reference(truth, args, settings)
+
+    def generator(self, generator: Any) -> None:
+        raise CaptureError("capture: it draws random numbers in evaluation mode")
+
+    def nothing(self, *_: Any, **__: Any) -> None:
+        """What is of no interest here."""
+
+    known = setting = born = leaf = module = assigned = forget_gradient = nothing
+
+
+@contextmanager
+def _evaluating(model: Module) -> Iterator[None]:
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _tensors_of(module: Module) -> Iterator[Tensor]:
+    """The tensors that a module holds itself."""
+    inner = {id(tensor) for _, child in module.children() for tensor in child.tensors().values()}
+    return (tensor for tensor in module.tensors().values() if id(tensor) not in inner)
+
+
+def _reason(error: CaptureError) -> str:
+    return str(error).removeprefix("capture: ").replace("one step, which a replay could not follow", "one example")
+
+
+def _outputs(y: Any) -> dict[str, Tensor]:
+    if isinstance(y, Tensor):
+        return {"y": y}
+    named = y if isinstance(y, Mapping) else {f"y{i}": part for i, part in enumerate(y)}
+    return dict(named)
+
+
+@dataclass
+class _Merge:
+    """Two traces as one, in which the batch axis is symbolic."""
+
+    pairs: dict[int, Value] = field(default_factory=dict)
+    where: str = "the model"
+
+    def traces(self, a: Trace, b: Trace) -> Trace:
+        if [node.op for node in a.nodes] != [node.op for node in b.nodes] or a.outputs.keys() != b.outputs.keys():
+            raise TraceError("the model: which ops it runs depends on its inputs")
+        inputs = {name: self.value(value, b.inputs[name]) for name, value in a.inputs.items()}
+        nodes = [self._node(*both) for both in zip(a.nodes, b.nodes, strict=True)]
+        self.where = "the output"
+        return Trace(inputs, nodes, {name: self.value(value, b.outputs[name]) for name, value in a.outputs.items()})
+
+    def _node(self, a: Node, b: Node) -> Node:
+        self.where = a.where
+        inputs = self.merged(a.inputs, b.inputs)
+        for first, second in zip(a.inputs, b.inputs, strict=True):
+            if not isinstance(first, Value) and first != second:
+                raise self._differs("a number", first, second)
+        attributes = self.merged(a.attributes, b.attributes)
+        return Node(a.op, inputs, attributes, self.merged(a.output, b.output), a.path, a.layer)
+
+    def value(self, a: Value, b: Value) -> Value:
+        """The same value, with its batch axis."""
+        if id(b) not in self.pairs:
+            if a.name != b.name:
+                raise self._differs("a value", a.name, b.name)
+            if a.data is not None and (b.data is None or not np.array_equal(a.data, b.data, equal_nan=_floats(a.data))):
+                raise TraceError(
+                    f"{self.where}: it reads numbers that no op made and that are others for another batch; compute "
+                    "them with minidnn.ops"
+                )
+            a.shape = self.merged(a.shape, b.shape)
+            self.pairs[id(b)] = a
+        if self.pairs[id(b)] is not a:
+            raise TraceError(f"{self.where}: which values it reads depends on its inputs")
+        return a
+
+    def merged(self, a: Any, b: Any) -> Any:
+        if isinstance(a, Value) and isinstance(b, Value):
+            return self.value(a, b)
+        if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+            return tuple(self.merged(*both) for both in zip(a, b, strict=True))
+        if isinstance(a, dict) and isinstance(b, dict):
+            return {key: self.merged(a[key], b[key]) for key in a}
+        if isinstance(a, slice) and isinstance(b, slice):
+            return slice(*(self.merged(*both) for both in zip(_ends(a), _ends(b), strict=True)))
+        if a is b or (type(a) is type(b) and a == b):
+            return a
+        if isinstance(a, int) and isinstance(b, int) and a * SIZES[1] == b * SIZES[0]:
+            return Batch(a // SIZES[0])
+        raise self._differs("a setting", a, b)
+
+    def _differs(self, what: str, a: Any, b: Any) -> TraceError:
+        return TraceError(f"{self.where}: {what} depends on the batch: {a} for {SIZES[0]} examples, {b} for {SIZES[1]}")
+
+
+def _ends(part: slice) -> tuple[Any, Any, Any]:
+    return part.start, part.stop, part.step
+
+
+def _floats(array: Array) -> bool:
+    return array.dtype.kind == "f"
+
+
+def width_of(model: Module) -> int | None:
+    """How many columns the input has, as the first part with ``n_in`` or ``n`` says; None where none has."""
+    for _, part in model.named_modules():
+        for name in ("n_in", "n"):
+            size = getattr(part, name, None)
+            if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+                return size
+    return None
