@@ -1,8 +1,5 @@
 #include "runtime/team.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -16,6 +13,7 @@
 #endif
 
 #include "runtime/parallel.hpp"
+#include "runtime/thread.hpp"
 #include "runtime/wait.hpp"
 
 namespace minidnn::runtime {
@@ -127,26 +125,15 @@ class Team {
 
   bool start(int number) {
     auto* given = new (std::nothrow) Start{this, number};
-    if (!given) return false;
-    sigset_t all, before;  // signals are for the threads of the program
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_t thread;
-    const bool started = pthread_create(&thread, &attributes, helper, given) == 0;
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    const bool started = given && start_thread(helper, given);
     if (!started) delete given;
     return started;
   }
 
-  static void* helper(void* given) {
+  static void helper(void* given) {
     const Start start = *static_cast<Start*>(given);
     delete static_cast<Start*>(given);
     start.team->serve(start.number);
-    return nullptr;
   }
 
   [[noreturn]] void serve(int number) {
@@ -214,7 +201,7 @@ void limit_helpers(int most) { team().most_helpers = most; }
 
 void survive_fork() {
   team();
-  pthread_atfork(nullptr, nullptr, [] { new (memory) Team; });
+  after_fork([] { new (memory) Team; });
 }
 
 }  // namespace minidnn::runtime

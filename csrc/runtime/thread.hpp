@@ -1,0 +1,66 @@
+// Threads of the operating system: started for good, and what is done in the child after a fork.
+#pragma once
+#if defined(_WIN32)
+#include <system_error>
+#include <thread>
+#else
+#include <pthread.h>
+#include <signal.h>
+
+#include <new>
+#endif
+
+namespace minidnn::runtime {
+
+using Body = void (*)(void*);
+
+#if defined(_WIN32)
+
+inline bool start_thread(Body body, void* given) {
+  try {
+    std::thread(body, given).detach();
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
+}
+
+inline void after_fork(void (*)()) {}  // there is none
+
+#else
+
+struct ThreadStart {
+  Body body;
+  void* given;
+};
+
+inline void* run_thread(void* start) {
+  const ThreadStart s = *static_cast<ThreadStart*>(start);
+  delete static_cast<ThreadStart*>(start);
+  s.body(s.given);
+  return nullptr;
+}
+
+// Returns whether the thread runs. It takes no signals: they are for the threads of the program.
+inline bool start_thread(Body body, void* given) {
+  auto* start = new (std::nothrow) ThreadStart{body, given};
+  if (!start) return false;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  const bool started = pthread_create(&thread, &attributes, run_thread, start) == 0;
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!started) delete start;
+  return started;
+}
+
+inline void after_fork(void (*in_the_child)()) { pthread_atfork(nullptr, nullptr, in_the_child); }
+
+#endif
+
+}  // namespace minidnn::runtime
