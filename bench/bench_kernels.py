@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minidnn import kernels
+from minidnn import kernels, reference
+from minidnn.activations import ACTIVATIONS, Activation
 
 from .harness import Bench
 
@@ -43,47 +44,32 @@ def cross_entropy(x, labels):
     return losses, p
 
 
-FORWARD = {
-    "relu": (lambda x: np.maximum(x, 0), ()),
-    "leaky_relu": (lambda x: np.where(x > 0, x, np.float32(0.01) * x), (0.01,)),
-    "elu": (lambda x: np.where(x > 0, x, np.expm1(x)), (1.0,)),
-    "selu": (lambda x: np.float32(1.0507) * np.where(x > 0, x, np.float32(1.67326) * np.expm1(x)), ()),
-    "tanh": (np.tanh, ()),
-    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), ()),
-    "softplus": (lambda x: np.logaddexp(x, np.float32(0)), ()),
-}
-BACKWARD = {
-    "relu": lambda dy, y: dy * (y > 0),
-    "leaky_relu": lambda dy, y: np.where(y > 0, dy, np.float32(0.01) * dy),
-    "elu": lambda dy, y: np.where(y > 0, dy, dy * (y + np.float32(1))),
-    "selu": lambda dy, y: dy * np.where(y > 0, np.float32(1.0507), y + np.float32(1.7580993)),
-    "tanh": lambda dy, y: dy * (1 - y * y),
-    "sigmoid": lambda dy, y: dy * y * (1 - y),
-    "softplus": lambda dy, y: dy * (1 - np.exp(-y)),
-}
-
-
-def forward(name: str, n: int) -> Bench:
-    formula, options = FORWARD[name]
+def forward(row: Activation, n: int) -> Bench:
+    options = () if row.alpha is None else (row.alpha,)
 
     def setup():
         x = normal(n)
-        ours, peer = (lambda: getattr(kernels, name)(x, *options)), (lambda: formula(x))
+        ours, peer = (
+            (lambda: getattr(kernels, row.name)(x, *options)),
+            lambda: getattr(reference, row.name)(x, *options),
+        )
         return ours, peer, lambda: close([ours()], [peer()])
 
-    return Bench(f"{name} {n:,}", (name,), setup, bytes=8 * n)
+    return Bench(f"{row.name} {n:,}", (row.name,), setup, bytes=8 * n)
 
 
-def backward(name: str, n: int) -> Bench:
-    options = FORWARD[name][1]
+def backward(row: Activation, n: int) -> Bench:
+    options = () if row.alpha is None else (row.alpha,)
+    name = f"{row.name}_backward"
 
     def setup():
-        dy, y = normal(n), getattr(kernels, name)(normal(n), *options)
-        ours = lambda: getattr(kernels, f"{name}_backward")(dy, y, *options)  # noqa: E731
-        peer = lambda: BACKWARD[name](dy, y)  # noqa: E731
+        dy, x = normal(n), normal(n)
+        told = x if row.reads == "x" else getattr(kernels, row.name)(x, *options)
+        ours = lambda: getattr(kernels, name)(dy, told, *options)  # noqa: E731
+        peer = lambda: getattr(reference, name)(dy, told, *options)  # noqa: E731
         return ours, peer, lambda: close([ours()], [peer()])
 
-    return Bench(f"{name}_backward {n:,}", (f"{name}_backward",), setup, bytes=12 * n)
+    return Bench(f"{name} {n:,}", (name,), setup, bytes=12 * n)
 
 
 def compared(
@@ -252,10 +238,13 @@ RANDOM_BENCHES = [
 ]
 
 BENCHES = [
-    *(forward(name, LARGE) for name in FORWARD),
-    *(backward(name, LARGE) for name in BACKWARD),
-    forward("relu", 50 * 300),
-    forward("elu", 50 * 300),
+    *(
+        bench(row, LARGE if row.name != "gelu" else LARGE // 40)
+        for row in ACTIVATIONS.values()
+        for bench in (forward, backward)
+    ),
+    forward(ACTIVATIONS["relu"], 50 * 300),
+    forward(ACTIVATIONS["elu"], 50 * 300),
     *ROW_BENCHES,
     *EMBEDDING_BENCHES,
     *RANDOM_BENCHES,

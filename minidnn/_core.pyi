@@ -43,53 +43,11 @@ def fingerprint(array: np.ndarray) -> int: ...
 def aligned_copy(x: Floats, place: int) -> Floats:
     """A copy that begins at ``place`` quarters of a page behind a page boundary (a small one: at a cache line)."""
 
-def relu(x: Floats) -> Floats:
-    """``y = max(x, 0)`` (Nair & Hinton 2010)."""
-
-def relu_backward(dy: Floats, y: Floats) -> Floats:
-    """``dx = dy`` where y > 0, else 0."""
-
-def leaky_relu(x: Floats, alpha: float) -> Floats:
-    """``y = x`` where x > 0, else ``alpha * x`` (Maas et al. 2013)."""
-
-def leaky_relu_backward(dy: Floats, y: Floats, alpha: float) -> Floats:
-    """``dx = dy`` where y > 0, else ``alpha * dy``."""
-
 def prelu(x: Floats, alpha: Floats) -> Floats:
     """``y = x`` where x > 0, else ``alpha * x``, one learned slope for each place on the last axis (He et al. 2015)."""
 
 def prelu_backward(dy: Floats, x: Floats, alpha: Floats, need_dalpha: bool) -> tuple[Floats, Floats | None]:
     """``dx = dy`` or ``alpha * dy``; ``dalpha = sum of dy * x`` over the rows where x <= 0, if needed."""
-
-def elu(x: Floats, alpha: float) -> Floats:
-    """``y = x`` where x > 0, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2015)."""
-
-def elu_backward(dy: Floats, y: Floats, alpha: float) -> Floats:
-    """``dx = dy`` where y > 0, else ``dy * (y + alpha)``."""
-
-def selu(x: Floats) -> Floats:
-    """``y = scale * elu(x, alpha)`` with the constants of Klambauer et al. 2017."""
-
-def selu_backward(dy: Floats, y: Floats) -> Floats:
-    """``dx = dy * scale`` where y > 0, else ``dy * (y + scale * alpha)``."""
-
-def tanh(x: Floats) -> Floats:
-    """``y = tanh(x)``."""
-
-def tanh_backward(dy: Floats, y: Floats) -> Floats:
-    """``dx = dy * (1 - y * y)``."""
-
-def sigmoid(x: Floats) -> Floats:
-    """``y = 1 / (1 + exp(-x))``, written so that nothing overflows."""
-
-def sigmoid_backward(dy: Floats, y: Floats) -> Floats:
-    """``dx = dy * y * (1 - y)``."""
-
-def softplus(x: Floats) -> Floats:
-    """``y = log(1 + exp(x))``, written so that nothing overflows (Dugas et al. 2001)."""
-
-def softplus_backward(dy: Floats, y: Floats) -> Floats:
-    """``dx = dy * (1 - exp(-y))``."""
 
 def matmul(a: Floats, b: Floats) -> Floats:
     """``c[i][j] = sum over k of a[i][k] * b[k][j]``."""

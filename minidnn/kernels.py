@@ -16,6 +16,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args
 import numpy as np
 
 from minidnn import reference
+from minidnn.activations import ACTIVATIONS
 
 try:
     from minidnn import _core
@@ -158,22 +159,18 @@ def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> C
     return cast(Callable[P, R], call)
 
 
-relu = _kernel(reference.relu)
-relu_backward = _kernel(reference.relu_backward)
-leaky_relu = _kernel(reference.leaky_relu)
-leaky_relu_backward = _kernel(reference.leaky_relu_backward)
 prelu = _kernel(reference.prelu)
 prelu_backward = _kernel(reference.prelu_backward)
-elu = _kernel(reference.elu)
-elu_backward = _kernel(reference.elu_backward)
-selu = _kernel(reference.selu)
-selu_backward = _kernel(reference.selu_backward)
-tanh = _kernel(reference.tanh)
-tanh_backward = _kernel(reference.tanh_backward)
-sigmoid = _kernel(reference.sigmoid)
-sigmoid_backward = _kernel(reference.sigmoid_backward)
-softplus = _kernel(reference.softplus)
-softplus_backward = _kernel(reference.softplus_backward)
+
+# relu, relu_backward and so on: those of each row, by their names, as all other kernels.
+_OF_ACTIVATIONS = {name: _kernel(getattr(reference, name)) for row in ACTIVATIONS for name in (row, f"{row}_backward")}
+globals().update(_OF_ACTIVATIONS)
+
+
+def activation(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """An activation's kernel and that of its derivative, told by what the row in `minidnn.activations` says."""
+    return _OF_ACTIVATIONS[name], _OF_ACTIVATIONS[f"{name}_backward"]
+
 
 add = _kernel(reference.add, uniform)
 subtract = _kernel(reference.subtract, uniform)

@@ -7,21 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from minidnn import nn, optim, training
+from minidnn.activations import ACTIVATIONS
 from minidnn.checks import number, positive_integer
 from minidnn.nn.initializers import Initializer
 from minidnn.optim.optimizer import Rate
 
 Task = Literal["classification", "labels", "regression"]
 
-ACTIVATIONS: dict[str, Any] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "softplus": nn.Softplus,
-}
+LAYERS: dict[str, Any] = {name: getattr(nn, row.layer) for name, row in ACTIVATIONS.items() if name != "gelu_tanh"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,14 +146,14 @@ def default_network(
     sizes += [positive_integer("default_dnn", "hidden", size) for size in hidden]
     n_out = positive_integer("default_dnn", "n_out", n_out)
     dropout = number("default_dnn", "dropout", dropout, below=1.0)
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"default_dnn: activation is {activation!r}, must be one of {', '.join(ACTIVATIONS)}")
+    if activation not in LAYERS:
+        raise ValueError(f"default_dnn: activation is {activation!r}, must be one of {', '.join(LAYERS)}")
     layers: list[nn.Module] = [nn.Dropout(dropout / 2, name="dropout0")] if dropout else []
     for i, fan_in in enumerate(sizes[:-1], start=1):
         fused = None if batch_norm else activation
         layers.append(nn.Dense(fan_in, sizes[i], fused, kernel_initializer, name=f"hidden{i}", **options))
         if batch_norm:
-            layers += [nn.BatchNorm(sizes[i], momentum=0.9, name=f"norm{i}"), ACTIVATIONS[activation](name=f"act{i}")]
+            layers += [nn.BatchNorm(sizes[i], momentum=0.9, name=f"norm{i}"), LAYERS[activation](name=f"act{i}")]
         if dropout:
             layers.append(nn.Dropout(dropout, name=f"dropout{i}"))
     return nn.Sequential(*layers, nn.Dense(sizes[-1], n_out, name="outputs"))

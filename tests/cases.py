@@ -5,30 +5,63 @@ from __future__ import annotations
 import numpy as np
 from cases_inference import INFERENCE
 from cases_training import TRAINING
-from checks import Bits, Bound, Ulps
-from kit import KEY, LAYERS, PRODUCTS, ROWS, Kernel, Tolerance, normal
+from checks import EPS, TINY, Bits, Bound, Ulps
+from kit import KEY, LAYERS, PRODUCTS, ROWS, Kernel, normal
+
+from minidnn.activations import ACTIVATIONS, ALPHA, FUSED
 
 
 def elementwise(*options: float):
     return lambda rng, n: ((normal(rng, n), *options), {})
 
 
-def told_by_output(activation: str, *options: float):
-    """dy, and a y that the activation can have given."""
+def told(name: str, *options: float):
+    """dy, and an input of the activation, or a y that it can have given: what its derivative reads."""
     from minidnn import reference
 
     def make(rng, n):
-        y = getattr(reference, activation)(normal(rng, n), *options)
-        return (normal(rng, n), y, *options), {}
+        dy, x = normal(rng, n), normal(rng, n)
+        return (dy, x if ACTIVATIONS[name].reads == "x" else getattr(reference, name)(x, *options), *options), {}
 
     return make
 
 
-def activation(name: str, forward: Tolerance, backward: Tolerance, *options: float) -> list[Kernel]:
-    outputs = {1: np.abs} if name == "softplus" else {}
+def near(*arguments):
+    """Of an activation that multiplies x by a share: the share's argument grows as x * x, and its error with it."""
+    x, y = arguments[0], arguments[-1]
+    return Bound(
+        (8 + x * x) * np.abs(y) + (4 + np.abs(x)) * TINY / EPS
+    )  # a share below the normal range is rounded more
+
+
+def near_slope(dy, x, *rest):
+    """Of its derivative, a sum of terms of up to |dy| (1 + |x|) that may cancel."""
+    return Bound(8 * np.abs(dy) * (1 + np.abs(x)))
+
+
+OUTPUTS = {"softplus": np.abs, "logsigmoid": lambda y: -np.abs(y)}
+"""What y can be, where not anything."""
+
+BOUNDS = {
+    **dict.fromkeys(("relu", "leaky_relu", "relu6", "hardtanh", "hardsigmoid", "hardswish"), (Bits(), Bits())),
+    **dict.fromkeys(("softsign", "thresholded_relu"), (Bits(), Bits())),
+    **dict.fromkeys(("elu", "selu", "tanh", "sigmoid", "celu"), (Ulps(4), Bits())),
+    **dict.fromkeys(("softplus", "logsigmoid"), (Ulps(4), Ulps(4))),
+}
+"""Ulps(4): the formulas around exp round at most twice more, exp itself is off by less than 1.5."""
+
+ALPHAS = {"elu": 0.7, "celu": 0.7, "thresholded_relu": 0.5}
+"""Settings other than the defaults, so that they show."""
+
+
+def activation(row) -> list[Kernel]:
+    """An activation and its derivative, from its row."""
+    forward, backward = BOUNDS.get(row.name, (near, near_slope))
+    options = () if row.alpha is None else (ALPHAS.get(row.name, row.alpha),)
+    domain = {1: OUTPUTS[row.name]} if row.name in OUTPUTS else {}
     return [
-        Kernel(name, elementwise(*options), [forward]),
-        Kernel(f"{name}_backward", told_by_output(name, *options), [backward], domain=outputs),
+        Kernel(row.name, elementwise(*options), [forward]),
+        Kernel(f"{row.name}_backward", told(row.name, *options), [backward], domain=domain),
     ]
 
 
@@ -85,7 +118,9 @@ LIPSCHITZ = 1.76
 
 
 def dense_bound(x, w, b, activation, alpha, y):
-    return Bound(LIPSCHITZ * (x.shape[1] + 3) * (np.abs(x) @ np.abs(w) + np.abs(b)) + 4 * np.abs(y))
+    z = np.abs(x) @ np.abs(w) + np.abs(b)
+    own = 4 if activation == "identity" or ACTIVATIONS[activation].reads == "y" else 8 + z * z  # see near
+    return Bound(LIPSCHITZ * (x.shape[1] + 3) * z + own * np.abs(y))
 
 
 def dz_scale(dy):
@@ -228,18 +263,11 @@ def given_by(activation: str, alpha: float):
     return {3: lambda values: activate(values, activation, alpha)}
 
 
-DENSE = [("identity", 0.0), ("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("selu", 0.0), ("tanh", 0.0)]
-DENSE += [("sigmoid", 0.0), ("softplus", 0.0)]
+DENSE = [("identity", 0.0), *ALPHA.items()]
+DENSE_BACKWARD = [("identity", 0.0), *FUSED.items()]
 
-# Ulps(4): the formulas around exp round at most twice more, exp itself is off by less than 1.5.
 KERNELS: list[Kernel] = [
-    *activation("relu", Bits(), Bits()),
-    *activation("leaky_relu", Bits(), Bits(), 0.01),
-    *activation("elu", Ulps(4), Bits(), 0.7),
-    *activation("selu", Ulps(4), Bits()),
-    *activation("tanh", Ulps(4), Bits()),
-    *activation("sigmoid", Ulps(4), Bits()),
-    *activation("softplus", Ulps(4), Ulps(4)),
+    *(kernel for row in ACTIVATIONS.values() for kernel in activation(row)),
     Kernel("prelu", parametric(), [Bits()], ROWS),
     Kernel("prelu_backward", parametric(True), [Bits(), dalpha_bound], ROWS),
     Kernel("prelu_backward", parametric(False), [Bits()], ROWS, variant="without dalpha"),
@@ -266,7 +294,7 @@ KERNELS: list[Kernel] = [
             domain=given_by(*f),
             variant=f[0],
         )
-        for f in DENSE
+        for f in DENSE_BACKWARD
     ),
     Kernel(
         "dense_backward",

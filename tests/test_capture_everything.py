@@ -6,6 +6,7 @@ from capturing import dense, run
 
 import minidnn
 from minidnn import nn, ops, optim, schedules
+from minidnn.activations import ALPHA
 
 pytestmark = pytest.mark.compiled
 
@@ -41,10 +42,7 @@ def test_the_optimizers_are_all_of_them():
 
 
 LAYERS = {
-    **{
-        f"dense {activation}": lambda activation=activation: nn.Dense(8, 4, activation)
-        for activation in nn.layers.FUSED
-    },
+    **{f"dense {activation}": lambda activation=activation: nn.Dense(8, 4, activation) for activation in ALPHA},
     **{
         name: lambda name=name: nn.Sequential(nn.Dense(8, 4), getattr(nn, name)())
         for name in ("ReLU", "LeakyReLU", "ELU", "SELU", "Tanh", "Sigmoid", "Softplus", "RReLU")
@@ -160,6 +158,11 @@ OPS = {
     "min": lambda x: x.min(axis=0) * x,
     "softmax": lambda x: ops.softmax(x) * ops.log_softmax(x),
     "activations": lambda x: ops.softplus(ops.tanh(ops.sigmoid(ops.elu(x)))),
+    "gelu": lambda x: ops.gelu(x) + ops.gelu_tanh(x) + ops.silu(x),
+    "hard": lambda x: ops.relu6(x) + ops.hardtanh(x) + ops.hardsigmoid(x) + ops.hardswish(x),
+    "soft": lambda x: ops.celu(x) + ops.softsign(x) + ops.logsigmoid(x) + ops.thresholded_relu(x),
+    "glu": lambda x: ops.glu(x[..., : x.shape[-1] // 2 * 2]),
+    "maxout": lambda x: ops.maxout(x, x.shape[-1]) * x,
 }
 PLACES = np.array([[0, 1], [3, 3], [2, 0], [1, 1], [0, 0], [2, 3]])
 
@@ -178,7 +181,7 @@ def test_every_op(name):
 
 
 def test_the_ops_are_all_of_them():
-    named = set(OPS["activations"].__code__.co_names) | set(OPS["softmax"].__code__.co_names) | set(OPS)
+    named = set(OPS).union(*(OPS[name].__code__.co_names for name in OPS))
     kernels_of_layers = {"dense", "dropout", "prelu", "rrelu", "relu", "leaky_relu", "selu", "l1_l2_penalty"}
     kernels_of_layers |= {"batch_norm", "batch_norm_eval", "layer_norm", "softmax_cross_entropy"}
     kernels_of_layers |= {"embedding_bag"}  # test_embedding.py

@@ -8,6 +8,7 @@ import pytest
 
 import minidnn
 from minidnn import deploy, kernels, nn, ops
+from minidnn.activations import ALPHA
 from minidnn.deploy import compiling
 
 EPS = float(np.finfo(np.float32).eps)
@@ -31,7 +32,7 @@ def plain(activation="relu"):
 
 
 UNFOLDED = {
-    **{name: lambda name=name: plain(name) for name in nn.layers.FUSED},
+    **{name: lambda name=name: plain(name) for name in ALPHA},
     "layers": lambda: nn.Sequential(
         nn.Dense(20, 9), nn.ELU(0.5), nn.Dense(9, 8), nn.LeakyReLU(0.2), nn.Dense(8, 6), nn.PReLU(6), nn.RReLU()
     ),

@@ -13,6 +13,7 @@ PACKAGE = Path(minidnn.__file__).parent
 
 # Each may import those before it, never those behind it.
 LAYERS = [
+    ("activations",),
     ("reference", "_core", "files", "locks", "plot"),
     ("kernels",),
     ("doors",),

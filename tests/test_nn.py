@@ -7,9 +7,9 @@ import pytest
 
 import minidnn
 from minidnn import nn, training
+from minidnn.activations import ALPHA
 from minidnn.nn import initializers
 from minidnn.nn.initializers import INITIALIZERS
-from minidnn.nn.layers import FUSED
 
 
 def notebook_network():
@@ -130,7 +130,7 @@ def test_repr_shows_how_to_build_it_again():
     assert text == "Sequential(\n  0: Sequential(\n    0: ReLU()\n  )\n  1: Flatten()\n)"
 
 
-@pytest.mark.parametrize("activation", [None, *FUSED])
+@pytest.mark.parametrize("activation", [None, *ALPHA])
 def test_dense_is_activation_of_x_kernel_bias(activation):
     layer = nn.Dense(7, 4, activation=activation, bias_initializer=initializers.constant(0.25))
     x = minidnn.Generator(1).normal((5, 7))
@@ -140,7 +140,7 @@ def test_dense_is_activation_of_x_kernel_bias(activation):
 
 
 def _by_op(activation, z):
-    arguments = (FUSED[activation],) if FUSED[activation] else ()
+    arguments = (ALPHA[activation],) if ALPHA[activation] else ()
     return getattr(minidnn.ops, activation)(z, *arguments)
 
 

@@ -1,5 +1,6 @@
 """Every op: its gradient by central differences, its value by a plain formula, and float32 beside float64."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -83,6 +84,10 @@ def bag_of_words(w):
     return np.stack([(w[1] + w[1]) / 2, w[3]])
 
 
+def normal_cdf(x):
+    return np.vectorize(statistics.NormalDist().cdf)(x)
+
+
 OPS = [
     *binary("add", np.add),
     *binary("subtract", np.subtract),
@@ -143,6 +148,20 @@ OPS = [
     Op("tanh", [away(3, 4)], np.tanh),
     Op("sigmoid", [away(3, 4)], lambda x: 1 / (1 + np.exp(-x))),
     Op("softplus", [away(3, 4)], lambda x: np.log(1 + np.exp(x))),
+    Op("relu6", [away(3, 4)], lambda x: np.minimum(np.maximum(x, 0), 6)),
+    Op("hardtanh", [away(3, 4)], lambda x: np.clip(x, -1, 1)),
+    Op("hardsigmoid", [away(3, 4)], lambda x: np.clip(x / 6 + 0.5, 0, 1)),
+    Op("hardswish", [away(3, 4)], lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+    Op("celu", [away(3, 4)], lambda x: np.maximum(x, 0) + np.minimum(0, 0.7 * np.expm1(x / 0.7)), (0.7,)),
+    Op("softsign", [away(3, 4)], lambda x: x / (1 + np.abs(x))),
+    Op("thresholded_relu", [away(3, 4)], lambda x: x * (x > 0.503), (0.503,)),
+    Op("logsigmoid", [away(3, 4)], lambda x: -np.log1p(np.exp(-x))),
+    Op("silu", [away(3, 4)], lambda x: x / (1 + np.exp(-x))),
+    Op("gelu", [away(3, 4)], lambda x: x * normal_cdf(x)),
+    Op("gelu_tanh", [away(3, 4)], lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))),
+    Op("glu", [away(3, 4)], lambda x: x[:, :2] / (1 + np.exp(-x[:, 2:]))),
+    Op("maxout", [away(3, 4)], lambda x: x.reshape(3, 2, 2).max(axis=2), (2,)),
+    Op("dense", [away(3, 4), away(4, 5), away(5)], lambda x, w, b: (x @ w + b) * normal_cdf(x @ w + b), ("gelu",)),
     Op("softmax", [away(3, 4)], softmax),
     Op("softmax", [away(2, 3, 4)], softmax),
     Op("log_softmax", [away(3, 4)], lambda x: np.log(softmax(x))),
@@ -231,7 +250,7 @@ X = Tensor(np.ones((2, 3), np.float32))
         (lambda: X @ X, ValueError, r"matmul: a has shape \(2, 3\), b has \(2, 3\)"),
         (lambda: ops.dense(X, X, Tensor([1.0])), ValueError, r"dense: x has shape \(2, 3\), w has \(2, 3\)"),
         (lambda: ops.dense(X, X.T, Tensor([1.0])), ValueError, r"dense: b has shape \(1,\)"),
-        (lambda: ops.dense(X, X.T, Tensor([1.0, 2.0]), "gelu"), ValueError, "gelu"),
+        (lambda: ops.dense(X, X.T, Tensor([1.0, 2.0]), "nope"), ValueError, "nope"),
         (lambda: ops.dropout(X, 1.0), ValueError, r"dropout: rate must be in \[0, 1\), got 1.0"),
         (lambda: ops.leaky_relu(X, 0.0), ValueError, "leaky_relu: alpha must be positive"),
         (lambda: ops.elu(X, -1.0), ValueError, "elu: alpha must be positive"),

@@ -7,8 +7,12 @@ from importlib.resources import files
 import pytest
 
 from minidnn import kernels, reference
+from minidnn.activations import ACTIVATIONS
 
 pytestmark = pytest.mark.compiled
+
+OF_ACTIVATIONS = {name + part for name in ACTIVATIONS for part in ("", "_backward")}
+"""Generated from the rows, in C++ and in Python; the stub leaves them out."""
 
 STUB = ast.parse((files("minidnn") / "_core.pyi").read_text())
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
@@ -28,7 +32,12 @@ def compiled(name):
 
 
 def test_names():
-    assert {name for name in dir(kernels._core) if not name.startswith("__")} == {*FUNCTIONS, *ATTRIBUTES, *CLASSES}
+    assert {name for name in dir(kernels._core) if not name.startswith("__")} == {
+        *FUNCTIONS,
+        *OF_ACTIVATIONS,
+        *ATTRIBUTES,
+        *CLASSES,
+    }
     for name, node in CLASSES.items():
         members = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
         members |= {part.target.id for part in node.body if isinstance(part, ast.AnnAssign)}
@@ -50,6 +59,11 @@ def test_the_reference_has_the_same_signature(name):
         name for name, p in zip(names, own, strict=True) if p.kind is not inspect.Parameter.KEYWORD_ONLY
     ]
     assert keyword == [p.name for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+@pytest.mark.parametrize("name", sorted(OF_ACTIVATIONS))
+def test_kernels_of_activations_have_the_references_signature(name):
+    assert parameters(compiled(name))[0] == list(inspect.signature(getattr(reference, name)).parameters)
 
 
 def test_docs_are_the_references():

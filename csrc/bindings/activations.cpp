@@ -12,18 +12,13 @@ struct ActName {
   Act act;
   const char *name, *backward;
   bool has_alpha;
+  const char* reads;  // y or x
 };
 
-constexpr ActName kActs[] = {
-    {Act::identity, "identity", nullptr, false},
-    {Act::relu, "relu", "relu_backward", false},
-    {Act::leaky_relu, "leaky_relu", "leaky_relu_backward", true},
-    {Act::elu, "elu", "elu_backward", true},
-    {Act::selu, "selu", "selu_backward", false},
-    {Act::tanh, "tanh", "tanh_backward", false},
-    {Act::sigmoid, "sigmoid", "sigmoid_backward", false},
-    {Act::softplus, "softplus", "softplus_backward", false},
-};
+#define MINIDNN_ACT(name, formula, has_alpha, reads) {Act::name, #name, #name "_backward", has_alpha, #reads},
+constexpr ActName kActs[] = {{Act::identity, "identity", nullptr, false, "y"},
+                             MINIDNN_ACTIVATIONS(MINIDNN_ACT)};
+#undef MINIDNN_ACT
 
 py::object forward(const ActName& act, Array x_array, float alpha) {
   const In x(x_array, act.name, "x");
@@ -36,14 +31,15 @@ py::object forward(const ActName& act, Array x_array, float alpha) {
   return y.take();
 }
 
-py::object backward(const ActName& act, Array dy_array, Array y_array, float alpha) {
-  const In dy(dy_array, act.backward, "dy"), y(y_array, act.backward, "y");
-  same_shape(act.backward, "dy", dy, "y", y);
-  auto dx = Empty<>::like(y);
+py::object backward(const ActName& act, Array dy_array, Array told_array, float alpha) {
+  const In dy(dy_array, act.backward, "dy"), told(told_array, act.backward, act.reads);
+  same_shape(act.backward, "dy", dy, act.reads, told);
+  auto dx = Empty<>::like(told);
   run([=, dx = dx.data, act = static_cast<int>(act.act)] {
     const auto f = kernels().activation[act].backward;
-    parallel_for(y.size, kGrain,
-                 [&](std::size_t i, std::size_t end) { f(dy.data + i, y.data + i, dx + i, end - i, alpha); });
+    parallel_for(told.size, kGrain, [&](std::size_t i, std::size_t end) {
+      f(dy.data + i, told.data + i, dx + i, end - i, alpha);
+    });
   });
   return dx.take();
 }
@@ -54,13 +50,13 @@ void bind(py::module_& m, const ActName& act) {
         act.name, [&act](Array x, float alpha) { return forward(act, x, alpha); }, py::arg("x"),
         py::arg("alpha"));
     m.def(
-        act.backward, [&act](Array dy, Array y, float alpha) { return backward(act, dy, y, alpha); },
-        py::arg("dy"), py::arg("y"), py::arg("alpha"));
+        act.backward, [&act](Array dy, Array told, float alpha) { return backward(act, dy, told, alpha); },
+        py::arg("dy"), py::arg(act.reads), py::arg("alpha"));
   } else {
     m.def(act.name, [&act](Array x) { return forward(act, x, 0.0f); }, py::arg("x"));
     m.def(
-        act.backward, [&act](Array dy, Array y) { return backward(act, dy, y, 0.0f); }, py::arg("dy"),
-        py::arg("y"));
+        act.backward, [&act](Array dy, Array told) { return backward(act, dy, told, 0.0f); }, py::arg("dy"),
+        py::arg(act.reads));
   }
 }
 
@@ -114,6 +110,8 @@ Act activation_named(const char* op, const char* name) {
   throw py::value_error(std::string(op) + ": activation is " +
                         (name ? "'" + std::string(name) + "'" : "None") + ", must be one of " + choices);
 }
+
+bool derivative_reads_output(Act act) { return kActs[static_cast<int>(act)].reads[0] == 'y'; }
 
 void bind_activations(py::module_& m) {
   for (const auto& act : kActs)

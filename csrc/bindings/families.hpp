@@ -24,6 +24,7 @@ void bind_weights(pybind11::module_& m);
 
 // "relu" and so on; ValueError with the choices for any other name.
 Act activation_named(const char* op, const char* name);
+bool derivative_reads_output(Act act);
 
 // Columns that one thread sums at least; whole cache lines, so that no two threads write the same one.
 inline std::size_t column_grain(std::size_t rows) { return (kGrain / (rows + 1) / 16 + 1) * 16; }

@@ -59,6 +59,9 @@ py::tuple dense_backward(Array dy_array, Array x_array, Array w_array, Array y_a
     throw py::value_error(std::string(op) + ": y has shape " + y.shape_text() + ", x has " + shape_of(x) +
                           ", w has " + shape_of(w) + ": y must be x.rows by w.columns");
   const Act act = activation_named(op, activation);
+  if (!derivative_reads_output(act))
+    throw py::value_error(std::string(op) + ": activation is '" + activation +
+                          "', whose derivative reads the input, which a dense layer does not keep");
   const std::size_t rows = x.rows, columns = w.columns;
   auto dw = empty(need_dw ? w.rows : 0, columns);
   Empty<> db({static_cast<py::ssize_t>(need_dw ? columns : 0)});

@@ -36,8 +36,8 @@ template <class F>
 constexpr Activation activation() {
   return {
       [](const float* x, float* y, size_t n, float alpha) { map(n, with_alpha<F>(alpha), x, y); },
-      [](const float* dy, const float* y, float* dx, size_t n, float alpha) {
-        map(n, [f = with_alpha<F>(alpha)](float d, float v) { return f.backward(d, v); }, dy, y, dx);
+      [](const float* dy, const float* told, float* dx, size_t n, float alpha) {
+        map(n, [f = with_alpha<F>(alpha)](float d, float v) { return f.backward(d, v); }, dy, told, dx);
       },
       [](float* z, const float* bias, size_t n, float alpha) {
         map(n, [f = with_alpha<F>(alpha)](float v, float b) { return f(v + b); }, z, bias, z);
@@ -75,8 +75,9 @@ void ftrl_step(float* const* arrays, size_t begin, size_t end, const float* scal
 extern const Table table;
 const Table table = {
     MINIDNN_STRING(MINIDNN_ISA),
-    {activation<Identity>(), activation<Relu>(), activation<LeakyRelu>(), activation<Elu>(),
-     activation<Selu>(), activation<Tanh>(), activation<Sigmoid>(), activation<Softplus>()},
+#define MINIDNN_ACT(name, formula, ...) , activation<formula>()
+    {activation<Identity>() MINIDNN_ACTIVATIONS(MINIDNN_ACT)},
+#undef MINIDNN_ACT
 
     /* add */
     [](const float* a, const float* b, float* y, size_t n) {

@@ -6,7 +6,31 @@
 
 namespace minidnn {
 
-enum class Act { identity, relu, leaky_relu, elu, selu, tanh, sigmoid, softplus, count };
+// Every activation but the identity: name, formula (activations.hpp), whether it has an alpha, and what its
+// derivative reads: the output y or the input x.
+#define MINIDNN_ACTIVATIONS(X)                      \
+  X(relu, Relu, false, y)                           \
+  X(leaky_relu, LeakyRelu, true, y)                 \
+  X(elu, Elu, true, y)                              \
+  X(selu, Selu, false, y)                           \
+  X(tanh, Tanh, false, y)                           \
+  X(sigmoid, Sigmoid, false, y)                     \
+  X(softplus, Softplus, false, y)                   \
+  X(relu6, Relu6, false, y)                         \
+  X(hardtanh, Hardtanh, false, y)                   \
+  X(hardsigmoid, Hardsigmoid, false, y)             \
+  X(hardswish, Hardswish, false, x)                 \
+  X(celu, Celu, true, y)                            \
+  X(softsign, Softsign, false, y)                   \
+  X(thresholded_relu, ThresholdedRelu, true, x)     \
+  X(logsigmoid, LogSigmoid, false, y)               \
+  X(silu, Silu, false, x)                           \
+  X(gelu, Gelu, false, x)                           \
+  X(gelu_tanh, GeluTanh, false, x)
+
+#define MINIDNN_ACT(name, ...) name,
+enum class Act { identity, MINIDNN_ACTIVATIONS(MINIDNN_ACT) count };
+#undef MINIDNN_ACT
 
 // The formulas of optim.hpp.
 enum class Update {
@@ -31,10 +55,10 @@ enum class Update {
 };
 constexpr std::size_t kMaxScalars = 8, kMaxSlots = 3;
 
-// alpha is the slope of leaky_relu and the saturation of elu; the others ignore it.
+// alpha is the setting of those that have one; the others ignore it. `told` is y or x.
 struct Activation {
   void (*forward)(const float* x, float* y, std::size_t n, float alpha);
-  void (*backward)(const float* dy, const float* y, float* dx, std::size_t n, float alpha);
+  void (*backward)(const float* dy, const float* told, float* dx, std::size_t n, float alpha);
   void (*bias_forward)(float* z, const float* bias, std::size_t n, float alpha);  // z = f(z + bias), in place
 };
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
+from minidnn.activations import ALPHA
 from minidnn.cli import datasets, types
 from minidnn.cli.epochs import Table
 from minidnn.cli.models import open_model
@@ -22,7 +23,6 @@ from minidnn.cli.scores import scores
 from minidnn.cli.terminal import quoted, shown
 from minidnn.data.meaning import TASKS
 from minidnn.locks import in_use
-from minidnn.nn.layers import FUSED
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "sgd": optim.SGD,
@@ -56,10 +56,10 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
     parser.add_argument(
         "--activation",
-        choices=list(FUSED),
+        choices=list(ALPHA),
         default="relu",
         metavar="NAME",
-        help=f"of the hidden layers: {', '.join(FUSED)}",
+        help=f"of the hidden layers: {', '.join(ALPHA)}",
     )
     parser.add_argument(
         "--optimizer",

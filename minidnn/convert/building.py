@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minidnn import nn
+from minidnn.activations import ACTIVATIONS, ALPHA
 from minidnn.nn.initializers import deferred
-from minidnn.nn.layers import FUSED
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -89,13 +89,7 @@ def prelu(slopes: Any, name: str | None = None) -> nn.PReLU:
 
 
 FUSABLE: dict[type[nn.Module], str] = {
-    nn.ReLU: "relu",
-    nn.LeakyReLU: "leaky_relu",
-    nn.ELU: "elu",
-    nn.SELU: "selu",
-    nn.Tanh: "tanh",
-    nn.Sigmoid: "sigmoid",
-    nn.Softplus: "softplus",
+    getattr(nn, row.layer): row.name for row in ACTIVATIONS.values() if row.name != "gelu_tanh"
 }
 """Activation layers, and what they are called within a dense layer."""
 
@@ -106,7 +100,7 @@ def fuse(layers: Sequence[nn.Module]) -> list[nn.Module]:
     for layer in layers:
         before = fused[-1] if fused else None
         if isinstance(before, nn.Dense) and before.activation is None and fits(layer):
-            fused[-1] = dense(before.kernel.data, before.bias.data, FUSABLE[type(layer)], before.name)
+            fused[-1] = dense(before.kernel.data, before.bias.data, _name_of(layer), before.name)
         else:
             fused.append(layer)
     return fused
@@ -114,8 +108,14 @@ def fuse(layers: Sequence[nn.Module]) -> list[nn.Module]:
 
 def fits(layer: nn.Module) -> bool:
     """Whether a dense layer has this activation, with this very alpha."""
-    name = FUSABLE.get(type(layer))
-    return name is not None and getattr(layer, "alpha", FUSED[name]) == FUSED[name]
+    name = _name_of(layer)
+    return name is not None and getattr(layer, "alpha", ALPHA[name]) == ALPHA[name]
+
+
+def _name_of(layer: nn.Module) -> str | None:
+    if isinstance(layer, nn.GELU) and layer.approximate == "tanh":
+        return "gelu_tanh"
+    return FUSABLE.get(type(layer))
 
 
 def sequential(layers: Sequence[nn.Module]) -> nn.Sequential:

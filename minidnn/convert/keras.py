@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from minidnn import nn
+from minidnn.activations import ACTIVATIONS
 from minidnn.convert.building import (
     ConversionError,
     M,
@@ -90,23 +91,18 @@ def _refuse(part: Any, why: str) -> ConversionError:
 
 def _activation(part: Any, function: Any, name: str | None) -> list[nn.Module]:
     called = getattr(function, "__name__", repr(function))
-    if getattr(function, "__module__", "").split(".")[0] != "keras" or called not in ACTIVATIONS:
+    if getattr(function, "__module__", "").split(".")[0] != "keras" or called not in NAMES:
         raise _refuse(part, f"activation {called} has no equal here")
-    make = ACTIVATIONS[called]
+    make = NAMES[called]
     return [] if make is None else [make(name=name)]
 
 
-ACTIVATIONS: dict[str, Callable[..., nn.Module] | None] = {
-    "linear": None,
-    "elu": nn.ELU,
+NAMES: dict[str, Callable[..., nn.Module] | None] = {
+    **{row.keras: getattr(nn, row.layer) for row in ACTIVATIONS.values() if row.keras},
     "leaky_relu": lambda name: nn.LeakyReLU(0.2, name=name),  # Keras's slope
+    "linear": None,
     "log_softmax": nn.LogSoftmax,
-    "relu": nn.ReLU,
-    "selu": nn.SELU,
-    "sigmoid": nn.Sigmoid,
     "softmax": nn.Softmax,
-    "softplus": nn.Softplus,
-    "tanh": nn.Tanh,
 }
 
 

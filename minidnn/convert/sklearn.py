@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from minidnn import nn
+from minidnn.activations import ACTIVATIONS
 from minidnn.convert.building import ConversionError, as_array, dense, sequential
 
-ACTIVATIONS: dict[str, str | None] = {"identity": None, "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+NAMES: dict[str, str | None] = {row.sklearn: row.name for row in ACTIVATIONS.values() if row.sklearn}
+NAMES["identity"] = None
 OUTPUTS: dict[str, type[nn.Softmax | nn.Sigmoid] | None] = {
     "identity": None,
     "softmax": nn.Softmax,
@@ -31,14 +33,14 @@ def from_sklearn(estimator: Any) -> nn.Sequential:
         raise TypeError(f"from_sklearn: wants an MLPClassifier or MLPRegressor, got a {type(estimator).__name__}")
     if not hasattr(estimator, "coefs_"):
         raise ConversionError(f"from_sklearn: the {type(estimator).__name__} is not fitted yet")
-    if estimator.activation not in ACTIVATIONS:
+    if estimator.activation not in NAMES:
         raise ConversionError(f"from_sklearn: activation {estimator.activation!r} is not known here")
     if estimator.out_activation_ not in OUTPUTS:
         raise ConversionError(f"from_sklearn: output activation {estimator.out_activation_!r} is not known here")
     names = [f"hidden{i}" for i in range(1, len(estimator.coefs_))] + ["outputs"]
     layers: list[nn.Module] = []
     for name, kernel, bias in zip(names, estimator.coefs_, estimator.intercepts_, strict=True):
-        activation = None if name == "outputs" else ACTIVATIONS[estimator.activation]
+        activation = None if name == "outputs" else NAMES[estimator.activation]
         layers.append(dense(as_array(f"{name}.kernel", kernel), as_array(f"{name}.bias", bias), activation, name))
     model, last = sequential(layers), OUTPUTS[estimator.out_activation_]
     # Not fused, so that it can be cut off.

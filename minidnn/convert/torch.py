@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from minidnn import nn
+from minidnn.activations import ACTIVATIONS
 from minidnn.convert.building import (
     ConversionError,
     M,
@@ -156,7 +157,28 @@ def _flatten(path: str, part: Any, width: int | None) -> nn.Module:
     return nn.Flatten(name=path)
 
 
+def _plain(layer: str) -> Callable[[str, Any, int | None], nn.Module]:
+    return lambda path, part, width: getattr(nn, layer)(name=path)
+
+
+def _hardtanh(path: str, part: Any, width: int | None) -> nn.Module:
+    if (part.min_val, part.max_val) != (-1, 1):
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: only the bounds -1 and 1 are known")
+    return nn.Hardtanh(name=path)
+
+
+def _glu(path: str, part: Any, width: int | None) -> nn.Module:
+    if part.dim not in (1, -1):
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: dim must be 1 or -1")
+    return nn.GLU(name=path)
+
+
 LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
+    **{row.torch: _plain(row.layer) for row in ACTIVATIONS.values() if row.torch},
+    "CELU": lambda path, part, width: nn.CELU(part.alpha, name=path),
+    "GELU": lambda path, part, width: nn.GELU(part.approximate, name=path),
+    "GLU": _glu,
+    "Hardtanh": _hardtanh,
     "AlphaDropout": lambda path, part, width: nn.AlphaDropout(part.p, name=path),
     "BatchNorm1d": _batch_norm,
     "Dropout": lambda path, part, width: nn.Dropout(part.p, name=path),
@@ -169,12 +191,8 @@ LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
     "LogSoftmax": _along_rows(nn.LogSoftmax),
     "PReLU": _prelu,
     "RReLU": lambda path, part, width: nn.RReLU(part.lower, part.upper, name=path),
-    "ReLU": lambda path, part, width: nn.ReLU(name=path),
-    "SELU": lambda path, part, width: nn.SELU(name=path),
-    "Sigmoid": lambda path, part, width: nn.Sigmoid(name=path),
     "Softmax": _along_rows(nn.Softmax),
     "Softplus": _softplus,
-    "Tanh": lambda path, part, width: nn.Tanh(name=path),
 }
 """What each layer of PyTorch becomes; None is nothing."""
 

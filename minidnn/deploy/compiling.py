@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from minidnn import kernels, nn
+from minidnn.activations import ALPHA
 from minidnn.checks import positive_integer
 from minidnn.data import Dataset
 from minidnn.deploy.comparison import labels_of, loss_of, validation_of
@@ -18,7 +19,6 @@ from minidnn.deploy.model import Floats, InferenceModel, images_of
 from minidnn.deploy.quantization import quantized
 from minidnn.deploy.stages import Product, Program
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, Dtype, Weights, to_bfloat16
-from minidnn.nn.layers import FUSED
 
 DENSEST = 0.7
 """Layers with a larger share of nonzeros are not tried sparse."""
@@ -115,8 +115,8 @@ def _labelled(validation: Any, program: Program) -> tuple[Floats, Any]:
 
 def _swaps(swap: Mapping[str, str] | None) -> Mapping[str, str]:
     for name in (name for pair in (swap or {}).items() for name in pair):
-        if name not in FUSED:
-            raise ValueError(f"compile: swap must name activations among {', '.join(FUSED)}, got {name!r}")
+        if name not in ALPHA:
+            raise ValueError(f"compile: swap must name activations among {', '.join(ALPHA)}, got {name!r}")
     return swap or {}
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.activations import ALPHA
 from minidnn.deploy.stages import Activation, Add, Affine, Concat, LayerNorm, PReLU, Product, Softmax, Stage
 from minidnn.deploy.weights import Weights
 from minidnn.nn import Module
-from minidnn.nn.layers import FUSED
 from minidnn.nn.tracing import Batch, Node, Trace, Value
 from minidnn.reference.types import Array
 
@@ -64,7 +64,7 @@ class Lowering:
 
     def activate(self, layer: Module, x: int, activation: str, alpha: float) -> int:
         if activation in self.swap:
-            activation, alpha = self.swap[activation], FUSED[self.swap[activation]]
+            activation, alpha = self.swap[activation], ALPHA[self.swap[activation]]
         return x if activation == "identity" else self.append(Activation, layer, x, activation=activation, alpha=alpha)
 
 
@@ -188,7 +188,7 @@ def _same(to: Lowering, node: Node) -> int:
 
 
 def _activation(to: Lowering, node: Node) -> int:
-    return to.activate(node.layer, to.number(node), node.op, node.attributes.get("alpha", FUSED[node.op]))
+    return to.activate(node.layer, to.number(node), node.op, node.attributes.get("alpha", ALPHA[node.op]))
 
 
 RULES: dict[str, Rule] = {
@@ -207,6 +207,6 @@ RULES: dict[str, Rule] = {
     "reshape": _same,
     "softmax": _softmax,
     "subtract": _affine,
-    **dict.fromkeys(FUSED, _activation),
+    **dict.fromkeys(ALPHA, _activation),
 }
 """Ops of the engine."""

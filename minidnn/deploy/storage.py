@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.activations import ALPHA
 from minidnn.data import Meaning
 from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import KINDS, Product, Program, Stage
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, STORED, Quantization, Weights
 from minidnn.files import atomic_write
 from minidnn.models import CheckpointError
-from minidnn.nn.layers import FUSED
 from minidnn.reference.types import Array
 
 VERSION = 1
@@ -236,7 +236,7 @@ def _stage(i: int, description: Any, left: dict[str, Array], widths: Sequence[in
 def _field(i: int, name: str, told: dict[str, Any], left: dict[str, Array], n: int) -> Any:
     if name == "activation":
         activation = told.pop("activation")
-        _check(activation == "identity" or activation in FUSED, f"stage {i} has an unknown activation")
+        _check(activation == "identity" or activation in ALPHA, f"stage {i} has an unknown activation")
         return activation
     if name in ("alpha", "eps"):
         number = told.pop(name)

@@ -1,7 +1,7 @@
 """Layers, losses, metrics, initializers, regularizers and constraints."""
 
-from minidnn.nn import functions, initializers
-from minidnn.nn.activations import ELU, SELU, LeakyReLU, LogSoftmax, ReLU, RReLU, Sigmoid, Softmax, Softplus, Tanh
+from minidnn.nn import activations, functions, initializers
+from minidnn.nn.activations import *
 from minidnn.nn.blocks import blocks
 from minidnn.nn.constraints import masked, max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
@@ -30,8 +30,6 @@ from minidnn.nn.sequential import Sequential
 from minidnn.nn.skip import Residual, SkipConcat
 
 __all__ = [
-    "ELU",
-    "SELU",
     "AlphaDropout",
     "BatchNorm",
     "Dense",
@@ -41,21 +39,13 @@ __all__ = [
     "Flatten",
     "Graph",
     "LayerNorm",
-    "LeakyReLU",
-    "LogSoftmax",
     "Module",
     "Node",
     "PReLU",
     "Parameter",
-    "RReLU",
-    "ReLU",
     "Residual",
     "Sequential",
-    "Sigmoid",
     "SkipConcat",
-    "Softmax",
-    "Softplus",
-    "Tanh",
     "Weight",
     "accuracy",
     "blocks",
@@ -81,3 +71,5 @@ __all__ = [
     "softmax_cross_entropy",
     "unit_norm",
 ]
+
+__all__ += activations.__all__

@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 from minidnn import ops
+from minidnn.checks import positive_integer
 from minidnn.nn.module import Module
 from minidnn.random import Generator
 from minidnn.tensor import Tensor
+
+__all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Maxout",
+    "RReLU",
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "Tanh",
+    "ThresholdedReLU",
+]
 
 
 class _Plain(Module):
@@ -80,6 +106,105 @@ class ELU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.elu(x, self.alpha)
+
+
+class ReLU6(_Plain):
+    """y = min(max(x, 0), 6)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.relu6(x)
+
+
+class Hardtanh(_Plain):
+    """y = min(max(x, -1), 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.hardtanh(x)
+
+
+class Hardsigmoid(_Plain):
+    """y = min(max(x + 3, 0), 6) / 6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.hardsigmoid(x)
+
+
+class Hardswish(_Plain):
+    """y = x * hardsigmoid(x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.hardswish(x)
+
+
+class Softsign(_Plain):
+    """y = x / (1 + |x|)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.softsign(x)
+
+
+class LogSigmoid(_Plain):
+    """y = log(sigmoid(x))."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.logsigmoid(x)
+
+
+class SiLU(_Plain):
+    """y = x * sigmoid(x), also called Swish."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.silu(x)
+
+
+class GLU(_Plain):
+    """y = a * sigmoid(b) with x = (a, b) in halves along the last axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.glu(x)
+
+
+class CELU(Module):
+    """y = x where x > 0, else alpha * (exp(x / alpha) - 1)."""
+
+    def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
+        self.alpha, self.name = alpha, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.celu(x, self.alpha)
+
+
+class ThresholdedReLU(Module):
+    """y = x where x > alpha, else 0."""
+
+    def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
+        self.alpha, self.name = alpha, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.thresholded_relu(x, self.alpha)
+
+
+class GELU(Module):
+    """y = x * P(Z <= x) for a standard normal Z; ``approximate="tanh"`` for the approximation by tanh."""
+
+    def __init__(self, approximate: str = "none", name: str | None = None) -> None:
+        self.approximate, self.name = approximate, name
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"{self.label}: approximate is {approximate!r}, must be 'none' or 'tanh'")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.gelu(x, self.approximate)
+
+
+class Maxout(Module):
+    """y = the largest of each ``pieces`` neighbours along the last axis."""
+
+    def __init__(self, pieces: int, name: str | None = None) -> None:
+        self.name = name
+        self.pieces = positive_integer(self.label, "pieces", pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.maxout(x, self.pieces)
 
 
 class RReLU(Module):

@@ -56,6 +56,17 @@ class gemm:
 
 
 @dataclass(frozen=True)
+class clip:
+    """``min(max(x, low), high)``; None is no bound."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x if self.low is None and self.high is None else ops.clip(x, self.low, self.high)
+
+
+@dataclass(frozen=True)
 class concatenate:
     """y = the values one behind the other along an axis."""
 

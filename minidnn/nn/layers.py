@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from minidnn import ops
+from minidnn.activations import ALPHA
 from minidnn.checks import positive_integer
 from minidnn.nn.constraints import Constraint
 from minidnn.nn.initializers import Initializer, constant, initialize
@@ -15,25 +16,14 @@ from minidnn.nn.regularizers import Regularizer, penalties_of
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor
 
-FUSED = {
-    "relu": 0.0,
-    "leaky_relu": 0.01,
-    "elu": 1.0,
-    "selu": 0.0,
-    "tanh": 0.0,
-    "sigmoid": 0.0,
-    "softplus": 0.0,
-}
-"""The activations that run within the dense kernel, with their alpha."""
-
 
 class Dense(Module):
     """y = activation(x @ kernel + bias).
 
     Args:
         n_in, n_out: x is (batch, n_in), y is (batch, n_out).
-        activation: None; the name of a fused one: relu, leaky_relu (0.01), elu (1), selu, tanh, sigmoid, softplus; or
-            a function or layer, Tensor to Tensor.
+        activation: None; a name of `minidnn.activations`, with its default setting; or a function or layer, Tensor to
+            Tensor.
         kernel_initializer, bias_initializer: names or functions of `minidnn.nn.initializers`. The defaults, Glorot
             uniform and zeros, are those of ``tf.layers.dense``.
         name: what its parameters are called by: ``hidden1.kernel``.
@@ -69,7 +59,7 @@ class Dense(Module):
         self.n_in = positive_integer(self.label, "n_in", n_in)
         self.n_out = positive_integer(self.label, "n_out", n_out)
         self.activation = activation
-        self._fused, self._alpha = self._fusable(activation)
+        self._named, self._alpha = self._by_name(activation)
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
@@ -87,16 +77,16 @@ class Dense(Module):
                 f"{self.label}: activity_regularizer is {activity_regularizer!r}, must be a function of y or None"
             )
 
-    def _fusable(self, activation: str | Callable[[Tensor], Tensor] | None) -> tuple[str, float]:
+    def _by_name(self, activation: str | Callable[[Tensor], Tensor] | None) -> tuple[str, float]:
         if activation is None or callable(activation):
             return "identity", 0.0
         if not isinstance(activation, str):
             raise TypeError(
                 f"{self.label}: activation must be a name, a function or None, got {type(activation).__name__}"
             )
-        if activation not in FUSED:
-            raise ValueError(f"{self.label}: activation must be one of {', '.join(FUSED)}, got {activation!r}")
-        return activation, FUSED[activation]
+        if activation not in ALPHA:
+            raise ValueError(f"{self.label}: activation must be one of {', '.join(ALPHA)}, got {activation!r}")
+        return activation, ALPHA[activation]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.apply(x, self.kernel)
@@ -105,7 +95,7 @@ class Dense(Module):
         """What `forward` does, with other weights in place of the kernel."""
         if x._data.ndim != 2 or x._data.shape[1] != self.n_in:
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n_in})")
-        y = ops.dense(x, kernel, self.bias, self._fused, self._alpha)
+        y = ops.dense(x, kernel, self.bias, self._named, self._alpha)
         if callable(self.activation):
             y = self.activation(y)
         if self.activity_regularizer is not None and self.learns:

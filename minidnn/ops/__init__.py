@@ -3,20 +3,8 @@
 import sys
 
 from minidnn import operators
-from minidnn.ops.activations import (
-    dropout,
-    elu,
-    leaky_relu,
-    log_softmax,
-    prelu,
-    relu,
-    rrelu,
-    selu,
-    sigmoid,
-    softmax,
-    softplus,
-    tanh,
-)
+from minidnn.ops import activations
+from minidnn.ops.activations import *
 from minidnn.ops.arithmetic import (
     abs,
     add,
@@ -56,17 +44,13 @@ __all__ = [
     "dense",
     "dense_transposed",
     "divide",
-    "dropout",
-    "elu",
     "embedding_bag",
     "exp",
     "gather",
     "getitem",
     "l1_l2_penalty",
     "layer_norm",
-    "leaky_relu",
     "log",
-    "log_softmax",
     "matmul",
     "max",
     "maximum",
@@ -77,21 +61,15 @@ __all__ = [
     "negative",
     "pad",
     "power",
-    "prelu",
-    "relu",
     "reshape",
-    "rrelu",
-    "selu",
-    "sigmoid",
-    "softmax",
     "softmax_cross_entropy",
-    "softplus",
     "sqrt",
     "stack",
     "subtract",
     "sum",
-    "tanh",
     "transpose",
     "var",
     "where",
 ]
+
+__all__ += activations.__all__

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from minidnn import kernels
+from minidnn.activations import ACTIVATIONS
 from minidnn.random import Generator, default_generator
 from minidnn.recording import mode
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
+
+__all__ = [
+    "celu",
+    "dropout",
+    "elu",
+    "gelu",
+    "gelu_tanh",
+    "glu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "maxout",
+    "prelu",
+    "relu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "tanh",
+    "thresholded_relu",
+]
 
 
 def whole(array: Array) -> Array:
@@ -14,19 +45,147 @@ def whole(array: Array) -> Array:
     return array if array.flags.c_contiguous else kernels.copy(array)
 
 
+def elementwise(name: str, x: Any, alpha: float | None = None) -> Tensor:
+    """The activation of that name, and its derivative, which reads y or x as its row says."""
+    x, row = as_tensor(x), ACTIVATIONS[name]
+    forward, backward = kernels.activation(name)
+    settings = () if row.alpha is None else (row.alpha if alpha is None else alpha,)
+    value = whole(x._data)
+    y = forward(value, *settings)
+    if row.reads == "y":
+        return record(y, (x,), lambda dy: (backward(whole(dy), y, *settings),), op=name, **_named(settings))
+    rule = lambda dy: (backward(whole(dy), value, *settings),)  # noqa: E731
+    return record(y, (x,), rule, reads=(x,), op=name, **_named(settings))
+
+
+def _named(settings: tuple[float, ...]) -> dict[str, Any]:
+    return {"alpha": settings[0]} if settings else {}
+
+
 def relu(x: Tensor) -> Tensor:
     """y = max(x, 0)   (Nair & Hinton 2010)."""
-    x = as_tensor(x)
-    y = kernels.relu(whole(x._data))
-    return record(y, (x,), lambda dy: (kernels.relu_backward(whole(dy), y),), op="relu")
+    return elementwise("relu", x)
 
 
 def leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     """y = x where x > 0, else alpha * x, for alpha > 0   (Maas et al. 2013)."""
-    x = as_tensor(x)
     _check_positive("leaky_relu", alpha)
-    y = kernels.leaky_relu(whole(x._data), alpha)
-    return record(y, (x,), lambda dy: (kernels.leaky_relu_backward(whole(dy), y, alpha),), op="leaky_relu", alpha=alpha)
+    return elementwise("leaky_relu", x, alpha)
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """y = x where x > 0, else alpha * (exp(x) - 1), for alpha > 0   (Clevert et al. 2015)."""
+    _check_positive("elu", alpha)
+    return elementwise("elu", x, alpha)
+
+
+def selu(x: Tensor) -> Tensor:
+    """y = 1.0507 * elu(x, 1.6733): activations drift to mean 0 and variance 1   (Klambauer et al. 2017)."""
+    return elementwise("selu", x)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """y = tanh(x)."""
+    return elementwise("tanh", x)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """y = 1 / (1 + exp(-x)), the sigmoid (the logistic function)."""
+    return elementwise("sigmoid", x)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """y = log(1 + exp(x))   (Dugas et al. 2001)."""
+    return elementwise("softplus", x)
+
+
+def relu6(x: Tensor) -> Tensor:
+    """y = min(max(x, 0), 6)   (Krizhevsky 2010)."""
+    return elementwise("relu6", x)
+
+
+def hardtanh(x: Tensor) -> Tensor:
+    """y = min(max(x, -1), 1)   (Collobert 2004)."""
+    return elementwise("hardtanh", x)
+
+
+def hardsigmoid(x: Tensor) -> Tensor:
+    """y = min(max(x + 3, 0), 6) / 6   (Courbariaux et al. 2015, with the slope of Howard et al. 2019)."""
+    return elementwise("hardsigmoid", x)
+
+
+def hardswish(x: Tensor) -> Tensor:
+    """y = x * hardsigmoid(x)   (Howard et al. 2019)."""
+    return elementwise("hardswish", x)
+
+
+def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """y = x where x > 0, else alpha * (exp(x / alpha) - 1), for alpha > 0   (Barron 2017)."""
+    _check_positive("celu", alpha)
+    return elementwise("celu", x, alpha)
+
+
+def softsign(x: Tensor) -> Tensor:
+    """y = x / (1 + |x|)   (Bergstra et al. 2009)."""
+    return elementwise("softsign", x)
+
+
+def thresholded_relu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """y = x where x > alpha, else 0   (Konda et al. 2014)."""
+    return elementwise("thresholded_relu", x, alpha)
+
+
+def logsigmoid(x: Tensor) -> Tensor:
+    """y = log(sigmoid(x)), in which nothing overflows."""
+    return elementwise("logsigmoid", x)
+
+
+def silu(x: Tensor) -> Tensor:
+    """y = x * sigmoid(x), also called Swish   (Elfwing et al. 2018, Ramachandran et al. 2017)."""
+    return elementwise("silu", x)
+
+
+def gelu(x: Tensor, approximate: str = "none") -> Tensor:
+    """y = x * P(Z <= x) for a standard normal Z   (Hendrycks & Gimpel 2016).
+
+    With ``approximate="tanh"`` their approximation, `gelu_tanh`.
+
+    Raises:
+        ValueError: another approximation.
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate is {approximate!r}, must be 'none' or 'tanh'")
+    return gelu_tanh(x) if approximate == "tanh" else elementwise("gelu", x)
+
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    """y = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), near to `gelu`   (Hendrycks & Gimpel 2016)."""
+    return elementwise("gelu_tanh", x)
+
+
+def glu(x: Tensor) -> Tensor:
+    """y = a * sigmoid(b) with x = (a, b) in halves along the last axis   (Dauphin et al. 2017).
+
+    Raises:
+        ValueError: the last axis is odd, or x has none.
+    """
+    x = as_tensor(x)
+    if x.ndim == 0 or x.shape[-1] % 2:
+        raise ValueError(f"glu: x has shape {x.shape}, its last axis must be even")
+    half = x.shape[-1] // 2
+    return x[..., :half] * sigmoid(x[..., half:])
+
+
+def maxout(x: Tensor, pieces: int) -> Tensor:
+    """y = the largest of each ``pieces`` neighbours along the last axis   (Goodfellow et al. 2013).
+
+    Raises:
+        ValueError: the last axis is no multiple of pieces, or pieces < 1.
+    """
+    x = as_tensor(x)
+    if x.ndim == 0 or pieces < 1 or x.shape[-1] % pieces:
+        raise ValueError(f"maxout: x has shape {x.shape}, its last axis must be a multiple of pieces, {pieces}")
+    return x.reshape(*x.shape[:-1], x.shape[-1] // pieces, pieces).max(axis=-1)
 
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
@@ -64,42 +223,6 @@ def rrelu(
         op="rrelu",
         random=True,
     )
-
-
-def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    """y = x where x > 0, else alpha * (exp(x) - 1), for alpha > 0   (Clevert et al. 2015)."""
-    x = as_tensor(x)
-    _check_positive("elu", alpha)
-    y = kernels.elu(whole(x._data), alpha)
-    return record(y, (x,), lambda dy: (kernels.elu_backward(whole(dy), y, alpha),), op="elu", alpha=alpha)
-
-
-def selu(x: Tensor) -> Tensor:
-    """y = 1.0507 * elu(x, 1.6733): activations drift to mean 0 and variance 1   (Klambauer et al. 2017)."""
-    x = as_tensor(x)
-    y = kernels.selu(whole(x._data))
-    return record(y, (x,), lambda dy: (kernels.selu_backward(whole(dy), y),), op="selu")
-
-
-def tanh(x: Tensor) -> Tensor:
-    """y = tanh(x)."""
-    x = as_tensor(x)
-    y = kernels.tanh(whole(x._data))
-    return record(y, (x,), lambda dy: (kernels.tanh_backward(whole(dy), y),), op="tanh")
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    """y = 1 / (1 + exp(-x)), the sigmoid (the logistic function)."""
-    x = as_tensor(x)
-    y = kernels.sigmoid(whole(x._data))
-    return record(y, (x,), lambda dy: (kernels.sigmoid_backward(whole(dy), y),), op="sigmoid")
-
-
-def softplus(x: Tensor) -> Tensor:
-    """y = log(1 + exp(x))   (Dugas et al. 2001)."""
-    x = as_tensor(x)
-    y = kernels.softplus(whole(x._data))
-    return record(y, (x,), lambda dy: (kernels.softplus_backward(whole(dy), y),), op="softplus")
 
 
 def softmax(x: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.ops.activations import whole
+from minidnn.activations import ACTIVATIONS
+from minidnn.ops.activations import elementwise, whole
 from minidnn.ops.arithmetic import unbroadcast
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
@@ -61,12 +62,14 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
         x: (batch, n_in).
         w: (n_in, n_out).
         b: (n_out,).
-        activation: identity, relu, leaky_relu, elu, selu, tanh, sigmoid or softplus.
-        alpha: the slope of leaky_relu, the saturation of elu (> 0 for both).
+        activation: identity, or one of `minidnn.activations`; one whose derivative reads x is an op of its own.
+        alpha: the setting of those that have one.
 
     Raises:
         ValueError: shapes that do not fit, an unknown activation.
     """
+    if _reads_input(activation):
+        return elementwise(activation, dense(x, w, b), alpha)
     x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
     y = kernels.dense(x._data, w._data, b._data, activation, alpha)
     x_data, w_data = x._data, w._data
@@ -90,6 +93,8 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
     Raises:
         ValueError: shapes that do not fit, an unknown activation.
     """
+    if _reads_input(activation):
+        return elementwise(activation, dense_transposed(x, w, b), alpha)
     x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
     x_data, w_data = x._data, w._data
     y = kernels.dense(x_data, w_data.T, b._data, activation, alpha)
@@ -108,5 +113,9 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
 def _activation_gradient(dy: Array, y: Array, activation: str, alpha: float) -> Array:
     if activation == "identity":
         return dy
-    gradient: Any = getattr(kernels, f"{activation}_backward")
-    return np.asarray(gradient(dy, y, alpha) if activation in ("leaky_relu", "elu") else gradient(dy, y))
+    gradient = kernels.activation(activation)[1]
+    return np.asarray(gradient(dy, y) if ACTIVATIONS[activation].alpha is None else gradient(dy, y, alpha))
+
+
+def _reads_input(activation: str) -> bool:
+    return activation in ACTIVATIONS and ACTIVATIONS[activation].reads == "x"

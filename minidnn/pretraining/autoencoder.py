@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from minidnn import kernels, ops
+from minidnn.activations import ALPHA
 from minidnn.nn.activations import Sigmoid
 from minidnn.nn.initializers import initialize
-from minidnn.nn.layers import FUSED, Dense
+from minidnn.nn.layers import Dense
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import Regularizer, penalties_of
@@ -35,15 +36,15 @@ class Transposed(Module):
         self.name = name
         self.dense = dense
         self.activation = activation
-        if activation is not None and activation not in FUSED:
-            raise ValueError(f"{self.label}: activation must be one of {', '.join(FUSED)}, got {activation!r}")
+        if activation is not None and activation not in ALPHA:
+            raise ValueError(f"{self.label}: activation must be one of {', '.join(ALPHA)}, got {activation!r}")
         self.bias = Parameter(initialize(self.label, "bias", "zeros", (dense.n_in,), default_generator()))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 2 or x.shape[1] != self.dense.n_out:
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.dense.n_out})")
         name = self.activation or "identity"
-        return ops.dense_transposed(x, self.dense.kernel, self.bias, name, FUSED.get(name, 0.0))
+        return ops.dense_transposed(x, self.dense.kernel, self.bias, name, ALPHA.get(name, 0.0))
 
 
 class Autoencoder(Module):

@@ -21,6 +21,9 @@ Visible = Literal["bernoulli", "gaussian"]
 Hidden = Literal["bernoulli", "relu"]
 
 
+_relu, _sigmoid, _softplus = (kernels.activation(name)[0] for name in ("relu", "sigmoid", "softplus"))
+
+
 class RBM(Module):
     """A restricted Boltzmann machine (Smolensky 1986; Hinton 2002)::
 
@@ -118,8 +121,8 @@ class RBM(Module):
         if self.hidden == "bernoulli":
             return kernels.bernoulli(mean, *key)
         x = kernels.dense(v, held(self.kernel), held(self.hidden_bias), "identity", 0.0)
-        deviation = kernels.sqrt(kernels.sigmoid(x))
-        return kernels.relu(kernels.add(x, kernels.multiply(deviation, _noise(x, key))))
+        deviation = kernels.sqrt(_sigmoid(x))
+        return _relu(kernels.add(x, kernels.multiply(deviation, _noise(x, key))))
 
     def draw_visible(self, mean: Array, rng: Generator | None = None) -> Array:
         """`sample_visible` where the mean is known already."""
@@ -168,7 +171,7 @@ class RBM(Module):
         x = kernels.dense(v, held(self.kernel), held(self.hidden_bias), "identity", 0.0)
         bias = held(self.visible_bias).astype(np.float64)
         own = -(v @ bias) if self.visible == "bernoulli" else ((v - bias) ** 2).sum(axis=1) / 2
-        return own - kernels.softplus(x).sum(axis=1, dtype=np.float64)
+        return own - _softplus(x).sum(axis=1, dtype=np.float64)
 
     def reconstruction_error(self, v: Any) -> Array:
         """``|v - visible_mean(hidden_mean(v))|**2`` for each row, float64 (n,)."""

@@ -3,24 +3,9 @@
 Slow on purpose, and plain: these pages are meant to be read. They run in float32 or float64.
 """
 
-from minidnn.reference.activations import (
-    elu,
-    elu_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    prelu,
-    prelu_backward,
-    relu,
-    relu_backward,
-    selu,
-    selu_backward,
-    sigmoid,
-    sigmoid_backward,
-    softplus,
-    softplus_backward,
-    tanh,
-    tanh_backward,
-)
+from minidnn.activations import ACTIVATIONS
+from minidnn.reference.activations import *
+from minidnn.reference.activations import prelu, prelu_backward
 from minidnn.reference.arithmetic import (
     add,
     check_finite,
@@ -172,8 +157,6 @@ __all__ = [
     "divide",
     "divide_backward",
     "dropout",
-    "elu",
-    "elu_backward",
     "embedding_bag",
     "embedding_bag_backward",
     "entropy_terms",
@@ -192,8 +175,6 @@ __all__ = [
     "l1_l2_penalty",
     "layer_norm",
     "layer_norm_backward",
-    "leaky_relu",
-    "leaky_relu_backward",
     "less",
     "less_equal",
     "lion_step",
@@ -233,8 +214,6 @@ __all__ = [
     "reduce_sum",
     "reduce_var",
     "reduce_var_backward",
-    "relu",
-    "relu_backward",
     "reshape",
     "rmsprop_centered_step",
     "rmsprop_momentum_step",
@@ -244,17 +223,11 @@ __all__ = [
     "rrelu_backward",
     "scale",
     "scale_rows",
-    "selu",
-    "selu_backward",
     "sgd_step",
-    "sigmoid",
-    "sigmoid_backward",
     "sign",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
-    "softplus",
-    "softplus_backward",
     "sparse_byte_matmul",
     "sparse_matmul",
     "sqrt",
@@ -265,9 +238,9 @@ __all__ = [
     "subtract",
     "take_along_axis",
     "take_along_axis_backward",
-    "tanh",
-    "tanh_backward",
     "unbroadcast",
     "unit_norm",
     "where",
 ]
+
+__all__ += [name + part for name in ACTIVATIONS for part in ("", "_backward")]

@@ -1,6 +1,8 @@
-"""Activations and their derivatives, which are told by the output ``y`` wherever that is possible."""
+"""Activations and their derivatives, told by the output ``y`` where that is possible, else by the input ``x``."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -94,3 +96,141 @@ def softplus(x: Floats) -> Floats:
 def softplus_backward(dy: Floats, y: Floats) -> Floats:
     """``dx = dy * (1 - exp(-y))``."""
     return dy * -np.expm1(-y)
+
+
+def relu6(x: Floats) -> Floats:
+    """``y = min(max(x, 0), 6)`` (Krizhevsky 2010)."""
+    return _clamp(x, 0, 6)
+
+
+def relu6_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy`` where 0 < y < 6, else 0."""
+    return np.where((y > 0) & (y < 6), dy, y.dtype.type(0))
+
+
+def hardtanh(x: Floats) -> Floats:
+    """``y = min(max(x, -1), 1)`` (Collobert 2004)."""
+    return _clamp(x, -1, 1)
+
+
+def hardtanh_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy`` where -1 < y < 1, else 0."""
+    return np.where((y > -1) & (y < 1), dy, y.dtype.type(0))
+
+
+def hardsigmoid(x: Floats) -> Floats:
+    """``y = min(max(x + 3, 0), 6) / 6`` (Courbariaux et al. 2015, with the slope of Howard et al. 2019)."""
+    return _clamp(x + 3, 0, 6) / 6
+
+
+def hardsigmoid_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy / 6`` where 0 < y < 1, else 0."""
+    return np.where((y > 0) & (y < 1), dy / 6, y.dtype.type(0))
+
+
+def hardswish(x: Floats) -> Floats:
+    """``y = x * hardsigmoid(x)`` (Howard et al. 2019)."""
+    return x * hardsigmoid(x)
+
+
+def hardswish_backward(dy: Floats, x: Floats) -> Floats:
+    """``dx = dy * (2 x + 3) / 6`` where -3 < x < 3; 0 below, dy above."""
+    inside = np.where(x < 3, (2 * x + 3) / 6, x.dtype.type(1))
+    return dy * np.where(x > -3, inside, x.dtype.type(0))
+
+
+def celu(x: Floats, alpha: float) -> Floats:
+    """``y = x`` where x > 0, else ``alpha * (exp(x / alpha) - 1)`` (Barron 2017)."""
+    a = x.dtype.type(alpha)
+    return np.where(x > 0, x, a * np.expm1(np.minimum(x / a, 0)))
+
+
+def celu_backward(dy: Floats, y: Floats, alpha: float) -> Floats:
+    """``dx = dy`` where y > 0, else ``dy * (y / alpha + 1)``."""
+    return np.where(y > 0, dy, dy * (y / y.dtype.type(alpha) + 1))
+
+
+def softsign(x: Floats) -> Floats:
+    """``y = x / (1 + |x|)`` (Bergstra et al. 2009)."""
+    return x / (1 + np.abs(x))
+
+
+def softsign_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy * (1 - |y|)**2``."""
+    rest = 1 - np.abs(y)
+    return dy * (rest * rest)
+
+
+def thresholded_relu(x: Floats, alpha: float) -> Floats:
+    """``y = x`` where x > alpha, else 0 (Konda et al. 2014)."""
+    return np.where(x <= x.dtype.type(alpha), x.dtype.type(0), x)
+
+
+def thresholded_relu_backward(dy: Floats, x: Floats, alpha: float) -> Floats:
+    """``dx = dy`` where x > alpha, else 0."""
+    return np.where(x > x.dtype.type(alpha), dy, x.dtype.type(0))
+
+
+def logsigmoid(x: Floats) -> Floats:
+    """``y = log(1 / (1 + exp(-x))) = -softplus(-x)``."""
+    return -softplus(-x)
+
+
+def logsigmoid_backward(dy: Floats, y: Floats) -> Floats:
+    """``dx = dy * (1 - exp(y))``."""
+    return dy * -np.expm1(y)
+
+
+def silu(x: Floats) -> Floats:
+    """``y = x * sigmoid(x)``, also called Swish (Elfwing et al. 2018, Ramachandran et al. 2017)."""
+    return x * sigmoid(x)
+
+
+def silu_backward(dy: Floats, x: Floats) -> Floats:
+    """``dx = dy * s * (1 + x * (1 - s))`` with s = sigmoid(x)."""
+    s = sigmoid(x)
+    return dy * (s * (1 + x * (1 - s)))
+
+
+def gelu(x: Floats) -> Floats:
+    """``y = x * P(Z <= x)`` for a standard normal Z (Hendrycks & Gimpel 2016)."""
+    return x * _normal_cdf(x)
+
+
+def gelu_backward(dy: Floats, x: Floats) -> Floats:
+    """``dx = dy * (P(Z <= x) + x * density(x))``."""
+    density = x.dtype.type(1 / math.sqrt(2 * math.pi)) * np.exp(x.dtype.type(-0.5) * (x * x))
+    return dy * (_normal_cdf(x) + x * density)
+
+
+def gelu_tanh(x: Floats) -> Floats:
+    """``y = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x**3)))`` (Hendrycks & Gimpel 2016, their approximation)."""
+    return x * _tanh_share(x)
+
+
+def gelu_tanh_backward(dy: Floats, x: Floats) -> Floats:
+    """``dx = dy * (s + x * s * (1 - s) * slope)``, s the share of x, slope = ``sqrt(8 / pi) * (1 + 0.134145 x**2)``."""
+    real = x.dtype.type
+    s, slope = _tanh_share(x), real(GELU_RATE) * (1 + real(3 * GELU_CUBE) * (x * x))
+    return dy * (s + x * (s * (1 - s)) * slope)
+
+
+GELU_RATE, GELU_CUBE = 2 * math.sqrt(2 / math.pi), 0.044715
+
+
+def _tanh_share(x: Floats) -> Floats:
+    real = x.dtype.type
+    return sigmoid(real(GELU_RATE) * (x + real(GELU_CUBE) * (x * x * x)))
+
+
+def _normal_cdf(x: Floats) -> Floats:
+    """In float64 inside; NumPy has no erfc."""
+    exact = np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)), otypes=[np.float64])
+    return np.asarray(exact(x.astype(np.float64)).astype(x.dtype))
+
+
+def _clamp(x: Floats, low: float, high: float) -> Floats:
+    """NaN passes: a comparison with it is false."""
+    real = x.dtype.type
+    x = np.where(x < low, real(low), x)
+    return np.where(x > high, real(high), x)

@@ -212,6 +212,49 @@ def _layer_name(operation: Operation) -> str:
     return layer if dot else ""
 
 
+def _clip(g: Importer, operation: Operation) -> None:
+    low, high = (_bound(g, operation, place) for place in (1, 2))
+    if low is not None and high is not None and low > high:
+        raise operation.refuse(f"its bounds are {low} and {high}, must not be the other way round")
+    known: dict[tuple[float | None, float | None], type[nn.Module]] = {(0.0, 6.0): nn.ReLU6, (-1.0, 1.0): nn.Hardtanh}
+    if (low, high) in known:
+        g.layer(operation, known[low, high]())
+    else:
+        g.emit(operation, functions.clip(low, high), [g.value(operation, 0)], g.rank(operation))
+
+
+def _bound(g: Importer, operation: Operation, place: int) -> float | None:
+    if not g.has(operation, place):
+        return None
+    bound = g.constant(operation, place)
+    if bound is None or bound.size != 1:
+        raise operation.refuse("its bounds must be constant numbers")
+    return float(bound.reshape(()))
+
+
+def _hardsigmoid(g: Importer, operation: Operation) -> None:
+    alpha, beta = operation.attributes.get("alpha", 0.2), operation.attributes.get("beta", 0.5)
+    if np.float32(alpha) != np.float32(1 / 6) or beta != 0.5:
+        raise operation.refuse(f"alpha is {alpha} and beta {beta}, must be 1/6 and 0.5")
+    g.layer(operation, nn.Hardsigmoid())
+
+
+def _celu(g: Importer, operation: Operation) -> None:
+    g.layer(operation, nn.CELU(_positive(operation, "alpha", float(operation.attributes.get("alpha", 1.0)))))
+
+
+def _thresholded_relu(g: Importer, operation: Operation) -> None:
+    g.layer(operation, nn.ThresholdedReLU(float(operation.attributes.get("alpha", 1.0))))
+
+
+def _gelu(g: Importer, operation: Operation) -> None:
+    approximate = operation.attributes.get("approximate", "none")
+    name = approximate.decode() if isinstance(approximate, bytes) else str(approximate)
+    if name not in ("none", "tanh"):
+        raise operation.refuse(f"approximate is {name!r}, must be 'none' or 'tanh'")
+    g.layer(operation, nn.GELU(name))
+
+
 def _plain(layer: type[nn.Module]) -> Operator:
     return lambda g, operation: g.layer(operation, layer())
 
@@ -219,12 +262,17 @@ def _plain(layer: type[nn.Module]) -> Operator:
 OPERATORS: dict[str, Operator] = {
     "Add": _add,
     "BatchNormalization": _batch_norm,
+    "Celu": _celu,
+    "Clip": _clip,
     "Concat": _concat,
     "Constant": _constant,
     "Dropout": _dropout,
     "Elu": _elu,
     "Flatten": _flatten,
+    "Gelu": _gelu,
     "Gemm": _gemm,
+    "HardSigmoid": _hardsigmoid,
+    "HardSwish": _plain(nn.Hardswish),
     "Identity": _identity,
     "LayerNormalization": _layer_norm,
     "LeakyRelu": _leaky_relu,
@@ -238,6 +286,8 @@ OPERATORS: dict[str, Operator] = {
     "Sigmoid": _plain(nn.Sigmoid),
     "Softmax": _softmax,
     "Softplus": _plain(nn.Softplus),
+    "Softsign": _plain(nn.Softsign),
     "Tanh": _plain(nn.Tanh),
+    "ThresholdedRelu": _thresholded_relu,
 }
 """Everything that can be imported."""
