@@ -10,6 +10,7 @@ from safetensors.numpy import save as to_bytes
 
 import minidnn
 from minidnn import data, deploy, files, models, nn
+from minidnn.activations import ACTIVATIONS
 from minidnn.models import CheckpointError, registry
 from minidnn.pretraining import RBM, Autoencoder, auxiliary, gaussian_noise, kl_sparsity, masking
 
@@ -28,7 +29,8 @@ EVERY_FUNCTION = [
     nn.Node("logs", F.log_softmax(1), ["cube"]),
     nn.Node("wide", F.concatenate(2), ["soft", "logs"]),
     nn.Node("flat", F.flatten(1), ["wide"]),
-    nn.Node("dense", nn.Dense(12, 6, "tanh"), ["flat"]),
+    nn.Node("clip", F.clip(-0.5), ["flat"]),
+    nn.Node("dense", nn.Dense(12, 6, "tanh"), ["clip"]),
     nn.Node("times", F.multiply(), ["dense", "z"]),
     nn.Node("sum", F.add(), ["times", "z"]),
 ]
@@ -49,19 +51,21 @@ EVERY_LAYER = [
     nn.LayerNorm(6, eps=0.1),
     nn.LeakyReLU(0.2),
     nn.LogSoftmax(),
-    nn.Sigmoid(),
     nn.PReLU(6, alpha=0.3),
     nn.RReLU(0.1, 0.2),
-    nn.ReLU(),
     nn.Residual(nn.Sequential(nn.Dense(6, 6), nn.Tanh())),
-    nn.SELU(),
     Autoencoder(nn.Dense(6, 3), corruption=masking(0.2), activity_regularizer=kl_sparsity(0.1, 2.0)),
     Autoencoder(nn.Dense(6, 3), nn.Dense(3, 6), loss="cross_entropy", corruption=gaussian_noise(0.1), name="noisy"),
     RBM(6, 6, "gaussian", kernel_regularizer=nn.l2(0.1)),
     nn.SkipConcat(nn.Dense(6, 2)),
     nn.Softmax(),
-    nn.Softplus(),
     nn.Tanh(),
+    nn.CELU(0.5),
+    nn.GELU("tanh"),
+    nn.ThresholdedReLU(0.5),
+    *(getattr(nn, row.layer)() for row in ACTIVATIONS.values()),
+    nn.Maxout(2),
+    nn.GLU(),
 ]
 
 # Those that take no float matrix, with what they take.

@@ -161,6 +161,7 @@ class layer_norm:
 FUNCTIONS = (
     add,
     batch_norm,
+    clip,
     concatenate,
     flatten,
     gemm,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import nn
+from minidnn.activations import ACTIVATIONS
 from minidnn.convert.building import batch_norm, dense, layer_norm, prelu
 from minidnn.convert.onnx.following import Importer, Operator
 from minidnn.convert.onnx.reading import Operation, as_float
@@ -260,6 +261,7 @@ def _plain(layer: type[nn.Module]) -> Operator:
 
 
 OPERATORS: dict[str, Operator] = {
+    **{row.onnx: _plain(getattr(nn, row.layer)) for row in ACTIVATIONS.values() if row.onnx},
     "Add": _add,
     "BatchNormalization": _batch_norm,
     "Celu": _celu,
@@ -272,7 +274,6 @@ OPERATORS: dict[str, Operator] = {
     "Gelu": _gelu,
     "Gemm": _gemm,
     "HardSigmoid": _hardsigmoid,
-    "HardSwish": _plain(nn.Hardswish),
     "Identity": _identity,
     "LayerNormalization": _layer_norm,
     "LeakyRelu": _leaky_relu,
@@ -280,14 +281,9 @@ OPERATORS: dict[str, Operator] = {
     "MatMul": _matmul,
     "Mul": lambda g, operation: _elementwise(g, operation, functions.multiply()),
     "PRelu": _prelu,
-    "Relu": _plain(nn.ReLU),
     "Reshape": _reshape,
     "Selu": _selu,
-    "Sigmoid": _plain(nn.Sigmoid),
     "Softmax": _softmax,
-    "Softplus": _plain(nn.Softplus),
-    "Softsign": _plain(nn.Softsign),
-    "Tanh": _plain(nn.Tanh),
     "ThresholdedRelu": _thresholded_relu,
 }
 """Everything that can be imported."""
