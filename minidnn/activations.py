@@ -55,6 +55,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("softsign", "Softsign", torch="Softsign", keras="softsign", onnx="Softsign"),
         Activation("thresholded_relu", "ThresholdedReLU", 1.0, reads="x", keras="threshold", onnx="ThresholdedRelu"),
         Activation("logsigmoid", "LogSigmoid", torch="LogSigmoid", keras="log_sigmoid"),
+        Activation("mish", "Mish", reads="x", torch="Mish", keras="mish", onnx="Mish"),
         Activation("silu", "SiLU", reads="x", torch="SiLU", keras="silu"),
         Activation("gelu", "GELU", reads="x", torch="GELU", keras="gelu", onnx="Gelu"),
         Activation("gelu_tanh", "GELU", reads="x"),

@@ -158,7 +158,7 @@ OPS = {
     "min": lambda x: x.min(axis=0) * x,
     "softmax": lambda x: ops.softmax(x) * ops.log_softmax(x),
     "activations": lambda x: ops.softplus(ops.tanh(ops.sigmoid(ops.elu(x)))),
-    "gelu": lambda x: ops.gelu(x) + ops.gelu_tanh(x) + ops.silu(x),
+    "gelu": lambda x: ops.gelu(x) + ops.gelu_tanh(x) + ops.silu(x) + ops.mish(x),
     "hard": lambda x: ops.relu6(x) + ops.hardtanh(x) + ops.hardsigmoid(x) + ops.hardswish(x),
     "soft": lambda x: ops.celu(x) + ops.softsign(x) + ops.logsigmoid(x) + ops.thresholded_relu(x),
     "glu": lambda x: ops.glu(x[..., : x.shape[-1] // 2 * 2]),

@@ -17,8 +17,8 @@ from minidnn.convert.onnx.operators import OPERATORS  # noqa: E402
 
 MODULES = (
     "add", "batch_normalization", "celu", "clip", "concat", "constant", "dropout", "elu", "flatten", "gelu", "gemm",
-    "hardsigmoid", "hardswish", "identity", "layernormalization", "leakyrelu", "logsoftmax", "matmul", "mul", "prelu",
-    "relu", "reshape", "selu", "sigmoid", "softmax", "softplus", "softsign", "tanh", "thresholdedrelu",
+    "hardsigmoid", "hardswish", "identity", "layernormalization", "leakyrelu", "logsoftmax", "matmul", "mish", "mul",
+    "prelu", "relu", "reshape", "selu", "sigmoid", "softmax", "softplus", "softsign", "tanh", "thresholdedrelu",
 )  # fmt: skip
 """Where onnx keeps the tests of each operator."""
 

@@ -156,6 +156,7 @@ OPS = [
     Op("softsign", [away(3, 4)], lambda x: x / (1 + np.abs(x))),
     Op("thresholded_relu", [away(3, 4)], lambda x: x * (x > 0.503), (0.503,)),
     Op("logsigmoid", [away(3, 4)], lambda x: -np.log1p(np.exp(-x))),
+    Op("mish", [away(3, 4)], lambda x: x * np.tanh(np.log(1 + np.exp(x)))),
     Op("silu", [away(3, 4)], lambda x: x / (1 + np.exp(-x))),
     Op("gelu", [away(3, 4)], lambda x: x * normal_cdf(x)),
     Op("gelu_tanh", [away(3, 4)], lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))),

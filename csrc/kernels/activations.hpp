@@ -1,5 +1,5 @@
-// One struct an activation: the formula, and its derivative told by the output y or the input x, as the list in
-// table.hpp says. Both pass NaN on.
+// One struct an activation: the formula, and its derivative told by the output y or the input x, as the list
+// in table.hpp says. Both pass NaN on.
 #pragma once
 #include "kernels/exp.hpp"
 
@@ -114,8 +114,21 @@ struct Silu {
   }
 };
 
-// The share of the normal distribution that lies below x: 1/2 erfc(-x / sqrt(2)), to 1.2e-7 of its value by Chebyshev's
-// polynomial (Press et al. 1992, section 6.2).
+struct Mish {
+  float share(float x) const {  // tanh(log(1 + exp(x))), in which nothing overflows
+    const float e = exp(x < 0 ? x : -x);
+    const float above = (1.0f + 2.0f * e) / (1.0f + 2.0f * e * (1.0f + e)), sum = e * (e + 2.0f);
+    return x < 0 ? sum / (sum + 2.0f) : above;
+  }
+  float operator()(float x) const { return x * share(x); }
+  float backward(float dy, float x) const {
+    const float t = share(x);
+    return dy * (t + x * (1.0f - t * t) * Sigmoid{}(x));
+  }
+};
+
+// The share of the normal distribution that lies below x: 1/2 erfc(-x / sqrt(2)), to 1.2e-7 of its value by
+// Chebyshev's polynomial (Press et al. 1992, section 6.2).
 MINIDNN_INLINE float normal_cdf(float x) {
   const float z = 0.707106781186547524f * (x < 0 ? -x : x), t = 1.0f / (1.0f + 0.5f * z);
   float p = 0.17087277f;

@@ -8,24 +8,25 @@ namespace minidnn {
 
 // Every activation but the identity: name, formula (activations.hpp), whether it has an alpha, and what its
 // derivative reads: the output y or the input x.
-#define MINIDNN_ACTIVATIONS(X)                      \
-  X(relu, Relu, false, y)                           \
-  X(leaky_relu, LeakyRelu, true, y)                 \
-  X(elu, Elu, true, y)                              \
-  X(selu, Selu, false, y)                           \
-  X(tanh, Tanh, false, y)                           \
-  X(sigmoid, Sigmoid, false, y)                     \
-  X(softplus, Softplus, false, y)                   \
-  X(relu6, Relu6, false, y)                         \
-  X(hardtanh, Hardtanh, false, y)                   \
-  X(hardsigmoid, Hardsigmoid, false, y)             \
-  X(hardswish, Hardswish, false, x)                 \
-  X(celu, Celu, true, y)                            \
-  X(softsign, Softsign, false, y)                   \
-  X(thresholded_relu, ThresholdedRelu, true, x)     \
-  X(logsigmoid, LogSigmoid, false, y)               \
-  X(silu, Silu, false, x)                           \
-  X(gelu, Gelu, false, x)                           \
+#define MINIDNN_ACTIVATIONS(X)                  \
+  X(relu, Relu, false, y)                       \
+  X(leaky_relu, LeakyRelu, true, y)             \
+  X(elu, Elu, true, y)                          \
+  X(selu, Selu, false, y)                       \
+  X(tanh, Tanh, false, y)                       \
+  X(sigmoid, Sigmoid, false, y)                 \
+  X(softplus, Softplus, false, y)               \
+  X(relu6, Relu6, false, y)                     \
+  X(hardtanh, Hardtanh, false, y)               \
+  X(hardsigmoid, Hardsigmoid, false, y)         \
+  X(hardswish, Hardswish, false, x)             \
+  X(celu, Celu, true, y)                        \
+  X(softsign, Softsign, false, y)               \
+  X(thresholded_relu, ThresholdedRelu, true, x) \
+  X(logsigmoid, LogSigmoid, false, y)           \
+  X(mish, Mish, false, x)                       \
+  X(silu, Silu, false, x)                       \
+  X(gelu, Gelu, false, x)                       \
   X(gelu_tanh, GeluTanh, false, x)
 
 #define MINIDNN_ACT(name, ...) name,

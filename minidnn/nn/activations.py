@@ -21,6 +21,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Maxout",
+    "Mish",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -148,6 +149,13 @@ class LogSigmoid(_Plain):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.logsigmoid(x)
+
+
+class Mish(_Plain):
+    """y = x * tanh(softplus(x))."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.mish(x)
 
 
 class SiLU(_Plain):

@@ -25,6 +25,7 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "maxout",
+    "mish",
     "prelu",
     "relu",
     "relu6",
@@ -138,6 +139,11 @@ def thresholded_relu(x: Tensor, alpha: float = 1.0) -> Tensor:
 def logsigmoid(x: Tensor) -> Tensor:
     """y = log(sigmoid(x)), in which nothing overflows."""
     return elementwise("logsigmoid", x)
+
+
+def mish(x: Tensor) -> Tensor:
+    """y = x * tanh(softplus(x))   (Misra 2019)."""
+    return elementwise("mish", x)
 
 
 def silu(x: Tensor) -> Tensor:

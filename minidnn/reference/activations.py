@@ -181,6 +181,17 @@ def logsigmoid_backward(dy: Floats, y: Floats) -> Floats:
     return dy * -np.expm1(y)
 
 
+def mish(x: Floats) -> Floats:
+    """``y = x * tanh(softplus(x))`` (Misra 2019)."""
+    return x * np.tanh(softplus(x))
+
+
+def mish_backward(dy: Floats, x: Floats) -> Floats:
+    """``dx = dy * (t + x * (1 - t * t) * sigmoid(x))`` with t = ``tanh(softplus(x))``."""
+    t = np.tanh(softplus(x))
+    return dy * (t + x * (1 - t * t) * sigmoid(x))
+
+
 def silu(x: Floats) -> Floats:
     """``y = x * sigmoid(x)``, also called Swish (Elfwing et al. 2018, Ramachandran et al. 2017)."""
     return x * sigmoid(x)

@@ -45,6 +45,10 @@ def _logsigmoid(w: Writer, path: str, x: str, _: Settings) -> str:
     return w.node("Mul", path, w.node("Softplus", path, w.node("Mul", path, x, minus)), minus)
 
 
+def _mish_share(w: Writer, path: str, x: str, _: Settings) -> str:
+    return w.node("Tanh", path, w.node("Softplus", path, x))
+
+
 def _normal_cdf(w: Writer, path: str, x: str, _: Settings) -> str:
     erf = w.node("Erf", path, w.node("Mul", path, x, _number(w, path, 1 / math.sqrt(2))))
     return w.node("Mul", path, w.node("Add", path, erf, _number(w, path, 1.0)), _number(w, path, 0.5))
@@ -71,6 +75,7 @@ ACTIVATIONS: dict[str, Put] = {
     "hardswish": _since(14, _operator("HardSwish"), _times(_hardsigmoid)),
     "hardtanh": _clip(-1.0, 1.0),
     "logsigmoid": _logsigmoid,
+    "mish": _since(18, _operator("Mish"), _times(_mish_share)),
     "relu6": _clip(0.0, 6.0),
     "silu": _times(_operator("Sigmoid")),
 }
