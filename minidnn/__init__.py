@@ -18,6 +18,7 @@ __all__ = [
     "convert",
     "data",
     "deploy",
+    "explain",
     "get_num_threads",
     "get_rng_state",
     "gradcheck",
@@ -49,6 +50,7 @@ config.apply_environment()
 _LAZY = {
     "convert": ("minidnn.convert", ""),
     "deploy": ("minidnn.deploy", ""),
+    "explain": ("minidnn.explaining", "explain"),
     "gradcheck": ("minidnn.gradients", "gradcheck"),
     "load": ("minidnn.models.saving", "load"),
     "models": ("minidnn.models", ""),
