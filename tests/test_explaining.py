@@ -68,7 +68,7 @@ def test_forms():
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match="name is 'adm', must be the name of a kernel; did you mean 'adam'?"):
+    with pytest.raises(ValueError, match="name is 'adm', must be the name of a kernel; did you mean 'adam'"):
         minidnn.explain("adm")
     with pytest.raises(ValueError, match="minidnn explain lists them"):
         minidnn.explain("zzzzzz")

@@ -79,7 +79,8 @@ class Explanation:
     def markdown(self) -> str:
         """As a section of a page, with the sources in blocks of code."""
         sections = [
-            f"### `{part.kernel}`\n\n```text\n{part.formula}\n```\n\n```python\n{part.numpy}\n```\n\n```cpp\n{part.code}\n```"
+            f"### `{part.kernel}`\n\n```text\n{part.formula}\n```\n\n```python\n{part.numpy}\n```\n\n"
+            f"```cpp\n{part.code}\n```"
             for part in self.parts
         ]
         return "\n\n".join(sections) + "\n"
@@ -90,7 +91,8 @@ class Explanation:
             f"<tr><th colspan='2' style='text-align:left'><code>{part.kernel}</code></th></tr>"
             f"<tr><td colspan='2' style='{cell}'>{html.escape(part.formula)}</td></tr>"
             f"<tr><th style='text-align:left'>NumPy</th><th style='text-align:left'>C++</th></tr>"
-            f"<tr><td style='{cell}'>{html.escape(part.numpy)}</td><td style='{cell}'>{html.escape(part.code)}</td></tr>"
+            f"<tr><td style='{cell}'>{html.escape(part.numpy)}</td>"
+            f"<td style='{cell}'>{html.escape(part.code)}</td></tr>"
             for part in self.parts
         ]
         return f"<table>{''.join(rows)}</table>"
