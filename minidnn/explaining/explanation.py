@@ -151,9 +151,10 @@ def _part(kernel: str) -> Part:
 
 
 def _formula(function: Callable[..., Any]) -> str:
-    """The docstring of the reference; below it the block of formulas of the optimizer that calls the kernel."""
+    """The docstring of the reference; where that leaves a slot out, below it the optimizer's own block of formulas."""
     text = (inspect.getdoc(function) or "").replace("``", "").replace("`", "")
-    if not function.__name__.endswith("_step"):
+    slots = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY][2:]
+    if not function.__name__.endswith("_step") or all(re.search(rf"\b{slot} \+?=", text) for slot in slots):
         return text
     for name in optim.__all__:
         optimizer = getattr(optim, name)
