@@ -232,7 +232,7 @@ def stream_points(query: Mapping[str, str], control: Control) -> Iterator[Any]:
 
 def _pace(control: Control) -> Iterator[int]:
     """How many updates come before the next frame; 0 where nothing moves, to learn whether the page is there."""
-    while not control.stopped:
+    while True:
         start = time.monotonic()
         updates = control.next(BEAT)
         if control.stopped:

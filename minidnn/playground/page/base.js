@@ -66,6 +66,21 @@ function stream(path, query, frame, ended) {
   return () => abort.abort();
 }
 
+// The answers to the latest question alone: an older one that comes late is dropped.
+function latest() {
+  let count = 0;
+  return async (path) => {
+    const mine = ++count;
+    try {
+      const answer = await ask(path);
+      return mine === count ? answer : null;
+    } catch (error) {
+      if (mine === count) throw error;
+      return null;
+    }
+  };
+}
+
 const control = (text) => ask(`/control?client=${CLIENT}`, { method: "POST", body: text }).catch((error) => problem(error.message));
 
 function theme(name) {

@@ -1,7 +1,7 @@
 "use strict";
 // The fourth page: the calls of a step.
 const inner = (pages.inside = {
-  data: null,
+  data: null, ask: latest(),
 
   start() {
     options($("inside-optimizer"), table.choices.optimizer, "Momentum");
@@ -19,7 +19,9 @@ const inner = (pages.inside = {
     say("inside", { optimizer });
     $("inside-status").textContent = "Measuring ...";
     try {
-      this.data = await ask(`/inside?${new URLSearchParams({ optimizer })}`);
+      const answer = await this.ask(`/inside?${new URLSearchParams({ optimizer })}`);
+      if (!answer) return;
+      this.data = answer;
       problem("");
     } catch (error) {
       $("inside-status").textContent = "";

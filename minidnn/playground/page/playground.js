@@ -112,6 +112,7 @@ const playground = (pages.playground = {
     this.cards = Array.from({ length: count }, (_, i) => {
       const field = element("canvas", { className: "field", tabIndex: 0 }), network = element("canvas"), stats = element("div", { className: "stats" });
       const title = element("h2", { textContent: count === 1 ? "The network" : `Run ${"AB"[i]}` }), what = element("span", { className: "note" });
+      network.setAttribute("aria-label", "The network");
       field.setAttribute("role", "application");
       network.setAttribute("role", "img");
       field.setAttribute("aria-label", `Plane of run ${"AB"[i]}. Arrow keys move a cross, Enter adds a point.`);

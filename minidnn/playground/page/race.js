@@ -1,10 +1,10 @@
 "use strict";
 // The second page: paths of the optimizers on a surface.
-const COLOURS = ["#8a8f98", "#e11d48", "#ea8a00", "#7c5cff", "#0ea5a0", "#1d8fe0", "#65a30d", "#c026d3", "#a16207", "#475bd8", "#059669", "#db2777", "#0891b2", "#b45309", "#4d7c0f", "#9333ea"];
+const COLOURS = ["#8a8f98", "#e11d48", "#ea8a00", "#b08968", "#0ea5a0", "#1d8fe0", "#65a30d", "#c026d3", "#a16207", "#475bd8", "#059669", "#8b5cf6", "#0891b2", "#b45309", "#4d7c0f", "#9333ea"];
 const FIRST = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"];
 
 const racing = (pages.race = {
-  data: null, shown: null, timer: 0,
+  data: null, shown: null, timer: 0, ask: latest(), askExplained: latest(),
 
   start() {
     const names = table.choices.optimizer;
@@ -53,7 +53,9 @@ const racing = (pages.race = {
     say("race", query);
     cancelAnimationFrame(this.timer);
     try {
-      this.data = await ask(`/race?${new URLSearchParams(query)}`);
+      const answer = await this.ask(`/race?${new URLSearchParams(query)}`);
+      if (!answer) return;
+      this.data = answer;
       problem("");
     } catch (error) {
       return problem(error.message);
@@ -84,7 +86,8 @@ const racing = (pages.race = {
   async explain() {
     const name = $("explained").value;
     try {
-      showExplained($("race-explain"), await ask(`/explain?name=${encodeURIComponent(name.toLowerCase())}`), true);
+      const parts = await this.askExplained(`/explain?name=${encodeURIComponent(name.toLowerCase())}`);
+      if (parts) showExplained($("race-explain"), parts, true);
     } catch (error) {
       problem(error.message);
     }
