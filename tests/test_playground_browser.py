@@ -114,6 +114,7 @@ def test_a_wrong_setting_is_told(page, server):
 
 def test_points_by_mouse_and_by_keyboard(page, server):
     opened(page, server)
+    expect(page.locator("#status")).to_contain_text("Update 0")
     box = page.locator(".field").bounding_box()
     page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
     expect(page.locator("#status")).to_contain_text("at least two points")
