@@ -46,8 +46,11 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
 
     runs = over_seeds(ACTIVATIONS, seeds, one, progress)
     for (activation, rate), pairs in found.items():
-        measured[f"{activation}, rate {rate}: mean output"] = mean(pair[0] for pair in pairs)
-        measured[f"{activation}, rate {rate}: share of dead units"] = mean(pair[1] for pair in pairs)
+        alive = [pair for pair in pairs if np.isfinite(pair[0])]
+        if alive:
+            measured[f"{activation}, rate {rate}: mean output"] = mean(pair[0] for pair in alive)
+            measured[f"{activation}, rate {rate}: share of dead units"] = mean(pair[1] for pair in alive)
+        measured[f"{activation}, rate {rate}: runs that left all bounds"] = len(pairs) - len(alive)
     return Study("elu", f"ELU and ReLU, {len(HIDDEN)} layers, {updates} updates", "rate", rates, runs, measured)
 
 

@@ -47,10 +47,10 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         return counts
 
     runs = over_seeds([f"rate {RATE}, curvature 1"], seeds, one, progress)
-    notes = [f"a count of {limit:,} means that it had not come to rest by then"]
-    return Study(
-        "momentum", "Momentum near 1", "momentum", MOMENTA, runs, passes, notes, measure="steps to rest", log=True
-    )
+    notes = [f"a count above {limit:,} means that it had not come to rest by then"]
+    x = [round(1 / (1 - momentum)) for momentum in MOMENTA]
+    axis = "1 / (1 - momentum)"
+    return Study("momentum", "Momentum near 1", axis, x, runs, passes, notes, measure="steps to rest", log=True)
 
 
 if __name__ == "__main__":

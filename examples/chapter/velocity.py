@@ -40,9 +40,8 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         return [value / (RATE * gradient) for value in found]
 
     runs = over_seeds(["lr * g / (1 - beta)", "measured"], seeds, one, progress)
-    return Study(
-        "velocity", "Terminal velocity of momentum", "beta", BETAS, runs, measure="in plain steps lr * g", log=True
-    )
+    x, title = [round(1 / (1 - beta)) for beta in BETAS], "Terminal velocity of momentum"
+    return Study("velocity", title, "1 / (1 - beta)", x, runs, measure="in plain steps lr * g", log=True)
 
 
 if __name__ == "__main__":
