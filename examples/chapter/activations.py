@@ -42,7 +42,8 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         return best
 
     runs = over_seeds(METHODS, seeds, one, progress)
-    return Study("activations", f"Hidden activations, {updates} updates", "hidden layers", depths, runs)
+    title, bottom = f"Hidden activations, {updates} updates", None if quick else 0.93
+    return Study("activations", title, "hidden layers", depths, runs, bottom=bottom)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ METHODS: dict[str, dict[str, nn.max_norm]] = {
 
 def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Study:
     """Trains with each seed; ``quick`` for fewer updates and rates."""
-    rates, updates = ((0.1, 1.0), 100) if quick else ((0.01, 0.03, 0.1, 0.3, 1.0), 1500)
+    rates, updates = ((0.1, 1.0), 100) if quick else ((0.03, 0.1, 0.15, 0.2, 0.3), 1500)
 
     def one(method: str, seed: int) -> Sequence[float]:
         found = []

@@ -22,9 +22,13 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--port", type=types.port, default=8137, help="0 takes a free one (default: 8137)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     parser.add_argument("--threads", type=types.count, default=1, help="at most (default: 1, best for small networks)")
-    parser.add_argument("--record", type=Path, metavar="PAGE", help="train, and write one page that replays it")
     parser.add_argument(
-        "--settings", default="", help="of the recording, as behind the # of the address: data=moons&optimizer=SGD"
+        "--record", type=Path, metavar="PAGE", help="train, and write one page that replays it (default: none, serve)"
+    )
+    parser.add_argument(
+        "--settings",
+        default="",
+        help="of the recording, as behind the # of the address: data=moons&lr=1 (default: those of the first view)",
     )
     parser.add_argument("--frames", type=types.count, default=120, help="of the recording (default: 120)")
     parser.add_argument("--speed", type=types.count, default=5, help="updates a frame of the recording (default: 5)")

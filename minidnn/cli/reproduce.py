@@ -31,6 +31,7 @@ CHAPTER = (
     "zeros",
     "rates",
     "unfreezing",
+    "identities",
 )
 """The chapter's exercises and claims; ``chapter`` stands for all of them."""
 

@@ -39,6 +39,7 @@ const digits = (pages.digits = {
     this.begin();
     this.running = !this.running;
     this.buttons();
+    this.redraw();
     this.when(() => control(this.running ? "resume" : "pause"));
   },
 

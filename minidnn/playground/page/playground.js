@@ -178,6 +178,7 @@ const playground = (pages.playground = {
     if (!this.stop) return;
     this.running = !this.running;
     this.buttons(true);
+    this.redraw();
     this.when(() => control(this.running ? "resume" : "pause"));
   },
 
