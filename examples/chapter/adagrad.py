@@ -1,4 +1,4 @@
-"""AdaGrad often stops too early on neural networks: its rate falls with every step and never rises again.
+"""Adagrad often stops too early on neural networks: its rate falls with every step and never rises again.
 
 The rate of a weight is lr / sqrt(sum of its squared gradients so far). Beside accuracies, the median of that over the
 weights of the first layer, as a share of what it was after the first 100 updates.
@@ -17,8 +17,8 @@ from minidnn.study import Study
 
 METHODS: dict[str, Callable[..., optim.Optimizer]] = {
     "RMSprop": lambda p: optim.RMSprop(p, 0.001),
-    "AdaGrad": lambda p: optim.Adagrad(p, 0.01),
-    "AdaGrad, 10 times the rate": lambda p: optim.Adagrad(p, 0.1),
+    "Adagrad": lambda p: optim.Adagrad(p, 0.01),
+    "Adagrad, 10 times the rate": lambda p: optim.Adagrad(p, 0.1),
     "Adam": lambda p: optim.Adam(p, 0.001),
 }
 
@@ -38,11 +38,11 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         return found
 
     runs = over_seeds(METHODS, seeds, one, progress)
-    return Study("adagrad", "AdaGrad's rate falls", "updates", at, runs, measured=shares, bottom=None if quick else 0.9)
+    return Study("adagrad", "Adagrad's rate falls", "updates", at, runs, measured=shares, bottom=None if quick else 0.9)
 
 
 def _rate(optimizer: optim.Optimizer) -> float:
-    """The median of 1 / sqrt(accumulator) where a gradient has been, for AdaGrad; 0 for the others."""
+    """The median of 1 / sqrt(accumulator) where a gradient has been, for Adagrad; 0 for the others."""
     slots = optimizer.tracks()[0].slots
     if "accumulator" not in slots:
         return 0.0

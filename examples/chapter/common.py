@@ -72,7 +72,8 @@ def learn(
         optimizer.step()
         return loss
 
-    captured, rng, found, updates = training.Captured(step, model=model), Generator(seed, stream=2), [], 0
+    captured, rng, updates = training.Captured(step, model=model), Generator(seed, stream=2), 0
+    found: list[float] = []
     while len(found) < len(at):
         for x, y in data.batches(mnist().train if train is None else train, BATCH, rng):
             captured(x, y)

@@ -7,12 +7,13 @@ A network of 5 layers at rates up to far too large, with and without max-norm.
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from minidnn import cli, nn, optim
 from minidnn.lessons.chapter.common import learn, network, over_seeds
 from minidnn.study import Study
 
-METHODS: dict[str, dict[str, nn.max_norm]] = {
+METHODS: dict[str, dict[str, Any]] = {
     "without": {},
     "max-norm 1": {"kernel_constraint": nn.max_norm(1.0)},
     "max-norm 2": {"kernel_constraint": nn.max_norm(2.0)},

@@ -33,7 +33,7 @@ CHANGES = augment.Augment(
 def identities(count: int, versions: int, seed: int) -> ArrayDataset:
     """So many pictures, each in several versions and a class of its own."""
     chosen = np.repeat(Generator(seed, stream=7).permutation(len(mnist().train))[:count], versions)
-    pictures = CHANGES(mnist().train.x[chosen], np.arange(len(chosen)), (seed, 7, 0))
+    pictures = CHANGES(mnist().train.images[chosen], np.arange(len(chosen)), (seed, 7, 0))
     return ArrayDataset(pictures, np.repeat(np.arange(count), versions))
 
 

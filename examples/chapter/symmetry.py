@@ -8,6 +8,7 @@ Biases need no randomness, since the weights differ.
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from minidnn import cli, nn, optim
 from minidnn.lessons.chapter.common import learn, network, over_seeds
 from minidnn.study import Study
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "He, biases 0": {},
     "He, biases random": {"bias_initializer": nn.initializers.uniform(0.1)},
     "all weights 0.03": {"initializer": nn.initializers.constant(0.03)},

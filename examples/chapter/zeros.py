@@ -9,6 +9,7 @@ and how many were 0 before that. The lesson ``minidnn reproduce sparse`` goes fu
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
 def _averaged(model: nn.Sequential, updates: int, seed: int) -> None:
     hidden = [layer.get_parameter("kernel") for layer in model.layers[:-1]]
     others = [parameter for parameter in model.parameters() if all(parameter is not kernel for kernel in hidden)]
-    groups = [{"params": hidden}, {"params": others, "l1": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": hidden}, {"params": others, "l1": 0.0}]
     optimizer = optim.FTRL(groups, lr=0.1, l1=1.2, initial_accumulator=1.0)
     optimizer.warm_start()
     learn(model, optimizer, (updates,), seed + 1000)
