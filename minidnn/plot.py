@@ -208,7 +208,9 @@ def study(study: Study, path: str | os.PathLike[str]) -> None:
     axis.set_xticks(positions, [f"{x:,g}" for x in study.x])
     axis.minorticks_off()
     axis.set_xlabel(study.x_label, color=INK, fontsize=9)
-    axis.set_title(f"{study.title}: test accuracy", color=INK, fontsize=10, loc="left")
+    if study.log:
+        axis.set_yscale("log")
+    axis.set_title(f"{study.title}: {study.measure}", color=INK, fontsize=10, loc="left")
     if study.bottom is not None:
         highest = max(accuracy for runs in study.runs.values() for run in runs for accuracy in run)
         axis.set_ylim(study.bottom, highest + 0.05 * (highest - study.bottom))

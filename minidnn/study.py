@@ -30,6 +30,8 @@ class Study:
         measured: other figures by name, such as "frozen, ms per step"; printed below the table.
         notes: lines of text printed last.
         bottom: where the picture's axis of accuracies begins; None shows them all.
+        measure: what the numbers are, if not test accuracies.
+        log: the picture's axis of them is logarithmic.
 
     Raises:
         ValueError: no methods, seeds or range, or runs of another length.
@@ -43,6 +45,8 @@ class Study:
     measured: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
     bottom: float | None = None
+    measure: str = "test accuracy"
+    log: bool = False
 
     def __post_init__(self) -> None:
         if not self.runs or not self.x:
@@ -103,6 +107,8 @@ class Study:
             "measured": dict(self.measured),
             "notes": list(self.notes),
             "bottom": self.bottom,
+            "measure": self.measure,
+            "log": self.log,
         }
 
     @classmethod
@@ -110,7 +116,8 @@ class Study:
         """The study of that name, from its `document`."""
         runs = {method: entry["runs"] for method, entry in document["methods"].items()}
         kept = {key: document[key] for key in ("title", "x_label", "x", "measured", "notes")}
-        return cls(name, runs=runs, bottom=document.get("bottom"), **kept)
+        shown = {key: document[key] for key in ("bottom", "measure", "log") if key in document}
+        return cls(name, runs=runs, **kept, **shown)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draws medians and ranges over x; see `minidnn.plot.study`."""

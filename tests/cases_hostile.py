@@ -325,6 +325,7 @@ WITHOUT = {
     "set_num_threads": OF_NUMBERS,
     "set_rng_state": OF_NUMBERS,
     "show_config": OF_NUMBERS,
+    "explain": OF_NUMBERS,
     "use_backend": OF_NUMBERS,
     "nn.Node": OF_NUMBERS,
     "nn.blocks": OF_MODELS,

@@ -283,7 +283,7 @@ def parsers(parser, name="minidnn"):
 
 def every_parser():
     made = terminal.Parser(prog="minidnn")
-    subparsers = made.add_subparsers()
+    subparsers = made.add_subparsers(metavar="COMMAND")
     for module in cli.SUBCOMMANDS:
         module.add(subparsers)
     return dict(parsers(made))

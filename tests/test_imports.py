@@ -23,6 +23,8 @@ LAYERS = [
     ("schedules", "nn", "optim", "data"),
     ("program",),
     ("recipes", "models", "reuse", "pretraining", "convert", "zoo", "training", "deploy", "study"),
+    ("explaining",),
+    ("learn", "playground"),
     ("cli", "notebook", "lessons"),
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -18,7 +18,25 @@ from minidnn.data import Splits
 from minidnn.files import atomic_write
 from minidnn.study import Study
 
+CHAPTER = (
+    "symmetry",
+    "elu",
+    "activations",
+    "momentum",
+    "velocity",
+    "nesterov",
+    "adagrad",
+    "dropout_cost",
+    "exploding",
+    "zeros",
+    "rates",
+    "unfreezing",
+    "identities",
+)
+"""The chapter's exercises and claims; ``chapter`` stands for all of them."""
+
 LESSONS = {"transfer": "reuse", "pretraining": "reuse", "auxiliary": "reuse", "sparse": "deploy"}
+LESSONS |= dict.fromkeys(CHAPTER, "chapter")
 """Each a module of this folder of `minidnn.lessons`."""
 
 NAMES = (*published.NAMES, *LESSONS)
@@ -30,7 +48,7 @@ def add(subparsers: Any) -> None:
         help="run the notebook's experiments and the lessons on MNIST",
         description="Trains the notebook's networks on MNIST over several seeds, and prints the published test "
         f"accuracies beside ours ({', '.join(published.NAMES)}; all of them: all); or runs a lesson, which compares "
-        f"methods ({', '.join(LESSONS)}). Leaves results.json and a picture for each.",
+        f"methods ({', '.join(LESSONS)}; those on the chapter: chapter). Leaves results.json and a picture for each.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", default=["all"], help="experiments or lessons")
     parser.add_argument("--seeds", type=types.count, default=5, help="how many; they are 0, 1, 2, ...")
@@ -60,10 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:
-    names = [name for asked in arguments.names for name in (published.NAMES if asked == "all" else [asked])]
+    groups = {"all": published.NAMES, "chapter": CHAPTER}
+    names = [name for asked in arguments.names for name in groups.get(asked, [asked])]
     for name in names:
         if name not in NAMES:
-            raise ValueError(f"no experiment is called {name!r}; there are {', '.join(NAMES)}, and all")
+            raise ValueError(f"no experiment is called {name!r}; there are {', '.join(NAMES)}, all and chapter")
         if name in LESSONS and arguments.epochs:
             raise ValueError(f"--epochs is for the notebook's experiments; {name} has --quick")
         if name not in LESSONS and arguments.quick:

@@ -105,3 +105,10 @@ def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:
     if not fits(value):
         raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}")
     return value
+
+
+def port(text: str) -> int:
+    """A port, or 0 for a free one."""
+    if not (text.isdecimal() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"must be an integer in [0, 65535], got {text!r}")
+    return int(text)

@@ -1,1 +1,1 @@
-"""The lessons of ``minidnn reproduce``: here the folders ``examples/reuse`` and ``examples/deploy`` are installed."""
+"""The lessons of ``minidnn reproduce``: the folders ``examples/chapter``, ``reuse`` and ``deploy``, installed."""

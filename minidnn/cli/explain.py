@@ -1,0 +1,32 @@
+"""``minidnn explain``: a kernel's formula, NumPy and C++."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from typing import Any
+
+from minidnn.explaining import explain, names
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "explain",
+        help="show a kernel's formula, NumPy and C++ side by side",
+        description="Shows the formula of a kernel, its NumPy reference and its C++, from the sources. Without a name "
+        "it lists the kernels.",
+    )
+    parser.add_argument("name", nargs="?", help="such as adam, elu or batch_norm")
+    parser.add_argument("--markdown", action="store_true", help="as a section of a page")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.name is None:
+        print("\n".join(names()))
+        return 0
+    explanation = explain(arguments.name)
+    print(
+        explanation.markdown() if arguments.markdown else explanation.side_by_side(shutil.get_terminal_size().columns)
+    )
+    return 0

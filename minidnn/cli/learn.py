@@ -1,0 +1,83 @@
+"""``minidnn learn`` and ``minidnn check``: exercises that mark themselves."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from minidnn.learn import LEVELS, check, exercises, find
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "learn",
+        help="list the exercises, or begin one",
+        description="Lists the exercises in order of difficulty; with a name it writes a file with the formula and an "
+        "empty function. Fill it in, then run minidnn check NAME.",
+    )
+    parser.add_argument("name", nargs="?", help="of an exercise, such as adam")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--hint", action="store_true", help="print a first step")
+    shown.add_argument("--solution", action="store_true", help="print a solution")
+    parser.add_argument("--output", type=Path, help="the file to write (default: NAME.py here)")
+    parser.set_defaults(run=run)
+    checked = subparsers.add_parser(
+        "check",
+        help="compare an exercise's file with the compiled kernel",
+        description="Runs the file, as your own program with all that it may do on this machine, and compares its "
+        "functions with the compiled kernel, bit for bit or within a few units in the last place.",
+    )
+    checked.add_argument("name", help="of an exercise, such as adam")
+    checked.add_argument("file", nargs="?", type=Path, help="default: NAME.py here")
+    checked.set_defaults(run=run_check)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.name is None:
+        if arguments.hint or arguments.solution or arguments.output:
+            raise ValueError("learn: an option needs the name of an exercise; minidnn learn lists them")
+        _list()
+        return 0
+    exercise = find(arguments.name)
+    if arguments.hint or arguments.solution:
+        print(exercise.hint if arguments.hint else f"{exercise.imports}\n\n\n{exercise.solution}")
+        return 0
+    path = arguments.output or Path(f"{exercise.name}.py")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(exercise.file())
+    except FileExistsError:
+        raise ValueError(f"learn: {path} exists, and may hold your work; give another name with --output") from None
+    print(f"wrote {path}; write the body, then run: minidnn check {exercise.name}{_given(arguments.output)}")
+    return 0
+
+
+def _given(path: Path | None) -> str:
+    return "" if path is None else f" {path}"
+
+
+def _list() -> None:
+    wide = max(len(exercise.name) for exercise in exercises())
+    level = 0
+    for exercise in exercises():
+        if exercise.level != level:
+            level = exercise.level
+            print(f"{level}  {LEVELS[level]}")
+        print(f"   {exercise.name:{wide}}  {_first_line(exercise.task)}")
+    print("\nminidnn learn NAME begins one, minidnn check NAME marks it")
+
+
+def _first_line(task: str) -> str:
+    line = next(line for line in task.splitlines() if line.strip())
+    return line if len(line) <= 90 else f"{line[:87]}..."
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    exercise = find(arguments.name)
+    path = arguments.file or Path(f"{exercise.name}.py")
+    if not path.exists():
+        raise ValueError(f"check: {path} does not exist; minidnn learn {exercise.name} writes it")
+    verdict = check(exercise, path)
+    print(f"{exercise.name}: {verdict.message}")
+    return 0 if verdict.passed else 1

@@ -1,0 +1,168 @@
+"""Definitions in the C++ sources, found by the name of the kernel.
+
+The sources are part of the installed package (``csrc`` beside this file); in a checkout they lie two folders up.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+ALSO = {
+    "bernoulli": ("uniform",),
+    "dense": ("gemm_tile",),
+    "dense_backward": ("gemm_tile",),
+    "layer_norm_backward": ("layer_norm_sums",),
+    "batch_norm_backward": ("batch_norm_sums",),
+    "batch_norm_eval": ("batch_norm",),
+    "batch_norm_eval_backward": ("batch_norm_sums",),
+    "max_norm": ("rescale_columns", "rescale_rows"),
+    "unit_norm": ("rescale_columns", "rescale_rows"),
+    "matmul": ("gemm_tile",),
+    "random_normal": ("Normal", "normal_quantile"),
+    "random_bits": ("random_group", "philox"),
+    "mean": ("sum", "double_sum"),
+    "squared_norm": ("sum_of_squares", "double_sum"),
+    "global_norm": ("sum_of_squares", "double_sum"),
+    "l1_l2_penalty": ("sum_of_magnitudes", "sum_of_squares"),
+    "packed_matmul": ("vector_panels",),
+    "byte_matmul": ("byte_panels", "rescale"),
+    "sparse_matmul": ("sparse_tile", "sparse_vector"),
+    "sparse_byte_matmul": ("sparse_tile", "rescale"),
+    "embedding_bag_backward": ("divide_by_count",),
+    "prelu_backward": ("prelu_alpha",),
+}
+"""What a kernel is made of beside the definition that bears its name."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A struct, a function or an entry of the table of kernels.
+
+    Attributes:
+        name: as the source has it.
+        file: relative to ``csrc``.
+        line: of its beginning, from 1.
+        text: as the source has it, without common indentation.
+    """
+
+    name: str
+    file: str
+    line: int
+    text: str
+
+
+def folder() -> Path:
+    """Where the C++ sources are.
+
+    Raises:
+        FileNotFoundError: they are neither in the package nor in a checkout around it.
+    """
+    for place in (_HERE / "csrc", _HERE.parent.parent / "csrc"):
+        if (place / "kernels").is_dir():
+            return place
+    raise FileNotFoundError(f"explain: {_HERE / 'csrc'} is missing, must hold the C++ sources; reinstall minidnn")
+
+
+def of_kernel(kernel: str) -> list[Definition]:
+    """The definitions that a kernel is compiled from; none where it has no compiled twin or no formula of its own."""
+    if not is_compiled(kernel):
+        return []
+    found = _named(kernel) or _named(kernel.removesuffix("_backward"))
+    for name in ALSO.get(kernel, ()):
+        found += _named(name)
+    if kernel.endswith("_step"):
+        found += _derived_scalars(kernel)
+    found = found or [d for d in _definitions() if d.name == kernel]
+    return list(dict.fromkeys(found))
+
+
+def is_compiled(kernel: str) -> bool:
+    """Whether the sources bind a kernel of this name."""
+    return f'"{kernel}"' in _bindings()
+
+
+@cache
+def _bindings() -> str:
+    return "\n".join(path.read_text() for path in sorted((folder() / "bindings").glob("*.cpp")))
+
+
+def _derived_scalars(kernel: str) -> list[Definition]:
+    """How the binding of an optimizer's update derives the members of its struct, and the helpers it calls."""
+    path = folder() / "bindings" / "optim.cpp"
+    text = path.read_text()
+    at = text.find(f'bind_step(m, "{kernel}"')
+    if at < 0:
+        return []
+    call = _block(text, at, "(", ")")
+    own = [
+        d for d in _definitions() if d.file == "bindings/optim.cpp" and d.text.splitlines()[-1].startswith("double ")
+    ]
+    helpers = [d for d in own if re.search(rf"\b{d.name}\(", call)]
+    return [*helpers, Definition(kernel, "bindings/optim.cpp", text.count("\n", 0, at) + 1, _dedented(call + ";"))]
+
+
+def _named(name: str) -> list[Definition]:
+    wanted = {_plain(name), _plain(f"{name}_row")}
+    return [d for d in _definitions() if _plain(d.name) in wanted and d.file.startswith("kernels/")]
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower().removesuffix("step")
+
+
+@cache
+def _definitions() -> tuple[Definition, ...]:
+    root = folder()
+    paths = [path for part in ("kernels", "bindings") for path in sorted((root / part).glob("*.[hc]pp"))]
+    found: list[Definition] = []
+    for path in paths:
+        text, file = path.read_text(), str(path.relative_to(root).as_posix())
+        for pattern in (_STRUCT, _FUNCTION, *([_ENTRY] if path.name == "table.cpp" else [])):
+            for match in pattern.finditer(text):
+                block = _block(text, match.end() - 1, "{", "}")
+                code = text[match.start() : match.end() - 1] + block + (";" if pattern is _STRUCT else "")
+                line = text.count("\n", 0, match.start()) + 1
+                found.append(Definition(match["name"], file, line, _dedented(_comment_before(text, match) + code)))
+    return tuple(found)
+
+
+_STRUCT = re.compile(r"^(?:template <[^\n]*>\n)?struct (?P<name>\w+) \{", re.M)
+_FUNCTION = re.compile(
+    r"^(?:template <[^\n]*>\n)?(?:MINIDNN_INLINE |constexpr |inline )*(?:[\w:]+[*&]? )+(?P<name>\w+)\([^;{}]*\) \{",
+    re.M,
+)
+_ENTRY = re.compile(r"^    /\* (?P<name>\w+)[^\n]*\*/\n    \[\]\([^{]*\{", re.M)
+
+
+def _comment_before(text: str, match: re.Match[str]) -> str:
+    """The lines of comment right above a definition."""
+    lines = text[: match.start()].splitlines(keepends=True)
+    kept: list[str] = []
+    while lines and lines[-1].startswith("//"):
+        kept.insert(0, lines.pop())
+    return "".join(kept)
+
+
+def _block(text: str, start: int, opening: str, closing: str) -> str:
+    """The text from start to the bracket that closes the first one opened behind it."""
+    depth = 0
+    for i in range(start, len(text)):
+        if text[i] == opening:
+            depth += 1
+        elif text[i] == closing:
+            depth -= 1
+            if depth == 0:
+                return text[start : i + 1]
+    raise ValueError(f"explain: a bracket is never closed in {text[start : start + 40]!r}")
+
+
+def _dedented(code: str) -> str:
+    """Without the indentation that all lines but the first have in common."""
+    lines = code.splitlines()
+    first = len(lines[0]) - len(lines[0].lstrip())
+    return "\n".join([line[first:] if line[:first].isspace() or not first else line for line in lines])

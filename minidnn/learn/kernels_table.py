@@ -1,0 +1,153 @@
+"""The exercises that are made of the tables of kernels: every optimizer's update and every activation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minidnn import kernels, reference
+from minidnn.explaining import explain
+from minidnn.learn.exercise import Answer, Exercise, Functions
+from minidnn.learn.mistakes import mistaken
+from minidnn.learn.sources import plain_source
+from minidnn.reference import activations
+
+STEPS = 4
+SETTINGS: dict[str, tuple[float, float]] = {
+    "lr": (0.1, 0.003),
+    "momentum": (0.9, 0.5),
+    "decay": (0.9, 0.99),
+    "rho": (0.95, 0.5),
+    "beta1": (0.9, 0.5),
+    "beta2": (0.999, 0.9),
+    "eps": (1e-7, 0.01),
+    "weight_decay": (0.1, 0.5),
+    "lr_power": (-0.5, -0.5),
+    "l1": (0.3, 0.01),
+    "l2": (0.01, 0.2),
+    "l2_shrinkage": (0.02, 0.1),
+    "beta": (0.1, 1.0),
+}
+"""Two values of each hyperparameter; one that is not here takes 0.1 and 0.5."""
+
+STARTS = {"accumulator": 0.1}
+"""Where a slot begins, if not at 0."""
+
+HINTS = {
+    "sgd": "One line, in place: param -= ...; a new array would leave the caller's as it was.",
+    "adam": "Four lines: m, v, the two corrections as Python numbers, then the update. 1 - beta1**step is a Python "
+    "number; only the last line mixes it with arrays.",
+    "ftrl": "Keep the new sum in a variable of its own; linear needs the roots of the old and of the new one.",
+}
+
+
+def updates() -> Iterator[Exercise]:
+    """An exercise for each update of `minidnn.reference.optim`."""
+    for kernel in sorted(name for name in reference.__all__ if name.endswith("_step")):
+        function = getattr(reference, kernel)
+        name, solution = kernel.removesuffix("_step"), plain_source(function)
+        slots = _slots(function)
+        hint = HINTS.get(name) or (
+            f"Change the slots first ({', '.join(slots)}), in place with [...] =, then param with the new ones."
+        )
+        task = (
+            f"{kernel}: an optimizer's update of one parameter, in place.\n\n{explain(kernel).parts[0].formula}\n\n"
+            "Arrays are float32 and of one shape; what follows the * is a number."
+        )
+        yield Exercise(
+            name, 3, task, solution, hint, _steps(kernel, function), {kernel: getattr(kernels, kernel)},
+            mistaken(solution), imports="import math\n\nimport numpy as np",
+        )  # fmt: skip
+
+
+def _slots(function: Callable[..., Any]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY and p.name not in ("param", "grad")]
+
+
+def _steps(kernel: str, function: Callable[..., Any]) -> Callable[[Functions], Iterator[Answer]]:
+    """Several steps from new slots on, with usual and with unusual hyperparameters."""
+    slots = _slots(function)
+    options = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    def answers(functions: Functions) -> Iterator[Answer]:
+        for row in range(2):
+            rng = np.random.default_rng(row)
+            param = rng.standard_normal(33).astype(np.float32)
+            state = {name: np.full_like(param, STARTS.get(name, 0.0)) for name in slots}
+            settings = {name: SETTINGS.get(name, (0.1, 0.5))[row] for name in options}
+            for step in range(1, STEPS + 1):
+                grad = _gradient(rng, param.size)
+                kept = grad.copy()
+                if "step" in settings:
+                    settings["step"] = step
+                with np.errstate(all="ignore"):
+                    functions[kernel](param, grad, *state.values(), **settings)
+                where = f"{kernel}, {_told(settings)}, step {step}:"
+                yield f"{where} grad, which must not be changed,", grad.copy() if (grad != kept).any() else kept
+                for name, slot in state.items():
+                    yield f"{where} {name}", slot.copy()
+                yield f"{where} param", param.copy()
+
+    return answers
+
+
+def _gradient(rng: np.random.Generator, n: int) -> Any:
+    """Of every size, with zeros among them."""
+    grad = rng.standard_normal(n) * 10.0 ** rng.integers(-4, 2, n)
+    grad[::7] = 0
+    return grad.astype(np.float32)
+
+
+def _told(settings: dict[str, float]) -> str:
+    return " ".join(f"{name}={value:g}" for name, value in settings.items() if name != "step")
+
+
+def activation_exercises() -> Iterator[Exercise]:
+    """An exercise for each activation of `minidnn.reference.activations` that is told by x, or x and alpha."""
+    for name, function in sorted(vars(activations).items()):
+        backward = getattr(activations, f"{name}_backward", None)
+        takes = list(inspect.signature(function).parameters) if inspect.isfunction(function) else []
+        if backward is None or takes not in (["x"], ["x", "alpha"]) or name == "prelu":
+            continue
+        solution = plain_source(function, backward)
+        second = list(inspect.signature(backward).parameters)[1]
+        task = f"{name} and its derivative, element by element, for float32 arrays of any shape.\n\n" + "\n\n".join(
+            f"{part.kernel}({_arguments(part.kernel)}):\n{part.formula}" for part in explain(name).parts
+        )
+        hint = (
+            "np.where chooses between two formulas; both are computed, so let neither overflow. The derivative is "
+            "told by "
+            + ("the output y: write it with y alone, nothing is computed again." if second == "y" else f"{second}.")
+        )
+        names = (name, f"{name}_backward")
+        answers = _activations(*names, getattr(reference, name), takes[1:], second)
+        yield Exercise(
+            name, 1 if "exp" not in solution else 2, task, solution, hint, answers,
+            {kernel: getattr(kernels, kernel) for kernel in names}, mistaken(solution),
+        )  # fmt: skip
+
+
+def _arguments(kernel: str) -> str:
+    return ", ".join(inspect.signature(getattr(reference, kernel)).parameters)
+
+
+def _activations(
+    name: str, backward: str, truth: Callable[..., Any], options: list[str], second: str
+) -> Callable[[Functions], Iterator[Answer]]:
+    def answers(functions: Functions) -> Iterator[Answer]:
+        for row, alpha in enumerate((0.7, 0.01)):
+            rng = np.random.default_rng(row)
+            x = np.concatenate([rng.standard_normal(60) * 3, [0.0, -0.0, 88, -100, 1e-6, -1e-6]]).astype(np.float32)
+            dy = rng.standard_normal(x.size).astype(np.float32)
+            extra = [alpha] * len(options)
+            told = f"alpha={alpha}" if options else f"row {row}"
+            with np.errstate(all="ignore"):
+                yield f"{name}, {told}: y", functions[name](x.copy(), *extra)
+                given = truth(x, *extra).astype(np.float32) if second == "y" else x
+                yield f"{backward}, {told}: dx", functions[backward](dy.copy(), given, *extra)
+
+    return answers

@@ -1,0 +1,40 @@
+"""All exercises, in order of difficulty."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+
+from minidnn.learn.exercise import Exercise
+from minidnn.learn.kernels_table import activation_exercises, updates
+from minidnn.learn.layers import layer_exercises
+from minidnn.learn.parts import part_exercises
+from minidnn.learn.schedules_table import initializer_exercises, schedule_exercises
+
+
+@cache
+def exercises() -> tuple[Exercise, ...]:
+    """Every exercise, the easiest first."""
+    found = [
+        *activation_exercises(),
+        *schedule_exercises(),
+        *initializer_exercises(),
+        *updates(),
+        *layer_exercises(),
+        *part_exercises(),
+    ]
+    return tuple(sorted(found, key=lambda exercise: (exercise.level, len(exercise.solution))))
+
+
+def find(name: str) -> Exercise:
+    """The exercise of that name.
+
+    Raises:
+        ValueError: there is none; says which name is near.
+    """
+    known = {exercise.name: exercise for exercise in exercises()}
+    if name not in known:
+        near = difflib.get_close_matches(name.lower(), known, 1)
+        remedy = f"did you mean {near[0]!r}?" if near else "minidnn learn lists them"
+        raise ValueError(f"learn: name is {name!r}, must be the name of an exercise; {remedy}")
+    return known[name]
