@@ -9,7 +9,7 @@ import numpy as np
 
 from minidnn.checks import positive_integer
 from minidnn.data.datasets import ArrayDataset, Dataset
-from minidnn.data.frames import frame_columns, is_frame
+from minidnn.data.frames import frame_inputs, is_frame
 from minidnn.data.stacking import StackDataset
 from minidnn.data.targets import as_array, as_float32, parts_of
 from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module
@@ -95,7 +95,7 @@ def _examples(model: Module, x: Any) -> tuple[Dataset, bool]:
 
 def _array(x: Any) -> Array:
     if is_frame(x):
-        return frame_columns("predict", x)[0]
+        return frame_inputs("predict", x)[0]
     array = as_array("predict", "x", x)
     if array.dtype.kind == "f":
         return as_float32("predict", "x", array)
