@@ -199,7 +199,9 @@ def _topological_order(root: Tensor) -> list[Tensor]:
 
 
 def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:
-    """Adds grad to the leaf's; never lets two leaves share one array."""
+    """Adds grad, in the leaf's dtype, to the leaf's; never lets two leaves share one array."""
+    if grad.dtype != leaf._data.dtype:  # the leaf met a partner of another dtype
+        grad = grad.astype(leaf._data.dtype)
     before = gradient_of(leaf)
     if before is not None:
         leaf._grad = kernels.add(before, grad)

@@ -283,7 +283,7 @@ def test_frames(make):
             frame(size=[None, 5], port=["a", "b"], heavy=[False, True], kind=["dog", "cat"]),
             "row 0, column 'size' is miss",
         ),
-        (frame(size=[5], port=["a"], kind=["dog"]), "the inputs are size, port=a, port=b; like has size, port=a"),
+        (frame(size=[5], port=["a"], kind=["dog"]), "df has no column 'heavy', which like has"),
     ]:
         with pytest.raises(ValueError, match=message):
             data.from_frame(other, "kind", categories=["port"], like=train)

@@ -50,7 +50,7 @@ class Meaning:
 
     Attributes:
         task: "classification" or "regression".
-        label: the target's column in a table.
+        label: the target's column in a table; a tuple of them where there are several targets.
         classes: the names of the labels 0, 1, ...
         columns: the names of the inputs.
         source: how the columns of a table become these inputs.
@@ -63,7 +63,7 @@ class Meaning:
     """
 
     task: Task | None = None
-    label: str = ""
+    label: str | tuple[str, ...] = ""
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     source: tuple[Column, ...] = ()
@@ -74,6 +74,11 @@ class Meaning:
     image_shape: tuple[int, ...] = ()
     resized: bool = False
     from_bytes: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The targets' columns, in order; none where no name is known."""
+        return self.label if isinstance(self.label, tuple) else (self.label,) if self.label else ()
 
     def standardized(self, mean: Any, std: Any) -> Meaning:
         """The same inputs once ``(x - mean) / std`` was computed; for inputs that had been standardized before, the two
@@ -128,7 +133,8 @@ class Meaning:
             entries[name] = tuple(_number(number, name) for number in _tuple(entries.get(name, ()), name, (int, float)))
         entries["image_shape"] = _tuple(entries.get("image_shape", ()), "image_shape", int)
         entries["source"] = tuple(_column(column) for column in _tuple(entries.get("source", ()), "source", Mapping))
-        _kind(entries.get("label", ""), "label", str)
+        label = entries.get("label", "")
+        entries["label"] = _tuple(label, "label", str) if isinstance(label, (list, tuple)) else _kind(label, "label", str)
         for name in ("resized", "from_bytes"):
             _kind(entries.get(name, False), name, bool)
         if "missing" in entries and not isinstance(entries["missing"], str):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from minidnn.data.datasets import ArrayDataset, Change, Dataset, checksums_of
-from minidnn.data.frames import frame_columns, is_frame
+from minidnn.data.frames import frame_inputs, is_frame
+from minidnn.data.meaning import Meaning
 from minidnn.data.targets import as_targets
 from minidnn.data.types import Indices
 from minidnn.reference.types import Array
@@ -44,10 +45,13 @@ class StackDataset(Dataset):
         return [number for part in self.parts for number in checksums_of(part.x)] + checksums_of(self.y)
 
 
-def as_dataset(owner: str, given: Any, y: Any = None) -> Dataset:
+def as_dataset(owner: str, given: Any, y: Any = None, like: Meaning | None = None) -> Dataset:
     """A data set of what the user gives: one itself, arrays ``x, y`` or a pair of them, ``(x, y)``.
 
     x may be a tuple of arrays (several inputs) or a frame of numbers (pandas, Polars), whose columns are kept.
+
+    Args:
+        like: what a frame's columns stand for: they are found by name, in whatever order they are.
 
     Raises:
         TypeError: nothing of the kind, or arrays without targets.
@@ -65,6 +69,6 @@ def as_dataset(owner: str, given: Any, y: Any = None) -> Dataset:
     if isinstance(given, tuple):
         return StackDataset(given, y)
     if is_frame(given):
-        x, columns = frame_columns(owner, given)
+        x, columns = frame_inputs(owner, given, like)
         return ArrayDataset(x, y, columns=columns)
     return ArrayDataset(given, y)

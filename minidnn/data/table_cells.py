@@ -71,6 +71,23 @@ class Labels:
                 raise TableError(f"{where}, line {self._line(text)}: the label is {text!r}, must be a finite number")
         return np.array([float(text) for text in self._codes], np.float32)[self._places()]
 
+    def flags(self, where: str, name: str) -> Any:
+        """The labels as int64 (n,), each 0 or 1.
+
+        Args:
+            name: of their column.
+
+        Raises:
+            TableError: one is another number, or none.
+        """
+        for text in self._codes:
+            if number(text) not in (0.0, 1.0):
+                raise TableError(
+                    f"{where}, line {self._line(text)}: column {name!r} has {text!r}, must be 0 or 1, as several labels "
+                    "say whether an example has each; give task='regression' for numbers"
+                )
+        return self.values(where).astype(np.int64)
+
     def classes(self, where: str, known: tuple[str, ...] = ()) -> tuple[Any, tuple[str, ...]]:
         """The labels as int64 (n,), and the names of the classes: those that are known, else all there are in order.
 

@@ -11,6 +11,7 @@ from minidnn.data.meaning import TASKS, Column, Meaning, Task
 from minidnn.data.table_cells import number
 
 Name = str | int
+Names = Name | Sequence[Name]
 Missing = Literal["mean", "indicator"] | float | None
 
 
@@ -18,12 +19,24 @@ Missing = Literal["mean", "indicator"] | float | None
 class Options:
     """The arguments of `minidnn.data.load_csv`; label is "" where none was given."""
 
-    label: Name | None
+    label: Names | None
     task: Task | None
     categories: tuple[Name, ...]
     ignore: tuple[Name, ...]
     missing: Missing
     unknown: str
+
+    @property
+    def labels(self) -> tuple[Name, ...]:
+        """The columns of the labels, none where they are not read."""
+        if self.label is None:
+            return ()
+        return (self.label,) if isinstance(self.label, (str, int)) else tuple(self.label)
+
+    @property
+    def is_several(self) -> bool:
+        """Whether the targets are columns, (n, k)."""
+        return self.label is not None and not isinstance(self.label, (str, int))
 
     def check(self) -> None:
         """Raises a ValueError where one makes no sense by itself."""
@@ -37,6 +50,8 @@ class Options:
             raise ValueError(f"load_csv: unknown is {self.unknown!r}, must be 'refuse' or 'zeros'")
         if self.label == "":
             raise ValueError("load_csv: label is missing, must name a column, or be None for a file without labels")
+        if self.is_several and not self.labels:
+            raise ValueError("load_csv: label is an empty list, must name a column; None is for a file without labels")
 
     def as_before(self, before: Meaning) -> Options:
         """Those of the first file, of which none may be given again as another.
@@ -66,14 +81,14 @@ class Plan:
 
     Attributes:
         columns: place -> how the cells become inputs; numbers first, then categories.
-        target: the place of the label, or None.
+        targets: the places of the labels; none where they are not read.
         fixed: whether the columns are those of another file, with all their categories.
         ignored: names of columns that were left out.
     """
 
     names: list[str]
     columns: dict[int, Column]
-    target: int | None
+    targets: tuple[int, ...]
     fixed: bool
     ignored: tuple[str, ...]
 
@@ -92,10 +107,10 @@ def plan(path: Path, names: list[str], options: Options) -> Plan:
     Raises:
         ValueError: no such column, or one named twice.
     """
-    target = None if options.label is None else place(path, names, options.label)
+    targets = tuple(place(path, names, label) for label in options.labels)
     texts = [place(path, names, column) for column in options.categories]
     left_out = [place(path, names, column) for column in options.ignore]
-    used = [*([] if target is None else [target]), *texts, *left_out]
+    used = [*targets, *texts, *left_out]
     if len(set(used)) < len(used):
         raise ValueError(f"load_csv: label, categories and ignore name a column of {path} twice")
     numbers = [i for i in range(len(names)) if i not in set(used)]
@@ -105,7 +120,7 @@ def plan(path: Path, names: list[str], options: Options) -> Plan:
             raise ValueError(f"load_csv: {path} has two columns {names[i]!r}; leave one out with ignore=[{i}]")
         seen.add(names[i])
     columns = {i: Column(names[i]) for i in numbers} | {i: Column(names[i], ()) for i in texts}
-    return Plan(names, columns, target, False, tuple(names[i] for i in left_out))
+    return Plan(names, columns, targets, False, tuple(names[i] for i in left_out))
 
 
 def plan_as_before(path: Path, names: list[str], options: Options, before: Meaning) -> Plan:
@@ -114,21 +129,21 @@ def plan_as_before(path: Path, names: list[str], options: Options, before: Meani
     Raises:
         ValueError: a column is missing, or there is one that the other file did not have.
     """
-    target = None if options.label is None else place(path, names, options.label)
+    targets = tuple(place(path, names, label) for label in options.labels)
     columns = {place(path, names, column.name): column for column in before.source}
     left_out = {place(path, names, column) for column in options.ignore}
-    for i in (target, *left_out):
+    for i in (*targets, *left_out):
         if i in columns:
             raise ValueError(
                 f"load_csv: label and ignore name {columns[i].name!r} of {path}, which is an input of like"
             )
-    passed = {before.label, *before.ignored} - {""}
+    passed = {*before.labels, *before.ignored}
     for i, name in enumerate(names):
-        if i != target and i not in columns and i not in left_out and name not in passed:
+        if i not in targets and i not in columns and i not in left_out and name not in passed:
             raise ValueError(
                 f"load_csv: {path} has a column {name!r} that like does not have; leave it out with ignore=[{name!r}]"
             )
-    return Plan(names, columns, target, True, before.ignored)
+    return Plan(names, columns, targets, True, before.ignored)
 
 
 def numbered(width: int, options: Options, before: Meaning | None) -> list[str]:

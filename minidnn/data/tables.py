@@ -16,7 +16,7 @@ import numpy as np
 from minidnn.data.datasets import ArrayDataset, Dataset
 from minidnn.data.meaning import Column, Meaning, Task
 from minidnn.data.table_cells import LARGEST, Labels, TableError, is_empty, number
-from minidnn.data.table_plan import Missing, Name, Options, Plan, numbered, plan, plan_as_before
+from minidnn.data.table_plan import Missing, Name, Names, Options, Plan, numbered, plan, plan_as_before
 from minidnn.data.types import Floats32
 from minidnn.data.unlabelled import Unlabelled
 
@@ -30,7 +30,7 @@ of its own, so that a column of names would take the square of its length."""
 @overload
 def load_csv(
     path: str | os.PathLike[str],
-    label: Name = "",
+    label: Names = "",
     *,
     task: Task | None = None,
     categories: Sequence[Name] = (),
@@ -57,7 +57,7 @@ def load_csv(
 ) -> Unlabelled: ...
 def load_csv(
     path: str | os.PathLike[str],
-    label: Name | None = "",
+    label: Names | None = "",
     *,
     task: Task | None = None,
     categories: Sequence[Name] = (),
@@ -68,7 +68,7 @@ def load_csv(
     header: bool = True,
     delimiter: str = ",",
 ) -> ArrayDataset | Unlabelled:
-    """A CSV file (RFC 4180, UTF-8): a row is an example, a column an input, one column the label.
+    """A CSV file (RFC 4180, UTF-8): a row is an example, a column an input, one column the label, or several.
 
     train = data.load_csv("train.csv", "survived", task="classification", categories=["port"], missing="mean")
     test = data.load_csv("test.csv", like=train)
@@ -77,11 +77,11 @@ def load_csv(
     A column is given by its name, or by its number from 0 (-1 is the last).
 
     Args:
-        label: the column of the labels; None for a file without labels, or whose labels are not read. May be left out
-            with ``like``.
+        label: the column of the labels; a list of columns of numbers for targets (n, k); None for a file without
+            labels, or whose labels are not read. May be left out with ``like``.
         task: "classification" makes a class of each different label, numbers in numerical order, text in alphabetical
-            order. "regression" takes the labels as numbers. None: numbers are numbers, text is a class, and labels of
-            both kinds are an error.
+            order; several columns must be 0 or 1, one for each label that an example may have. "regression" takes the
+            labels as numbers. None: numbers are numbers, text is a class, and labels of both kinds are an error.
         categories: columns of text; each becomes an input for each of its values, in alphabetical order, 1 where the
             value is that one, else 0.
         ignore: columns to leave out.
@@ -125,7 +125,7 @@ def load_csv(
     if before and before.mean:
         x -= np.array(before.mean, np.float32)
         x /= np.array(before.std, np.float32)
-    return _finished(path, x, source, cells.labels, made, options, before)
+    return _finished(path, x, source, cells, made, options, before)
 
 
 @dataclass
@@ -135,7 +135,7 @@ class _Cells:
     numbers: array[float]
     values: list[dict[str, int]]
     codes: list[array[int]]
-    labels: Labels | None
+    labels: list[Labels]
     rows: int = 0
 
 
@@ -143,17 +143,18 @@ def _read(path: Path, rows: Iterator[list[str]], reader: Any, plan: Plan, option
     numbers, texts = [(i, plan.columns[i]) for i in plan.numbers], [(i, plan.columns[i]) for i in plan.texts]
     places = [i for i, _ in numbers]
     values = [{value: code for code, value in enumerate(column.categories or ())} for _, column in texts]
-    cells = _Cells(array("f"), values, [array("q") for _ in texts], None if plan.target is None else Labels())
+    cells = _Cells(array("f"), values, [array("q") for _ in texts], [Labels() for _ in plan.targets])
     for row in rows:
         if not row:
             continue  # an empty line
         where = f"load_csv: {path}, line {reader.line_num}"
         if len(row) != len(plan.names):
             raise TableError(f"{where}: has {len(row)} cells, must have {len(plan.names)}")
-        if plan.target is not None and cells.labels is not None:
-            if not (label := row[plan.target].strip()):
-                raise TableError(f"{where}: the label is empty")
-            cells.labels.add(label, reader.line_num)
+        for target, labels in zip(plan.targets, cells.labels, strict=True):
+            if not (label := row[target].strip()):
+                column = f" in column {plan.names[target]!r}" if len(plan.targets) > 1 else ""
+                raise TableError(f"{where}: the label{column} is empty")
+            labels.add(label, reader.line_num)
         cells.numbers.extend(
             _plain_numbers(row, places) or [_number(where, row[i], column, plan, options) for i, column in numbers]
         )
@@ -276,24 +277,39 @@ def _finished(
     path: Path,
     x: Floats32,
     source: tuple[Column, ...],
-    labels: Labels | None,
+    cells: _Cells,
     plan: Plan,
     options: Options,
     before: Meaning | None,
 ) -> ArrayDataset | Unlabelled:
     columns, where = tuple(name for column in source for name in column.inputs), f"load_csv: {path}"
     meaning = before or Meaning(columns=columns, source=source, ignored=plan.ignored, missing=options.missing)
-    if labels is None or plan.target is None:
+    if not plan.targets:
         unlabelled = Unlabelled(x, columns)
         unlabelled.meaning = meaning
         return unlabelled
-    task, classes = options.task or labels.task(where), () if before is None else before.classes
-    y: Any
-    if task == "classification":
-        y, classes = labels.classes(where, classes)
-    else:
-        y, classes = labels.values(where), ()
+    y, task, classes = _targets(where, cells, plan, options, before)
     table = ArrayDataset(x, y, classes, columns)
-    label = meaning.label or plan.names[plan.target]
+    names = tuple(plan.names[target] for target in plan.targets)
+    label = meaning.label or (names if options.is_several else names[0])
     table.meaning = replace(meaning, task=task, label=label, classes=classes)
     return table
+
+
+def _targets(
+    where: str, cells: _Cells, plan: Plan, options: Options, before: Meaning | None
+) -> tuple[Any, Task, tuple[str, ...]]:
+    """Targets, their task, and the names of classes."""
+    if options.is_several:
+        task = options.task or "regression"
+        if task == "classification":
+            columns = [labels.flags(where, plan.names[i]) for i, labels in zip(plan.targets, cells.labels, strict=True)]
+        else:
+            columns = [labels.values(where) for labels in cells.labels]
+        return np.stack(columns, axis=1), task, ()
+    (labels,) = cells.labels
+    task = options.task or labels.task(where)
+    if task == "classification":
+        y, classes = labels.classes(where, () if before is None else before.classes)
+        return y, task, classes
+    return labels.values(where), task, ()

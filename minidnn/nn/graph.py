@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
 
-from minidnn import kernels
 from minidnn.checks import positive_integer
 from minidnn.nn.initializers import Initializer, initialize
 from minidnn.nn.module import Module
@@ -82,12 +81,6 @@ class Graph(Module):
 
     def children(self) -> Iterator[tuple[str, Module]]:
         return ((node.name, node.part) for node in self.nodes if isinstance(node.part, Module))
-
-    def __call__(self, *xs: Any) -> Tensor:
-        recorder = kernels.recorder()
-        if recorder is not None:
-            recorder.module(self)
-        return self.forward(*(as_tensor(x) for x in xs))
 
     def forward(self, *xs: Tensor) -> Tensor:
         return self.values(*xs)[self.nodes[-1].name if self.output is None else self.output]

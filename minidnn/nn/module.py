@@ -13,6 +13,7 @@ import numpy as np
 from minidnn import kernels
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import penalties_of
+from minidnn.nn.taking import as_input
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_result
 
@@ -29,6 +30,9 @@ class Module:
     part. Lists, tuples and dicts, also within each other, may hold parts and parameters. Nothing is registered: the
     attributes are the registry, in the order of assignment.
 
+    A module is called with arrays or Tensors, one for each argument of ``forward``. An array of float64, NumPy's
+    default, becomes float32 there, once, where the parameters are float32; a Tensor of float64 is refused.
+
     A layer keeps each argument of its constructor as the attribute of that name (an ``rng`` excepted), so that
     `config` can tell how to build it again.
     """
@@ -43,15 +47,15 @@ class Module:
             recorder.assigned(self, name, value)
         object.__setattr__(self, name, value)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """What the module computes."""
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """What the module computes of its inputs, one or several: ``forward(self, x)``, ``forward(self, a, b)``."""
         raise TypeError(f"{type(self).__name__}: a Module must define forward(self, x)")
 
-    def __call__(self, x: Any) -> Tensor:
+    def __call__(self, *xs: Any) -> Tensor:
         recorder = kernels.recorder()
         if recorder is not None:
             recorder.module(self)
-        return self.forward(x if isinstance(x, Tensor) else Tensor(x))
+        return self.forward(*[as_input(self, x) for x in xs])
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters

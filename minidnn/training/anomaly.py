@@ -40,7 +40,7 @@ def nan_guard(model: Module | None = None) -> Iterator[None]:
 
     with ExitStack() as undo:
         for path, module in model.named_modules() if model is not None else ():
-            module.forward = _announced(module.forward, path or module.label, inside)  # type: ignore[method-assign, assignment]
+            module.forward = _announced(module.forward, path or module.label, inside)  # type: ignore[method-assign]
             undo.callback(vars(module).pop, "forward")
         mode.watchers = (*mode.watchers, watch)
         undo.callback(_unwatch, watch)

@@ -15,6 +15,7 @@ from minidnn.nn.takes import bad_values, mismatch, takes_of, unwrapped
 from minidnn.optim import Optimizer
 from minidnn.recording import no_grad
 from minidnn.tensor import Tensor
+from minidnn.training.inputs import inputs_fault
 
 OWN = "minidnn.nn."
 FINAL = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
@@ -36,6 +37,7 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
     if train is not None and train is not dataset:
         same_meaning(owner, train, dataset)
     y = as_targets(owner, dataset.y, len(dataset))
+    ask_inputs(owner, model, dataset)
     dataset.check_finite(owner)
     description, name = takes_of(loss), _name(loss)
     if description is None:
@@ -51,6 +53,12 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
             "model's last activation, such as by model[:-1], and apply it in training.predict(activation=...)"
         )
     if fault := bad_values(name, description, y):
+        raise ValueError(f"{owner}: {fault}")
+
+
+def ask_inputs(owner: str, model: Module, dataset: Dataset) -> None:
+    """Raises a ValueError unless the model takes as many inputs as the data set has."""
+    if len(dataset) and (fault := inputs_fault(model, len(parts_of(dataset[:1].inputs)))):
         raise ValueError(f"{owner}: {fault}")
 
 

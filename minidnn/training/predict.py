@@ -9,13 +9,15 @@ import numpy as np
 
 from minidnn.checks import positive_integer
 from minidnn.data.datasets import ArrayDataset, Dataset
-from minidnn.data.frames import frame_columns, is_frame
+from minidnn.data.frames import frame_inputs, is_frame
 from minidnn.data.stacking import StackDataset
 from minidnn.data.targets import as_array, as_float32, parts_of
-from minidnn.nn import AlphaDropout, DropConnect, Dropout, Graph, Module
+from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
+from minidnn.training.asking import ask_inputs
+from minidnn.training.inputs import takes_inputs
 
 
 class Spread(NamedTuple):
@@ -56,6 +58,7 @@ def predict(
     examples, is_one = _examples(model, x)
     if not len(examples):
         raise ValueError("predict: there are no examples")
+    ask_inputs("predict", model, examples)
     modes = [(module, module.training) for _, module in model.named_modules()]
     dropouts = [m for m, _ in modes if isinstance(m, (Dropout, AlphaDropout, DropConnect)) and not m.frozen]
     try:
@@ -79,8 +82,7 @@ def _examples(model: Module, x: Any) -> tuple[Dataset, bool]:
     if isinstance(x, Dataset):
         return x, False
     if isinstance(x, tuple):
-        takes_several = isinstance(model, Graph) and len(model.inputs) == len(x) and not isinstance(x[0], tuple)
-        if len(x) == 2 and not takes_several:
+        if len(x) == 2 and (isinstance(x[0], tuple) or not takes_inputs(model, 2)):
             return _examples(model, x[0])  # (x, y)
         arrays = [_array(part) for part in x]
         return StackDataset(arrays, np.zeros(len(arrays[0]))), False
@@ -93,7 +95,7 @@ def _examples(model: Module, x: Any) -> tuple[Dataset, bool]:
 
 def _array(x: Any) -> Array:
     if is_frame(x):
-        return frame_columns("predict", x)[0]
+        return frame_inputs("predict", x)[0]
     array = as_array("predict", "x", x)
     if array.dtype.kind == "f":
         return as_float32("predict", "x", array)
