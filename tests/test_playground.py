@@ -11,7 +11,7 @@ import pytest
 from minidnn import optim
 from minidnn.cli import main
 from minidnn.nn.initializers import INITIALIZERS
-from minidnn.nn.layers import FUSED
+from minidnn.activations import ACTIVATIONS
 from minidnn.playground import Server, record
 from minidnn.playground import points as drawn
 from minidnn.playground.digits import Digits
@@ -73,7 +73,7 @@ def test_points(kind):
 
 
 def test_choices_come_from_the_tables():
-    assert set(choices()["activation"]) == set(FUSED) and set(choices()["initializer"]) == set(INITIALIZERS)
+    assert set(choices()["activation"]) == set(ACTIVATIONS) and set(choices()["initializer"]) == set(INITIALIZERS)
     classes = {n for n in optim.__all__ if isinstance(getattr(optim, n), type)} - {"Optimizer"}
     assert classes <= set(OPTIMIZERS)
     assert parse(defaults() | {"points": ""}) == Settings()

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 
 from minidnn import cli, optim
 from minidnn.lessons.chapter.common import accuracy, learn, mnist, network, over_seeds
-from minidnn.nn.layers import FUSED
+from minidnn.activations import ACTIVATIONS
 from minidnn.study import Study
 
 SATURATING = ("tanh", "sigmoid", "softplus")
-METHODS = ("elu", *(name for name in FUSED if name != "elu"))
+METHODS = ("elu", *(name for name in ACTIVATIONS if name != "elu"))
 
 
 def initializer(activation: str) -> str:

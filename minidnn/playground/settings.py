@@ -11,7 +11,7 @@ from typing import Any
 
 from minidnn import optim, schedules
 from minidnn.nn.initializers import INITIALIZERS
-from minidnn.nn.layers import FUSED
+from minidnn.activations import ACTIVATIONS
 from minidnn.playground.points import CLASSIFICATION, REGRESSION
 from minidnn.schedules import Schedule
 
@@ -79,7 +79,7 @@ def choices() -> dict[str, list[str]]:
     return {
         "task": ["classification", "regression"],
         "data": [*CLASSIFICATION, *REGRESSION, "own"],
-        "activation": list(FUSED),
+        "activation": list(ACTIVATIONS),
         "initializer": list(INITIALIZERS),
         "optimizer": list(OPTIMIZERS),
         "schedule": list(SCHEDULES),
