@@ -128,7 +128,9 @@ def test_columns_that_are_missing_or_unknown_are_named(columns, message):
     train = data.from_frame(Frame(DF), ["price", "area"], categories=["port"])
     with pytest.raises(ValueError, match=message):
         data.from_frame(Frame(columns), None, like=train)
-    assert data.from_frame(Frame(DF | {"depth": [1, 2, 3]}), like=train, ignore=["depth"]).x.tolist() == train.x.tolist()
+    assert (
+        data.from_frame(Frame(DF | {"depth": [1, 2, 3]}), like=train, ignore=["depth"]).x.tolist() == train.x.tolist()
+    )
 
 
 def test_a_frame_is_read_as_a_table_was(write):

@@ -134,7 +134,9 @@ class Meaning:
         entries["image_shape"] = _tuple(entries.get("image_shape", ()), "image_shape", int)
         entries["source"] = tuple(_column(column) for column in _tuple(entries.get("source", ()), "source", Mapping))
         label = entries.get("label", "")
-        entries["label"] = _tuple(label, "label", str) if isinstance(label, (list, tuple)) else _kind(label, "label", str)
+        entries["label"] = (
+            _tuple(label, "label", str) if isinstance(label, (list, tuple)) else _kind(label, "label", str)
+        )
         for name in ("resized", "from_bytes"):
             _kind(entries.get(name, False), name, bool)
         if "missing" in entries and not isinstance(entries["missing"], str):
