@@ -236,17 +236,30 @@ class Subset(Dataset):
         return [*self.dataset.checksums(), of_array(self.indices)]
 
 
-def same_meaning(owner: str, train: Dataset, other: Dataset) -> None:
-    """Raises a ValueError where both data sets name their classes, or columns, and differ.
+def same_meaning(owner: str, train: Dataset | Meaning, other: Dataset) -> None:
+    """Raises a ValueError where both name their classes, or columns, and differ, or one table alone is standardized.
 
-    Then a class number, or a place among the inputs, means one thing here and another there.
+    Then a class number, a place among the inputs, or an input's value means one thing here and another there.
     """
-    for what, ours, theirs in (("classes", train.classes, other.classes), ("columns", train.columns, other.columns)):
+    is_model = isinstance(train, Meaning)
+    known = train if isinstance(train, Meaning) else train.meaning
+    first = "the model and the data" if is_model else "the data sets"
+    remedies = (
+        ("classes=model.meaning.classes", "like=model.meaning") if is_model else ("classes=train.classes", "like=train")
+    )
+    pairs = (("classes", train.classes, other.classes), ("columns", train.columns, other.columns))
+    for (what, ours, theirs), remedy in zip(pairs, remedies, strict=True):
         if ours and theirs and ours != theirs:
             raise ValueError(
-                f"{owner}: the data sets have different {what}: {_shown(ours)} and {_shown(theirs)}; read the second "
-                f"with the {what} of the first ({'classes=train.classes' if what == 'classes' else 'like=train'})"
+                f"{owner}: {first} have different {what}: {_shown(ours)} and {_shown(theirs)}; read the second "
+                f"with the {what} of the first ({remedy})"
             )
+    now = other.meaning
+    if known.source and now.source and (known.mean, known.std) != (now.mean, now.std):
+        raise ValueError(
+            f"{owner}: {first} are standardized in different ways, or one of them is not; give both to the same "
+            f"data.Standardize(train), or read the second with {remedies[1]}"
+        )
 
 
 def checksums_of(y: Targets) -> list[int]:

@@ -38,7 +38,7 @@ def save(
     Args:
         architecture: False writes the weights alone, which any model can be asked for.
         meaning: what inputs and outputs stand for, ``train.meaning``: with it `read_meaning` and ``minidnn predict``
-            know classes, columns and units.
+            know classes, columns and units. None: what `training.fit` left in ``model.meaning``.
 
     Layers that are there twice and tensors that are tied are written once, and shared again by the model that `load`
     builds. What it would build otherwise is refused.
@@ -63,6 +63,8 @@ def to_bytes(model: Module, architecture: bool = True, meaning: Meaning | None =
 
     # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
     header = {"version": VERSION, **(_architecture(model) if architecture else {"architecture": None})}
+    if meaning is None and isinstance(model.meaning, Meaning):
+        meaning = model.meaning
     if meaning is not None:
         header["meaning"] = meaning.to_json()
     tensors = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
@@ -137,6 +139,8 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
     except ValueError as error:
         raise CheckpointError(f"load: the architecture in {path} makes no sense: {error}") from error
     _put(path, tensors, model, assign=True)
+    meaning = _meaning(path, header)
+    model.meaning = meaning if meaning != Meaning() else None
     return model.eval()
 
 
@@ -154,9 +158,14 @@ def read_meaning(path: str | os.PathLike[str]) -> Meaning:
     metadata = _read(path)[0]
     try:
         header = json.loads(metadata.get("minidnn", metadata.get("minidnn-inference", "{}")))
-        return Meaning.from_json(header.get("meaning", {}))
+        return _meaning(path, header)
     except (json.JSONDecodeError, RecursionError, AttributeError) as error:
         raise CheckpointError(f"load: the header of {path} makes no sense: {error}") from error
+
+
+def _meaning(path: Path, header: dict[str, Any]) -> Meaning:
+    try:
+        return Meaning.from_json(header.get("meaning", {}))
     except MeaningError as error:
         raise CheckpointError(f"load: the meaning in {path} makes no sense: {error}") from error
 

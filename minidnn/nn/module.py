@@ -6,7 +6,7 @@ import inspect
 import operator
 from collections.abc import Iterator, Mapping
 from functools import cached_property, reduce
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from minidnn.nn.regularizers import penalties_of
 from minidnn.nn.taking import as_input
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_result
+
+if TYPE_CHECKING:
+    from minidnn.data.meaning import Meaning
 
 NOTHING = np.zeros((), np.float32)
 NOTHING.flags.writeable = False
@@ -33,6 +36,9 @@ class Module:
     A module is called with arrays or Tensors, one for each argument of ``forward``. An array of float64, NumPy's
     default, becomes float32 there, once, where the parameters are float32; a Tensor of float64 is refused.
 
+    ``meaning`` is what the inputs and targets of the latest `training.fit` stood for, a `data.Meaning`, or None where
+    nobody said: by it frames are read in any order of their columns, and data of another meaning are refused.
+
     A layer keeps each argument of its constructor as the attribute of that name (an ``rng`` excepted), so that
     `config` can tell how to build it again.
     """
@@ -40,6 +46,7 @@ class Module:
     training = True
     frozen = False  # see `minidnn.reuse.freeze`
     name: str | None = None
+    meaning: Meaning | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         recorder = kernels.recorder()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minidnn import ops
 from minidnn.data.datasets import Dataset, same_meaning
+from minidnn.data.meaning import Meaning
 from minidnn.data.targets import Targets, as_targets, each, parts_of
 from minidnn.nn import Graph, Module, Sequential
 from minidnn.nn.takes import bad_values, mismatch, takes_of, unwrapped
@@ -54,6 +56,23 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
         )
     if fault := bad_values(name, description, y):
         raise ValueError(f"{owner}: {fault}")
+
+
+def meaning_of(model: Module) -> Meaning | None:
+    """What the model learned from, as far as it is known."""
+    meaning = model.meaning
+    return meaning if isinstance(meaning, Meaning) else None
+
+
+def ask_order(owner: str, model: Module, columns: Sequence[str]) -> None:
+    """Raises a ValueError where a model that goes on learning is given its columns in another order."""
+    known = meaning_of(model)
+    if known and known.columns and tuple(columns) != known.columns and sorted(columns) == sorted(known.columns):
+        raise ValueError(
+            f"{owner}: the columns come in another order than those that the model learned from; give them as "
+            "model.meaning.columns has them, such as df[list(model.meaning.columns)], or read them with "
+            "like=model.meaning"
+        )
 
 
 def ask_inputs(owner: str, model: Module, dataset: Dataset) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 from minidnn.checks import positive_integer
 from minidnn.data import Dataset
+from minidnn.data.datasets import same_meaning
 from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import as_targets, each, parts_of
 from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.recording import no_grad
-from minidnn.training.asking import ask_about, ask_shapes
+from minidnn.training.asking import ask_about, ask_shapes, meaning_of
 from minidnn.training.metrics import Metric, arrays_of, as_metrics
 from minidnn.training.run import Callback, Loss, Run
 
@@ -63,7 +64,8 @@ def evaluate(
     """Loss and metrics in evaluation mode, without recording; the model's mode is put back.
 
     Args:
-        dataset: a data set, or a pair of arrays ``(x, y)``; see `minidnn.data`.
+        dataset: a data set, or a pair of arrays ``(x, y)``; see `minidnn.data`. The columns of a frame as x are found
+            by the names that the model learned from.
         metrics: functions ``f(outputs, targets) -> number`` of all examples, `training.Metric` objects, or a mapping
             of names to functions; None for those that follow from the loss.
 
@@ -74,9 +76,12 @@ def evaluate(
             the loss has of its own.
     """
     batch_size = positive_integer("evaluate", "batch_size", batch_size)
-    dataset = as_dataset("evaluate", dataset)
+    meaning = meaning_of(model)
+    dataset = as_dataset("evaluate", dataset, like=meaning)
     if not len(dataset):
         raise ValueError("evaluate: the data set is empty")
+    if meaning is not None:
+        same_meaning("evaluate", meaning, dataset)
     ask_about("evaluate", model, dataset, loss)
     return measured(model, dataset, loss, as_metrics("evaluate", metrics, loss, dataset.y), batch_size)
 

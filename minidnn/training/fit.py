@@ -14,7 +14,7 @@ from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.nn.finite import not_finite
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
-from minidnn.training.asking import ask_about, ask_model, ask_optimizer
+from minidnn.training.asking import ask_about, ask_model, ask_optimizer, ask_order, meaning_of
 from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.ending import end_all
 from minidnn.training.history import History
@@ -64,7 +64,8 @@ def fit(
     Args:
         model: changed in place; left in the mode (train or eval) it came in.
         train, y: the examples to learn from: a data set, arrays ``x, y``, or a pair of them, ``(x, y)``. x may be a
-            tuple of arrays, for a model that takes several; y any targets that the loss takes: `data.Dataset`.
+            tuple of arrays, for a model that takes several, or a frame of numbers; y any targets that the loss takes:
+            `data.Dataset`. What is known of their meaning is kept as ``model.meaning``.
         loss: ``(outputs, targets) -> scalar Tensor``; the model's regularization loss is added to it.
         optimizer: holds the model's parameters.
         epochs: how often to visit every example, at least 1.
@@ -117,11 +118,12 @@ def fit(
         raise ValueError(f"fit: capture is {capture!r}, must be 'auto', True or False")
     if on_interrupt not in ("stop", "raise"):
         raise ValueError(f"fit: on_interrupt is {on_interrupt!r}, must be 'stop' or 'raise'")
+    train = as_dataset("fit", train, y)
     run = Run(
         model,
         optimizer,
-        as_dataset("fit", train, y),
-        None if valid is None or isinstance(valid, float) else as_dataset("fit: valid", valid),
+        train,
+        None if valid is None or isinstance(valid, float) else as_dataset("fit: valid", valid, like=train.meaning),
         loss,
         positive_integer("fit", "epochs", epochs),
         positive_integer("fit", "batch_size", batch_size),
@@ -142,6 +144,7 @@ def fit(
     if isinstance(valid, float):
         _hold_back(run, valid)
     _ask_sizes(run)
+    _remember(run)
     _train(run, Loop(run, augment, prefetch, capture), resume, resume_with)
     if fault := not_finite(model):
         raise NonFiniteError(f"fit: after the last step, {run.step}, {fault}. Try a smaller learning rate")
@@ -186,9 +189,16 @@ def _ordered(callbacks: Any, progress: bool) -> list[Callback]:
     return sorted([*callbacks, *bar], key=lambda callback: callback.place)
 
 
+def _remember(run: Run) -> None:
+    """Leaves with the model what it learns from, in place of an earlier meaning."""
+    if meaning_of(run.model) is not None or run.model.meaning is None:
+        run.model.meaning = run.train.meaning if run.train.meaning != data.Meaning() else None
+
+
 def _ask(run: Run) -> None:
     """Refuses what does not go together."""
     ask_optimizer("fit", run.model, run.optimizer)
+    ask_order("fit", run.model, run.train.columns)
     ask_about("fit", run.model, run.train, run.loss_function)
     if run.valid is not None:
         ask_about("fit: valid", run.model, run.valid, run.loss_function, run.train)

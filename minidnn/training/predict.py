@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minidnn.checks import positive_integer
-from minidnn.data.datasets import ArrayDataset, Dataset
+from minidnn.data.datasets import ArrayDataset, Dataset, same_meaning
 from minidnn.data.frames import frame_inputs, is_frame
+from minidnn.data.meaning import Meaning
 from minidnn.data.stacking import StackDataset
 from minidnn.data.targets import as_array, as_float32, parts_of
 from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
-from minidnn.training.asking import ask_inputs
+from minidnn.training.asking import ask_inputs, meaning_of
 from minidnn.training.inputs import takes_inputs
 
 
@@ -39,8 +41,9 @@ def predict(
 
     Args:
         x: examples (n, ...) as `ArrayDataset` takes them (float64 is converted to float32, bytes are divided by 255),
-            or one example of one axis; a tuple of arrays for a model that takes several; a frame of numbers; or what
-            `evaluate` takes, a data set or a pair ``(x, y)``, whose targets are not looked at.
+            or one example of one axis; a tuple of arrays for a model that takes several; a frame, whose columns are
+            found by the names that the model learned from; or what `evaluate` takes, a data set or a pair ``(x, y)``,
+            whose targets are not looked at.
         activation: of the outputs, such as ``ops.softmax`` for probabilities.
         batch_size: examples at a time.
         mc_samples: Monte Carlo dropout (Gal & Ghahramani 2016): so many passes with dropout on, and all else as in
@@ -52,7 +55,8 @@ def predict(
 
     Raises:
         TypeError: x is not numbers.
-        ValueError: no examples, batch_size or mc_samples below 1, mc_samples for a model without dropout.
+        ValueError: a column of a frame that is missing or unknown; a data set of other columns than the model learned
+            from; another number of inputs than the model takes; no examples, batch_size or mc_samples below 1, mc_samples for a model without dropout.
     """
     batch_size = positive_integer("predict", "batch_size", batch_size)
     examples, is_one = _examples(model, x)
@@ -79,23 +83,26 @@ def predict(
 
 def _examples(model: Module, x: Any) -> tuple[Dataset, bool]:
     """The examples as a data set without targets, and whether it is one example alone."""
+    meaning = meaning_of(model)
     if isinstance(x, Dataset):
+        if meaning is not None:
+            same_meaning("predict", replace(meaning, classes=()), x)
         return x, False
     if isinstance(x, tuple):
         if len(x) == 2 and (isinstance(x[0], tuple) or not takes_inputs(model, 2)):
             return _examples(model, x[0])  # (x, y)
-        arrays = [_array(part) for part in x]
+        arrays = [_array(part, None) for part in x]
         return StackDataset(arrays, np.zeros(len(arrays[0]))), False
-    array = _array(x)
+    array = _array(x, meaning)
     is_one = array.ndim == 1
     if is_one:
         array = array[np.newaxis]
     return ArrayDataset(array, np.zeros(len(array)), keep_axes=True), is_one
 
 
-def _array(x: Any) -> Array:
+def _array(x: Any, meaning: Meaning | None) -> Array:
     if is_frame(x):
-        return frame_inputs("predict", x)[0]
+        return frame_inputs("predict", x, meaning)[0]
     array = as_array("predict", "x", x)
     if array.dtype.kind == "f":
         return as_float32("predict", "x", array)

@@ -13,7 +13,7 @@ from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import as_targets
 from minidnn.nn import Module
 from minidnn.reference.types import Array
-from minidnn.training.asking import final_activation
+from minidnn.training.asking import final_activation, meaning_of
 from minidnn.training.metrics import R2, paired
 from minidnn.training.predict import predict
 
@@ -134,7 +134,7 @@ def report(
         ImportError: scikit-learn is missing, which counts classes and labels; names the extra.
         TypeError, ValueError: as `evaluate`; targets and outputs that do not go together.
     """
-    data = as_dataset("report", dataset)
+    data = as_dataset("report", dataset, like=meaning_of(model))
     if not len(data):
         raise ValueError("report: the data set is empty")
     data.check_finite("report")
