@@ -44,7 +44,9 @@ def test_adam_is_told_three_times():
 
 
 @pytest.mark.parametrize(
-    "what", ["adam", "Adam", "adam_step", optim.Adam, reference.adam_step, kernels.adam_step], ids=str
+    "what",
+    ["adam", "Adam", "adam_step", optim.Adam, reference.adam_step, kernels.adam_step],
+    ids=["name", "class name", "kernel name", "class", "reference", "kernel"],
 )
 def test_all_ways_to_ask_for_adam(what):
     assert [part.kernel for part in minidnn.explain(what).parts] == ["adam_step"]

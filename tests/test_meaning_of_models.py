@@ -1,4 +1,4 @@
-"""A model remembers what its inputs stand for: frames are read by the names of their columns, other data are refused."""
+"""A model remembers what its inputs stand for: frames are read by their columns' names, other data are refused."""
 
 import copy
 

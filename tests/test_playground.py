@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from minidnn import optim
+from minidnn.activations import ACTIVATIONS
 from minidnn.cli import main
 from minidnn.nn.initializers import INITIALIZERS
-from minidnn.activations import ACTIVATIONS
 from minidnn.playground import Server, record
 from minidnn.playground import points as drawn
 from minidnn.playground.digits import Digits

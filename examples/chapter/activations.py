@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from minidnn import cli, optim
-from minidnn.lessons.chapter.common import accuracy, learn, mnist, network, over_seeds
 from minidnn.activations import ACTIVATIONS
+from minidnn.lessons.chapter.common import accuracy, learn, mnist, network, over_seeds
 from minidnn.study import Study
 
 SATURATING = ("tanh", "sigmoid", "softplus")

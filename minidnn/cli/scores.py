@@ -72,10 +72,16 @@ def scores(model: Model, dataset: Dataset) -> Scores:
         raise ValueError("there are no examples")
     parts = [model.outputs(np.asarray(dataset[i : i + CHUNK].inputs)) for i in range(0, len(dataset), CHUNK)]
     outputs, y = np.concatenate(parts), np.asarray(dataset.y)
+    names = dataset.meaning.labels
+    if y.ndim > 1:
+        raise ValueError(
+            f"the data have the {y.shape[1]} labels {', '.join(map(shown, names[:20]))}, and only models of one label "
+            "are measured here; use training.evaluate in Python"
+        )
     if y.dtype.kind == "f":
         if outputs.shape[1] != 1:
             raise ValueError(f"{model.path} has {outputs.shape[1]} outputs, must have one for labels that are numbers")
-        return _of_regression(outputs[:, 0], y.astype(np.float64), dataset.meaning.label)
+        return _of_regression(outputs[:, 0], y.astype(np.float64), names[0] if names else "")
     chances = model.probabilities(outputs)
     if y.max() >= chances.shape[1]:
         raise ValueError(f"{model.path} tells {chances.shape[1]} classes apart, but there is a label {y.max()}")

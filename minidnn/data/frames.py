@@ -148,8 +148,8 @@ def _check_columns(
     for column in source:
         if names.count(column.name) != 1:
             raise ValueError(
-                f"{owner}: df has {'no' if column.name not in names else 'more than one'} column {column.name!r}, which "
-                f"{other} has; it has {', '.join(names[:20])}"
+                f"{owner}: df has {'no' if column.name not in names else 'more than one'} column {column.name!r}, "
+                f"which {other} has; it has {', '.join(names[:20])}"
             )
     if more := [name for name in names if name not in {column.name for column in source} | passed]:
         called = ", ".join(map(repr, more[:20]))

@@ -83,8 +83,8 @@ class Labels:
         for text in self._codes:
             if number(text) not in (0.0, 1.0):
                 raise TableError(
-                    f"{where}, line {self._line(text)}: column {name!r} has {text!r}, must be 0 or 1, as several labels "
-                    "say whether an example has each; give task='regression' for numbers"
+                    f"{where}, line {self._line(text)}: column {name!r} has {text!r}, must be 0 or 1, as several "
+                    "labels say whether an example has each; give task='regression' for numbers"
                 )
         return self.values(where).astype(np.int64)
 

@@ -152,8 +152,8 @@ def _read(path: Path, rows: Iterator[list[str]], reader: Any, plan: Plan, option
             raise TableError(f"{where}: has {len(row)} cells, must have {len(plan.names)}")
         for target, labels in zip(plan.targets, cells.labels, strict=True):
             if not (label := row[target].strip()):
-                column = f" in column {plan.names[target]!r}" if len(plan.targets) > 1 else ""
-                raise TableError(f"{where}: the label{column} is empty")
+                which = f" in column {plan.names[target]!r}" if len(plan.targets) > 1 else ""
+                raise TableError(f"{where}: the label{which} is empty")
             labels.add(label, reader.line_num)
         cells.numbers.extend(
             _plain_numbers(row, places) or [_number(where, row[i], column, plan, options) for i, column in numbers]

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from minidnn import optim, schedules
-from minidnn.nn.initializers import INITIALIZERS
 from minidnn.activations import ACTIVATIONS
+from minidnn.nn.initializers import INITIALIZERS
 from minidnn.playground.points import CLASSIFICATION, REGRESSION
 from minidnn.schedules import Schedule
 

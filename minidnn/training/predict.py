@@ -56,7 +56,8 @@ def predict(
     Raises:
         TypeError: x is not numbers.
         ValueError: a column of a frame that is missing or unknown; a data set of other columns than the model learned
-            from; another number of inputs than the model takes; no examples, batch_size or mc_samples below 1, mc_samples for a model without dropout.
+            from; another number of inputs than the model takes; no examples, batch_size or mc_samples below 1,
+            mc_samples for a model without dropout.
     """
     batch_size = positive_integer("predict", "batch_size", batch_size)
     examples, is_one = _examples(model, x)
