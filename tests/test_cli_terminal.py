@@ -84,7 +84,7 @@ FILES = {
     "bad.idx": b"\0\0\x08\xff",
     "huge.idx": b"\0\0\x0e\x04" + b"\xff" * 16,
     "bomb.gz": gzip.compress(b"\0\0\x08\x01" + (200 << 20).to_bytes(4, "big") + bytes(100 << 20), mtime=0),
-    "cut.gz": gzip.compress(bytes(1000))[:20],
+    "cut.gz": gzip.compress(bytes(1000), mtime=0)[:20],
     "name\x1b[31m\n.npy": b"no",
     "model.bin": (2**63).to_bytes(8, "little"),
     "weights.bin": b"",

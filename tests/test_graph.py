@@ -33,6 +33,7 @@ ROWS = [
     (functions.matmul(), (A, B), lambda a, b: a @ b),
     (functions.gemm(0.5, 2.0), (A, B, C), lambda a, b, c: 0.5 * a @ b + 2 * c),
     (functions.gemm(transpose_a=True, transpose_b=True), (A.T.copy(), B.T.copy()), lambda a, b: a.T @ b.T),
+    (functions.clip(-0.503, 0.703), (A,), lambda a: np.clip(a, -0.503, 0.703)),
     (functions.concatenate(1), (A, real(3, 2)), lambda a, b: np.concatenate([a, b], 1)),
     (functions.reshape((0, -1)), (X,), lambda x: x.reshape(2, 12)),
     (functions.reshape((0, 4), allow_zero=True), (real(0, 3),), lambda x: x.reshape(0, 4)),

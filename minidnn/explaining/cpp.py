@@ -83,12 +83,18 @@ def of_kernel(kernel: str) -> list[Definition]:
 
 def is_compiled(kernel: str) -> bool:
     """Whether the sources bind a kernel of this name."""
-    return f'"{kernel}"' in _bindings()
+    return f'"{kernel}"' in _bindings() or kernel.removesuffix("_backward") in _activations()
 
 
 @cache
 def _bindings() -> str:
     return "\n".join(path.read_text() for path in sorted((folder() / "bindings").glob("*.cpp")))
+
+
+@cache
+def _activations() -> frozenset[str]:
+    """Those in the list from which their bindings are made."""
+    return frozenset(re.findall(r"^  X\((\w+),", (folder() / "kernels" / "table.hpp").read_text(), re.M))
 
 
 def _derived_scalars(kernel: str) -> list[Definition]:

@@ -76,7 +76,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
     "the second phase has the sign of the first": [(r"v1\.T @ h1 - v\.T @ h", "v.T @ h - v1.T @ h1")],
     "the hidden units are not drawn: their means go down again": [(r"draw\(h\)", "h")],
     "steps are divided without remainder": [(r"step / ", "step // ")],
-    "the rate goes on below the end": [(r"min\((.+?), 1\)", r"\1")],
+    "the rate goes on below the end": [(r"min\((\(?step.+?), 1\)", r"\1")],
     "a boundary belongs to the rate behind it": [(r"step >= boundary", "step > boundary")],
 }
 """What went wrong -> replacements of a solution's text, one pattern and text each; all that match are made."""
