@@ -117,8 +117,7 @@ def record(
         backward: the rule. It holds arrays, not tensors, and does not write to them. None: never on the tape.
         reads: the parents whose data the rule will read; they must not change until then.
         op: the op's name.
-        attributes: its settings, such as ``alpha=0.01``; ``operands`` where a Python number may stand for a parent.
-            Kept where somebody watches the tape: see `minidnn.nn.tracing`.
+        attributes: its settings, such as ``alpha=0.01``; kept where the tape is watched, as by `minidnn.nn.tracing`.
     """
     result = Tensor.__new__(Tensor)
     result._data = data if isinstance(data, np.ndarray) else np.asarray(data)

@@ -329,6 +329,7 @@ WITHOUT = {
     "use_backend": OF_NUMBERS,
     "nn.Node": OF_NUMBERS,
     "nn.blocks": OF_MODELS,
+    "nn.register": OF_MODELS,
     "optim.by_depth": OF_MODELS,
     "data.Column": OF_NUMBERS,
     "data.ImageFolder": OF_FILES,

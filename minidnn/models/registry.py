@@ -1,4 +1,4 @@
-"""What a file may name: the closed list of layers and values, and how each is written as JSON and built again."""
+"""What a file may name: minidnn's layers and values and those registered, written as JSON and built again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import inspect
 import math
 from typing import Any
 
+import numpy as np
+
 from minidnn import nn
 from minidnn.nn import initializers
+from minidnn.nn.registering import REGISTERED, name_of
 from minidnn.pretraining import auxiliary
 from minidnn.pretraining.autoencoder import Autoencoder
 from minidnn.pretraining.corruption import gaussian_noise, kl_sparsity, masking
@@ -94,8 +97,10 @@ def describe(
         return part
     if isinstance(part, (list, tuple)):
         return [describe(item, f"{where}[{i}]", depth + 1, seen) for i, item in enumerate(part)]
-    name = type(part).__name__
-    if LAYERS.get(name) is type(part):
+    if isinstance(part, np.generic):
+        return describe(part.item(), where, depth, seen)
+    name = layer_name(type(part)) or type(part).__name__
+    if layer_of(name) is type(part):
         if id(part) in seen:
             number, first = seen[id(part)]
             first["id"] = number
@@ -109,9 +114,26 @@ def describe(
         values = {key: describe(value, f"{where}.{key}", depth + 1, seen) for key, value in vars(part).items()}
         return {"type": name} | values
     raise UnknownPartError(
-        f"{where} is {part!r}, which has no name in a file; only minidnn's own layers, initializers, regularizers and "
-        "constraints have. Its weights alone can be saved: save(model, path, architecture=False)"
+        f"{where} is {part!r}, which has no name in a file; {_remedy(part)}. The weights alone can be saved: "
+        "save(model, path, architecture=False)"
     )
+
+
+def _remedy(part: Any) -> str:
+    if isinstance(part, nn.Module):
+        return f"put @nn.register above class {type(part).__name__}"
+    return "only minidnn's own layers, initializers, regularizers and constraints have, and layers that are registered"
+
+
+def layer_of(name: Any) -> type[nn.Module] | None:
+    """The layer that a file means by a name."""
+    return LAYERS.get(name) or REGISTERED.get(name) if isinstance(name, str) else None
+
+
+def layer_name(layer: type[nn.Module]) -> str | None:
+    """What a file calls a layer; None where it may not name it."""
+    name = layer.__name__ if LAYERS.get(layer.__name__) is layer else name_of(layer)
+    return name if layer_of(name) is layer else None
 
 
 class _Made:
@@ -155,9 +177,10 @@ def build(description: Any, where: str = "the model", depth: int = 0, made: _Mad
         return made.parts[description["same"]]
     arguments = dict(description)
     name, number = arguments.pop("type", None), arguments.pop("id", None)
-    make: Any = LAYERS.get(name) or VALUES.get(name) if isinstance(name, str) else None
+    make: Any = layer_of(name) or VALUES.get(name) if isinstance(name, str) else None
     if make is None:
-        raise UnknownPartError(f"{where} is of type {name!r}, which minidnn does not know")
+        remedy = "a layer of your own must be registered, @nn.register, before the file is loaded"
+        raise UnknownPartError(f"{where} is of type {name!r}, which minidnn does not know; {remedy}")
     built = {key: build(value, f"{where}.{key}", depth + 1, made) for key, value in arguments.items()}
     variadic = [
         p.name for p in inspect.signature(make).parameters.values() if p.kind is inspect.Parameter.VAR_POSITIONAL

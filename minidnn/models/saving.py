@@ -11,11 +11,12 @@ import numpy as np
 
 from minidnn.data import Meaning, MeaningError
 from minidnn.files import atomic_write, checksum, read_safetensors
-from minidnn.models.registry import LAYERS, UnknownPartError, build, describe
+from minidnn.models.registry import UnknownPartError, build, describe, layer_name
 from minidnn.models.sharing import tie, ties, unlike
 from minidnn.nn import Module
 from minidnn.nn.finite import not_finite
 from minidnn.nn.initializers import deferred
+from minidnn.random import get_rng_state, set_rng_state
 from minidnn.reference.types import Array
 
 VERSION = 1
@@ -44,8 +45,8 @@ def save(
     builds. What it would build otherwise is refused.
 
     Raises:
-        ValueError: a layer that is not minidnn's own, so that no file can describe it; a tensor that its layer does not
-            make, such as a kernel of another shape; weights that are not finite, where there is a file already.
+        ValueError: a layer of your own that is not registered (`nn.register`); a tensor that its layer does not make,
+            such as a kernel of another shape; weights that are not finite, where there is a file already.
         OSError: the file cannot be written; what was there before is still there.
     """
     if (fault := not_finite(model)) and os.path.isfile(path):
@@ -57,7 +58,7 @@ def to_bytes(model: Module, architecture: bool = True, meaning: Meaning | None =
     """What `save` writes.
 
     Raises:
-        ValueError: a layer that is not minidnn's own; a tensor that its layer does not make.
+        ValueError: a layer that is not registered; a tensor that its layer does not make.
     """
     from safetensors.numpy import save as serialize
 
@@ -75,6 +76,7 @@ def to_bytes(model: Module, architecture: bool = True, meaning: Meaning | None =
 def _architecture(model: Module) -> dict[str, Any]:
     """What `_built` makes the same model of, but for values."""
     parts: dict[str, Any] = {"architecture": describe(model)}
+    state = get_rng_state()  # layers of the user's may draw where initial values cannot be deferred
     try:
         built = _built(parts)
         own = ties(built)
@@ -84,6 +86,8 @@ def _architecture(model: Module) -> dict[str, Any]:
         fault = unlike(model, built)
     except ValueError as error:
         fault = str(error)
+    finally:
+        set_rng_state(state)
     if fault:
         raise UnknownPartError(
             f"save: no file can describe this model: {fault}. Its weights alone can be saved: "
@@ -95,7 +99,7 @@ def _architecture(model: Module) -> dict[str, Any]:
 def _built(header: dict[str, Any]) -> Module:
     with deferred():
         model: Module = build(header["architecture"])
-    if type(model) not in LAYERS.values():
+    if not isinstance(model, Module) or layer_name(type(model)) is None:
         raise UnknownPartError("it is not a layer")
     tied = header.get("tied", {})
     if not isinstance(tied, dict) or not all(isinstance(source, str) for source in tied.values()):
@@ -111,8 +115,8 @@ def load(path: str | os.PathLike[str], into: M) -> M: ...
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
     """The model of a file that `save` wrote, in evaluation mode; or the weights of any such file, put into a model.
 
-    A model is built from a closed list of layer names; no file can name other code, nor make the program allocate more
-    than it really holds.
+    A model is built from minidnn's layers and those that are registered (`nn.register`); no file can name other code,
+    nor make the program allocate more than it really holds.
 
     Args:
         into: takes the weights (and keeps its mode); names and shapes must all match.

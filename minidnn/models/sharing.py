@@ -72,4 +72,6 @@ def _structure(model: Module) -> dict[str, Any]:
     for path, _, _, tensor in _attributes(model):
         kind = type(tensor).__name__
         found[path] = f"a {kind} {tensor.shape}" + (f" with {kept(tensor)}" if isinstance(tensor, Parameter) else "")
-    return found | {path: f"the same as {source}" for path, source in ties(model).items()}
+    # Tensors in lists and dicts, which cannot be tied.
+    listed = {path: f"a tensor {tensor.shape}" for path, tensor in model.tensors().items() if path not in found}
+    return found | listed | {path: f"the same as {source}" for path, source in ties(model).items()}

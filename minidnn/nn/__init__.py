@@ -25,6 +25,7 @@ from minidnn.nn.metrics import accuracy, in_top_k
 from minidnn.nn.module import Module
 from minidnn.nn.normalization import BatchNorm, LayerNorm
 from minidnn.nn.parameter import Parameter
+from minidnn.nn.registering import register
 from minidnn.nn.regularizers import l1, l1_l2, l2
 from minidnn.nn.sequential import Sequential
 from minidnn.nn.skip import Residual, SkipConcat
@@ -67,6 +68,7 @@ __all__ = [
     "mean_squared_error",
     "multiclass_hinge",
     "non_neg",
+    "register",
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "unit_norm",

@@ -77,7 +77,11 @@ class Module:
         return type(self).__name__ if self.name is None else f"{type(self).__name__} {self.name!r}"
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, by name; a layer of the user's own may keep some under other names, or none."""
+        """The constructor's arguments, by name, as `minidnn.save` keeps them: the attributes of these names.
+
+        Override it in a layer that keeps some under other names: numbers, strings, lists, layers and initializers can
+        be in a file.
+        """
         arguments = list(inspect.signature(type(self).__init__).parameters)[1:]
         return {name: getattr(self, name) for name in arguments if name != "rng" and hasattr(self, name)}
 

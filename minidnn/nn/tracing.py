@@ -17,6 +17,7 @@ import numpy as np
 from minidnn import kernels
 from minidnn.doors import CaptureError
 from minidnn.nn.module import Module
+from minidnn.ops.arithmetic import Number
 from minidnn.recording import mode, no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
@@ -165,12 +166,8 @@ class _Pass:
         return self.values[id(part)]
 
     def watch(self, result: Tensor, parents: tuple[Tensor, ...], op: str) -> None:
-        attributes = dict(result._attributes)
-        operands = attributes.pop("operands", (None,) * len(parents))
-        inputs: list[Any] = [
-            operand if isinstance(operand, (int, float, np.number)) else self.value(parent)
-            for parent, operand in zip(parents, (*operands, *(None,) * len(parents)), strict=False)
-        ]
+        attributes = result._attributes
+        inputs: list[Any] = [parent.number if isinstance(parent, Number) else self.value(parent) for parent in parents]
         if op == "detach" or (op == "dropout" and "random" not in attributes and inputs[0].data is not None):
             self._know(result, inputs[0])
             return

@@ -8,13 +8,24 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.handle import as_array
+from minidnn.recording import mode
 from minidnn.reference.types import Array
 from minidnn.tensor import Rule, Tensor, as_tensor, record
 
 Operand = Tensor | Array | float
 
-_NUMBER = Tensor(np.zeros((), np.float32))
-"""Stands for a Python number among the parents of a result."""
+
+class Number(Tensor):
+    """Stands for a Python number among the parents of a result; says which one where ops are traced."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: float) -> None:
+        super().__init__(np.zeros((), np.float32))
+        self.number = number
+
+
+_SOME_NUMBER = Number(0.0)
 
 
 def unbroadcast(gradient: Array, x: Tensor) -> Array:
@@ -27,11 +38,15 @@ def unbroadcast(gradient: Array, x: Tensor) -> Array:
 def _operands(a: Operand, b: Operand) -> tuple[Tensor, Tensor, Any, Any]:
     """Both as parents, and both as kernels take them: a Python number takes the dtype of its partner, as in NumPy."""
     if isinstance(a, (int, float, np.number)) and isinstance(b, Tensor):
-        return _NUMBER, b, _plain(a), b._data
+        return _number(a), b, _plain(a), b._data
     if isinstance(b, (int, float, np.number)) and isinstance(a, Tensor):
-        return a, _NUMBER, a._data, _plain(b)
+        return a, _number(b), a._data, _plain(b)
     left, right = as_tensor(a), as_tensor(b)
     return left, right, left._data, right._data
+
+
+def _number(value: Any) -> Number:
+    return Number(value) if mode.tracing else _SOME_NUMBER
 
 
 def _plain(value: Any) -> Any:
@@ -50,7 +65,6 @@ def add(a: Operand, b: Operand) -> Tensor:
             unbroadcast(dy, b) if b.requires_grad else None,
         ),
         op="add",
-        operands=(x, z),
     )
 
 
@@ -65,7 +79,6 @@ def subtract(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.negative(dy), b) if b.requires_grad else None,
         ),
         op="subtract",
-        operands=(x, z),
     )
 
 
@@ -79,7 +92,7 @@ def multiply(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.multiply(dy, x), b) if b.requires_grad else None,
         )
 
-    return record(kernels.multiply(x, z), (a, b), backward, reads=(a, b), op="multiply", operands=(x, z))
+    return record(kernels.multiply(x, z), (a, b), backward, reads=(a, b), op="multiply")
 
 
 def divide(a: Operand, b: Operand) -> Tensor:
@@ -93,7 +106,7 @@ def divide(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.divide_backward(dy, y, z), b) if b.requires_grad else None,
         )
 
-    return record(y, (a, b), backward, reads=(b,), op="divide", operands=(x, z))
+    return record(y, (a, b), backward, reads=(b,), op="divide")
 
 
 def power(a: Operand, b: Operand) -> Tensor:
@@ -107,7 +120,7 @@ def power(a: Operand, b: Operand) -> Tensor:
             unbroadcast(kernels.power_exponent_backward(dy, x, y), b) if b.requires_grad else None,
         )
 
-    return record(y, (a, b), backward, reads=(a, b), op="power", operands=(x, z))
+    return record(y, (a, b), backward, reads=(a, b), op="power")
 
 
 _COMPARISONS = {
@@ -125,7 +138,7 @@ def compare(name: str, a: Tensor, b: Any) -> Tensor:
     if not isinstance(as_array(b), (np.ndarray, int, float)):
         return Tensor(getattr(np, name)(a.data, b))
     a, b, x, z = _operands(a, b)
-    return record(_COMPARISONS[name](x, z), (a, b), None, op=name, operands=(x, z))
+    return record(_COMPARISONS[name](x, z), (a, b), None, op=name)
 
 
 def negative(x: Tensor) -> Tensor:
@@ -191,21 +204,21 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
             None,
         )
 
-    return record(kernels.where(holds, x, z), (a, b, chosen), backward, op="where", operands=(x, z))
+    return record(kernels.where(holds, x, z), (a, b, chosen), backward, op="where")
 
 
 def maximum(a: Operand, b: Operand) -> Tensor:
     """y = max(a, b); where they are equal each gets half of the gradient."""
     a, b, x, z = _operands(a, b)
     y = kernels.maximum(x, z)
-    return record(y, (a, b), _shared(kernels.maximum_share, y, a, b, x, z), op="maximum", operands=(x, z))
+    return record(y, (a, b), _shared(kernels.maximum_share, y, a, b, x, z), op="maximum")
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
     """y = min(a, b); where they are equal each gets half of the gradient."""
     a, b, x, z = _operands(a, b)
     y = kernels.minimum(x, z)
-    return record(y, (a, b), _shared(kernels.minimum_share, y, a, b, x, z), op="minimum", operands=(x, z))
+    return record(y, (a, b), _shared(kernels.minimum_share, y, a, b, x, z), op="minimum")
 
 
 def _shared(share: Any, y: Array, a: Tensor, b: Tensor, x: Any, z: Any) -> Rule:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minidnn.convert.building import ConversionError
+from minidnn.convert.onnx.external import fetch
 from minidnn.reference.types import Array
 
 OPSETS = range(7, 29)
@@ -77,15 +78,15 @@ def read(source: Any) -> Network:
 
     Raises:
         ConversionError: damaged, not valid by ONNX's own checker, or holding what no importer here could understand:
-            external data, functions, other operator sets, subgraphs, sparse tensors, several outputs, inputs that are
+            external data that is not beside the file, functions, other operator sets, subgraphs, sparse tensors, several outputs, inputs that are
             not float32.
         OSError: the file cannot be read.
     """
     onnx = onnx_module()
     model = _parsed(onnx, source)
-    for tensor in _tensors(model.graph):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            raise ConversionError(f"from_onnx: tensor {tensor.name!r} lies in another file: external data is refused")
+    outside = [t for t in _tensors(model.graph) if t.data_location == onnx.TensorProto.EXTERNAL or t.external_data]
+    if outside:
+        fetch(outside, Path(source).parent if isinstance(source, (str, os.PathLike)) else None)
     if model.functions:
         raise ConversionError(f"from_onnx: function {model.functions[0].name!r}: models with functions are refused")
     opset = _opset(model)
