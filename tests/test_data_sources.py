@@ -77,7 +77,9 @@ def test_the_systems_folder_is_found_and_the_cache_goes_before_it(monkeypatch, c
     system.mkdir()
     source(monkeypatch, ["http://127.0.0.1:9"], [tmp_path / "none", system])
     for name in NAMES:
-        (system / name).write_bytes(gzip.compress(gzip.decompress(FILES[name]), 9, mtime=0))  # other bytes, the same content
+        (system / name).write_bytes(
+            gzip.compress(gzip.decompress(FILES[name]), 9, mtime=0)
+        )  # other bytes, the same content
     assert data.fetch("fashion-mnist") == {name: system / name for name in NAMES}
     assert len(data.load_fashion_mnist().test) == 10_000
     cache.mkdir(parents=True)

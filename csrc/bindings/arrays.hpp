@@ -348,6 +348,14 @@ inline void run_elementwise(program::Elementwise call) {
   if (program::recorder) program::recorder->program.add(std::move(call));
 }
 
+inline In matrix_in(Array a, const char* op, const char* name) {
+  const In x(a, op, name);
+  if (x.ndim != 2)
+    throw py::value_error(std::string(op) + ": " + name + " has shape " + x.shape_text() +
+                          ", must have 2 axes");
+  return x;
+}
+
 }  // namespace minidnn
 
 namespace pybind11::detail {

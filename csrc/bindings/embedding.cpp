@@ -61,14 +61,6 @@ struct Chosen {
   Bags bags;
 };
 
-In matrix_in(Array a, const char* op, const char* name) {
-  const In x(a, op, name);
-  if (x.ndim != 2)
-    throw py::value_error(std::string(op) + ": " + name + " has shape " + x.shape_text() +
-                          ", must have 2 axes");
-  return x;
-}
-
 py::object embedding_bag(Array weight_array, Array indices, Array offsets, std::int64_t padding, bool mean) {
   const char* op = "embedding_bag";
   const In weight = matrix_in(weight_array, op, "weight");

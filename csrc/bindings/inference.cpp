@@ -147,12 +147,6 @@ py::object multiply(const In& x, ProductPointer product) {
   return y.take();
 }
 
-In matrix_in(const char* op, Array array) {
-  const In x(array, op, "x");
-  if (x.ndim != 2) refuse(op, "x has shape " + x.shape_text() + ", must have 2 axes");
-  return x;
-}
-
 py::object packed_matmul(Array x_array, Array w) {
   const char* op = "packed_matmul";
   auto product = packed(op, w);
@@ -170,14 +164,14 @@ py::object byte_matmul(Array x_array, Array w, float inverse_scale, int zero, Ar
 
 py::object sparse_matmul(Array x_array, Array starts, Array rows, Array values) {
   const char* op = "sparse_matmul";
-  const In x = matrix_in(op, x_array);
+  const In x = matrix_in(x_array, op, "x");
   return multiply(x, sparse(op, x.dim(1), starts, rows, values));
 }
 
 py::object sparse_byte_matmul(Array x_array, Array starts, Array rows, Array values, float inverse_scale,
                               int zero, Array corrections, Array scales) {
   const char* op = "sparse_byte_matmul";
-  const In x = matrix_in(op, x_array);
+  const In x = matrix_in(x_array, op, "x");
   return multiply(x,
                   sparse_bytes(op, x.dim(1), starts, rows, values, inverse_scale, zero, corrections, scales));
 }

@@ -12,18 +12,18 @@ namespace minidnn {
 namespace {
 
 // Which formula, and its scalars: derived in double as the reference derives them, rounded to float once.
-struct Step {
+struct OneUpdate {
   Update formula;
   std::array<float, kMaxScalars> scalars{};
 
   template <class... D>
-  explicit Step(Update u, D... values) : formula(u), scalars{static_cast<float>(values)...} {}
+  explicit OneUpdate(Update u, D... values) : formula(u), scalars{static_cast<float>(values)...} {}
 };
 
 template <std::size_t N>
 using Names = std::array<const char*, N>;
 template <std::size_t>
-using ArrayOf = Array;
+using ArrayAt = Array;
 template <std::size_t>
 using RealOf = Real;
 
@@ -46,7 +46,7 @@ void update(const char* op, const Names<SLOTS + 2>& names, const std::array<Arra
   disjoint(op, named);
   std::vector<program::Span> spans;
   for (std::size_t i = 0; i < SLOTS + 2; ++i) spans.push_back({data[i], param.size, i != 1});
-  const auto now = std::make_shared<Step>(formula());
+  const auto now = std::make_shared<OneUpdate>(formula());
   run_elementwise({param.size, std::move(spans),
                    [=](std::size_t begin, std::size_t end) {
                      kernels().update[static_cast<int>(now->formula)](data.data(), begin, end,
@@ -62,7 +62,7 @@ void bind_step(py::module_& m, const char* op, const Names<SLOTS>& slots, const 
   const Names<SLOTS + 2> names{"param", "grad", slots[S]...};
   m.def(
       op,
-      [=](Array param, Array grad, ArrayOf<S>... arrays, RealOf<H>... hyper) {
+      [=](Array param, Array grad, ArrayAt<S>... arrays, RealOf<H>... hyper) {
         update<SLOTS>(op, names, {param, grad, arrays...}, [=] { return make_step(hyper.now()...); });
       },
       py::arg("param"), py::arg("grad"), py::arg(slots[S])..., py::kw_only(), py::arg(hypers[H])...);
@@ -84,54 +84,55 @@ double root(double beta2, double step) { return 1 / std::sqrt(1 - std::pow(beta2
 void bind_optim(py::module_& m) {
   const auto d = [](auto... names) { return Names<sizeof...(names)>{names...}; };
 
-  bind_step(m, "sgd_step", d(), d("lr"), [](double lr) { return Step(Update::sgd, lr); });
+  bind_step(m, "sgd_step", d(), d("lr"), [](double lr) { return OneUpdate(Update::sgd, lr); });
   bind_step(m, "momentum_step", d("velocity"), d("lr", "momentum"),
-            [](double lr, double momentum) { return Step(Update::momentum, lr, momentum); });
+            [](double lr, double momentum) { return OneUpdate(Update::momentum, lr, momentum); });
   bind_step(m, "nesterov_step", d("velocity"), d("lr", "momentum"),
-            [](double lr, double momentum) { return Step(Update::nesterov, lr, momentum); });
+            [](double lr, double momentum) { return OneUpdate(Update::nesterov, lr, momentum); });
   bind_step(m, "adagrad_step", d("accumulator"), d("lr", "eps"),
-            [](double lr, double eps) { return Step(Update::adagrad, lr, eps); });
+            [](double lr, double eps) { return OneUpdate(Update::adagrad, lr, eps); });
   bind_step(m, "rmsprop_step", d("s"), d("lr", "decay", "eps"), [](double lr, double decay, double eps) {
-    return Step(Update::rmsprop, lr, decay, 1 - decay, eps);
+    return OneUpdate(Update::rmsprop, lr, decay, 1 - decay, eps);
   });
   bind_step(m, "rmsprop_momentum_step", d("s", "mom"), d("lr", "decay", "momentum", "eps"),
             [](double lr, double decay, double momentum, double eps) {
-              return Step(Update::rmsprop_momentum, lr, decay, 1 - decay, momentum, eps);
+              return OneUpdate(Update::rmsprop_momentum, lr, decay, 1 - decay, momentum, eps);
             });
   bind_step(m, "rmsprop_centered_step", d("s", "mom", "mean"), d("lr", "decay", "momentum", "eps"),
             [](double lr, double decay, double momentum, double eps) {
-              return Step(Update::rmsprop_centered, lr, decay, 1 - decay, momentum, eps);
+              return OneUpdate(Update::rmsprop_centered, lr, decay, 1 - decay, momentum, eps);
             });
   bind_step(m, "adam_step", d("m", "v"), d("lr", "beta1", "beta2", "eps", "step"),
             [](double lr, double beta1, double beta2, double eps, double step) {
-              return Step(Update::adam, rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1, beta2,
-                          1 - beta2, eps);
+              return OneUpdate(Update::adam, rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1,
+                               beta2, 1 - beta2, eps);
             });
   bind_step(m, "amsgrad_step", d("m", "v", "v_max"), d("lr", "beta1", "beta2", "eps", "step"),
             [](double lr, double beta1, double beta2, double eps, double step) {
-              return Step(Update::amsgrad, rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1, beta2,
-                          1 - beta2, eps);
+              return OneUpdate(Update::amsgrad, rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1,
+                               beta2, 1 - beta2, eps);
             });
   bind_step(m, "adamw_step", d("m", "v"), d("lr", "beta1", "beta2", "eps", "weight_decay", "step"),
             [](double lr, double beta1, double beta2, double eps, double weight_decay, double step) {
-              return Step(Update::adamw, rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1, beta2,
-                          1 - beta2, eps, 1 - lr * weight_decay);
+              return OneUpdate(Update::adamw, rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1,
+                               beta2, 1 - beta2, eps, 1 - lr * weight_decay);
             });
   bind_step(m, "nadam_step", d("m", "v"), d("lr", "beta1", "beta2", "eps", "step"),
             [](double lr, double beta1, double beta2, double eps, double step) {
-              return Step(Update::nadam, beta1 * rate(lr, beta1, step + 1),
-                          (1 - beta1) * rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1, beta2,
-                          1 - beta2, eps);
+              return OneUpdate(Update::nadam, beta1 * rate(lr, beta1, step + 1),
+                               (1 - beta1) * rate(lr, beta1, step), root(beta2, step), beta1, 1 - beta1,
+                               beta2, 1 - beta2, eps);
             });
   bind_step(m, "adamax_step", d("m", "u"), d("lr", "beta1", "beta2", "eps", "step"),
             [](double lr, double beta1, double beta2, double eps, double step) {
-              return Step(Update::adamax, rate(lr, beta1, step), beta1, 1 - beta1, beta2, eps);
+              return OneUpdate(Update::adamax, rate(lr, beta1, step), beta1, 1 - beta1, beta2, eps);
             });
-  bind_step(m, "adadelta_step", d("s", "delta"), d("lr", "rho", "eps"),
-            [](double lr, double rho, double eps) { return Step(Update::adadelta, lr, rho, 1 - rho, eps); });
+  bind_step(
+      m, "adadelta_step", d("s", "delta"), d("lr", "rho", "eps"),
+      [](double lr, double rho, double eps) { return OneUpdate(Update::adadelta, lr, rho, 1 - rho, eps); });
   bind_step(m, "lion_step", d("m"), d("lr", "beta1", "beta2", "weight_decay"),
             [](double lr, double beta1, double beta2, double weight_decay) {
-              return Step(Update::lion, lr, 1 - lr * weight_decay, beta1, 1 - beta1, beta2, 1 - beta2);
+              return OneUpdate(Update::lion, lr, 1 - lr * weight_decay, beta1, 1 - beta1, beta2, 1 - beta2);
             });
   bind_step(m, "ftrl_step", d("accumulator", "linear"),
             d("lr", "lr_power", "l1", "l2", "l2_shrinkage", "beta"),
@@ -139,7 +140,7 @@ void bind_optim(py::module_& m) {
               const Update form = lr_power == -0.5 ? Update::ftrl_square_root
                                   : lr_power == 0  ? Update::ftrl_one
                                                    : Update::ftrl_power;
-              return Step(form, lr, l1, 2 * l2 + beta / lr, 2 * l2_shrinkage, -lr_power);
+              return OneUpdate(form, lr, l1, 2 * l2 + beta / lr, 2 * l2_shrinkage, -lr_power);
             });
 }
 

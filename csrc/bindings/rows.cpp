@@ -48,14 +48,6 @@ void bind_map2(py::module_& m, const char* op, RowMap2 Table::* kernel) {
   m.def(op, call, py::arg("dy"), py::arg("y"));
 }
 
-In matrix_in(Array a, const char* op, const char* name) {
-  const In x(a, op, name);
-  if (x.ndim != 2)
-    throw py::value_error(std::string(op) + ": " + name + " has shape " + x.shape_text() +
-                          ", must have 2 axes");
-  return x;
-}
-
 py::tuple softmax_cross_entropy(Array logits_array, Array labels_array) {
   const char* op = "softmax_cross_entropy";
   const In logits = matrix_in(logits_array, op, "logits");

@@ -78,8 +78,8 @@ def read(source: Any) -> Network:
 
     Raises:
         ConversionError: damaged, not valid by ONNX's own checker, or holding what no importer here could understand:
-            external data that is not beside the file, functions, other operator sets, subgraphs, sparse tensors, several outputs, inputs that are
-            not float32.
+            external data that is not beside the file, functions, other operator sets, subgraphs, sparse tensors,
+            several outputs, inputs that are not float32.
         OSError: the file cannot be read.
     """
     onnx = onnx_module()
