@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from minidnn.lessons.reuse import transfer
 
 import minidnn
 from minidnn import data, optim
+from minidnn.lessons.reuse import transfer
 
 MNIST = data.load_mnist()
 

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from minidnn.lessons.reuse.auxiliary import LABELS, choose, image_classifier, image_tower
 
 from minidnn import Generator, cli, manual_seed, nn, optim, training
 from minidnn.data import ArrayDataset, augment
 from minidnn.lessons.chapter.common import mnist, over_seeds
+from minidnn.lessons.reuse.auxiliary import LABELS, choose, image_classifier, image_tower
 from minidnn.pretraining import auxiliary
 from minidnn.study import Study, uninterrupted
 
