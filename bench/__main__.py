@@ -11,8 +11,8 @@ import os
 import subprocess
 import sys
 from fnmatch import fnmatch
-from pathlib import Path
 
+from . import history
 from .harness import Bench, Result, from_json, run, table, to_json
 
 
@@ -48,7 +48,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="short rounds, one thread: does everything still run?")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="benches whose name matches, such as 'matmul*'")
-    parser.add_argument("--json", metavar="FILE", help="write the results there too")
+    parser.add_argument("--save", metavar="FILE", help="keep the results there, with machine and commit, as JSON")
+    parser.add_argument("--compare", metavar="FILE", help="name what lost against its peer since --save; exit code 1")
     parser.add_argument("--list", action="store_true", help="list the names")
     parser.add_argument("--here", type=int, metavar="N", help="run in this process, started for N threads; print JSON")
     arguments = parser.parse_args()
@@ -67,9 +68,14 @@ def main() -> int:
     results = [result for threads in counts for result in _in_process(threads, arguments)]
     print(table(results))
     print(f"importing minidnn takes {_import_milliseconds():.0f} ms beyond NumPy")
-    if arguments.json:
-        Path(arguments.json).write_text(to_json(results))
-    return 0
+    if arguments.save:
+        history.save(arguments.save, results)
+    if not arguments.compare:
+        return 0
+    lost = history.compare(arguments.compare, results)
+    print(f"since {history.origin(arguments.compare)}: " + ("nothing lost" if not lost else f"{len(lost)} lost"))
+    print("\n".join(lost))
+    return int(bool(lost))
 
 
 def _run(arguments: argparse.Namespace) -> list[Result]:

@@ -10,7 +10,7 @@ from minidnn.random import Generator, get_rng_state, manual_seed, set_rng_state
 from minidnn.recording import no_grad
 from minidnn.tensor import Tensor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Generator",
