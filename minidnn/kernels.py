@@ -156,6 +156,8 @@ def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> C
             return compiled(*args, **settings)
         return run_reference(truth, args, settings)
 
+    # Pickled by name, it is this function again.
+    call.__module__, call.__qualname__ = __name__, truth.__name__
     return cast(Callable[P, R], call)
 
 

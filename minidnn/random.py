@@ -38,6 +38,9 @@ class Generator:
         self._draw = np.zeros((), np.uint64)
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _at, (self.seed, self.stream, self.draw)
+
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, stream={self.stream}, draw={self.draw})"
 
@@ -145,3 +148,10 @@ def get_rng_state() -> dict[str, int]:
 def set_rng_state(state: dict[str, int]) -> None:
     """Sets the state of the default generator, as `get_rng_state` returned it."""
     _default.set_state(state)
+
+
+def _at(seed: int, stream: int, draw: int) -> Generator:
+    """A generator whose next draw is that one: what pickle and copies make again."""
+    generator = Generator(seed, stream)
+    generator.draw = draw
+    return generator

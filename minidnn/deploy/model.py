@@ -102,6 +102,9 @@ class InferenceModel:
             f"InferenceModel({self.n_in} -> {self.n_out}, {len(self._program.products)} layers, {self.nbytes:,} bytes)"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._program, self.loss, self.validation, self.meaning)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes one file, by convention ``.mdnn``, atomically; the same model gives the same bytes.
 
