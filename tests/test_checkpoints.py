@@ -65,6 +65,12 @@ EVERY_LAYER = [
     nn.ThresholdedReLU(0.5),
     *(getattr(nn, row.layer)() for row in ACTIVATIONS.values()),
     nn.Maxout(2),
+    nn.GaussianNoise(0.3),
+    nn.GroupNorm(2, 4, eps=0.1),
+    nn.Normalization(4),
+    nn.RMSNorm(4, eps=0.1),
+    nn.Rescaling(2.0, 0.5),
+    nn.Reshape([4]),
     nn.GLU(),
 ]
 

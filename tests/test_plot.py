@@ -4,6 +4,7 @@ import json
 import struct
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,7 +181,8 @@ def test_a_cut_axis_is_marked(bottom, drawn):
         assert len(triangles) == below > 0
 
 
-def test_the_pictures_of_the_bench_have_the_same_look(tmp_path, drawn):
+def test_the_pictures_of_the_bench_have_the_same_look(tmp_path, drawn, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))  # the bench is no part of the package
     from matplotlib.colors import to_rgba
 
     from bench import scale

@@ -3,6 +3,7 @@
 from minidnn.nn import activations, functions, initializers
 from minidnn.nn.activations import *
 from minidnn.nn.blocks import blocks
+from minidnn.nn.composed import GaussianNoise, GroupNorm, Normalization, Rescaling, Reshape, RMSNorm
 from minidnn.nn.constraints import masked, max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
 from minidnn.nn.embedding import EmbeddingBag
@@ -38,12 +39,18 @@ __all__ = [
     "Dropout",
     "EmbeddingBag",
     "Flatten",
+    "GaussianNoise",
     "Graph",
+    "GroupNorm",
     "LayerNorm",
     "Module",
     "Node",
+    "Normalization",
     "PReLU",
     "Parameter",
+    "RMSNorm",
+    "Rescaling",
+    "Reshape",
     "Residual",
     "Sequential",
     "SkipConcat",
