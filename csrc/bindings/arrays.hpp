@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -295,6 +296,29 @@ class Empty {
   py::object object_;
 };
 
+// Where Python ends, a thread that asks for its lock is ended by unwinding the stack, which destructors and
+// loops that catch everything do not survive. It sleeps instead, and ends with the process.
+template <class F>
+auto until_python_ends(const F& take_lock) {
+  try {
+    return take_lock();
+  } catch (...) {
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+}
+
+// Holds Python's lock while it lives, within an Unlocked.
+class Locked {
+ public:
+  Locked() : state_(until_python_ends([] { return PyGILState_Ensure(); })) {}
+  ~Locked() { PyGILState_Release(state_); }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+
+ private:
+  PyGILState_STATE state_;
+};
+
 // Lets Python handle signals now and then; throws what a handler raises, as Ctrl-C's KeyboardInterrupt.
 inline void ask_python() {
   using Clock = std::chrono::steady_clock;
@@ -302,7 +326,7 @@ inline void ask_python() {
   const auto now = Clock::now();
   if (now < due) return;
   due = now + std::chrono::milliseconds(50);
-  const py::gil_scoped_acquire locked;
+  const Locked locked;
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
@@ -313,7 +337,7 @@ class Unlocked {
   Unlocked() : state_(PyEval_SaveThread()), before_(ask) { ask = ask_python; }
   ~Unlocked() {
     ask = before_;
-    PyEval_RestoreThread(state_);
+    until_python_ends([this] { PyEval_RestoreThread(state_); });
   }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;

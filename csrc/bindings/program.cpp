@@ -26,7 +26,7 @@ py::object record(Recorded& r, const py::function& kernel, const py::tuple& args
 // Adds a call into Python.
 void compute(Recorded& r, const py::function& call) {
   r.program.add([call] {
-    const py::gil_scoped_acquire locked;
+    const Locked locked;
     call();
   });
 }
