@@ -1,7 +1,7 @@
 """minidnn: a from-scratch, C++-accelerated deep-learning framework that a reader can hold in the head."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minidnn import config, data, nn, ops, optim, random, schedules
 from minidnn.config import get_num_threads, set_num_threads, show_config
@@ -9,6 +9,12 @@ from minidnn.kernels import use_backend
 from minidnn.random import Generator, get_rng_state, manual_seed, set_rng_state
 from minidnn.recording import no_grad
 from minidnn.tensor import Tensor
+
+if TYPE_CHECKING:  # what `__getattr__` loads, for type checkers and editors
+    from minidnn import convert, deploy, learn, models, playground, plot, pretraining, recipes, reuse, training, zoo
+    from minidnn.explaining import explain
+    from minidnn.gradients import gradcheck
+    from minidnn.models.saving import load, save
 
 __version__ = "0.2.0"
 
@@ -74,3 +80,7 @@ def __getattr__(name: str) -> Any:
     module, attribute = _LAZY[name]
     value = import_module(module)
     return getattr(value, attribute) if attribute else value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"])

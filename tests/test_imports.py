@@ -82,6 +82,20 @@ def test_everything_public_can_be_reached():
         minidnn.tensorr  # noqa: B018
 
 
+def test_dir_has_all_that_is_public_and_nothing_else():
+    assert [name for name in dir(minidnn) if not name.startswith("_")] == sorted(minidnn.__all__)
+
+
+def test_type_checkers_see_every_name_that_is_loaded_late():
+    [block] = [node for node in ast.parse(Path(minidnn.__file__).read_text()).body if isinstance(node, ast.If)]
+    seen = {
+        alias.name: (f"minidnn.{alias.name}", "") if node.module == "minidnn" else (node.module, alias.name)
+        for node in block.body
+        for alias in node.names
+    }
+    assert seen == minidnn._LAZY
+
+
 def test_the_version_stands_in_one_place():
     from importlib.metadata import version
 

@@ -141,6 +141,11 @@ class Module:
 
         return summary(self, *inputs)
 
+    def _repr_html_(self) -> str:
+        from minidnn.nn.summary import as_html
+
+        return as_html(self)
+
     def regularization_loss(self) -> Tensor:
         """The sum of all penalties, of parameters and of the activations of the latest forward pass in training mode.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,17 @@ def summary(model: Module, *inputs: Any) -> Summary:
         f"parameters: {count_in_all:,} ({trained:,} trained, {count_in_all - trained:,} frozen); {bytes_in_all:,} bytes"
     )
     return Summary("\n".join([*_table(["layer", "kind", "output", "parameters", "state", "bytes"], rows), total]))
+
+
+def as_html(model: Module) -> str:
+    """The summary for notebooks, collapsible and escaped; of a model with layers of the user's own, which may print or
+    count when they run, the text without shapes."""
+    modules = [module for _, module in model.named_modules()]
+    known = all(type(module).__module__.startswith("minidnn.") for module in modules)
+    count = sum(parameter.size for _, parameter in model.named_parameters())
+    head = f"{escape(type(model).__name__)}: {count:,} parameters"
+    text = escape(str(summary(model)) if known else repr(model))
+    return f"<details open><summary>{head}</summary><pre>{text}</pre></details>"
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> Iterator[str]:

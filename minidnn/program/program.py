@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,9 @@ class Program:
 
     def __repr__(self) -> str:
         return f"Program({self.name}, {len(self.calls)} calls)"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     @property
     def arguments(self) -> tuple[Array, ...]:

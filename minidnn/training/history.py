@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from html import escape
 from typing import Any
 
 
@@ -48,3 +49,17 @@ class History:
     def __repr__(self) -> str:
         last = f", last={self.rows[-1]!r}" if self.rows else ""
         return f"History(epochs={len(self.rows)}, stopped={self.stopped!r}{last})"
+
+    def _repr_html_(self) -> str:
+        """A table of the rows, for notebooks; names and values are escaped."""
+        columns = self.columns
+        lines = ["".join(f"<th>{escape(name)}</th>" for name in columns)]
+        lines += ["".join(f"<td>{escape(_shown(row.get(name)))}</td>" for name in columns) for row in self.rows]
+        ended = "" if self.stopped is None else f"<p>stopped: {escape(self.stopped)}</p>"
+        return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>{ended}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +43,9 @@ class Report:
     accuracy: float | None = None
     residuals: Array | None = None
     targets: Array | None = None
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         heads = ("MAE", "RMSE", "R2", "bias") if self.kind == "numbers" else ("precision", "recall", "F1", "support")
