@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,15 @@ def _list() -> None:
         if exercise.level != level:
             level = exercise.level
             print(f"{level}  {LEVELS[level]}")
-        print(f"   {exercise.name:{wide}}  {_first_line(exercise.task)}")
+        print(f"   {exercise.name:{wide}}  {_beginning(exercise.task)}")
     print("\nminidnn learn NAME begins one, minidnn check NAME marks it")
 
 
-def _first_line(task: str) -> str:
+def _beginning(task: str) -> str:
+    """What is asked for, in a few words: the first clause of the task."""
     line = next(line for line in task.splitlines() if line.strip())
-    return line if len(line) <= 90 else f"{line[:87]}..."
+    clause = re.split(r"[:;](?:\s|$)|(?<!al)\.(?:\s|$)|, element by element|, not truncated| in \[-|, with x", line)[0]
+    return "an optimizer's update" if clause.endswith("_step") else clause
 
 
 def run_check(arguments: argparse.Namespace) -> int:
