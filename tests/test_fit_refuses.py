@@ -310,3 +310,18 @@ def test_what_containers_hold_is_trained_and_saved(part):
     assert (model.state_dict()[paths[part]] != before).any()
     model.eval()
     assert np.array_equal(model(X).data, model(X).data)
+
+
+@pytest.mark.parametrize("search", [training.lr_range_test, training.compare_rates], ids=lambda search: search.__name__)
+@pytest.mark.parametrize("wrong", ["instance", "class", "nothing made"])
+def test_rates_are_searched_with_a_function_that_makes_optimizers(search, wrong):
+    model = nn.Sequential(nn.Dense(5, 2))
+    before = model.state_dict()
+    kinds = {
+        "instance": optim.SGD(model.parameters(), 0.1),
+        "class": optim.SGD,
+        "nothing made": lambda model, lr: None,
+    }
+    with pytest.raises(TypeError, match=rf"{search.__name__}: optimizer is .* must be a function that makes one"):
+        search(model, (np.ones((20, 5), np.float32), np.zeros(20, int)), optimizer=kinds[wrong])
+    assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())

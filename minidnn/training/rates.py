@@ -90,6 +90,7 @@ def lr_range_test(
         steps: at least 10.
 
     Raises:
+        TypeError: optimizer is not a function that makes one.
         ValueError: not 0 < low < high, too few steps, or no finite loss at all.
     """
     if not 0 < low < high < math.inf:
@@ -98,7 +99,14 @@ def lr_range_test(
         raise ValueError(f"lr_range_test: steps must be at least 10, got {steps}")
     ratio = (high / low) ** (1 / (steps - 1))
     losses = _short_run(
-        model, train, optimizer(model, lambda step: low * ratio**step), loss, steps, batch_size, rng, 4.0
+        model,
+        train,
+        _made("lr_range_test", optimizer, model, lambda step: low * ratio**step),
+        loss,
+        steps,
+        batch_size,
+        rng,
+        4.0,
     )
     if not losses:
         raise ValueError(f"lr_range_test: the loss is not finite even at the lowest rate, {low}")
@@ -123,6 +131,7 @@ def compare_rates(
     diverges is a result, not an error.
 
     Raises:
+        TypeError: optimizer is not a function that makes one.
         ValueError: no rates, or none of them has a finite loss to the end.
     """
     if not rates:
@@ -130,11 +139,24 @@ def compare_rates(
     runs: dict[float, list[float]] = {}
     for rate in rates:
         order = Generator(seed)
-        runs[rate] = _short_run(model, train, optimizer(model, rate), loss, steps, batch_size, order, give_up=math.inf)
+        made = _made("compare_rates", optimizer, model, rate)
+        runs[rate] = _short_run(model, train, made, loss, steps, batch_size, order, give_up=math.inf)
     endings = {rate: losses[-1] for rate, losses in runs.items() if len(losses) == steps}
     if not endings:
         raise ValueError("compare_rates: every rate diverged; try lower ones")
     return RateComparison(runs, min(endings, key=lambda rate: endings[rate]))
+
+
+def _made(owner: str, optimizer: Any, model: Module, lr: Rate) -> Optimizer:
+    """The optimizer that the user's function makes."""
+    given = f"{owner}: optimizer is {optimizer!r}"
+    wanted = "a function that makes one, such as lambda model, lr: optim.SGD(model.parameters(), lr)"
+    if isinstance(optimizer, type) or not callable(optimizer):
+        raise TypeError(f"{given}, must be {wanted}, since each rate has one of its own")
+    made = optimizer(model, lr)
+    if not isinstance(made, Optimizer):
+        raise TypeError(f"{given}, which gave a {type(made).__name__}; must be {wanted}")
+    return made
 
 
 def _short_run(
