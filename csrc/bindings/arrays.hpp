@@ -6,17 +6,16 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <new>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "bindings/lock.hpp"
 #include "gemm.hpp"
 #include "program/recorder.hpp"
 #include "runtime/parallel.hpp"
@@ -294,57 +293,6 @@ class Empty {
  private:
   static constexpr std::size_t kSmall = 4096;  // below, NumPy's own memory is quicker to get
   py::object object_;
-};
-
-// Where Python ends, a thread that asks for its lock is ended by unwinding the stack, which destructors and
-// loops that catch everything do not survive. It sleeps instead, and ends with the process.
-template <class F>
-auto until_python_ends(const F& take_lock) {
-  try {
-    return take_lock();
-  } catch (...) {
-    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-  }
-}
-
-// Holds Python's lock while it lives, within an Unlocked.
-class Locked {
- public:
-  Locked() : state_(until_python_ends([] { return PyGILState_Ensure(); })) {}
-  ~Locked() { PyGILState_Release(state_); }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-
- private:
-  PyGILState_STATE state_;
-};
-
-// Lets Python handle signals now and then; throws what a handler raises, as Ctrl-C's KeyboardInterrupt.
-inline void ask_python() {
-  using Clock = std::chrono::steady_clock;
-  thread_local Clock::time_point due;
-  const auto now = Clock::now();
-  if (now < due) return;
-  due = now + std::chrono::milliseconds(50);
-  const Locked locked;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-}
-
-// Other Python threads run while this lives; held only around calls that touch no Python object. What runs
-// may be stopped by a signal, see `ask`.
-class Unlocked {
- public:
-  Unlocked() : state_(PyEval_SaveThread()), before_(ask) { ask = ask_python; }
-  ~Unlocked() {
-    ask = before_;
-    until_python_ends([this] { PyEval_RestoreThread(state_); });
-  }
-  Unlocked(const Unlocked&) = delete;
-  Unlocked& operator=(const Unlocked&) = delete;
-
- private:
-  PyThreadState* state_;
-  void (*before_)();
 };
 
 // Does the work of a kernel call now, and again in every replay of the program being recorded, if one is. The
