@@ -27,7 +27,8 @@ class AlignedMemory {
     const bool pages = bytes >= 4 * kPage;
     const std::size_t room = bytes + (pages ? 2 * kPage : 0);
     if (room < bytes) throw std::bad_alloc();
-    memory_.reset(::operator new(room + kLine, std::align_val_t{kLine}));
+    memory_.reset(::operator new(room + kLine, std::align_val_t{kLine}, std::nothrow));
+    if (!memory_) throw std::bad_alloc();
     auto at = reinterpret_cast<std::uintptr_t>(memory_.get());
     if (pages) at = (at + kPage - 1) / kPage * kPage + static_cast<std::size_t>(place % 4) * (kPage / 4);
     data_ = reinterpret_cast<char*>(at);
