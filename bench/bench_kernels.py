@@ -45,7 +45,7 @@ def cross_entropy(x, labels):
 
 
 def forward(row: Activation, n: int) -> Bench:
-    options = () if row.alpha is None else (row.alpha,)
+    options = row.settings()
 
     def setup():
         x = normal(n)
@@ -59,7 +59,7 @@ def forward(row: Activation, n: int) -> Bench:
 
 
 def backward(row: Activation, n: int) -> Bench:
-    options = () if row.alpha is None else (row.alpha,)
+    options = row.settings()
     name = f"{row.name}_backward"
 
     def setup():

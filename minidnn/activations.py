@@ -19,6 +19,7 @@ class Activation:
         layer: the class in `minidnn.nn`.
         alpha: the default of its only setting.
         reads: what its derivative is told by: the output y, which lets a dense layer forget its sums, or the input x.
+        variant: what the layer's constructor is given for this activation, where the layer has several.
         torch, keras, onnx, sklearn: ``torch.nn``'s class, Keras' name, ONNX's operator, scikit-learn's name.
     """
 
@@ -26,6 +27,7 @@ class Activation:
     layer: str
     alpha: float | None = None
     reads: Literal["x", "y"] = "y"
+    variant: str | None = None
     torch: str | None = None
     keras: str | None = None
     onnx: str | None = None
@@ -35,6 +37,10 @@ class Activation:
     def setting(self) -> float:
         """The default of alpha as kernels take it: 0 where it has none."""
         return 0.0 if self.alpha is None else self.alpha
+
+    def settings(self, alpha: float | None = None) -> tuple[float, ...]:
+        """What kernels and references are given behind their arrays: alpha, or its default, where there is one."""
+        return () if self.alpha is None else (self.alpha if alpha is None else alpha,)
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -53,16 +59,18 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("hardswish", "Hardswish", reads="x", torch="Hardswish", keras="hard_silu", onnx="HardSwish"),
         Activation("celu", "CELU", 1.0, torch="CELU", keras="celu", onnx="Celu"),
         Activation("softsign", "Softsign", torch="Softsign", keras="softsign", onnx="Softsign"),
-        Activation("thresholded_relu", "ThresholdedReLU", 1.0, reads="x", keras="threshold", onnx="ThresholdedRelu"),
+        Activation("thresholded_relu", "ThresholdedReLU", 1.0, reads="x", onnx="ThresholdedRelu"),
         Activation("logsigmoid", "LogSigmoid", torch="LogSigmoid", keras="log_sigmoid"),
         Activation("mish", "Mish", reads="x", torch="Mish", keras="mish", onnx="Mish"),
         Activation("silu", "SiLU", reads="x", torch="SiLU", keras="silu"),
         Activation("gelu", "GELU", reads="x", torch="GELU", keras="gelu", onnx="Gelu"),
-        Activation("gelu_tanh", "GELU", reads="x"),
+        Activation("gelu_tanh", "GELU", reads="x", variant="tanh"),
     )
 }
 """Every activation by name."""
 
+LAYERS = {row.layer: row.name for row in ACTIVATIONS.values() if row.variant is None}
+"""The activation of each layer whose constructor is given nothing."""
 ALPHA = {name: row.setting for name, row in ACTIVATIONS.items()}
 """The default setting by name."""
 FUSED = {name: row.setting for name, row in ACTIVATIONS.items() if row.reads == "y"}

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from minidnn import nn, optim, training
-from minidnn.activations import ACTIVATIONS
+from minidnn import activations, nn, optim, training
 from minidnn.checks import number, positive_integer
 from minidnn.nn.initializers import Initializer
 from minidnn.optim.optimizer import Rate
 
 Task = Literal["classification", "labels", "regression"]
 
-LAYERS: dict[str, Any] = {name: getattr(nn, row.layer) for name, row in ACTIVATIONS.items() if name != "gelu_tanh"}
+LAYERS: dict[str, Any] = {name: getattr(nn, layer) for layer, name in activations.LAYERS.items()}
 
 
 @dataclass(frozen=True, eq=False)

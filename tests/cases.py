@@ -57,7 +57,7 @@ ALPHAS = {"elu": 0.7, "celu": 0.7, "thresholded_relu": 0.5}
 def activation(row) -> list[Kernel]:
     """An activation and its derivative, from its row."""
     forward, backward = BOUNDS.get(row.name, (near, near_slope))
-    options = () if row.alpha is None else (ALPHAS.get(row.name, row.alpha),)
+    options = row.settings(ALPHAS.get(row.name))
     domain = {1: OUTPUTS[row.name]} if row.name in OUTPUTS else {}
     return [
         Kernel(row.name, elementwise(*options), [forward]),

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minidnn import nn
-from minidnn.activations import ACTIVATIONS, ALPHA
+from minidnn.activations import ALPHA, LAYERS
 from minidnn.nn.initializers import deferred
 
 M = TypeVar("M", bound=nn.Module)
@@ -88,19 +88,13 @@ def prelu(slopes: Any, name: str | None = None) -> nn.PReLU:
     return fill(layer, slopes=np.reshape(slopes, -1))
 
 
-FUSABLE: dict[type[nn.Module], str] = {
-    getattr(nn, row.layer): row.name for row in ACTIVATIONS.values() if row.name != "gelu_tanh"
-}
-"""Activation layers, and what they are called within a dense layer."""
-
-
 def fuse(layers: Sequence[nn.Module]) -> list[nn.Module]:
     """The layers, with each activation that a dense layer can run itself moved into the dense layer before it."""
     fused: list[nn.Module] = []
     for layer in layers:
         before = fused[-1] if fused else None
         if isinstance(before, nn.Dense) and before.activation is None and fits(layer):
-            fused[-1] = dense(before.kernel.data, before.bias.data, _name_of(layer), before.name)
+            fused[-1] = dense(before.kernel.data, before.bias.data, name_of(layer), before.name)
         else:
             fused.append(layer)
     return fused
@@ -108,14 +102,16 @@ def fuse(layers: Sequence[nn.Module]) -> list[nn.Module]:
 
 def fits(layer: nn.Module) -> bool:
     """Whether a dense layer has this activation, with this very alpha."""
-    name = _name_of(layer)
+    name = name_of(layer)
     return name is not None and getattr(layer, "alpha", ALPHA[name]) == ALPHA[name]
 
 
-def _name_of(layer: nn.Module) -> str | None:
-    if isinstance(layer, nn.GELU) and layer.approximate == "tanh":
-        return "gelu_tanh"
-    return FUSABLE.get(type(layer))
+def name_of(layer: nn.Module) -> str | None:
+    """What an activation layer is called within a dense layer; None of other layers."""
+    if isinstance(layer, nn.GELU):
+        return layer.op
+    name = LAYERS.get(type(layer).__name__)
+    return name if name is not None and type(layer) is getattr(nn, type(layer).__name__) else None
 
 
 def sequential(layers: Sequence[nn.Module]) -> nn.Sequential:

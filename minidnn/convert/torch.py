@@ -167,23 +167,17 @@ def _hardtanh(path: str, part: Any, width: int | None) -> nn.Module:
     return nn.Hardtanh(name=path)
 
 
-def _glu(path: str, part: Any, width: int | None) -> nn.Module:
-    if part.dim not in (1, -1):
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: dim must be 1 or -1")
-    return nn.GLU(name=path)
-
-
 LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
     **{row.torch: _plain(row.layer) for row in ACTIVATIONS.values() if row.torch},
-    "CELU": lambda path, part, width: nn.CELU(part.alpha, name=path),
-    "GELU": lambda path, part, width: nn.GELU(part.approximate, name=path),
-    "GLU": _glu,
-    "Hardtanh": _hardtanh,
     "AlphaDropout": lambda path, part, width: nn.AlphaDropout(part.p, name=path),
     "BatchNorm1d": _batch_norm,
+    "CELU": lambda path, part, width: nn.CELU(part.alpha, name=path),
     "Dropout": lambda path, part, width: nn.Dropout(part.p, name=path),
     "ELU": lambda path, part, width: nn.ELU(part.alpha, name=path),
     "Flatten": _flatten,
+    "GELU": lambda path, part, width: nn.GELU(part.approximate, name=path),
+    "GLU": _along_rows(nn.GLU),
+    "Hardtanh": _hardtanh,
     "Identity": lambda path, part, width: None,
     "LayerNorm": _layer_norm,
     "LeakyReLU": lambda path, part, width: nn.LeakyReLU(part.negative_slope, name=path),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minidnn import ops
 from minidnn.checks import positive_integer
 from minidnn.nn.module import Module
+from minidnn.ops.activations import elementwise, gelu_op
 from minidnn.random import Generator
 from minidnn.tensor import Tensor
 
@@ -197,11 +198,10 @@ class GELU(Module):
 
     def __init__(self, approximate: str = "none", name: str | None = None) -> None:
         self.approximate, self.name = approximate, name
-        if approximate not in ("none", "tanh"):
-            raise ValueError(f"{self.label}: approximate is {approximate!r}, must be 'none' or 'tanh'")
+        self.op = gelu_op(self.label, approximate)
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.gelu(x, self.approximate)
+        return elementwise(self.op, x)
 
 
 class Maxout(Module):

@@ -50,17 +50,14 @@ def elementwise(name: str, x: Any, alpha: float | None = None) -> Tensor:
     """The activation of that name, and its derivative, which reads y or x as its row says."""
     x, row = as_tensor(x), ACTIVATIONS[name]
     forward, backward = kernels.activation(name)
-    settings = () if row.alpha is None else (row.alpha if alpha is None else alpha,)
+    settings = row.settings(alpha)
+    told: dict[str, Any] = {"alpha": settings[0]} if settings else {}
     value = whole(x._data)
     y = forward(value, *settings)
     if row.reads == "y":
-        return record(y, (x,), lambda dy: (backward(whole(dy), y, *settings),), op=name, **_named(settings))
+        return record(y, (x,), lambda dy: (backward(whole(dy), y, *settings),), op=name, **told)
     rule = lambda dy: (backward(whole(dy), value, *settings),)  # noqa: E731
-    return record(y, (x,), rule, reads=(x,), op=name, **_named(settings))
-
-
-def _named(settings: tuple[float, ...]) -> dict[str, Any]:
-    return {"alpha": settings[0]} if settings else {}
+    return record(y, (x,), rule, reads=(x,), op=name, **told)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -159,9 +156,14 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     Raises:
         ValueError: another approximation.
     """
+    return elementwise(gelu_op("gelu", approximate), x)
+
+
+def gelu_op(owner: str, approximate: str) -> str:
+    """The op of an approximation."""
     if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate is {approximate!r}, must be 'none' or 'tanh'")
-    return gelu_tanh(x) if approximate == "tanh" else elementwise("gelu", x)
+        raise ValueError(f"{owner}: approximate is {approximate!r}, must be 'none' or 'tanh'")
+    return "gelu_tanh" if approximate == "tanh" else "gelu"
 
 
 def gelu_tanh(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.activations import ACTIVATIONS
+from minidnn.activations import ACTIVATIONS, ALPHA, FUSED
 from minidnn.ops.activations import elementwise, whole
 from minidnn.ops.arithmetic import unbroadcast
 from minidnn.reference.types import Array
@@ -114,8 +114,8 @@ def _activation_gradient(dy: Array, y: Array, activation: str, alpha: float) -> 
     if activation == "identity":
         return dy
     gradient = kernels.activation(activation)[1]
-    return np.asarray(gradient(dy, y) if ACTIVATIONS[activation].alpha is None else gradient(dy, y, alpha))
+    return np.asarray(gradient(dy, y, *ACTIVATIONS[activation].settings(alpha)))
 
 
 def _reads_input(activation: str) -> bool:
-    return activation in ACTIVATIONS and ACTIVATIONS[activation].reads == "x"
+    return activation in ALPHA and activation not in FUSED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidnn.activations import ACTIVATIONS
+from minidnn.activations import ACTIVATIONS, FUSED
 from minidnn.reference import activations
 from minidnn.reference.types import Floats
 
@@ -19,20 +19,20 @@ def activate(z: Floats, activation: str, alpha: float) -> Floats:
     if activation == "identity":
         return z
     function = getattr(activations, activation)
-    return np.asarray(function(z) if ACTIVATIONS[activation].alpha is None else function(z, alpha))
+    return np.asarray(function(z, *ACTIVATIONS[activation].settings(alpha)))
 
 
 def activate_backward(dy: Floats, y: Floats, activation: str, alpha: float) -> Floats:
     """The derivative of the activation of that name."""
     if activation == "identity":
         return dy
-    if ACTIVATIONS[activation].reads != "y":
+    if activation not in FUSED:
         raise ValueError(
             f"dense_backward: activation is {activation!r}, whose derivative reads the input, which a dense layer does "
             "not keep"
         )
     function = getattr(activations, f"{activation}_backward")
-    return np.asarray(function(dy, y) if ACTIVATIONS[activation].alpha is None else function(dy, y, alpha))
+    return np.asarray(function(dy, y, *ACTIVATIONS[activation].settings(alpha)))
 
 
 def dense(x: Floats, w: Floats, b: Floats, activation: str, alpha: float) -> Floats:

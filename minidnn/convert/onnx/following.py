@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import nn
-from minidnn.convert.building import FUSABLE, ConversionError, dense, fill, fits
+from minidnn.convert.building import ConversionError, dense, fill, fits, name_of
 from minidnn.convert.onnx.reading import Network, Operation
 from minidnn.nn.initializers import deferred
 from minidnn.reference.types import Array
@@ -114,7 +114,7 @@ class Importer:
         rank = self.rank(operation) if rank is None else rank
         if before and isinstance(before.part, nn.Dense) and before.part.activation is None and fits(layer):
             part = before.part
-            self._replace(before, operation, dense(part.kernel.data, part.bias.data, FUSABLE[type(layer)]))
+            self._replace(before, operation, dense(part.kernel.data, part.bias.data, name_of(layer)))
         else:
             self.emit(operation, layer, [value], rank, called)
 
