@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidnn.nn.temporarily import Forward, forwards_wrapped, modes_kept
 from minidnn.recording import no_grad
 from minidnn.tensor import Tensor, as_tensor
 
@@ -83,32 +83,17 @@ def _shapes(model: Module, inputs: tuple[Any, ...]) -> dict[int, str]:
     found: dict[int, str] = {}
     if not inputs:
         return found
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    try:
+
+    def noting(path: str, module: Module, forward: Forward) -> Forward:
+        return _noting(forward, id(module), found)
+
+    with modes_kept(model), no_grad(), forwards_wrapped(model, noting):
         model.eval()
-        with no_grad(), _watched(model, found):
-            model(*(as_tensor(np.asarray(x) if not isinstance(x, Tensor) else x) for x in inputs))
-    finally:
-        for module, mode in modes:
-            module.training = mode
+        model(*(as_tensor(np.asarray(x) if not isinstance(x, Tensor) else x) for x in inputs))
     return found
 
 
-@contextmanager
-def _watched(model: Module, found: dict[int, str]) -> Iterator[None]:
-    """Within, each forward pass notes the shape of its output."""
-    with ExitStack() as undo:
-        for _, module in model.named_modules():
-            before = vars(module).get("forward")
-            vars(module)["forward"] = _noting(module.forward, id(module), found)
-            if before is None:
-                undo.callback(vars(module).pop, "forward")
-            else:
-                undo.callback(vars(module).__setitem__, "forward", before)
-        yield
-
-
-def _noting(forward: Callable[..., Any], key: int, found: dict[int, str]) -> Callable[..., Any]:
+def _noting(forward: Forward, key: int, found: dict[int, str]) -> Forward:
     def call(*xs: Any, **options: Any) -> Any:
         outputs = forward(*xs, **options)
         if isinstance(outputs, Tensor):

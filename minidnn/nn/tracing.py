@@ -7,8 +7,8 @@ number of an example can decide what is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 from minidnn import kernels
 from minidnn.doors import CaptureError
 from minidnn.nn.module import Module
+from minidnn.nn.temporarily import Forward, forwards_wrapped, modes_kept
 from minidnn.ops.arithmetic import Number
 from minidnn.recording import mode, no_grad
 from minidnn.reference.types import Array
@@ -147,8 +148,10 @@ class _Pass:
         watchers, mode.watchers = mode.watchers, (self.watch,)
         mode.tracing = True
         try:
-            with no_grad(), _evaluating(self.model), self._float32(), self._announced(), kernels.recording(self):
-                y = self.model.forward(*self.xs.values())
+            with no_grad(), modes_kept(self.model), self._float32(), forwards_wrapped(self.model, self._said):
+                self.model.eval()
+                with kernels.recording(self):
+                    y = self.model.forward(*self.xs.values())
         except CaptureError as error:
             path, module = self.running[-1]
             raise TraceError(f"{path or 'the model'}, a {module.label}: {_reason(error)}") from error
@@ -210,17 +213,9 @@ class _Pass:
             for _, tensor, data in before:
                 tensor._data = data
 
-    @contextmanager
-    def _announced(self) -> Iterator[None]:
-        """Within, each layer says when it runs."""
-        with ExitStack() as undo:
-            for path, module in self.model.named_modules():
-                if "forward" not in vars(module):
-                    vars(module)["forward"] = self._said(module.forward, path, module)
-                    undo.callback(vars(module).pop, "forward")
-            yield
+    def _said(self, path: str, module: Module, forward: Forward) -> Forward:
+        """The same forward, which says when its layer runs."""
 
-    def _said(self, forward: Callable[..., Any], path: str, module: Module) -> Callable[..., Any]:
         def call(*xs: Any, **options: Any) -> Any:
             self.running.append((path, module))
             y = forward(*xs, **options)
@@ -241,17 +236,6 @@ class _Pass:
         """What is of no interest here."""
 
     known = setting = born = leaf = module = assigned = forget_gradient = nothing
-
-
-@contextmanager
-def _evaluating(model: Module) -> Iterator[None]:
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _tensors_of(module: Module) -> Iterator[Tensor]:

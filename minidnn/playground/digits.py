@@ -12,6 +12,7 @@ import numpy as np
 
 from minidnn import Generator, data, deploy, nn, no_grad, optim, training
 from minidnn.data import Splits
+from minidnn.nn.temporarily import modes_kept
 
 BATCH, TEST, FILTERS, WRONG = 50, 2000, 24, 24
 
@@ -59,10 +60,9 @@ class Digits:
 
     def frame(self) -> dict[str, Any]:
         """Loss, accuracy on test digits, filters, wrong digits, the confusion matrix."""
-        self.model.eval()
-        with no_grad():
+        with modes_kept(self.model), no_grad():
+            self.model.eval()
             guess = self.model(self.test.images).numpy().argmax(axis=1)
-        self.model.train()
         labels = np.asarray(self.test.labels)
         wrong = np.flatnonzero(guess != labels)[:WRONG]
         confusion = np.zeros((10, 10), np.int64)

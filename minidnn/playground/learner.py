@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import Generator, Tensor, nn, no_grad, ops, training
+from minidnn.nn.temporarily import modes_kept
 from minidnn.playground import points
 from minidnn.playground.settings import OPTIMIZERS, SCHEDULES, Settings
 
@@ -81,14 +82,11 @@ class Learner:
 
     def frame(self) -> dict[str, Any]:
         """What the page draws: losses, the boundary, each hidden unit over the plane, the weights."""
-        self.model.eval()
-        try:
-            with no_grad():
-                grid, units = self._pictures()
-                train, _ = self._measured(self.x, self.y)
-                test, right = self._measured(self.test_x, self.test_y)
-        finally:
-            self.model.train()
+        with modes_kept(self.model), no_grad():
+            self.model.eval()
+            grid, units = self._pictures()
+            train, _ = self._measured(self.x, self.y)
+            test, right = self._measured(self.test_x, self.test_y)
         return {
             "step": self.step,
             "lr": float(self.optimizer.lr),

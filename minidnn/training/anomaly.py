@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 
 from minidnn.nn import Module
+from minidnn.nn.temporarily import Forward, forwards_wrapped
 from minidnn.recording import Watcher, mode
 from minidnn.reference.types import Array
 from minidnn.tensor import Rule, Tensor
@@ -38,10 +40,12 @@ def nan_guard(model: Module | None = None) -> Iterator[None]:
         if result._backward is not None:
             result._backward = _checked(result._backward, op, layer)
 
+    def announced(path: str, module: Module, forward: Forward) -> Forward:
+        return _announced(forward, path or module.label, inside)
+
     with ExitStack() as undo:
-        for path, module in model.named_modules() if model is not None else ():
-            module.forward = _announced(module.forward, path or module.label, inside)  # type: ignore[method-assign]
-            undo.callback(vars(module).pop, "forward")
+        if model is not None:
+            undo.enter_context(forwards_wrapped(model, announced))
         mode.watchers = (*mode.watchers, watch)
         undo.callback(_unwatch, watch)
         yield
@@ -51,13 +55,13 @@ def _unwatch(watch: Watcher) -> None:
     mode.watchers = tuple(other for other in mode.watchers if other is not watch)
 
 
-def _announced(forward: Callable[[Tensor], Tensor], name: str, inside: list[str]) -> Callable[[Tensor], Tensor]:
+def _announced(forward: Forward, name: str, inside: list[str]) -> Forward:
     """The same forward, which says where we are while it runs."""
 
-    def call(x: Tensor) -> Tensor:
+    def call(*xs: Any, **options: Any) -> Any:
         inside.append(name)
         try:
-            return forward(x)
+            return forward(*xs, **options)
         finally:
             inside.pop()
 

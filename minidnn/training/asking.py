@@ -14,6 +14,7 @@ from minidnn.data.meaning import Meaning
 from minidnn.data.targets import Targets, as_targets, each, parts_of
 from minidnn.nn import Graph, Module, Sequential
 from minidnn.nn.takes import bad_values, mismatch, takes_of, unwrapped
+from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
 from minidnn.recording import no_grad
 from minidnn.tensor import Tensor
@@ -103,12 +104,11 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
     """
     if takes_of(loss) is None or not all(type(part).__module__.startswith(OWN) for _, part in model.named_modules()):
         return
-    modes = [(module, module.training) for _, module in model.named_modules()]
     y = each(as_targets(owner, dataset.y), lambda part: part[:2])
     x = parts_of(dataset[:2].inputs)
     try:
-        model.eval()
-        with no_grad():
+        with modes_kept(model), no_grad():
+            model.eval()
             outputs = model(*x)
     except TypeError as error:
         if any(part.dtype == np.int64 for part in x):
@@ -116,9 +116,6 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
                 f"{owner}: {error}. Inputs of int64 stand for numbers of words; give x.astype(np.float32) for numbers"
             ) from error
         raise
-    finally:
-        for module, mode in modes:
-            module.training = mode
     ask_shapes(owner, loss, outputs, y)
     description = takes_of(loss)
     if description is not None and description.kind == "classes":

@@ -11,6 +11,7 @@ from minidnn.data.datasets import same_meaning
 from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import as_targets, each, parts_of
 from minidnn.nn import Module, softmax_cross_entropy
+from minidnn.nn.temporarily import modes_kept
 from minidnn.recording import no_grad
 from minidnn.training.asking import ask_about, ask_shapes, meaning_of
 from minidnn.training.metrics import Metric, arrays_of, as_metrics
@@ -90,27 +91,22 @@ def measured(
     model: Module, dataset: Dataset, loss: Loss, metrics: Sequence[Metric], batch_size: int = 1000
 ) -> Evaluation:
     """As `evaluate`, of a data set that was looked at before."""
-    modes = [(module, module.training) for _, module in model.named_modules()]
     y = as_targets("evaluate", dataset.y, len(dataset))
     total = 0.0
     for metric in metrics:
         metric.reset()
-    try:
+    with modes_kept(model), no_grad():
         model.eval()
-        with no_grad():
-            for start in range(0, len(dataset), batch_size):
-                part = dataset[start : start + batch_size]
-                targets = each(y, lambda array, start=start: array[start : start + batch_size])  # type: ignore[misc]
-                outputs = model(*parts_of(part.inputs))
-                if not start:
-                    ask_shapes("evaluate", loss, outputs, targets)
-                total += loss(outputs, targets).item() * len(part)
-                arrays = arrays_of(outputs)
-                for metric in metrics:
-                    metric.update(arrays, targets)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+        for start in range(0, len(dataset), batch_size):
+            part = dataset[start : start + batch_size]
+            targets = each(y, lambda array, start=start: array[start : start + batch_size])  # type: ignore[misc]
+            outputs = model(*parts_of(part.inputs))
+            if not start:
+                ask_shapes("evaluate", loss, outputs, targets)
+            total += loss(outputs, targets).item() * len(part)
+            arrays = arrays_of(outputs)
+            for metric in metrics:
+                metric.update(arrays, targets)
     return Evaluation(loss=total / len(dataset), **{metric.name: metric.compute() for metric in metrics})
 
 

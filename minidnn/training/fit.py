@@ -12,6 +12,7 @@ from minidnn.data.stacking import as_dataset
 from minidnn.data.types import Augmentation
 from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.nn.finite import not_finite
+from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
 from minidnn.training.asking import ask_about, ask_model, ask_optimizer, ask_order, meaning_of
@@ -154,21 +155,19 @@ def fit(
 
 
 def _train(run: Run, loop: Loop, resume: str | os.PathLike[str] | None, resume_with: Sequence[str]) -> None:
-    modes = [(module, module.training) for _, module in run.model.named_modules()]
     begun: list[Callback] = []
     with stop_on_interrupt(run):
         try:
-            for callback in run.callbacks:
-                callback.on_fit_begin(run)
-                begun.append(callback)
-            if resume is not None:
-                restore(run, resume, resume_with)
-            while (run.epoch < run.epochs or run.position.batches) and not run.stopping:
-                loop.epoch()
+            with modes_kept(run.model):
+                for callback in run.callbacks:
+                    callback.on_fit_begin(run)
+                    begun.append(callback)
+                if resume is not None:
+                    restore(run, resume, resume_with)
+                while (run.epoch < run.epochs or run.position.batches) and not run.stopping:
+                    loop.epoch()
         finally:
             run.history.stopped = run.stopping
-            for module, mode in modes:
-                module.training = mode
             end_all(begun, run)
 
 

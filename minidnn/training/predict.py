@@ -15,6 +15,7 @@ from minidnn.data.meaning import Meaning
 from minidnn.data.stacking import StackDataset
 from minidnn.data.targets import as_array, as_float32, parts_of
 from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module
+from minidnn.nn.temporarily import modes_kept
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
@@ -64,9 +65,10 @@ def predict(
     if not len(examples):
         raise ValueError("predict: there are no examples")
     ask_inputs("predict", model, examples)
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    dropouts = [m for m, _ in modes if isinstance(m, (Dropout, AlphaDropout, DropConnect)) and not m.frozen]
-    try:
+    dropouts = [
+        m for _, m in model.named_modules() if isinstance(m, (Dropout, AlphaDropout, DropConnect)) and not m.frozen
+    ]
+    with modes_kept(model):
         model.eval()
         if mc_samples is None:
             return _first(_outputs(model, examples, activation, batch_size), is_one)
@@ -77,9 +79,6 @@ def predict(
         count = positive_integer("predict", "mc_samples", mc_samples)
         samples = np.stack([_outputs(model, examples, activation, batch_size) for _ in range(count)])
         return Spread(_first(samples.mean(axis=0), is_one), _first(samples.std(axis=0), is_one))
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _examples(model: Module, x: Any) -> tuple[Dataset, bool]:

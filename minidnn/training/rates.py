@@ -16,6 +16,7 @@ from minidnn.checks import positive_integer
 from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import parts_of
 from minidnn.nn import Module, softmax_cross_entropy
+from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
 from minidnn.optim.optimizer import Rate
 from minidnn.random import Generator
@@ -171,26 +172,25 @@ def _short_run(
 ) -> list[float]:
     """Smoothed losses, until they are not finite or give_up times the lowest; the model's state is put back."""
     train = as_dataset("lr_range_test", train)
-    before, modes = model.state_dict(), [(module, module.training) for _, module in model.named_modules()]
+    before = model.state_dict()
     epochs = (data.batches(train, batch_size, rng) for _ in itertools.count())
     losses: list[float] = []
     mean = 0.0
-    model.train()
-    try:
-        for step, (x, y) in enumerate(itertools.islice(itertools.chain.from_iterable(epochs), steps), start=1):
-            value = loss(model(*parts_of(x)), y)
-            mean = 0.95 * mean + 0.05 * value.item()
-            smoothed = mean / (1 - 0.95**step)
-            if not math.isfinite(smoothed) or (losses and smoothed > give_up * min(losses)):
-                break
-            losses.append(smoothed)
-            optimizer.zero_grad()
-            (value + model.regularization_loss()).backward()
-            optimizer.step()
-    finally:
-        model.load_state_dict(before)
-        for module, mode in modes:
-            module.training = mode
+    with modes_kept(model):
+        model.train()
+        try:
+            for step, (x, y) in enumerate(itertools.islice(itertools.chain.from_iterable(epochs), steps), start=1):
+                value = loss(model(*parts_of(x)), y)
+                mean = 0.95 * mean + 0.05 * value.item()
+                smoothed = mean / (1 - 0.95**step)
+                if not math.isfinite(smoothed) or (losses and smoothed > give_up * min(losses)):
+                    break
+                losses.append(smoothed)
+                optimizer.zero_grad()
+                (value + model.regularization_loss()).backward()
+                optimizer.step()
+        finally:
+            model.load_state_dict(before)
     return losses
 
 
