@@ -21,11 +21,11 @@ namespace detail {
 using std::ptrdiff_t;
 using std::size_t;
 
-// Cache blocks, in floats: the packed block of A lives in the second-level cache, that of B in the third,
-// from which each of its panels is read once for all tiles below it. Deep, since every cut of k costs a tile
-// its sums' way to memory and back: tiles find the next rows of their panels in time even in the second
-// level.
+// Cache blocks, in floats: the packed block of A stays in the second-level cache, that of B in the third;
+// each of B's panels is read from there once per block of A. kDepth is large because every cut of k spills
+// the accumulators, and because tiles find the next rows of their panels in time even in the second level.
 constexpr size_t kDepth = 1024, kRows = 104, kColumns = 1024;
+constexpr size_t kPackRows = 32;              // rows of B packed together, so that they are read in order
 constexpr size_t kLine = 16;                  // a cache line, and the longest vector
 constexpr size_t kKept = 2 * kRows * kDepth;  // packed A, for as long as it is asked for columns
 
@@ -63,17 +63,25 @@ inline void transpose_panel(const Table& table, const Matrix& m, size_t width, f
   }
 }
 
+// Panels whose columns lie in memory as they will lie in the panel. Some rows at a time go into all panels,
+// so that memory is read in order; not where a panel's last store overruns into the next panel.
+inline void copy_panels(const Table& table, const Matrix& m, size_t width, float* to) {
+  const size_t together = width % table.vector_lanes == 0 ? kPackRows : m.columns;
+  for (size_t k = 0; k < m.columns; k += together) {
+    const size_t n = std::min(together, m.columns - k);
+    const float* from = m.data + static_cast<ptrdiff_t>(k) * m.column_stride;
+    float* panel = to + k * width;
+    for (size_t top = 0; top < m.rows; top += width, panel += width * m.columns)
+      table.copy_rows(from + top, m.column_stride, std::min(width, m.rows - top), panel, width, n);
+  }
+}
+
 // Rewrites m as panels of `width` rows, each stored column after column: panel[k * width + i] = m[i][k]. The
 // last panel is filled up with zeros.
 inline void pack_panels(const Table& table, const Matrix& m, size_t width, float* to) {
-  for (size_t top = 0; top < m.rows; top += width, to += width * m.columns) {
-    const size_t rows = std::min(width, m.rows - top);
-    const Matrix panel = block_of(m, {top, top + rows}, {0, m.columns});
-    if (m.row_stride == 1)
-      table.copy_rows(panel.data, panel.column_stride, rows, to, width, panel.columns);
-    else
-      transpose_panel(table, panel, width, to);
-  }
+  if (m.row_stride == 1) return copy_panels(table, m, width, to);
+  for (size_t top = 0; top < m.rows; top += width, to += width * m.columns)
+    transpose_panel(table, block_of(m, {top, std::min(m.rows, top + width)}, {0, m.columns}), width, to);
 }
 
 // A as the tiles read it: where it lies, or packed, one tile's rows after the other's.
@@ -89,17 +97,20 @@ struct Left {
 class Block {
  public:
   Block(const Table& table, const Matrix& a, const Matrix& b, float* c, std::ptrdiff_t c_row, bool accumulate)
-      : table_(table),
-        a_(a),
-        b_(b),
-        c_(c),
-        c_row_(c_row),
-        accumulate_(accumulate),
-        depths_(ceil_div(a.columns, detail::kDepth)) {
-    const bool reused = a.rows >= 4 * table.tile_rows,
-               far = b.row_stride * static_cast<std::ptrdiff_t>(b.rows) > 65536;
+      : table_(table), a_(a), b_(b), c_(c), c_row_(c_row), accumulate_(accumulate) {
+    const auto floats = [](const Matrix& m) {
+      return static_cast<std::size_t>(std::max(m.row_stride * static_cast<std::ptrdiff_t>(m.rows),
+                                               m.column_stride * static_cast<std::ptrdiff_t>(m.columns)));
+    };
+    const bool reused = a.rows >= 4 * table.tile_rows, far = floats(b) > table.near;
     pack_b_ = b.column_stride != 1 || (reused && far);
-    pack_a_ = b.columns >= 4 * table.tile_columns && a.columns >= 256 && a.rows >= 2 * table.tile_rows;
+    const std::size_t least_depth = a.row_stride == 1 && floats(a) > table.near ? 128 : 256;
+    pack_a_ =
+        b.columns >= 4 * table.tile_columns && a.columns >= least_depth && a.rows >= 2 * table.tile_rows;
+    const bool streamed = !pack_b_ && far;
+    depths_ = ceil_div(a.columns, !streamed                   ? detail::kDepth
+                                  : a.rows <= table.wide_rows ? table.wide_depth
+                                                              : table.few_depth);
     keep_a_ = pack_a_ && a.rows * a.columns <= detail::kKept;
   }
 
@@ -129,14 +140,15 @@ class Block {
     if (pack_edge)
       detail::pack_panels(table_, block_of(b, {0, depth.size()}, {whole, columns.size()}).transposed(), width,
                           b_memory);
+    const bool wide = a_.rows <= table_.wide_rows && !pack_b_;
+    const std::size_t wide_step = even_step(pack_edge ? whole : columns.size());
     for (std::size_t i = 0; i < a_.rows; i += detail::kRows) {
       if (blocks_++) may_stop();
       const Range rows{i, std::min(a_.rows, i + detail::kRows)};
       const detail::Left a = left(rows, depth, a_memory);
       for (std::size_t j = 0, step = width; j < columns.size(); j += step) {
         const bool packed = pack_b_ || (pack_edge && j == whole);
-        const bool wide = !packed && a_.rows <= table_.wide_rows && columns.size() - j >= table_.wide_columns;
-        step = wide ? table_.wide_columns : width;
+        step = wide && !packed ? std::min(wide_step, (pack_edge ? whole : columns.size()) - j) : width;
         const Range panel{columns.begin + j, std::min(columns.begin + j + step, columns.end)};
         if (packed)
           column_of_tiles(a, rows, depth, b_memory + (pack_b_ ? j * depth.size() : 0),
@@ -145,6 +157,12 @@ class Block {
           column_of_tiles(a, rows, depth, b.data + j, b.row_stride, panel);
       }
     }
+  }
+
+  // Columns of a wide tile, as many in each, whole vectors.
+  std::size_t even_step(std::size_t columns) const {
+    const std::size_t tiles = std::max<std::size_t>(1, ceil_div(columns, table_.wide_columns));
+    return ceil_div(ceil_div(columns, tiles), table_.vector_lanes) * table_.vector_lanes;
   }
 
   std::size_t heights(Range rows) const { return ceil_div(rows.size(), table_.tile_rows); }

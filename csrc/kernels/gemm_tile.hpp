@@ -17,20 +17,33 @@ constexpr int kTileRows = kRegisters == 32 ? 13 : 6;
 constexpr int kWideVectors = 8;
 constexpr int kWideRows = kRegisters == 32 ? 3 : 1;
 
-constexpr std::ptrdiff_t kAhead = 16;  // rows of b to ask for in advance
+// Rows of b to prefetch. Rows 4 kB apart share a set of the first-level cache: more of them than the set has
+// ways would evict each other before they are read.
+constexpr std::ptrdiff_t kAhead = kRegisters == 32 ? 8 : 4;
+constexpr int kLineVectors = 64 / sizeof(Vector);
+
+// Where b is read in place and a has few rows, k is cut: up to so many rows of b are streamed together.
+constexpr std::size_t kFewDepth = kRegisters == 32 ? 128 : 64, kWideDepth = 16;
+
+// Floats of b from which copying them into panels costs less than reading them in place.
+constexpr std::size_t kNear = kRegisters == 32 ? 65536 : 8192;
 
 template <int ROWS, int VECTORS, bool PARTIAL>
 void gemm_tile(const TileArgs& t) {
   constexpr int LAST = VECTORS - 1;
   const int partial = static_cast<int>(t.columns) - LAST * kVectorLanes;  // lanes in use in the last vector
+  float* const to = t.c;  // copies, since stores to c might change t
+  const std::ptrdiff_t c_row = t.c_row, a_row = t.a_row, a_k = t.a_k, b_k = t.b_k;
   Vector c[ROWS][VECTORS] = {};
   if (t.accumulate) {
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i) {
 #pragma GCC unroll 8
       for (int v = 0; v < VECTORS; ++v) {
-        const float* p = t.c + i * t.c_row + v * kVectorLanes;
-        if (PARTIAL && v == LAST)
+        const float* p = to + i * c_row + v * kVectorLanes;
+        if (PARTIAL && v == LAST && kMaskedLoads)
+          c[i][v] = load_first(p, partial);
+        else if (PARTIAL && v == LAST)
           for (int l = 0; l < partial; ++l) c[i][v][l] = p[l];
         else
           c[i][v] = load(p);
@@ -38,17 +51,18 @@ void gemm_tile(const TileArgs& t) {
     }
   }
   const float *a = t.a, *b = t.b;
-  for (std::size_t k = 0; k < t.depth; ++k, a += t.a_k, b += t.b_k) {
+#pragma GCC unroll 2
+  for (std::size_t k = 0; k < t.depth; ++k, a += a_k, b += b_k) {
     // Where b lies in place its rows are far apart, often in another core's cache: ask for them in time.
 #pragma GCC unroll 8
-    for (int v = 0; v < VECTORS; ++v) __builtin_prefetch(b + kAhead * t.b_k + v * kVectorLanes);
+    for (int v = 0; v < VECTORS; v += kLineVectors) __builtin_prefetch(b + kAhead * b_k + v * kVectorLanes);
     Vector row[VECTORS];
 #pragma GCC unroll 8
     for (int v = 0; v < VECTORS; ++v)
       row[v] = PARTIAL && v == LAST ? load_first(b + v * kVectorLanes, partial) : load(b + v * kVectorLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i) {
-      const Vector x = broadcast(a[i * t.a_row]);
+      const Vector x = broadcast(a[i * a_row]);
 #pragma GCC unroll 8
       for (int v = 0; v < VECTORS; ++v) c[i][v] = fused_multiply_add(x, row[v], c[i][v]);
     }
@@ -57,7 +71,7 @@ void gemm_tile(const TileArgs& t) {
   for (int i = 0; i < ROWS; ++i) {
 #pragma GCC unroll 8
     for (int v = 0; v < VECTORS; ++v) {
-      float* p = t.c + i * t.c_row + v * kVectorLanes;
+      float* p = to + i * c_row + v * kVectorLanes;
       if (PARTIAL && v == LAST)
         store_first(p, c[i][v], partial);
       else
@@ -66,10 +80,20 @@ void gemm_tile(const TileArgs& t) {
   }
 }
 
+// As many vectors as the columns need, more than a usual tile has.
+template <int ROWS, int VECTORS>
+MINIDNN_INLINE void wide_tile(const TileArgs& t) {
+  if constexpr (VECTORS > kTileVectors) {
+    if (t.columns <= (VECTORS - 1) * kVectorLanes) return wide_tile<ROWS, VECTORS - 1>(t);
+    if (t.columns == VECTORS * kVectorLanes) return gemm_tile<ROWS, VECTORS, false>(t);
+    return gemm_tile<ROWS, VECTORS, true>(t);
+  }
+}
+
 template <int ROWS>
 void gemm_tile_of(const TileArgs& t) {
   if constexpr (ROWS <= kWideRows)
-    if (t.columns == kWideVectors * kVectorLanes) return gemm_tile<ROWS, kWideVectors, false>(t);
+    if (t.columns > kTileVectors * kVectorLanes) return wide_tile<ROWS, kWideVectors>(t);
   const bool wide = t.columns > kVectorLanes, partial = t.columns % kVectorLanes != 0;
   if (wide && partial) return gemm_tile<ROWS, 2, true>(t);
   if (wide) return gemm_tile<ROWS, 2, false>(t);

@@ -5,17 +5,18 @@
 
 namespace minidnn::MINIDNN_ISA {
 
-// n rows of `count` floats, from_row apart, each to a row of `width`, which zeros fill up.
+// n rows of `count` floats, from_row apart, each to a row of `width`, which zeros fill up. Where a row is
+// narrower than a vector, the last store overruns it; the next row overwrites the excess.
 inline void copy_rows(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
                       std::size_t width, std::size_t n) {
   constexpr std::size_t lanes = kVectorLanes;
+  const bool overrun = kMaskedLoads && (width <= lanes || width % lanes == 0);
   for (std::size_t k = 0; k < n; ++k, from += from_row, to += width) {
     std::size_t i = 0;
     for (; i + lanes <= count; i += lanes) store(to + i, load(from + i));
-    if (kMaskedLoads && i < count) {
-      const std::size_t room = width - i < lanes ? width - i : lanes;
-      store_first(to + i, load_first(from + i, static_cast<int>(count - i)), static_cast<int>(room));
-      i += room;
+    if (overrun && i < count) {
+      store(to + i, load_first(from + i, static_cast<int>(count - i)));
+      i += lanes;
     }
     for (; i < width; ++i) to[i] = i < count ? from[i] : 0.0f;
   }

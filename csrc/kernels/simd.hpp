@@ -83,9 +83,9 @@ MINIDNN_INLINE void store_lower(std::uint32_t* p, Wide v) {
   __builtin_memcpy(p, &lower, sizeof lower);
 }
 
-// The first `count` lanes for a partly filled vector. With AVX-512 the memory behind them is not touched and
-// reads as 0; elsewhere the whole vector is read, so the caller sees to it that it may be.
-#if defined(__AVX512F__)
+// The first `count` lanes of a partly filled vector. With AVX2 and AVX-512 the memory behind them is not
+// touched and reads as 0; elsewhere the whole vector is read, so the caller must have made it readable.
+#if defined(__AVX2__)
 constexpr bool kMaskedLoads = true;
 #else
 constexpr bool kMaskedLoads = false;
@@ -94,6 +94,10 @@ constexpr bool kMaskedLoads = false;
 MINIDNN_INLINE Vector load_first(const float* p, [[maybe_unused]] int count) {
 #if defined(__AVX512F__)
   return __builtin_ia32_loadups512_mask(p, Vector{}, static_cast<std::uint16_t>((1u << count) - 1));
+#elif defined(__AVX2__)
+  typedef std::int32_t Lanes __attribute__((vector_size(32)));
+  const Lanes wanted = Lanes{0, 1, 2, 3, 4, 5, 6, 7} < count - Lanes{};
+  return __builtin_ia32_maskloadps256(reinterpret_cast<const Vector*>(p), wanted);
 #else
   return load(p);
 #endif

@@ -239,7 +239,9 @@ struct Table {
                           std::size_t stride);
 
   std::size_t tile_rows, tile_columns, vector_lanes;  // the largest tile
-  std::size_t wide_rows, wide_columns;                // one with few rows and exactly so many columns
+  std::size_t wide_rows, wide_columns;                // the largest one with few rows
+  std::size_t wide_depth, few_depth;                  // how far k is cut for few rows and b in place
+  std::size_t near;                                   // floats of b that are read in place
   bool masked_loads;                                  // else b must be readable up to a whole vector
   void (*gemm_tile)(int rows, const TileArgs& args);
   void (*copy_rows)(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
