@@ -85,7 +85,7 @@ def test_there_are_no_other_workloads(bench):
     assert len(importlib.import_module("bench.peers.workloads").WORKLOADS) == 8
 
 
-@pytest.mark.parametrize("study", ["steps", "epochs", "products", "elementwise"])
+@pytest.mark.parametrize("study", ["steps", "epochs", "accuracy", "products", "elementwise"])
 def test_a_peer_with_another_answer_is_not_timed(bench, study):
     study = importlib.import_module(f"bench.peers.{study}")
     right, wrong = [np.asarray(1.0)], [np.asarray(0.5)]

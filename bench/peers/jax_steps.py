@@ -39,11 +39,12 @@ def network(workload: Workload):
 
     def update(params, slots, grads, t):
         each = jax.tree.map
+        rate = workload.rate * (0.1 ** ((t - 1) / workload.decay_steps) if workload.decay_steps else 1)
         if workload.optimizer == "sgd":
-            return each(lambda p, g: p - 0.01 * g, params, grads), slots
+            return each(lambda p, g: p - rate * g, params, grads), slots
         if workload.optimizer == "momentum":
             slots = each(lambda v, g: 0.9 * v + g, slots, grads)
-            return each(lambda p, v: p - 0.01 * v, params, slots), slots
+            return each(lambda p, v: p - rate * v, params, slots), slots
         m = each(lambda m, g: 0.9 * m + 0.1 * g, slots[0], grads)
         v = each(lambda v, g: 0.999 * v + 0.001 * g * g, slots[1], grads)
         rate, root = 0.001 / (1 - 0.9**t), 1 / jnp.sqrt(1 - 0.999**t)

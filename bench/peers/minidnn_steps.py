@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from minidnn import nn, optim, training
+from minidnn import nn, optim, schedules, training
 
 from .workloads import Workload
 
@@ -25,9 +25,10 @@ def network(workload: Workload):
     model = nn.Sequential(*layers)
     for parameter, value in zip(model.parameters(), workload.parameters(), strict=True):
         parameter.data[...] = value
+    rate = schedules.exponential(workload.rate, 0.1, workload.decay_steps) if workload.decay_steps else workload.rate
     optimizer = {
-        "sgd": lambda params: optim.SGD(params, 0.01),
-        "momentum": lambda params: optim.SGD(params, 0.01, momentum=0.9),
+        "sgd": lambda params: optim.SGD(params, rate),
+        "momentum": lambda params: optim.SGD(params, rate, momentum=0.9),
         "adam": lambda params: optim.Adam(params, 0.001),
     }[workload.optimizer](model.parameters())
     return model, optimizer

@@ -18,8 +18,17 @@ from . import processes
 from .machine import hand_over
 from .workers import ROOT, Worker, environment_for
 
-STUDIES = ("steps", "epochs", "products", "elementwise", "processes")
+STUDIES = ("steps", "epochs", "accuracy", "products", "elementwise", "processes")
 OURS = ("minidnn", "stream")  # no peers
+AVX2 = {
+    "MINIDNN_ISA": "x86_v3",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
+"""What each library reads."""
 QUIET = 0.1  # seconds until the threads of the one before sleep
 
 
@@ -93,12 +102,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each round (default: 0.3)")
+    parser.add_argument("--avx2", action="store_true", help="hold everybody to AVX2, where the machine has more")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "peers", help="for the environments and results")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the steps there (needs matplotlib)")
     arguments = parser.parse_args(argv)
     studies = arguments.studies.split(",")
     if unknown := set(studies) - set(STUDIES):
         parser.error(f"there is no study {', '.join(unknown)}: they are {', '.join(STUDIES)}")
+    if arguments.avx2:
+        os.environ |= AVX2
     arguments.folder.mkdir(parents=True, exist_ok=True)
     frameworks = [name for name in arguments.frameworks.split(",") if name]
     pythons = {"minidnn": Path(sys.executable)} | {name: environment_for(name, arguments.folder) for name in frameworks}

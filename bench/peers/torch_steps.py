@@ -11,7 +11,7 @@ from .workloads import Workload
 
 
 def network(workload: Workload):
-    """The model, and a step on a batch."""
+    """The model, its optimizer, and a step on a batch."""
     layers: list[nn.Module] = []
     pairs = list(pairwise(workload.sizes))
     for i, (n_in, n_out) in enumerate(pairs):
@@ -28,9 +28,10 @@ def network(workload: Workload):
         for parameter, value in zip(model.parameters(), values, strict=True):
             parameter.copy_(torch.from_numpy(value.T if value.ndim == 2 else value))
     kernels = [parameter for parameter in model.parameters() if parameter.ndim == 2]
+    rate = torch.tensor(workload.rate) if workload.decay_steps else workload.rate
     optimizer = {
-        "sgd": lambda params: torch.optim.SGD(params, 0.01, fused=True),
-        "momentum": lambda params: torch.optim.SGD(params, 0.01, momentum=0.9, fused=True),
+        "sgd": lambda params: torch.optim.SGD(params, rate, fused=True),
+        "momentum": lambda params: torch.optim.SGD(params, rate, momentum=0.9, fused=True),
         "adam": lambda params: torch.optim.Adam(params, 0.001, fused=True),
     }[workload.optimizer](model.parameters())
 
@@ -41,13 +42,15 @@ def network(workload: Workload):
             loss = loss + workload.l1 * sum(kernel.abs().sum() for kernel in kernels)
         loss.backward()
         optimizer.step()
+        if workload.decay_steps:
+            rate.mul_(0.1 ** (1 / workload.decay_steps))
         return loss
 
-    return model, step
+    return model, optimizer, step
 
 
 def build(workload: Workload, compiled: bool):
-    model, step = network(workload)
+    model, _, step = network(workload)
     x, y = (torch.from_numpy(array) for array in workload.batch_of())
     step = torch.compile(step) if compiled else step
     read = lambda: [p.detach().numpy().T if p.ndim == 2 else p.detach().numpy() for p in model.parameters()]  # noqa: E731

@@ -35,7 +35,7 @@ class Worker:
         limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         variables = os.environ | dict.fromkeys(limits, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         if threads == 1:
-            variables["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+            variables["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
         # JAX and XLA take as many threads as they see cores.
         cores = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(

@@ -13,7 +13,9 @@ class Workload:
     name: str
     sizes: tuple[int, ...]
     batch: int
-    optimizer: str = "momentum"  # at 0.01 and 0.9; or "sgd" at 0.01, or "adam" at 0.001
+    optimizer: str = "momentum"  # with 0.9; or "sgd", or "adam", whose rate is 0.001
+    rate: float = 0.01
+    decay_steps: int = 0  # the rate falls exponentially by 1/10 over so many steps; 0: it is constant
     activation: str = "relu"
     dropout: float = 0.0  # on inputs and hidden layers
     batch_norm: bool = False  # before each hidden activation, eps 0.001

@@ -1,0 +1,159 @@
+"""Each framework's own loop over shuffled images: an epoch of it, and what the network says afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .workers import ROOT
+from .workloads import Workload
+
+WORKERS = {
+    "minidnn": ("minidnn fit",),
+    "torch": ("torch DataLoader", "torch compile, indexed"),
+    "jax": ("jax scan",),
+    "tensorflow": ("keras fit",),
+}
+IMAGES = ROOT / "runs" / "peers" / "mnist.npz"
+
+
+@dataclass(frozen=True)
+class Loop:
+    begin: Callable[[], None]
+    """Puts the initial parameters and an untouched optimizer in place; what was compiled stays."""
+    epoch: Callable[[], None]
+    outputs: Callable[[np.ndarray], Any]
+    """Logits of images of bytes."""
+
+    def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
+        return float((np.asarray(self.outputs(images)).argmax(axis=1) == labels).mean())
+
+
+def prepare() -> None:
+    """Leaves the images where the peers find them, who have no reader of MNIST."""
+    from minidnn import data
+
+    mnist = data.load_mnist()
+    IMAGES.parent.mkdir(parents=True, exist_ok=True)
+    test = {"test_images": mnist.test.x, "test_labels": mnist.test.y}
+    np.savez(IMAGES, images=mnist.train.x, labels=mnist.train.y, **test)
+
+
+def loop_of(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
+    builder = {"minidnn": minidnn_fit, "torch": torch_loop, "jax": jax_scan, "keras": keras_fit}[name.split()[0]]
+    return builder(name, workload, images, labels)
+
+
+def scaled(images: np.ndarray) -> np.ndarray:
+    return images / np.float32(255)
+
+
+def minidnn_fit(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
+    from minidnn import data, no_grad, training
+
+    from .minidnn_steps import network
+
+    train, held = data.ArrayDataset(images, labels), []
+
+    def begin() -> None:
+        held[:] = network(workload)
+
+    def epoch() -> None:
+        model, optimizer = held
+        training.fit(model, train, optimizer=optimizer, epochs=1, batch_size=workload.batch, progress=False)
+
+    def outputs(some: np.ndarray) -> np.ndarray:
+        with no_grad():
+            return held[0](scaled(some)).data
+
+    return Loop(begin, epoch, outputs)
+
+
+def torch_loop(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
+    import copy
+
+    import torch
+
+    from .torch_steps import network
+
+    model, optimizer, step = network(workload)
+    initial = copy.deepcopy(model.state_dict())
+    x, y = torch.from_numpy(scaled(images)), torch.from_numpy(labels.astype(np.int64))
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(x, y), workload.batch, shuffle=True, drop_last=True
+    )
+    compiled = torch.compile(step)
+
+    def begin() -> None:
+        model.load_state_dict(initial)
+        if workload.decay_steps:
+            optimizer.param_groups[0]["lr"].fill_(workload.rate)
+        for slots in optimizer.state.values():
+            slots["momentum_buffer"].zero_()
+
+    def with_loader() -> None:
+        for batch in loader:
+            step(*batch)
+
+    def indexed() -> None:
+        for rows in torch.randperm(len(x)).split(workload.batch):
+            compiled(x[rows], y[rows])
+
+    def outputs(some: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return model(torch.from_numpy(scaled(some))).numpy()
+
+    return Loop(begin, with_loader if name == "torch DataLoader" else indexed, outputs)
+
+
+def jax_scan(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
+    import jax
+    import jax.numpy as jnp
+
+    from .jax_steps import network
+
+    _, step, forward = network(workload)
+    x, y = jnp.asarray(scaled(images)), jnp.asarray(labels.astype(np.int32))
+
+    def through(state, key, x, y):
+        order = jax.random.permutation(key, len(x)).reshape(-1, workload.batch)
+        return jax.lax.scan(lambda state, rows: step(state, x[rows], y[rows]), state, order)
+
+    compiled, held, key = jax.jit(through, donate_argnums=(0,)), [], [jax.random.PRNGKey(3)]
+
+    def begin() -> None:
+        held[:] = [network(workload)[0]]
+
+    def epoch() -> None:
+        key[0], used = jax.random.split(key[0])
+        held[0], losses = compiled(held[0], used, x, y)
+        jax.block_until_ready(losses)
+
+    return Loop(begin, epoch, lambda some: forward(held[0][0], jnp.asarray(scaled(some))))
+
+
+def keras_fit(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
+    import keras
+
+    layers = [keras.layers.Dense(n, "relu") for n in workload.sizes[1:-1]]
+    model = keras.Sequential([keras.Input(workload.sizes[:1]), *layers, keras.layers.Dense(workload.sizes[-1])])
+    rate: Any = workload.rate
+    if workload.decay_steps:
+        rate = keras.optimizers.schedules.ExponentialDecay(workload.rate, workload.decay_steps, 0.1)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x = scaled(images)
+
+    def begin() -> None:
+        model.set_weights(workload.parameters())
+        for variable in optimizer.variables:
+            if "learning_rate" not in variable.path:
+                variable.assign(np.zeros(variable.shape, variable.dtype))
+
+    def epoch() -> None:
+        model.fit(x, labels, batch_size=workload.batch, epochs=1, verbose=0)
+
+    return Loop(begin, epoch, lambda some: model.predict(scaled(some), verbose=0))
