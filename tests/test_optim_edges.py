@@ -41,6 +41,26 @@ RATED = {
 }
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_decays_ends_at_0(name):
+    """Not among the denormal numbers, where rounding would hold 0.9 * 4 units at 4, and where cores are slow."""
+    param = nn.Parameter(np.ones(300, np.float32))
+    optimizer = MAKERS[name]([param])
+    param.grad = STEADY
+    optimizer.step()
+    slots = optimizer.tracks()[0].slots
+    for slot in slots.values():
+        slot *= np.float32(1e-36)  # so that slow rates come to an end, too
+    scaled = {name: slot.copy() for name, slot in slots.items()}
+    smallest = np.finfo(np.float32).tiny
+    for _ in range(1000):
+        param.grad = np.zeros(300, np.float32)
+        optimizer.step()
+        for key, slot in slots.items():
+            kept = slot == scaled[key]  # a sum, or a maximum
+            assert (kept | (slot == 0) | (np.abs(slot) >= smallest)).all(), key
+
+
 @pytest.mark.parametrize("name", RATED)
 def test_a_rate_of_0_leaves_the_parameter(name):
     param = nn.Parameter(np.linspace(-1, 1, 300).astype(np.float32))

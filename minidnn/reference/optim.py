@@ -1,7 +1,8 @@
 """Optimizer updates, in place. csrc/kernels/optim.hpp holds the same lines in C++.
 
 ``x(value)`` rounds a scalar to the parameter's type, once; what is derived from several scalars (``1 - beta``, bias
-corrections) is computed in float64 before. ``step`` counts from 1.
+corrections) is computed in float64 before. ``step`` counts from 1. What decays goes through `fade`: ``keep * slot``,
+with 0 for the denormal numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ import numpy as np
 from minidnn.reference.types import Array, Changed, Floats
 
 
+def fade(keep: float, slot: Floats) -> Array:
+    """``keep * slot``, or 0 where that is smaller than the smallest normal number.
+
+    Without the 0, the slot of a weight whose gradient stays 0 ends among the denormal numbers, where rounding holds it.
+    """
+    faded = slot.dtype.type(keep) * slot
+    return np.where(np.abs(faded) < np.finfo(faded.dtype).tiny, faded.dtype.type(0), faded)
+
+
 def sgd_step(param: Changed, grad: Floats, *, lr: float) -> None:
     """``param -= lr * grad``."""
     x = param.dtype.type
@@ -23,14 +33,14 @@ def sgd_step(param: Changed, grad: Floats, *, lr: float) -> None:
 def momentum_step(param: Changed, grad: Floats, velocity: Changed, *, lr: float, momentum: float) -> None:
     """``velocity = momentum * velocity + grad; param -= lr * velocity`` (Polyak 1964)."""
     x = param.dtype.type
-    velocity[...] = x(momentum) * velocity + grad
+    velocity[...] = fade(momentum, velocity) + grad
     param -= x(lr) * velocity
 
 
 def nesterov_step(param: Changed, grad: Floats, velocity: Changed, *, lr: float, momentum: float) -> None:
     """``velocity = momentum * velocity + grad; param -= lr * (grad + momentum * velocity)`` (Sutskever et al. 2013)."""
     x = param.dtype.type
-    velocity[...] = x(momentum) * velocity + grad
+    velocity[...] = fade(momentum, velocity) + grad
     param -= x(lr) * (grad + x(momentum) * velocity)
 
 
@@ -44,7 +54,7 @@ def adagrad_step(param: Changed, grad: Floats, accumulator: Changed, *, lr: floa
 def rmsprop_step(param: Changed, grad: Floats, s: Changed, *, lr: float, decay: float, eps: float) -> None:
     """``s = decay * s + (1 - decay) * grad**2; param -= lr * grad / sqrt(s + eps)`` (Tieleman & Hinton 2012)."""
     x = param.dtype.type
-    s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
+    s[...] = fade(decay, s) + x(1 - decay) * (grad * grad)
     param -= x(lr) * grad / np.sqrt(s + x(eps))
 
 
@@ -53,8 +63,8 @@ def rmsprop_momentum_step(
 ) -> None:
     """`rmsprop_step` with ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``, as TensorFlow."""
     x = param.dtype.type
-    s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
-    mom[...] = x(momentum) * mom + x(lr) * grad / np.sqrt(s + x(eps))
+    s[...] = fade(decay, s) + x(1 - decay) * (grad * grad)
+    mom[...] = fade(momentum, mom) + x(lr) * grad / np.sqrt(s + x(eps))
     param -= mom
 
 
@@ -72,10 +82,10 @@ def rmsprop_centered_step(
 ) -> None:
     """`rmsprop_momentum_step` with ``max(s - mean**2, 0)``, the gradient's variance, in place of s (Graves 2013)."""
     x = param.dtype.type
-    s[...] = x(decay) * s + x(1 - decay) * (grad * grad)
-    mean[...] = x(decay) * mean + x(1 - decay) * grad
+    s[...] = fade(decay, s) + x(1 - decay) * (grad * grad)
+    mean[...] = fade(decay, mean) + x(1 - decay) * grad
     variance = s - mean * mean
-    mom[...] = x(momentum) * mom + x(lr) * grad / np.sqrt(np.where(variance < 0, x(0), variance) + x(eps))
+    mom[...] = fade(momentum, mom) + x(lr) * grad / np.sqrt(np.where(variance < 0, x(0), variance) + x(eps))
     param -= mom
 
 
@@ -92,8 +102,8 @@ def _root(beta2: float, step: float) -> float:
 def _moments(grad: Floats, m: Floats, v: Floats, beta1: float, beta2: float) -> None:
     """``m = beta1 * m + (1 - beta1) * grad; v = beta2 * v + (1 - beta2) * grad**2``."""
     x = m.dtype.type
-    m[...] = x(beta1) * m + x(1 - beta1) * grad
-    v[...] = x(beta2) * v + x(1 - beta2) * (grad * grad)
+    m[...] = fade(beta1, m) + x(1 - beta1) * grad
+    v[...] = fade(beta2, v) + x(1 - beta2) * (grad * grad)
 
 
 def adam_step(
@@ -187,8 +197,8 @@ def adamax_step(
 ) -> None:
     """``u = max(beta2 * u, |grad|); param -= rate * m / (u + eps)``: Adam's infinity norm (Kingma & Ba 2015)."""
     x = param.dtype.type
-    m[...] = x(beta1) * m + x(1 - beta1) * grad
-    size, decayed = np.where(grad < 0, -grad, grad), x(beta2) * u
+    m[...] = fade(beta1, m) + x(1 - beta1) * grad
+    size, decayed = np.where(grad < 0, -grad, grad), fade(beta2, u)
     u[...] = np.where(decayed > size, decayed, size)
     param -= x(_rate(lr, beta1, step)) * m / (u + x(eps))
 
@@ -201,9 +211,9 @@ def adadelta_step(
     s and delta are the decaying means of grad**2 and step**2.
     """
     x = param.dtype.type
-    s[...] = x(rho) * s + x(1 - rho) * (grad * grad)
+    s[...] = fade(rho, s) + x(1 - rho) * (grad * grad)
     step = np.sqrt(delta + x(eps)) / np.sqrt(s + x(eps)) * grad
-    delta[...] = x(rho) * delta + x(1 - rho) * (step * step)
+    delta[...] = fade(rho, delta) + x(1 - rho) * (step * step)
     param -= x(lr) * step
 
 
@@ -218,7 +228,7 @@ def lion_step(
     direction = x(beta1) * m + x(1 - beta1) * grad
     sign = np.where(direction > 0, x(1), np.where(direction < 0, x(-1), x(0)))
     param[...] = x(1 - lr * weight_decay) * param - x(lr) * sign
-    m[...] = x(beta2) * m + x(1 - beta2) * grad
+    m[...] = fade(beta2, m) + x(1 - beta2) * grad
 
 
 def ftrl_step(
