@@ -6,9 +6,9 @@
 
 namespace minidnn::MINIDNN_ISA {
 
-// keep * slot, or 0 where that is no normal number. The slot of a weight whose gradient stays 0 (an input that
-// is never on) would otherwise end among the denormal numbers, where rounding holds it (0.9 * 4 units are 4)
-// and where Intel's cores take some 150 cycles for a multiplication.
+// keep * slot, or 0 where that is no normal number. The slot of a weight whose gradient stays 0 (an input
+// that is never on) would otherwise end among the denormal numbers, where rounding holds it (0.9 * 4 units
+// are 4) and where Intel's cores take some 150 cycles for a multiplication.
 inline float fade(float keep, float slot) {
   constexpr float smallest = 0x1p-126f;
   const float faded = keep * slot;
