@@ -26,6 +26,12 @@ DENSEST = 0.7
 TIMED = 8
 """So many calibration examples at least, since some have more zeros than others."""
 
+ZEROS = 0.8
+"""The share of zeros in an image of MNIST: such inputs stand for all that have zeros, where no example is given."""
+
+TOLERANCE = 1.05
+"""How much longer sparse weights may take on one kind of input while they gain on the other."""
+
 
 def compile(
     model: nn.Module,
@@ -48,8 +54,9 @@ def compile(
     Args:
         model: any whose evaluation is made of ops that the engine has, layers of your own included.
         sparse: whether layers are stored without their zeros; "auto" takes what is measured to be faster on this
-            machine, for what the calibration examples give each layer, else for inputs without zeros (the dense form
-            skips those of single examples). The outputs are the same bits either way.
+            machine, for what the calibration examples give each layer; without them, what is faster on the whole, and not
+            slower on inputs of either kind, without zeros and with many (the dense form skips zeros of single
+            examples). The outputs are the same bits either way.
         dtype: of the weights. bfloat16 halves them and computes in float32 with what they were rounded to; int8 has a
             scale for each output, and its layers compute with bytes and exact integer sums (Jacob et al. 2018).
         calibration: examples, (n, n_in), as `InferenceModel.predict` takes them. int8 needs them to find the range of
@@ -125,7 +132,7 @@ def _with_weights(program: Program, change: Any) -> Program:
     return Program(program.n_in, tuple(stages))
 
 
-def _chosen(product: Product, sparse: bool | Literal["auto"], inputs: Callable[[], Sequence[Floats]]) -> Weights:
+def _chosen(product: Product, sparse: bool | Literal["auto"], inputs: Callable[[], list[list[Floats]]]) -> Weights:
     weights = product.weights
     if weights.n_in > MOST_SPARSE_INPUTS:
         if sparse is True:
@@ -139,28 +146,28 @@ def _chosen(product: Product, sparse: bool | Literal["auto"], inputs: Callable[[
         return weights.sparse() if weights.density < DENSEST / 2 else weights  # nothing to measure
     candidates = (weights, weights.sparse())
     engines = [Program(w.n_in, (replace(product, source=0, target=1, weights=w),)).engine() for w in candidates]
-    return candidates[_fastest(engines, inputs())]
+    dense, other = zip(*(_times(engines, batches) for batches in inputs()), strict=True)
+    gains = sum(other) < sum(dense) and all(b <= TOLERANCE * a for a, b in zip(dense, other, strict=True))
+    return candidates[int(gains)]
 
 
-def _inputs(program: Program, product: Product, examples: Floats | None, batch_size: int) -> Sequence[Floats]:
-    """What a product is timed with: a batch without zeros, or what examples from all over give it, in batches."""
+def _inputs(program: Program, product: Product, examples: Floats | None, batch_size: int) -> list[list[Floats]]:
+    """Batches that a product is timed with, by kind: what examples from all over give it, or without and with zeros."""
     if examples is None:
-        return [np.full((batch_size, product.weights.n_in), 0.5, np.float32)]
+        full = np.full((batch_size, product.weights.n_in), 0.5, np.float32)
+        return [[full], [full * (np.random.default_rng(0).random(full.shape) >= ZEROS)]]
     batches = max(1, TIMED // batch_size)
     chosen = np.arange(batches * batch_size) * len(examples) // (batches * batch_size)
-    return np.split(program.value(product.source, examples[chosen]), batches)
+    return [list(np.split(program.value(product.source, examples[chosen]), batches))]
 
 
-def _fastest(engines: Sequence[Any], inputs: Sequence[Floats]) -> int:
-    """The place of the engine that has done all inputs first, each in the best of several runs."""
+def _times(engines: Sequence[Any], batches: Sequence[Floats]) -> list[float]:
+    """Seconds that each engine takes for all batches, each in the best of several runs."""
     totals = [0.0] * len(engines)
-    for x in inputs:
-        best = [float("inf")] * len(engines)
-        for _ in range(15):
-            for i, engine in enumerate(engines):
-                best[i] = min(best[i], _seconds(engine, x))
-        totals = [total + seconds for total, seconds in zip(totals, best, strict=True)]
-    return totals.index(min(totals))
+    for x in batches:
+        rounds = [[_seconds(engine, x) for engine in engines] for _ in range(15)]
+        totals = [total + min(column) for total, column in zip(totals, zip(*rounds, strict=True), strict=True)]
+    return totals
 
 
 def _seconds(engine: Any, x: Floats) -> float:
