@@ -54,8 +54,8 @@ def compile(
     Args:
         model: any whose evaluation is made of ops that the engine has, layers of your own included.
         sparse: whether layers are stored without their zeros; "auto" takes what is measured to be faster on this
-            machine, for what the calibration examples give each layer; without them, what is faster on the whole, and not
-            slower on inputs of either kind, without zeros and with many (the dense form skips zeros of single
+            machine, for what the calibration examples give each layer; without them, what is faster on the whole, and
+            not slower on inputs of either kind, without zeros and with many (the dense form skips zeros of single
             examples). The outputs are the same bits either way.
         dtype: of the weights. bfloat16 halves them and computes in float32 with what they were rounded to; int8 has a
             scale for each output, and its layers compute with bytes and exact integer sums (Jacob et al. 2018).
