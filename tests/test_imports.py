@@ -13,7 +13,7 @@ PACKAGE = Path(minidnn.__file__).parent
 
 # Each may import those before it, never those behind it.
 LAYERS = [
-    ("activations",),
+    ("activations", "later"),
     ("reference", "_core", "files", "locks", "plot"),
     ("kernels",),
     ("doors",),
@@ -30,7 +30,13 @@ LAYERS = [
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # At call time only, or for the types only.
-LATE = {("random", "data"), ("recording", "tensor"), ("leaves", "tensor"), ("plot", "training"), ("plot", "study")}
+EXCEPTIONS = {
+    ("random", "data"),
+    ("recording", "tensor"),
+    ("leaves", "tensor"),
+    ("plot", "training"),
+    ("plot", "study"),
+}
 
 
 def imports(tree):
@@ -56,7 +62,7 @@ MODULES = sorted(
 def test_nothing_imports_upward(path):
     own = path.parts[0].removesuffix(".py")
     for imported in imports(ast.parse((PACKAGE / path).read_text())):
-        if imported in LEVELS and (own, imported) not in LATE:
+        if imported in LEVELS and (own, imported) not in EXCEPTIONS:
             assert LEVELS[imported] <= LEVELS[own], f"{path} imports minidnn.{imported}"
         if imported == "_core":
             assert own == "kernels", f"{path} imports _core"
@@ -66,13 +72,45 @@ def test_every_part_has_a_level():
     assert {path.parts[0].removesuffix(".py") for path in MODULES} <= set(LEVELS)
 
 
-def test_importing_is_quiet_and_light():
-    code = (
-        "import sys, minidnn\n"
-        "print([name for name in ('matplotlib', 'tqdm', 'safetensors', 'minidnn.training') if name in sys.modules])"
-    )
+NEVER = {"matplotlib", "optuna", "pandas", "PIL", "pooch", "safetensors", "sklearn", "tensorboardX", "tqdm"}
+"""What no import of minidnn's packages loads; of this, only what is called."""
+
+
+def loaded_by(statement):
+    """The modules that a statement loads beyond those of NumPy, in a new process."""
+    code = f"import sys, numpy; before = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True)
-    assert done.stdout == "[]\n" and done.stderr == ""
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_loads_the_kernels_and_nothing_else():
+    ours = {name for name in loaded_by("import minidnn") if name.split(".")[0] == "minidnn"}
+    parts = {name.split(".")[1] for name in ours if "." in name}
+    assert parts <= {"_core", "activations", "config", "doors", "kernels", "later", "operators", "reference"}
+
+
+@pytest.mark.parametrize(
+    ("package", "unused"),
+    [
+        ("data", "augment digits fetching frames idx images mnist sources splitting stacking standardize tables"),
+        ("nn", "dropout embedding functions graph losses metrics normalization skip summary tracing"),
+        ("optim", "adam adaptive clipping depth ftrl sgd"),
+        ("training", "averaging early_stopping loggers plateau prune rates"),
+    ],
+)
+def test_a_package_loads_what_is_used_when_it_is_used(package, unused):
+    names = loaded_by(f"import minidnn.{package}")
+    assert not NEVER & {name.split(".")[0] for name in names}
+    assert not {f"minidnn.{package}.{name}" for name in unused.split()} & names
+
+
+def test_the_first_operator_finds_the_ops():
+    code = (
+        "import sys, numpy\nfrom minidnn import Tensor\nassert 'minidnn.ops' not in sys.modules\n"
+        "assert (Tensor(numpy.ones(2)) + 1).numpy().tolist() == [2, 2]"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
 def test_everything_public_can_be_reached():
@@ -86,14 +124,53 @@ def test_dir_has_all_that_is_public_and_nothing_else():
     assert [name for name in dir(minidnn) if not name.startswith("_")] == sorted(minidnn.__all__)
 
 
-def test_type_checkers_see_every_name_that_is_loaded_late():
-    [block] = [node for node in ast.parse(Path(minidnn.__file__).read_text()).body if isinstance(node, ast.If)]
+LATE = sorted(
+    path.parent.relative_to(PACKAGE).as_posix()
+    for path in PACKAGE.rglob("__init__.py")
+    if "import later\n" in path.read_text()
+)
+
+
+def test_packages_that_load_late_are_found():
+    assert {".", "data", "nn", "optim", "training"} <= set(LATE)
+
+
+def loaded_late(package):
+    """(what type checkers see, what `later` is given) of a package: name -> its module, or "" for a module."""
+    name = ".".join(["minidnn", *Path(package).parts])
+    typed, late = [
+        node for node in ast.parse((PACKAGE / package / "__init__.py").read_text()).body if isinstance(node, ast.If)
+    ]
     seen = {
-        alias.name: (f"minidnn.{alias.name}", "") if node.module == "minidnn" else (node.module, alias.name)
-        for node in block.body
+        alias.name: "" if node.module == name else node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen == minidnn._LAZY
+    _, _, names, *modules = late.body[0].value.args
+    given = {part: home for home, held in ast.literal_eval(names).items() for part in held.split()}
+    return seen, given | dict.fromkeys(" ".join(map(ast.literal_eval, modules)).split(), "")
+
+
+@pytest.mark.parametrize("package", LATE)
+def test_type_checkers_see_every_name_that_is_loaded_late(package):
+    seen, given = loaded_late(package)
+    assert seen == given
+
+
+@pytest.mark.parametrize("package", LATE)
+def test_no_late_name_is_hidden_by_the_submodule_that_holds_it(package):
+    _, given = loaded_late(package)
+    for name, module in given.items():
+        assert not module or not (PACKAGE / package / f"{name}.py").exists(), f"{package}: import {name} at once"
+
+
+@pytest.mark.parametrize("package", LATE)
+def test_dir_has_all_names_before_they_are_loaded_and_no_others(package):
+    name = ".".join(["minidnn", *Path(package).parts])
+    code = f"import {name} as package; print(set(dir(package)) >= set(package.__all__), hasattr(package, 'nothing'))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True False\n", done.stderr
 
 
 def test_the_version_stands_in_one_place():
