@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and
     from minidnn.training.plateau import ReduceOnPlateau
     from minidnn.training.prune import KeepZeros, Prune, cubic_sparsity
     from minidnn.training.rates import RangeTest, RateComparison, compare_rates, lr_range_test
+    from minidnn.training.trials import OptunaPruning
 
 __all__ = [
     "R2",
@@ -47,6 +48,7 @@ __all__ = [
     "MeanAbsoluteError",
     "Metric",
     "NonFiniteError",
+    "OptunaPruning",
     "Progress",
     "Prune",
     "RangeTest",
@@ -79,5 +81,6 @@ if not TYPE_CHECKING:
             "minidnn.training.plateau": "ReduceOnPlateau",
             "minidnn.training.prune": "KeepZeros Prune cubic_sparsity",
             "minidnn.training.rates": "RangeTest RateComparison compare_rates lr_range_test",
+            "minidnn.training.trials": "OptunaPruning",
         },
     )

@@ -98,6 +98,15 @@ class Watcher(Callback):
         return f"{self.owner}: monitor is {self.monitor!r}, must be one of {', '.join(columns)}"
 
     def _direction(self, run: Run) -> str:
+        said = self._said(run)
+        if said is None:
+            raise ValueError(
+                f"{self.owner}: nobody says whether {self.monitor} shall fall or rise; give mode='min' or 'max'"
+            )
+        return said
+
+    def _said(self, run: Run) -> str | None:
+        """Which way the column shall go, as the mode, its metric or its name says; else None."""
         if self.mode != "auto":
             return self.mode
         for metric in run.metrics:
@@ -106,9 +115,7 @@ class Watcher(Callback):
         last = self.monitor.lower().split("_")[-1]
         if last in FALLING or last in RISING:
             return "min" if last in FALLING else "max"
-        raise ValueError(
-            f"{self.owner}: nobody says whether {self.monitor} shall fall or rise; give mode='min' or 'max'"
-        )
+        return None
 
     def _look(self, run: Run, value: float, now: int) -> None:
         gain = value - self.best if self.rises else self.best - value
