@@ -1,5 +1,10 @@
 """Runs that an Optuna study watches and gives up."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +13,7 @@ from minidnn import data, nn, optim, training
 
 optuna = pytest.importorskip("optuna", reason="the extra tune is not installed")
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3)).astype(np.float32)
 TRAIN = data.ArrayDataset(X, (X[:, 0] > 0).astype(np.int64))
@@ -120,8 +126,19 @@ def test_what_is_no_trial_of_one_direction_is_refused():
 
 
 def test_without_optuna_the_error_names_the_extra(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r'pip install "minidnn\[tune\]"'):
         training.OptunaPruning(None)
+
+
+def test_the_page_runs_as_printed(capsys):
+    [block] = re.findall(r"```python\n(.*?)```", (CHECKOUT / "docs" / "tune.md").read_text(), flags=re.S)
+    exec(block, {})
+    assert "units" in capsys.readouterr().out
+
+
+def test_the_lesson_lets_processes_share_a_study():
+    lesson = CHECKOUT / "examples" / "search_together.py"
+    done = subprocess.run([sys.executable, "-P", lesson, "2", "2"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("4 trials by 2 processes") and "best: 0." in done.stdout
