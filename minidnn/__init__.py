@@ -6,6 +6,7 @@ from minidnn import config, operators
 from minidnn.config import get_num_threads, set_num_threads, show_config
 from minidnn.kernels import use_backend
 from minidnn.later import later
+from minidnn.version import __version__ as __version__
 
 if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
     from minidnn import (
@@ -33,8 +34,6 @@ if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and
     from minidnn.random import Generator, get_rng_state, manual_seed, set_rng_state
     from minidnn.recording import no_grad
     from minidnn.tensor import Tensor
-
-__version__ = "0.2.0"
 
 __all__ = [
     "Generator",
