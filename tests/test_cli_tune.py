@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from minidnn.cli import main
+from minidnn.cli import building, main
 
 optuna = pytest.importorskip("optuna", reason="the extra tune is not installed")
 
@@ -98,6 +98,21 @@ def test_runs_that_diverge_are_given_up(capsys):
     printed = capsys.readouterr().out
     assert printed.count("diverged") == 2 and "no trial came to its end" in printed
     assert [state for _, state, *_ in trials()] == ["PRUNED", "PRUNED"]
+
+
+def test_ctrl_c_keeps_what_was_finished(monkeypatch, capsys):
+    fit, calls = building.Prepared.fit, []
+
+    def interrupted_at_the_second(*arguments, **options):
+        calls.append(fit(*arguments, **options))
+        calls[-1].stopped = "interrupted" if len(calls) == 2 else None
+        return calls[-1]
+
+    monkeypatch.setattr(building.Prepared, "fit", interrupted_at_the_second)
+    assert tune(*SMALL, "--trials", "3") == 130
+    assert "best of 1: trial 0" in capsys.readouterr().out
+    assert tune(*SMALL, "--trials", "3") == 0
+    assert [state for _, state, *_ in trials()] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ FILES = ("data", "valid", "labels", "valid_labels")
 class Sampler(BaseSampler):  # type: ignore[misc]
     """The tree-structured Parzen estimator of Bergstra et al. (2011), seeded by the number of the trial.
 
-    So what is proposed follows from the seed, the number, and the trials that are there; processes that work on one
-    study never propose the same, and a study that was interrupted goes on as if it had not been.
+    A proposal follows from the seed, the number, and the trials that are there. So a study that goes on in another
+    process is the study of one process, and processes that begin at the same time do not draw the same.
     """
 
     def __init__(self, seed: int) -> None:
