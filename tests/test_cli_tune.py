@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +128,24 @@ def test_ranges_that_are_none_are_refused(options, message, capsys):
     with pytest.raises(SystemExit):
         tune(*SMALL, *options)
     assert message in capsys.readouterr().err
+
+
+def test_what_cannot_be_a_study_is_refused(in_folder, capsys):
+    (in_folder / "folder").mkdir()
+    (in_folder / "text.db").write_text("no database")
+    for path, message in (
+        ("folder", "--study is folder, a folder; must be a file, as folder/study.db"),
+        ("text.db", "--study is text.db, which is no SQLite database"),
+        ("a?b.db", "must have no '?' in its path"),
+    ):
+        assert tune(*SMALL, "--study", path) == 2
+        assert message in capsys.readouterr().err
+    assert sorted(os.listdir()) == ["folder", "text.db"]
+
+
+def test_a_path_of_any_letters(in_folder):
+    assert tune(*SMALL, "--trials", "1", "--study", "ö #%20{a}.db") == 0
+    assert {Path(name).stem for name in os.listdir()} == {"ö #%20{a}"}
 
 
 @pytest.mark.parametrize("column", ["lr", "valid_f1"])

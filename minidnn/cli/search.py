@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import TrialState
+from sqlalchemy.engine import URL
 
 from minidnn import manual_seed, training
 from minidnn.cli import building, trials
@@ -59,17 +61,19 @@ def opened(arguments: argparse.Namespace, parts: Parts) -> Any:
     """The study in its file, which is made where there is none.
 
     Raises:
-        ValueError: it was begun with other data or options, or the history has no such column.
+        ValueError: the path is that of something else; the study was begun with other data or options; the history
+            has no such column.
         OSError: the file cannot be made.
     """
     columns = building.columns(arguments, parts)
     if arguments.monitor not in columns:
         raise ValueError(f"--monitor is {arguments.monitor!r}, must be one of {', '.join(columns)}")
+    _check_file(arguments.study)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     arguments.study.parent.mkdir(parents=True, exist_ok=True)
     with locked(arguments.study.with_suffix(".lock")):  # two processes may make the same file
         study = optuna.create_study(
-            storage=f"sqlite:///{arguments.study.resolve()}",
+            storage=_url(arguments.study),
             study_name=NAME,
             direction="minimize" if direction_of(arguments.monitor) == "min" else "maximize",
             load_if_exists=True,
@@ -86,6 +90,24 @@ def opened(arguments: argparse.Namespace, parts: Parts) -> Any:
             option, file = f"--{name.replace('_', '-')}", shown(arguments.study)
             raise ValueError(f"{option} {differs} in the trials of {file}; choose another --study")
     return study
+
+
+def _url(path: Path) -> str:
+    """A file's address as Optuna takes it, which replaces what stands in braces."""
+    url = URL.create("sqlite", database=str(path.resolve())).render_as_string()
+    return url.replace("{", "{{").replace("}", "}}")
+
+
+def _check_file(path: Path) -> None:
+    """Raises a ValueError for what cannot be the file of a study."""
+    if "?" in str(path.resolve()):
+        raise ValueError(f"--study is {shown(path)}, must have no '?' in its path, where options of SQLite begin")
+    if path.is_dir():
+        raise ValueError(f"--study is {shown(path)}, a folder; must be a file, as {shown(path / 'study.db')}")
+    if path.exists():
+        with open(path, "rb") as file:
+            if file.read(16) not in (b"", b"SQLite format 3\0"):
+                raise ValueError(f"--study is {shown(path)}, which is no SQLite database; choose another file")
 
 
 def configuration(arguments: argparse.Namespace, parts: Parts) -> dict[str, Any]:
