@@ -1,6 +1,6 @@
 """``python -m bench``: every bench, at each number of threads in a process of its own.
 
-Others: ``python -m bench peers``, ``inference``, ``scale``, ``neighbour``, ``overhead``.
+Others: ``python -m bench peers``, ``inference``, ``scale``, ``neighbour``, ``overhead``, ``imports``.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ def main() -> int:
         from .overhead import main as overhead
 
         return overhead()
+    if sys.argv[1:2] == ["imports"]:
+        from .imports import main as imports
+
+        return imports(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds, one thread: does everything still run?")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")

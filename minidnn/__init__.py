@@ -1,22 +1,39 @@
 """minidnn: a from-scratch, C++-accelerated deep-learning framework that a reader can hold in the head."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from minidnn import config, data, nn, ops, optim, random, schedules
+from minidnn import config, operators
 from minidnn.config import get_num_threads, set_num_threads, show_config
 from minidnn.kernels import use_backend
-from minidnn.random import Generator, get_rng_state, manual_seed, set_rng_state
-from minidnn.recording import no_grad
-from minidnn.tensor import Tensor
+from minidnn.later import later
+from minidnn.version import __version__ as __version__
 
-if TYPE_CHECKING:  # what `__getattr__` loads, for type checkers and editors
-    from minidnn import convert, deploy, learn, models, playground, plot, pretraining, recipes, reuse, training, zoo
+if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
+    from minidnn import (
+        convert,
+        data,
+        deploy,
+        learn,
+        models,
+        nn,
+        ops,
+        optim,
+        playground,
+        plot,
+        pretraining,
+        random,
+        recipes,
+        reuse,
+        schedules,
+        training,
+        zoo,
+    )
     from minidnn.explaining import explain
     from minidnn.gradients import gradcheck
     from minidnn.models.saving import load, save
-
-__version__ = "0.2.0"
+    from minidnn.random import Generator, get_rng_state, manual_seed, set_rng_state
+    from minidnn.recording import no_grad
+    from minidnn.tensor import Tensor
 
 __all__ = [
     "Generator",
@@ -53,34 +70,20 @@ __all__ = [
 ]
 
 config.apply_environment()
+operators.use_when_needed("minidnn.ops")
 
-# Imported when first used, so that `import minidnn` stays quick: name -> (module, attribute or "" for the module).
-_LAZY = {
-    "convert": ("minidnn.convert", ""),
-    "deploy": ("minidnn.deploy", ""),
-    "explain": ("minidnn.explaining", "explain"),
-    "gradcheck": ("minidnn.gradients", "gradcheck"),
-    "learn": ("minidnn.learn", ""),
-    "load": ("minidnn.models.saving", "load"),
-    "models": ("minidnn.models", ""),
-    "playground": ("minidnn.playground", ""),
-    "plot": ("minidnn.plot", ""),
-    "pretraining": ("minidnn.pretraining", ""),
-    "recipes": ("minidnn.recipes", ""),
-    "reuse": ("minidnn.reuse", ""),
-    "save": ("minidnn.models.saving", "save"),
-    "training": ("minidnn.training", ""),
-    "zoo": ("minidnn.zoo", ""),
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'minidnn' has no attribute {name!r}")
-    module, attribute = _LAZY[name]
-    value = import_module(module)
-    return getattr(value, attribute) if attribute else value
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"])
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = later(
+        __name__,
+        __all__,
+        {
+            "minidnn.explaining": "explain",
+            "minidnn.gradients": "gradcheck",
+            "minidnn.models.saving": "load save",
+            "minidnn.random": "Generator get_rng_state manual_seed set_rng_state",
+            "minidnn.recording": "no_grad",
+            "minidnn.tensor": "Tensor",
+        },
+        "convert data deploy learn models nn ops optim playground plot pretraining random recipes reuse schedules "
+        "training zoo",
+    )

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from minidnn import kernels
 from minidnn.kernels import num_threads as get_num_threads
 from minidnn.kernels import set_num_threads
+from minidnn.version import __version__
 
 __all__ = ["apply_environment", "get_num_threads", "set_num_threads", "show_config"]
 
 
 def show_config() -> None:
     """Prints version, backend, instruction set, threads, compiler and flags."""
-    from minidnn import __version__
-
     build = kernels.build_info()
     rows = {
         "minidnn": __version__,
@@ -59,12 +57,14 @@ def _available_cpus() -> int:
         cpus = len(os.sched_getaffinity(0))
     else:
         cpus = os.cpu_count() or 1
-    quota = _cgroup_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
+    quota = _cgroup_quota("/sys/fs/cgroup", "/proc/self/cgroup")
     return min(cpus, 1024) if quota is None else max(1, min(cpus, int(quota), 1024))
 
 
-def _cgroup_quota(root: Path, own: Path) -> float | None:
+def _cgroup_quota(root: str, own: str) -> float | None:
     """CPU time over period that this process may use: the least of its control groups, at every level of nesting.
+
+    Paths are texts: importing pathlib would cost a fifth of importing minidnn.
 
     Args:
         root: where the control groups are mounted.
@@ -74,27 +74,35 @@ def _cgroup_quota(root: Path, own: Path) -> float | None:
         None where no level sets a limit.
     """
     try:
-        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+        lines = [line.split(":", 2) for line in _read(own).splitlines()]
     except OSError:
         lines = []
-    folders = [root, root / "cpu"]  # in a container the mounted root is often the group itself
+    folders = [root, os.path.join(root, "cpu")]  # in a container the mounted root is often the group itself
     for _, controllers, path in (line for line in lines if len(line) == 3):
-        mounted = root / "cpu" if "cpu" in controllers.split(",") else root if not controllers else None
+        mounted = folders[1] if "cpu" in controllers.split(",") else root if not controllers else None
         if mounted is not None:
-            group = mounted / path.lstrip("/")
-            folders += [level for level in (group, *group.parents) if level.is_relative_to(mounted)]
+            group = os.path.normpath(os.path.join(mounted, path.lstrip("/")))
+            while group.startswith(os.path.join(mounted, "")):
+                folders.append(group)
+                group = os.path.dirname(group)
+            folders.append(mounted)
     quotas = [quota for folder in dict.fromkeys(folders) if (quota := _quota_of(folder)) is not None]
     return min(quotas, default=None)
 
 
-def _quota_of(group: Path) -> float | None:
+def _quota_of(group: str) -> float | None:
     """The quota of one control group, of version 2 or 1; None where it sets no limit, or does not exist."""
     try:
-        if (version2 := group / "cpu.max").exists():
-            quota, period = version2.read_text().split()[:2]
+        if os.path.exists(version2 := os.path.join(group, "cpu.max")):
+            quota, period = _read(version2).split()[:2]
         else:
-            quota = (group / "cpu.cfs_quota_us").read_text()
-            period = (group / "cpu.cfs_period_us").read_text()
+            quota = _read(os.path.join(group, "cpu.cfs_quota_us"))
+            period = _read(os.path.join(group, "cpu.cfs_period_us"))
         return float(quota) / float(period) if float(quota) > 0 else None
     except (OSError, ValueError, ZeroDivisionError):
         return None  # no control group, or "max": no limit
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()

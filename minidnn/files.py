@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -63,6 +61,8 @@ def sweep(folder: Path) -> None:
 
 def checksum(text: str, arrays: Mapping[str, Array]) -> str:
     """The SHA-256 of a text and of named, contiguous arrays with their dtypes and shapes."""
+    import hashlib  # slow to import
+
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = arrays[name]
@@ -129,7 +129,7 @@ def _temporary(path: Path) -> tuple[int, str]:
     except FileNotFoundError:
         mode = None
     while True:
-        name = str(path.parent / f".minidnn-{secrets.token_hex(8)}.tmp")
+        name = str(path.parent / f".minidnn-{os.urandom(8).hex()}.tmp")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             handle = os.open(name, flags, 0o666 if mode is None else 0o600)  # the umask takes its share of the first

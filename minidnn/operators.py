@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,17 @@ from minidnn.doors import Doors
 if TYPE_CHECKING:
     from minidnn.tensor import Tensor
 
+
+class _Later:
+    """Stands for the ops until the first operator is used."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.module), name)  # which tells `use`
+
+
 _ops: Any = None
 
 
@@ -20,6 +32,11 @@ def use(ops: Any) -> None:
     """Gives the operators their ops; `minidnn.ops` does so when it is imported."""
     global _ops
     _ops = ops
+
+
+def use_when_needed(module: str) -> None:
+    """Names the module of the ops, which the first operator imports; `minidnn` does so when it is imported."""
+    use(_Later(module))
 
 
 class Operators(Doors):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minidnn import kernels
+from minidnn import kernels, pipeline
 from minidnn.doors import refuse
 
 Shape = int | tuple[int, ...]
@@ -90,9 +90,7 @@ class Generator:
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
         """A shuffled ``arange(n)``."""
         self._refuse("permutation")
-        from minidnn.data.pipeline import permutation  # here, for the data package imports this module
-
-        return permutation(n, *self.next_key())
+        return pipeline.permutation(n, *self.next_key())
 
     def spawn(self) -> Generator:
         """A new generator whose seed is 64 bits of this one's next draw."""

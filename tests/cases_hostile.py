@@ -363,6 +363,7 @@ WITHOUT = {
     "training.History": RESULT,
     "training.KeepZeros": CALLBACK,
     "training.Metric": "is subclassed",
+    "training.OptunaPruning": CALLBACK,
     "training.Progress": CALLBACK,
     "training.Prune": CALLBACK,
     "training.report": OF_DATA_SETS,

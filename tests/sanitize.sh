@@ -13,7 +13,7 @@ cp -r minidnn/. "$folder/site/minidnn"
 rm -rf "$folder/site/minidnn/notebook"
 cp -r examples/notebook "$folder/site/minidnn/notebook"
 cp "$folder"/_core*.so "$folder/site/minidnn/"
-cp "$folder"/_pipeline*.so "$folder/site/minidnn/data/"
+cp "$folder"/_pipeline*.so "$folder/site/minidnn/pipeline/"
 # The finder of an editable install would come first.
 echo 'import sys; sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in type(f).__module__]' >"$folder/site/sitecustomize.py"
 # Python itself keeps memory at exit, so leaks are not looked for; NumPy and _core answer a null pointer by MemoryError.

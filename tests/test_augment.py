@@ -8,8 +8,10 @@ import pytest
 
 import minidnn
 from minidnn import data
-from minidnn.data import _pipeline, augment, reference_pipeline
+from minidnn.data import augment
 from minidnn.data.augment import Augment
+from minidnn.pipeline import _pipeline
+from minidnn.pipeline import reference as reference_pipeline
 
 KEY = (7, 0, 3)
 IMAGES = minidnn.Generator(1).uniform((6, 9, 9))

@@ -19,7 +19,7 @@ def run(code, **environment):
     )
 
 
-HIDE = "import sys; sys.modules['minidnn._core'] = sys.modules['minidnn.data._pipeline'] = None\n"
+HIDE = "import sys; sys.modules['minidnn._core'] = sys.modules['minidnn.pipeline._pipeline'] = None\n"
 
 PROGRAM = """
 import numpy as np, minidnn
@@ -38,9 +38,9 @@ def test_without_the_compiled_kernels_the_reference_runs_everything():
     assert done.stdout == "reference none True\n", done.stderr
 
 
-@pytest.mark.parametrize("module", ["minidnn._core", "minidnn.data._pipeline"])
+@pytest.mark.parametrize("module", ["minidnn._core", "minidnn.pipeline._pipeline"])
 def test_without_the_compiled_kernels_the_error_says_how(module):
-    done = run(f"import sys; sys.modules[{module!r}] = None\nimport minidnn", MINIDNN_BACKEND="compiled")
+    done = run(f"import sys; sys.modules[{module!r}] = None\nimport minidnn.data", MINIDNN_BACKEND="compiled")
     assert done.returncode == 1 and "To run on the NumPy reference" in done.stderr
     assert "MINIDNN_BACKEND=reference" in done.stderr and "pip install ." in done.stderr
 

@@ -129,6 +129,16 @@ def test_train_on_a_table_gives_a_model_of_its_own_numbers(in_folder, capsys, sc
     assert Path("runs/train/model.safetensors").read_bytes() == before
 
 
+@pytest.mark.parametrize(("activation", "kind"), [("relu", nn.Dropout), ("selu", nn.AlphaDropout)])
+def test_train_with_dropout_after_each_hidden_layer(in_folder, capsys, activation, kind):
+    options = ["--data", "digits", "--epochs", "1", "--hidden", "8,8", "--activation", activation]
+    assert main(["train", *options, "--dropout", "0.25"]) == 0
+    assert f"64-8-8-10 {activation}, dropout 0.25, momentum" in capsys.readouterr().out
+    layers = minidnn.load(in_folder / "runs/train/model.safetensors").layers
+    assert [type(layer) for layer in layers] == [nn.Dense, kind, nn.Dense, kind, nn.Dense]
+    assert layers[1].rate == layers[3].rate == 0.25
+
+
 def test_train_on_pictures(in_folder, capsys):
     image = pytest.importorskip("PIL.Image")
     for name, grey in (("dark", 20), ("light", 230)):

@@ -11,8 +11,8 @@ from test_checkpoints import EVERY_LAYER
 from test_ops import OPS
 
 import minidnn
-from minidnn import Tensor, data, kernels, nn, ops, optim
-from minidnn.data import _pipeline, pipeline
+from minidnn import Tensor, data, kernels, nn, ops, optim, pipeline
+from minidnn.pipeline import _pipeline
 
 pytestmark = [pytest.mark.compiled, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
 

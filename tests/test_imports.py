@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ import minidnn
 
 PACKAGE = Path(minidnn.__file__).parent
 
-# Each may import those before it, never those behind it.
+# Each may import those before it, never those behind it; at call time neither.
 LAYERS = [
-    ("activations",),
+    ("activations", "later", "version"),
     ("reference", "_core", "files", "locks", "plot"),
     ("kernels",),
-    ("doors",),
+    ("doors", "pipeline"),
     ("handle", "leaves", "operators", "recording", "tensor", "config", "random"),
     ("ops", "checks"),
     ("gradients",),
@@ -29,22 +30,27 @@ LAYERS = [
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-# At call time only, or for the types only.
-LATE = {("random", "data"), ("recording", "tensor"), ("leaves", "tensor"), ("plot", "training"), ("plot", "study")}
+FILES = {
+    ".".join(["minidnn", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py*")
+    if path.suffix in (".py", ".pyi")
+}
 
 
-def imports(tree):
-    """The parts of minidnn that a module imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = (
-                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "minidnn" else [node.module]
-            )
+def imports(path):
+    """The modules of minidnn that a file imports, at its head or within functions; not those for types only."""
+    waiting = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in FILES)
+        elif isinstance(node, ast.ImportFrom) and node.module in FILES:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in FILES else node.module for name in names)
         else:
-            continue
-        yield from (name.split(".")[1] for name in names if name.startswith("minidnn."))
+            waiting += ast.iter_child_nodes(node)
 
 
 MODULES = sorted(
@@ -55,24 +61,64 @@ MODULES = sorted(
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_nothing_imports_upward(path):
     own = path.parts[0].removesuffix(".py")
-    for imported in imports(ast.parse((PACKAGE / path).read_text())):
-        if imported in LEVELS and (own, imported) not in LATE:
-            assert LEVELS[imported] <= LEVELS[own], f"{path} imports minidnn.{imported}"
-        if imported == "_core":
+    for part in (name.split(".")[1] for name in imports(PACKAGE / path) if "." in name):
+        assert LEVELS[part] <= LEVELS[own], f"{path} imports minidnn.{part}"
+        if part == "_core":
             assert own == "kernels", f"{path} imports _core"
+
+
+def test_imports_have_no_circles():
+    graph = {name: set(imports(path)) - {name} for name, path in FILES.items() if path.suffix == ".py"}
+    assert "minidnn.kernels" in graph["minidnn.tensor"] and "minidnn.plot" in graph["minidnn.training.history"]
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
 
 
 def test_every_part_has_a_level():
     assert {path.parts[0].removesuffix(".py") for path in MODULES} <= set(LEVELS)
 
 
-def test_importing_is_quiet_and_light():
-    code = (
-        "import sys, minidnn\n"
-        "print([name for name in ('matplotlib', 'tqdm', 'safetensors', 'minidnn.training') if name in sys.modules])"
-    )
+NEVER = {"matplotlib", "optuna", "pandas", "PIL", "pooch", "safetensors", "sklearn", "tensorboardX", "tqdm"}
+"""What no import of minidnn's packages loads; of this, only what is called."""
+
+
+def loaded_by(statement):
+    """The modules that a statement loads beyond those of NumPy, in a new process."""
+    code = f"import sys, numpy; before = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True)
-    assert done.stdout == "[]\n" and done.stderr == ""
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_loads_the_kernels_and_nothing_else():
+    ours = {name for name in loaded_by("import minidnn") if name.split(".")[0] == "minidnn"}
+    parts = {name.split(".")[1] for name in ours if "." in name}
+    assert parts <= {"_core", "activations", "config", "doors", "kernels", "later", "operators", "reference", "version"}
+
+
+@pytest.mark.parametrize(
+    ("package", "unused"),
+    [
+        ("data", "augment digits fetching frames idx images mnist sources splitting stacking standardize tables"),
+        ("nn", "dropout embedding functions graph losses metrics normalization skip summary tracing"),
+        ("optim", "adam adaptive clipping depth ftrl sgd"),
+        ("training", "averaging early_stopping loggers plateau prune rates"),
+    ],
+)
+def test_a_package_loads_what_is_used_when_it_is_used(package, unused):
+    names = loaded_by(f"import minidnn.{package}")
+    assert not NEVER & {name.split(".")[0] for name in names}
+    assert not {f"minidnn.{package}.{name}" for name in unused.split()} & names
+
+
+def test_the_first_operator_finds_the_ops():
+    code = (
+        "import sys, numpy\nfrom minidnn import Tensor\nassert 'minidnn.ops' not in sys.modules\n"
+        "assert (Tensor(numpy.ones(2)) + 1).numpy().tolist() == [2, 2]"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
 def test_everything_public_can_be_reached():
@@ -86,14 +132,53 @@ def test_dir_has_all_that_is_public_and_nothing_else():
     assert [name for name in dir(minidnn) if not name.startswith("_")] == sorted(minidnn.__all__)
 
 
-def test_type_checkers_see_every_name_that_is_loaded_late():
-    [block] = [node for node in ast.parse(Path(minidnn.__file__).read_text()).body if isinstance(node, ast.If)]
+LATE = sorted(
+    path.parent.relative_to(PACKAGE).as_posix()
+    for path in PACKAGE.rglob("__init__.py")
+    if "import later\n" in path.read_text()
+)
+
+
+def test_packages_that_load_late_are_found():
+    assert {".", "data", "nn", "optim", "training"} <= set(LATE)
+
+
+def loaded_late(package):
+    """(what type checkers see, what `later` is given) of a package: name -> its module, or "" for a module."""
+    name = ".".join(["minidnn", *Path(package).parts])
+    typed, late = [
+        node for node in ast.parse((PACKAGE / package / "__init__.py").read_text()).body if isinstance(node, ast.If)
+    ]
     seen = {
-        alias.name: (f"minidnn.{alias.name}", "") if node.module == "minidnn" else (node.module, alias.name)
-        for node in block.body
+        alias.name: "" if node.module == name else node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen == minidnn._LAZY
+    _, _, names, *modules = late.body[0].value.args
+    given = {part: home for home, held in ast.literal_eval(names).items() for part in held.split()}
+    return seen, given | dict.fromkeys(" ".join(map(ast.literal_eval, modules)).split(), "")
+
+
+@pytest.mark.parametrize("package", LATE)
+def test_type_checkers_see_every_name_that_is_loaded_late(package):
+    seen, given = loaded_late(package)
+    assert seen == given
+
+
+@pytest.mark.parametrize("package", LATE)
+def test_no_late_name_is_hidden_by_the_submodule_that_holds_it(package):
+    _, given = loaded_late(package)
+    for name, module in given.items():
+        assert not module or not (PACKAGE / package / f"{name}.py").exists(), f"{package}: import {name} at once"
+
+
+@pytest.mark.parametrize("package", LATE)
+def test_dir_has_all_names_before_they_are_loaded_and_no_others(package):
+    name = ".".join(["minidnn", *Path(package).parts])
+    code = f"import {name} as package; print(set(dir(package)) >= set(package.__all__), hasattr(package, 'nothing'))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True False\n", done.stderr
 
 
 def test_the_version_stands_in_one_place():

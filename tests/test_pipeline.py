@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import minidnn
-from minidnn.data import ArrayDataset, Subset, _pipeline, pipeline, reference_pipeline
+from minidnn import pipeline
+from minidnn.data import ArrayDataset, Subset
+from minidnn.pipeline import _pipeline
+from minidnn.pipeline import reference as reference_pipeline
 
 pytestmark = pytest.mark.compiled
 

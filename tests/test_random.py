@@ -8,7 +8,8 @@ import pytest
 
 import minidnn
 from minidnn import Generator, kernels, reference
-from minidnn.data import _pipeline, reference_pipeline
+from minidnn.pipeline import _pipeline
+from minidnn.pipeline import reference as reference_pipeline
 from minidnn.reference.random import philox
 
 # Random123's kat_vectors for philox4x32-10: counter, key, result.

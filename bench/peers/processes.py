@@ -10,7 +10,12 @@ from pathlib import Path
 from . import steps
 from .workers import Worker
 
-IMPORTS = {"minidnn": "minidnn", "torch": "torch", "jax": "jax, jax.numpy", "tensorflow": "tensorflow"}
+IMPORTS = {
+    "minidnn": "minidnn.data, minidnn.nn, minidnn.optim, minidnn.training",  # each is loaded when it is used
+    "torch": "torch",
+    "jax": "jax, jax.numpy",
+    "tensorflow": "tensorflow",
+}
 CODE = "import time, numpy; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
 

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Sequence
 
 from minidnn import __version__
-from minidnn.cli import config, deploy, evaluate, explain, learn, playground, predict, reproduce, train, zoo
+from minidnn.cli import config, deploy, evaluate, explain, learn, playground, predict, reproduce, train, tune, zoo
 from minidnn.cli.terminal import Parser, one_line, silence_stdout
 
-SUBCOMMANDS = (train, evaluate, predict, deploy, reproduce, zoo, explain, learn, playground, config)
+SUBCOMMANDS = (train, tune, evaluate, predict, deploy, reproduce, zoo, explain, learn, playground, config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

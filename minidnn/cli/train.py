@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import sys
-from collections.abc import Callable
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minidnn import kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
-from minidnn.activations import ALPHA
-from minidnn.cli import datasets, types
+from minidnn import kernels, manual_seed, nn, save, schedules, set_num_threads, training
+from minidnn.cli import building, datasets, types
 from minidnn.cli.epochs import Table
 from minidnn.cli.models import open_model
 from minidnn.cli.scores import scores
 from minidnn.cli.terminal import quoted, shown
-from minidnn.data.meaning import TASKS
 from minidnn.locks import in_use
-
-OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
-    "sgd": optim.SGD,
-    "momentum": partial(optim.SGD, momentum=0.9),
-    "nesterov": partial(optim.SGD, momentum=0.9, nesterov=True),
-    "adagrad": optim.Adagrad,
-    "rmsprop": optim.RMSprop,
-    "adadelta": optim.Adadelta,
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
-    "nadam": optim.NAdam,
-    "adamax": optim.Adamax,
-    "lion": optim.Lion,
-    "ftrl": optim.FTRL,
-}
-PLAIN = ("sgd", "momentum", "nesterov")
-"""Those that the default schedule suits; the others have default rates of their own."""
 
 
 def add(subparsers: Any) -> None:
@@ -50,42 +27,17 @@ def add(subparsers: Any) -> None:
         "0.9, the rate falling exponentially from 0.1 by 1/10 every 10,000 steps. Leaves model.safetensors, "
         "curves.png and the last checkpoints, from which --resume goes on after a crash with the same bytes.",
     )
-    _add_data(parser)
-    parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
-    parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
+    building.add_data(parser)
+    building.add_training(parser)
     parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
-    parser.add_argument(
-        "--activation",
-        choices=list(ALPHA),
-        default="relu",
-        metavar="NAME",
-        help=f"of the hidden layers: {', '.join(ALPHA)}",
-    )
-    parser.add_argument(
-        "--optimizer",
-        choices=list(OPTIMIZERS),
-        default="momentum",
-        metavar="NAME",
-        help=f"its kind: {', '.join(OPTIMIZERS)}",
-    )
     parser.add_argument(
         "--lr",
         type=types.rate,
         help="a constant learning rate (default: the schedule above; of adaptive optimizers their own)",
     )
     parser.add_argument(
-        "--weight-decay", type=types.decay, metavar="NUMBER", help="of the optimizer (default: the optimizer's own)"
+        "--dropout", type=types.fraction, default=0.0, metavar="RATE", help="after each hidden layer (default: none)"
     )
-    parser.add_argument(
-        "--clip-norm", type=types.rate, metavar="NUMBER", help="the most that the gradients' norm may be (default: any)"
-    )
-    parser.add_argument(
-        "--class-weight",
-        choices=("balanced",),
-        help="balanced: each class counts as much as another, however few its examples (default: each example does)",
-    )
-    parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
-    parser.add_argument("--threads", type=types.count, help="at most; the results are the same bytes (default: all)")
     parser.add_argument(
         "--checkpoint-every", type=types.count, metavar="STEPS", help="steps between checkpoints (default: an epoch)"
     )
@@ -105,58 +57,6 @@ def add(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        default="mnist",
-        help=f"{datasets.LISTED}; a folder with a folder of pictures for each class; a table, NAME.csv, whose columns "
-        "are standardized; or a .npy or IDX file of examples",
-    )
-    parser.add_argument(
-        "--task",
-        choices=("auto", *TASKS),
-        default="auto",
-        help="whether labels are classes or quantities; auto takes text for classes and numbers with a fraction for "
-        "quantities, and asks where labels are whole numbers",
-    )
-    parser.add_argument(
-        "--label", type=types.column, metavar="COLUMN", help="of a table, by name or number (default: the last)"
-    )
-    for name, text in (
-        ("category", "a column of text of a table, each value of which becomes an input"),
-        ("ignore", "a column of a table to leave out"),
-    ):
-        parser.add_argument(
-            f"--{name}",
-            action="append",
-            type=types.column,
-            default=[],
-            metavar="COLUMN",
-            help=f"{text}; may be given several times (default: none)",
-        )
-    parser.add_argument(
-        "--missing",
-        choices=("mean", "indicator"),
-        help="how to read empty cells of a table: as the column's mean, or with an input more that tells where one was "
-        "empty (default: they are refused)",
-    )
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file of examples (default: none)")
-    parser.add_argument(
-        "--image-size",
-        type=types.image_size,
-        metavar="HxW",
-        help="resize pictures, as 32x32 (default: all have one size)",
-    )
-    parser.add_argument("--valid", metavar="FILE", help="validation data, of the same kind (default: see --split)")
-    parser.add_argument("--valid-labels", type=Path, metavar="FILE", help="of --valid (default: none)")
-    parser.add_argument(
-        "--split",
-        type=types.share,
-        metavar="FRACTION",
-        help=f"of data of your own, held back for validation, and as much again for test (default: {datasets.SPLIT})",
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         set_num_threads(arguments.threads)
@@ -168,15 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     manual_seed(arguments.seed)
     parts = datasets.load(arguments)
-    sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.n_out]
-    model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation))
-    optimizer = _optimizer(arguments, model.parameters())
-    options = _options(arguments, parts)
+    prepared = building.prepared(arguments, parts)
     if not arguments.json:
-        shape = "-".join(map(str, sizes))
-        rate = optimizer.groups[0].lr
+        shape = "-".join(map(str, prepared.sizes))
+        rate = prepared.optimizer.groups[0].lr
         rule = f"{arguments.optimizer}, {rate if callable(rate) else schedules.constant(rate)}"
-        print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
+        dropout = f", dropout {arguments.dropout:g}" if arguments.dropout else ""
+        print(f"{shape} {arguments.activation}{dropout}, {rule}, batches of {arguments.batch_size}")
         print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
         if parts.meaning.task == "regression":
             print(
@@ -184,51 +82,21 @@ def _train(arguments: argparse.Namespace) -> int:
             )
     checkpoints = arguments.output / "checkpoints"
     progress = not arguments.json and sys.stderr.isatty()
-    history = training.fit(
-        model,
-        parts.train,
-        optimizer=optimizer,
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
-        valid=parts.valid,
-        callbacks=[
-            *([training.Evaluate(parts.test)] if parts.test and parts.n_out > 1 else []),
-            *([] if arguments.json else [Table()]),
-            *([Profiled()] if arguments.profile and not arguments.json else []),
-            training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
-        ],
+    history = prepared.fit(
+        arguments,
+        parts,
+        *([training.Evaluate(parts.test)] if parts.test and parts.n_out > 1 else []),
+        *([] if arguments.json else [Table()]),
+        *([Profiled()] if arguments.profile and not arguments.json else []),
+        training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
         resume=checkpoints if arguments.resume else None,
         resume_with=arguments.resume_with,
         progress=progress,
-        on_interrupt="stop",
-        **options,
     )
     if history.stopped and not (progress or arguments.json):
         print(f"stopped: {history.stopped}")
-    _finish(arguments, model, history, parts)
+    _finish(arguments, prepared.model, history, parts)
     return 130 if history.stopped == "interrupted" else 0
-
-
-def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, Any]:
-    """Those arguments of `training.fit` that were asked for."""
-    options = {name: getattr(arguments, name) for name in ("class_weight", "clip_norm")}
-    if parts.meaning.task == "regression":
-        if arguments.class_weight is not None:
-            raise ValueError("--class-weight is for classes, and the task is regression")
-        options["loss"] = nn.mean_squared_error
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> optim.Optimizer:
-    make = OPTIMIZERS[arguments.optimizer]
-    if arguments.weight_decay is not None:
-        kind = make.func if isinstance(make, partial) else make
-        if "weight_decay" not in inspect.signature(kind).parameters:
-            raise ValueError(f"--weight-decay: {arguments.optimizer} has none; use --optimizer adamw")
-        make = partial(make, weight_decay=arguments.weight_decay)
-    if arguments.lr is not None:
-        return make(params, lr=schedules.constant(arguments.lr))
-    return make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000)) if arguments.optimizer in PLAIN else make(params)
 
 
 class Profiled(training.Callback):
@@ -239,13 +107,6 @@ class Profiled(training.Callback):
     def on_fit_end(self, run: training.Run) -> None:
         if run.captured is not None and run.step:
             print(run.captured.profile())
-
-
-def network(sizes: list[int], activation: str) -> nn.Sequential:
-    """Dense layers of these sizes, from inputs to outputs: hidden1, hidden2, ..., outputs."""
-    *hidden, outputs = pairwise(sizes)
-    layers = [nn.Dense(*fans, activation, name=f"hidden{i}") for i, fans in enumerate(hidden, start=1)]
-    return nn.Sequential(*layers, nn.Dense(*outputs, name="outputs"))
 
 
 def _finish(

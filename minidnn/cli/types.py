@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from typing import Any
 
 
 def count(text: str) -> int:
@@ -95,6 +96,18 @@ def sizes(text: str) -> list[int]:
     if not values or min(values) < 1 or max(values) > 100_000:
         raise argparse.ArgumentTypeError(f"must be sizes from 1 to 100000 such as 300,50, got {text!r}")
     return values
+
+
+def interval(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """LOW,HIGH of numbers of that kind, or one number, which is both."""
+
+    def parse(text: str) -> list[Any]:
+        values = [kind(part) for part in text.split(",")]
+        if len(values) > 2 or values[0] > values[-1]:
+            raise argparse.ArgumentTypeError(f"must be LOW,HIGH or one number, got {text!r}")
+        return [values[0], values[-1]]
+
+    return parse
 
 
 def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:

@@ -11,10 +11,10 @@ from typing import Any
 from minidnn import kernels
 from minidnn.checks import positive_integer
 from minidnn.data.datasets import Dataset
-from minidnn.data.pipeline import permutation
 from minidnn.data.prefetch import Prefetch
 from minidnn.data.targets import Targets, as_targets, take
 from minidnn.data.types import Augmentation, Indices
+from minidnn.pipeline import permutation
 from minidnn.random import Generator, default_generator
 
 Batch = tuple[Any, Targets]

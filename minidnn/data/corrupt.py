@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from minidnn.checks import an_array, positive_integer
-from minidnn.data.pipeline import example_bits
 from minidnn.data.text import FIRST, PADDING
 from minidnn.data.types import Augmentation, Indices, Key
+from minidnn.pipeline import example_bits
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Array, Words
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from minidnn.data.checksums import of_array
 from minidnn.data.meaning import Meaning
-from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.targets import (
     Targets,
     as_examples,
@@ -24,6 +23,7 @@ from minidnn.data.targets import (
     take,
 )
 from minidnn.data.types import Bytes, Floats32, Indices
+from minidnn.pipeline import gather, gather_labels
 
 Change = Callable[[Any], Any]
 """What augmentation makes of the images of a batch."""

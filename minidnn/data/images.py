@@ -15,8 +15,8 @@ from minidnn.checks import positive_integer
 from minidnn.data.checksums import of_files
 from minidnn.data.datasets import ArrayDataset, Change, Dataset
 from minidnn.data.meaning import Meaning
-from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.types import Bytes, Floats32, Indices
+from minidnn.pipeline import gather, gather_labels
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.data.pipeline import gather, gather_labels
 from minidnn.data.types import Indices
+from minidnn.pipeline import gather, gather_labels
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 

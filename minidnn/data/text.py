@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,6 +59,8 @@ def load_sentences() -> Sentences:
 
     Real words, but not real language: see ``minidnn/data/sentences/README.md``.
     """
+    from importlib.resources import files  # slow to import
+
     lines = (files("minidnn.data.sentences") / "sentences.tsv").read_text("utf-8").splitlines()
     pairs = [line.split("\t") for line in lines]
     topics = tuple(dict.fromkeys(topic for topic, _ in pairs))

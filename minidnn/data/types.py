@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from minidnn.reference.types import Bytes, Floats32, Indices
 
-Bytes = npt.NDArray[np.uint8]
-Floats32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+__all__ = ["Augmentation", "Bytes", "Floats32", "Indices", "Key"]
 
 Key = tuple[int, int, int]
 Augmentation = Callable[[Any, Indices, Key], Any]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from minidnn.data.datasets import Change, Dataset
-from minidnn.data.pipeline import gather
 from minidnn.data.types import Bytes, Floats32, Indices
+from minidnn.pipeline import gather
 
 
 class Unlabelled(Dataset):

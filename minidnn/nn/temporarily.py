@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from minidnn.nn.module import Module
+if TYPE_CHECKING:
+    from minidnn.nn.module import Module
 
 Forward = Callable[..., Any]
 

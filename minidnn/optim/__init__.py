@@ -1,12 +1,17 @@
 """Optimizers: one short class each around one fused kernel; gradient clipping; rates by depth."""
 
-from minidnn.optim.adam import Adam, Adamax, AdamW, Lion, NAdam
-from minidnn.optim.adaptive import Adadelta, Adagrad, RMSprop
-from minidnn.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
-from minidnn.optim.depth import by_depth
-from minidnn.optim.ftrl import FTRL
+from typing import TYPE_CHECKING
+
+from minidnn.later import later
 from minidnn.optim.optimizer import Optimizer
-from minidnn.optim.sgd import SGD
+
+if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
+    from minidnn.optim.adam import Adam, Adamax, AdamW, Lion, NAdam
+    from minidnn.optim.adaptive import Adadelta, Adagrad, RMSprop
+    from minidnn.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+    from minidnn.optim.depth import by_depth
+    from minidnn.optim.ftrl import FTRL
+    from minidnn.optim.sgd import SGD
 
 __all__ = [
     "FTRL",
@@ -25,3 +30,17 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = later(
+        __name__,
+        __all__,
+        {
+            "minidnn.optim.adam": "Adam Adamax AdamW Lion NAdam",
+            "minidnn.optim.adaptive": "Adadelta Adagrad RMSprop",
+            "minidnn.optim.clipping": "clip_by_global_norm clip_by_norm clip_by_value",
+            "minidnn.optim.depth": "by_depth",
+            "minidnn.optim.ftrl": "FTRL",
+            "minidnn.optim.sgd": "SGD",
+        },
+    )

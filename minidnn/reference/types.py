@@ -14,6 +14,9 @@ Real = Array | float
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 Words = npt.NDArray[np.uint32]
+Bytes = npt.NDArray[np.uint8]
+Floats32 = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 Changed = Floats
 """An argument that the function changes in place."""
 Counter = npt.NDArray[np.uint64]

@@ -9,9 +9,9 @@ import numpy as np
 
 from minidnn.data import ArrayDataset
 from minidnn.data.datasets import Change
-from minidnn.data.pipeline import gather
 from minidnn.data.types import Floats32, Indices
 from minidnn.nn import Module, Sequential
+from minidnn.pipeline import gather
 from minidnn.tensor import Tensor
 from minidnn.training.predict import predict
 

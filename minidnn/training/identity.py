@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -119,7 +118,7 @@ def describe(value: Any, depth: int = 0) -> str:
         return f"Generator(seed={value.seed}, stream={value.stream})"
     if isinstance(value, (np.ndarray, Tensor)):
         array = np.ascontiguousarray(value.data if isinstance(value, Tensor) else value)
-        return f"{array.dtype}{array.shape} with checksum {hashlib.sha256(array.tobytes()).hexdigest()[:8]}"
+        return f"{array.dtype}{array.shape} with checksum {_digest(array.tobytes())}"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{inner(key)}: {inner(item)}' for key, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
@@ -165,8 +164,11 @@ def _of_code(code: CodeType) -> str:
     return f"{code.co_code.hex()} {code.co_names} {' '.join(constants)}"
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
+def _digest(content: str | bytes) -> str:
+    import hashlib  # slow to import
+
+    content = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def _of_optimizer(optimizer: Optimizer, model: Module) -> Identity:

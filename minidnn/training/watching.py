@@ -98,17 +98,21 @@ class Watcher(Callback):
         return f"{self.owner}: monitor is {self.monitor!r}, must be one of {', '.join(columns)}"
 
     def _direction(self, run: Run) -> str:
+        said = self._said(run)
+        if said is None:
+            raise ValueError(
+                f"{self.owner}: nobody says whether {self.monitor} shall fall or rise; give mode='min' or 'max'"
+            )
+        return said
+
+    def _said(self, run: Run) -> str | None:
+        """Which way the column shall go, as the mode, its metric or its name says; else None."""
         if self.mode != "auto":
             return self.mode
         for metric in run.metrics:
             if self.monitor.removeprefix("valid_") == metric.name and metric.better is not None:
                 return metric.better
-        last = self.monitor.lower().split("_")[-1]
-        if last in FALLING or last in RISING:
-            return "min" if last in FALLING else "max"
-        raise ValueError(
-            f"{self.owner}: nobody says whether {self.monitor} shall fall or rise; give mode='min' or 'max'"
-        )
+        return direction_of(self.monitor)
 
     def _look(self, run: Run, value: float, now: int) -> None:
         gain = value - self.best if self.rises else self.best - value
@@ -126,6 +130,14 @@ class Watcher(Callback):
 
     def on_check(self, run: Run, better: bool, waited: int) -> None:
         """After each look; waited is how long nothing was better, in units of patience."""
+
+
+def direction_of(column: str) -> Literal["min", "max"] | None:
+    """Which way a column goes as a model gets better, as its name says; None where it does not."""
+    last = column.lower().split("_")[-1]
+    if last in FALLING or last in RISING:
+        return "min" if last in FALLING else "max"
+    return None
 
 
 def _may_add(callback: Callback) -> bool:

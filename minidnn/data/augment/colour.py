@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from minidnn.checks import number
-from minidnn.data.pipeline import example_bits
 from minidnn.data.types import Floats32, Indices
+from minidnn.pipeline import example_bits
 from minidnn.reference.normal import normal_quantile
 
 Floats = npt.NDArray[np.float64]

@@ -11,8 +11,8 @@ import numpy as np
 from minidnn.checks import an_array, positive_integer
 from minidnn.data.augment import colour, geometry
 from minidnn.data.augment.geometry import Floats
-from minidnn.data.pipeline import example_bits, resample
 from minidnn.data.types import Bytes, Floats32, Indices
+from minidnn.pipeline import example_bits, resample
 
 OfColour = colour.brightness | colour.contrast | colour.saturation | colour.hue
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from minidnn import kernels
 from minidnn.checks import number
-from minidnn.data.pipeline import example_bits
 from minidnn.data.types import Floats32, Indices
+from minidnn.pipeline import example_bits
 
 Floats = npt.NDArray[np.float64]
 Shape = tuple[int, int]

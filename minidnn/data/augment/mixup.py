@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from minidnn.checks import number, positive_integer
-from minidnn.data.pipeline import example_bits
 from minidnn.data.targets import Targets, as_array, each
 from minidnn.data.types import Indices, Key
+from minidnn.pipeline import example_bits
 from minidnn.reference.types import Array
 
 PLACE = 130  # of the random words; see minidnn.data.corrupt

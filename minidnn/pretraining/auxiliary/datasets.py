@@ -12,8 +12,8 @@ import numpy as np
 
 from minidnn.checks import positive_integer
 from minidnn.data import ArrayDataset
-from minidnn.data.pipeline import example_bits, gather
 from minidnn.data.types import Augmentation, Indices, Key
+from minidnn.pipeline import example_bits, gather
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Words
 

@@ -1,5 +1,4 @@
-from minidnn.data.types import Bytes, Floats32, Indices
-from minidnn.reference.types import Words
+from minidnn.reference.types import Bytes, Floats32, Indices, Words
 
 def philox(counter: Words, key: tuple[int, int]) -> Words: ...
 def permutation(n: int, seed: int, stream: int, draw: int) -> Indices: ...

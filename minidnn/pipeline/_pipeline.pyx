@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The loops over examples, compiled: the names, signatures and bits of `reference_pipeline`, which documents them.
+"""The loops over examples, compiled: the names, signatures and bits of `minidnn.pipeline.reference`, which documents them.
 
 A function takes what it reads and returns an array of its own, so that shapes cannot disagree and the values of
 ``order`` are all there is to check before a loop runs without the interpreter.

@@ -8,13 +8,13 @@ import os
 from types import ModuleType
 from typing import Any
 
-from minidnn.data import reference_pipeline
-from minidnn.data.types import Bytes, Floats32, Indices
-from minidnn.reference.types import Words
+from minidnn import kernels
+from minidnn.pipeline import reference
+from minidnn.reference.types import Bytes, Floats32, Indices, Words
 
 _compiled: ModuleType
 try:
-    from minidnn.data import _pipeline as _compiled
+    from minidnn.pipeline import _pipeline as _compiled
 except ImportError as error:
     if os.environ.get("MINIDNN_BACKEND") != "reference":
         raise ImportError(
@@ -22,13 +22,11 @@ except ImportError as error:
             "its minidnn/ folder hides the installed package: run `pip install .` and start Python from another "
             "folder. To run on the NumPy reference instead (slowly), set MINIDNN_BACKEND=reference."
         ) from error
-    _compiled = reference_pipeline
+    _compiled = reference
 
 
 def _loops() -> ModuleType:
-    from minidnn import kernels  # here, so that minidnn.kernels and minidnn.random may import this module
-
-    return _compiled if kernels.backend() == "compiled" else reference_pipeline
+    return _compiled if kernels.backend() == "compiled" else reference
 
 
 def permutation(n: int, seed: int, stream: int, draw: int) -> Indices:
@@ -79,12 +77,12 @@ def gather_labels(labels: Indices, order: Indices) -> Indices:
 
 
 def example_bits(examples: Indices, n: int, key: tuple[int, int, int], place: int) -> Words:
-    """``n`` random words for each example; see `minidnn.data.reference_pipeline`."""
+    """``n`` random words for each example; see `minidnn.pipeline.reference`."""
     words: Words = _loops().example_bits(examples, n, *key, place)
     return words
 
 
 def resample(images: Floats32, maps: Floats32, fields: Floats32, fill: float) -> Floats32:
-    """Images read at other places; see `minidnn.data.reference_pipeline`."""
+    """Images read at other places; see `minidnn.pipeline.reference`."""
     resampled: Floats32 = _loops().resample(images, maps, fields, fill)
     return resampled

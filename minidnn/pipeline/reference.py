@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.data.types import Bytes, Floats32, Indices
 from minidnn.reference.random import permutation, philox
-from minidnn.reference.types import Words
+from minidnn.reference.types import Bytes, Floats32, Indices, Words
 
 __all__ = [
     "example_bits",

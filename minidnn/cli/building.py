@@ -1,0 +1,207 @@
+"""What ``minidnn train`` and ``minidnn tune`` are told, and the run that comes of it."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from minidnn import nn, optim, schedules, training
+from minidnn.activations import ALPHA
+from minidnn.cli import datasets, types
+from minidnn.data.meaning import TASKS
+from minidnn.training.metrics import default_metrics
+
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": optim.SGD,
+    "momentum": partial(optim.SGD, momentum=0.9),
+    "nesterov": partial(optim.SGD, momentum=0.9, nesterov=True),
+    "adagrad": optim.Adagrad,
+    "rmsprop": optim.RMSprop,
+    "adadelta": optim.Adadelta,
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "nadam": optim.NAdam,
+    "adamax": optim.Adamax,
+    "lion": optim.Lion,
+    "ftrl": optim.FTRL,
+}
+PLAIN = ("sgd", "momentum", "nesterov")
+"""Those that the default schedule suits; the others have default rates of their own."""
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Options of a run, but for those that a search may vary."""
+    parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
+    parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
+    parser.add_argument(
+        "--activation",
+        choices=list(ALPHA),
+        default="relu",
+        metavar="NAME",
+        help=f"of the hidden layers: {', '.join(ALPHA)}",
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=list(OPTIMIZERS),
+        default="momentum",
+        metavar="NAME",
+        help=f"its kind: {', '.join(OPTIMIZERS)}",
+    )
+    parser.add_argument(
+        "--weight-decay", type=types.decay, metavar="NUMBER", help="of the optimizer (default: the optimizer's own)"
+    )
+    parser.add_argument(
+        "--clip-norm", type=types.rate, metavar="NUMBER", help="the most that the gradients' norm may be (default: any)"
+    )
+    parser.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        help="balanced: each class counts as much as another, however few its examples (default: each example does)",
+    )
+    parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
+    parser.add_argument("--threads", type=types.count, help="at most; the results are the same bytes (default: all)")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Options that say what to learn from."""
+    parser.add_argument(
+        "--data",
+        default="mnist",
+        help=f"{datasets.LISTED}; a folder with a folder of pictures for each class; a table, NAME.csv, whose columns "
+        "are standardized; or a .npy or IDX file of examples",
+    )
+    parser.add_argument(
+        "--task",
+        choices=("auto", *TASKS),
+        default="auto",
+        help="whether labels are classes or quantities; auto takes text for classes and numbers with a fraction for "
+        "quantities, and asks where labels are whole numbers",
+    )
+    parser.add_argument(
+        "--label", type=types.column, metavar="COLUMN", help="of a table, by name or number (default: the last)"
+    )
+    for name, text in (
+        ("category", "a column of text of a table, each value of which becomes an input"),
+        ("ignore", "a column of a table to leave out"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            action="append",
+            type=types.column,
+            default=[],
+            metavar="COLUMN",
+            help=f"{text}; may be given several times (default: none)",
+        )
+    parser.add_argument(
+        "--missing",
+        choices=("mean", "indicator"),
+        help="how to read empty cells of a table: as the column's mean, or with an input more that tells where one was "
+        "empty (default: they are refused)",
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file of examples (default: none)")
+    parser.add_argument(
+        "--image-size",
+        type=types.image_size,
+        metavar="HxW",
+        help="resize pictures, as 32x32 (default: all have one size)",
+    )
+    parser.add_argument("--valid", metavar="FILE", help="validation data, of the same kind (default: see --split)")
+    parser.add_argument("--valid-labels", type=Path, metavar="FILE", help="of --valid (default: none)")
+    parser.add_argument(
+        "--split",
+        type=types.share,
+        metavar="FRACTION",
+        help=f"of data of your own, held back for validation, and as much again for test (default: {datasets.SPLIT})",
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model that has not learned yet, and how it will.
+
+    Attributes:
+        sizes: of inputs, hidden layers and outputs.
+        options: further arguments of `minidnn.training.fit`.
+    """
+
+    sizes: list[int]
+    model: nn.Sequential
+    optimizer: optim.Optimizer
+    options: dict[str, Any]
+
+    def fit(
+        self, arguments: argparse.Namespace, parts: datasets.Parts, *callbacks: training.Callback, **options: Any
+    ) -> training.History:
+        """Trains the model; further options are those of `minidnn.training.fit`."""
+        return training.fit(
+            self.model,
+            parts.train,
+            optimizer=self.optimizer,
+            epochs=arguments.epochs,
+            batch_size=arguments.batch_size,
+            valid=parts.valid,
+            callbacks=callbacks,
+            on_interrupt="stop",
+            **self.options,
+            **options,
+        )
+
+
+def prepared(arguments: argparse.Namespace, parts: datasets.Parts) -> Prepared:
+    """What the options make for the data, with initial weights from the default generator.
+
+    Raises:
+        ValueError: an option that has no meaning for the optimizer, or for the task.
+    """
+    sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.n_out]
+    model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation, arguments.dropout))
+    return Prepared(sizes, model, _optimizer(arguments, model.parameters()), _options(arguments, parts))
+
+
+def columns(arguments: argparse.Namespace, parts: datasets.Parts) -> list[str]:
+    """The losses and metrics that the history of a run will have."""
+    loss = _options(arguments, parts).get("loss", nn.softmax_cross_entropy)
+    names = ["loss", *(metric.name for metric in default_metrics(loss, parts.train.y))]
+    return [*names, *(f"valid_{name}" for name in names)]
+
+
+def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, Any]:
+    """Those arguments of `training.fit` that were asked for."""
+    options = {name: getattr(arguments, name) for name in ("class_weight", "clip_norm")}
+    if parts.meaning.task == "regression":
+        if arguments.class_weight is not None:
+            raise ValueError("--class-weight is for classes, and the task is regression")
+        options["loss"] = nn.mean_squared_error
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> optim.Optimizer:
+    make = OPTIMIZERS[arguments.optimizer]
+    if arguments.weight_decay is not None:
+        kind = make.func if isinstance(make, partial) else make
+        if "weight_decay" not in inspect.signature(kind).parameters:
+            raise ValueError(f"--weight-decay: {arguments.optimizer} has none; use --optimizer adamw")
+        make = partial(make, weight_decay=arguments.weight_decay)
+    if arguments.lr is not None:
+        return make(params, lr=schedules.constant(arguments.lr))
+    return make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000)) if arguments.optimizer in PLAIN else make(params)
+
+
+def network(sizes: list[int], activation: str, dropout: float = 0.0) -> nn.Sequential:
+    """Dense layers of these sizes, from inputs to outputs: hidden1, hidden2, ..., outputs.
+
+    Where dropout is above 0, `nn.Dropout` stands behind each hidden layer, `nn.AlphaDropout` behind those of SELU.
+    """
+    *hidden, outputs = pairwise(sizes)
+    drop = nn.AlphaDropout if activation == "selu" else nn.Dropout
+    layers: list[nn.Module] = []
+    for i, fans in enumerate(hidden, start=1):
+        layers.append(nn.Dense(*fans, activation, name=f"hidden{i}"))
+        layers += [drop(dropout, name=f"dropout{i}")] if dropout else []
+    return nn.Sequential(*layers, nn.Dense(*outputs, name="outputs"))
