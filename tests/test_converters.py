@@ -4,6 +4,7 @@ scikit-learn is always there; PyTorch and Keras where they are installed (docs/z
 """
 
 import importlib.util
+import json
 import os
 import warnings
 
@@ -151,6 +152,32 @@ def test_nothing_is_put_where_something_does_not_fit(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="not a whole"):
         convert.from_safetensors(path, model)
+
+
+def bytes_of(dtype, shape, data):
+    """A ``.safetensors`` file of one tensor, by the format's own description."""
+    header = json.dumps({"w": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def test_bfloat16_in_safetensors(tmp_path):
+    path = tmp_path / "w.safetensors"
+    numbers = {
+        0x3F80: 1.0,
+        0xC049: -3.140625,
+        0x0001: 2.0**-133,
+        0x7F7F: (2 - 2**-7) * 2.0**127,
+        0x8000: -0.0,
+        0x3DCD: 0.10009765625,
+    }
+    path.write_bytes(bytes_of("BF16", [2, 3], np.array(list(numbers), "<u2").tobytes()))
+    expected = np.reshape(list(numbers.values()), (2, 3)).T.astype(np.float32)
+    graph = nn.Graph([nn.Node("h", nn.Weight((3, 2)), [])], [])
+    convert.from_safetensors(path, graph, {"w": "h.value"}, transpose=["w"])
+    assert graph.state_dict()["h.value"].tobytes() == expected.tobytes()
+    path.write_bytes(bytes_of("F8_E4M3", [2], b"ab"))
+    with pytest.raises(CheckpointError, match="tensor 'w' is F8_E4M3, must be one of BF16, F16, F32"):
+        convert.from_safetensors(path, graph)
 
 
 # PyTorch

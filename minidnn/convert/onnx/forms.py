@@ -70,7 +70,7 @@ def _dense(w: Writer, node: Node) -> str:
 
 
 def _dropout(w: Writer, node: Node) -> str:
-    rate = w.constant(below(node.path, "rate"), np.array(node.attributes["rate"], np.float32))
+    rate = w.number(node.path, "rate", node.attributes["rate"])
     return w.node("Dropout", w.path(node), *_values(w, node), rate)
 
 
@@ -88,7 +88,7 @@ def _layer_norm(w: Writer, node: Node) -> str:
     centred = w.node("Sub", path, x, _reduced(w, node, "ReduceMean", x, [-1], True))
     square = w.node("Mul", below(path, "square"), centred, centred)
     variance = _reduced(w, node, "ReduceMean", square, [-1], True)
-    variance = w.node("Add", below(path, "var"), variance, w.constant(below(path, "eps"), np.array(eps, np.float32)))
+    variance = w.node("Add", below(path, "var"), variance, w.number(path, "eps", eps))
     y = w.node("Div", below(path, "normal"), centred, w.node("Sqrt", below(path, "std"), variance))
     return w.node("Add", below(path, "y"), w.node("Mul", below(path, "scaled"), y, gamma), beta)
 
@@ -99,7 +99,7 @@ def _layer_norm(w: Writer, node: Node) -> str:
 def _clip(w: Writer, node: Node) -> str:
     bounds = [node.attributes["low"], node.attributes["high"]]
     dtype = node.output.dtype
-    named = ["" if bound is None else w.constant(below(node.path, "bound"), np.array(bound, dtype)) for bound in bounds]
+    named = ["" if bound is None else w.number(node.path, "bound", bound, dtype) for bound in bounds]
     return w.node("Clip", w.path(node), *_values(w, node), *named)
 
 
@@ -184,7 +184,7 @@ def _stack(w: Writer, node: Node) -> str:
 def _pad(w: Writer, node: Node) -> str:
     widths = node.attributes["widths"]
     pads = w.integers(node, "pads", [before for before, _ in widths] + [after for _, after in widths])
-    value = w.constant(below(node.path, "value"), np.array(node.attributes["value"], node.output.dtype))
+    value = w.number(node.path, "value", node.attributes["value"], node.output.dtype)
     return w.node("Pad", w.path(node), *_values(w, node), pads, value)
 
 
@@ -261,14 +261,14 @@ def _embedding_bag(w: Writer, node: Node) -> str:
     op = "ReduceMean" if node.attributes["mode"] == "mean" else "ReduceSum"
     if padding is None:
         return _reduced(w, node, op, rows, [1], False)
-    missing = w.constant(below(path, "padding"), np.array(padding, indices.dtype))
+    missing = w.number(path, "padding", padding, indices.dtype)
     there = w.node("Not", below(path, "there"), w.node("Equal", below(path, "missing"), places, missing))
     mask = w.node("Cast", below(path, "mask"), there, to=1)
     wide = w.node("Unsqueeze", below(path, "wide"), mask, w.integers(node, "axis", [-1]))
     total = _reduced(w, node, "ReduceSum", w.node("Mul", below(path, "kept"), rows, wide), [1], False)
     if op == "ReduceSum":
         return total
-    one = w.constant(below(path, "one"), np.array(1, np.float32))
+    one = w.number(path, "one", 1.0)
     count = w.node("Max", below(path, "count"), _reduced(w, node, "ReduceSum", mask, [1], True), one)
     return w.node("Div", below(path, "mean"), total, count)
 
