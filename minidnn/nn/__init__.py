@@ -6,7 +6,7 @@ from minidnn.nn.blocks import blocks
 from minidnn.nn.composed import GaussianNoise, GroupNorm, Normalization, Rescaling, Reshape, RMSNorm
 from minidnn.nn.constraints import masked, max_norm, non_neg, unit_norm
 from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
-from minidnn.nn.embedding import EmbeddingBag
+from minidnn.nn.embedding import Embedding, EmbeddingBag
 from minidnn.nn.graph import Graph, Node, Weight
 from minidnn.nn.layers import Dense, Flatten, PReLU
 from minidnn.nn.losses import (
@@ -25,6 +25,7 @@ from minidnn.nn.losses import (
 from minidnn.nn.metrics import accuracy, in_top_k
 from minidnn.nn.module import Module
 from minidnn.nn.normalization import BatchNorm, LayerNorm
+from minidnn.nn.outputs import Outputs
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.registering import register
 from minidnn.nn.regularizers import l1, l1_l2, l2
@@ -37,6 +38,7 @@ __all__ = [
     "Dense",
     "DropConnect",
     "Dropout",
+    "Embedding",
     "EmbeddingBag",
     "Flatten",
     "GaussianNoise",
@@ -46,6 +48,7 @@ __all__ = [
     "Module",
     "Node",
     "Normalization",
+    "Outputs",
     "PReLU",
     "Parameter",
     "RMSNorm",

@@ -208,11 +208,11 @@ def _getitem(w: Writer, node: Node) -> str:
     index = node.attributes["index"]
     parts = list(index) if isinstance(index, tuple) else [index]
     (x,) = _values(w, node)
-    arrays = [part for part in parts if isinstance(part, Value)]
-    if arrays:
-        if len(parts) > 1 or arrays[0].dtype.kind not in "iu":
-            raise refuse(node, "its index has an array beside other parts, or one that is not of integers")
-        return w.node("Gather", w.path(node), x, w.value(node, arrays[0]), axis=0)
+    if any(isinstance(part, Value) for part in parts):
+        *before, last = parts
+        if any(part != slice(None) for part in before) or last.dtype.kind not in "iu":
+            raise refuse(node, "its index has an array before other parts, or one that is not of integers")
+        return w.node("Gather", w.path(node), x, w.value(node, last), axis=len(before))
     if not all(part is None or part is Ellipsis or type(part) is int or isinstance(part, slice) for part in parts):
         raise refuse(node, "its index has parts that are no slices, integers or arrays of integers")
     parts = _spelled_out(parts, len(node.inputs[0].shape))
@@ -252,6 +252,13 @@ def _bounds(node: Node, cut: slice, size: Any) -> tuple[int, int, int]:
     return start, end, step
 
 
+def _embedding(w: Writer, node: Node) -> str:
+    indices = node.attributes["indices"]
+    if not isinstance(indices, Value):
+        raise refuse(node, "its indices are no tensor")
+    return w.node("Gather", w.path(node), *_values(w, node), w.value(node, indices), axis=0)
+
+
 def _embedding_bag(w: Writer, node: Node) -> str:
     indices, padding = node.attributes["indices"], node.attributes["padding"]
     if node.attributes["offsets"] is not None or not isinstance(indices, Value):
@@ -284,7 +291,9 @@ FORMS: dict[str, Form] = {
     "divide": _plain("Div"),
     "dropout": _dropout,
     "embedding_bag": _embedding_bag,
+    "embedding": _embedding,
     "equal": _plain("Equal"),
+    "erf": _plain("Erf"),
     "exp": _plain("Exp"),
     "gather": _gather,
     "getitem": _getitem,
