@@ -112,6 +112,13 @@ def _where(w: Writer, node: Node) -> str:
     return w.node("Where", w.path(node), chosen, w.value(node, a, dtype), w.value(node, b, dtype))
 
 
+def _equal(w: Writer, node: Node) -> str:
+    x, other = node.inputs
+    if other is False and x.dtype == np.bool_:
+        return w.node("Not", w.path(node), w.value(node, x))
+    return w.node("Equal", w.path(node), *_values(w, node))
+
+
 def _not_equal(w: Writer, node: Node) -> str:
     return w.node("Not", below(node.path, "not"), w.node("Equal", w.path(node), *_values(w, node)))
 
@@ -292,7 +299,7 @@ FORMS: dict[str, Form] = {
     "dropout": _dropout,
     "embedding_bag": _embedding_bag,
     "embedding": _embedding,
-    "equal": _plain("Equal"),
+    "equal": _equal,
     "erf": _plain("Erf"),
     "exp": _plain("Exp"),
     "gather": _gather,
