@@ -54,7 +54,7 @@ REFUSED = {
     "an operator set of the future": (lambda: proto(node("Relu", "x"), opset=99), "operator set is 99"),
     "an input of bytes": (
         lambda: proto(node("Identity", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.UINT8, [1])]),
-        "input 'x' is no tensor of float32, int32 or int64",
+        "input 'x' is no tensor of float32, int32, int64 or bool",
     ),
     "arithmetic of integers": (
         lambda: proto(node("Abs", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.INT64, [1])]),

@@ -236,7 +236,11 @@ class Importer:
         return len(self._inputs) == 1 and layers and chained
 
 
+NUMBERS = ("float", "int")
 TAKES = {
+    **{
+        (op, place): NUMBERS for op in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual") for place in (0, 1)
+    },
     ("Cast", 0): ("float", "bool"),
     ("Gather", 1): ("int",),
     ("GatherElements", 1): ("int",),

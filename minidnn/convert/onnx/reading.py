@@ -89,7 +89,7 @@ class Network:
 
     Attributes:
         inputs: name -> number of axes.
-        kinds: name -> "float" or "int", of inputs.
+        kinds: name -> "float", "int" or "bool", of inputs.
         constants: the initializers.
     """
 
@@ -122,7 +122,7 @@ def read(source: Any) -> Network:
     Raises:
         ConversionError: damaged, not valid by ONNX's own checker, or holding what no importer here could understand:
             external data that is not beside the file, functions, other operator sets, subgraphs, sparse tensors,
-            inputs that are neither float32 nor int32 or int64.
+            inputs of other dtypes than float32, int32, int64 and bool.
         OSError: the file cannot be read.
     """
     onnx = onnx_module()
@@ -185,10 +185,11 @@ def _opset(model: Any) -> int:
 
 
 def _kind(onnx: Any, value: Any) -> str:
-    kinds = {onnx.TensorProto.FLOAT: "float", onnx.TensorProto.INT32: "int", onnx.TensorProto.INT64: "int"}
+    types = onnx.TensorProto
+    kinds = {types.FLOAT: "float", types.INT32: "int", types.INT64: "int", types.BOOL: "bool"}
     kind = kinds.get(value.type.tensor_type.elem_type) if value.type.HasField("tensor_type") else None
     if kind is None:
-        raise ConversionError(f"from_onnx: input {value.name!r} is no tensor of float32, int32 or int64")
+        raise ConversionError(f"from_onnx: input {value.name!r} is no tensor of float32, int32, int64 or bool")
     return kind
 
 

@@ -32,6 +32,9 @@ def _of(function: Any) -> Operator:
 
 def _compares(function: Any) -> Operator:
     def make(g: Importer, operation: Operation) -> None:
+        kinds = {g.kind(value) for value in operation.inputs if g.resolve(value) in g.ranks}
+        if len(kinds) > 1:
+            raise operation.refuse(f"it compares {' with '.join(sorted(kinds))}")
         rank = max(g.rank(operation, 0), g.rank(operation, 1))
         inputs = [g.value(operation, place, trainable=False) for place in (0, 1)]
         g.emit(operation, function, inputs, rank, kind="bool")
