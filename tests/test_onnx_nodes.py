@@ -49,6 +49,7 @@ EXPORTS = Path(onnx.__file__).parent / "backend" / "test" / "data"
 
 NO_EXPORTS = {
     r"test_operator_add\w*|test_operator_non_float_params": "float64 and integer inputs",
+    r"test_\w+Pad2d|test_operator_pad": "onnx's version converter leaves pads that are no input",
     r"test_PReLU_\dd_multiparam": "onnx's version converter leaves a slope that no longer broadcasts",
 }
 
@@ -64,15 +65,19 @@ def exports():
 @pytest.mark.parametrize("folder", list(exports()), ids=lambda folder: folder.name)
 def test_what_pytorch_exported(folder):
     old = onnx.load(folder / "model.onnx")
-    with pytest.raises(convert.ConversionError, match="operator set is 6, must be 7 to"):
-        convert.from_onnx(old)
+    if old.opset_import[0].version < 7:
+        with pytest.raises(convert.ConversionError, match="operator set is 6, must be 7 to"):
+            convert.from_onnx(old)
     model = convert.from_onnx(version_converter.convert_version(old, 17))
     tensors = {
         path.stem: onnx.numpy_helper.to_array(onnx.load_tensor(str(path)))
         for path in sorted((folder / "test_data_set_0").glob("*.pb"))
     }
-    expected = tensors.pop("output_0")
-    np.testing.assert_allclose(model(*tensors.values()).data, expected, rtol=1e-5, atol=1e-6)
+    expected = [tensors.pop(name) for name in sorted(tensors) if name.startswith("output")]
+    with np.errstate(all="ignore"):  # the square root of a negative number is among them
+        y = model(*tensors.values())
+    for part, wanted in zip(y if isinstance(y, tuple) else (y,), expected, strict=True):
+        np.testing.assert_allclose(part.data, wanted, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 1.0])
