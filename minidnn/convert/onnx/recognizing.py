@@ -13,7 +13,7 @@ import numpy as np
 
 from minidnn import nn
 from minidnn.activations import ACTIVATIONS as ROWS
-from minidnn.convert.building import fill
+from minidnn.convert.building import embedding_bag
 from minidnn.convert.onnx.activations import ACTIVATIONS, Put
 from minidnn.convert.onnx.forms import write
 from minidnn.convert.onnx.reading import Attributes, Network, Operation
@@ -200,9 +200,6 @@ def _bag(opset: int, mode: Any, padding: int | None) -> Pattern:
     def make(known: Mapping[str, Array], names: Mapping[str, str]) -> nn.Module:
         kernel = known["kernel"]
         number = next((int(array) for name, array in known.items() if name != "kernel"), None)
-        with deferred():
-            layer = nn.EmbeddingBag(kernel.shape[0], kernel.shape[1], mode, number)
-        layer.name = names["kernel"].rpartition(".")[0] or None
-        return fill(layer, kernel=kernel)
+        return embedding_bag(kernel, mode, number, names["kernel"].rpartition(".")[0] or None)
 
     return _pattern(writer, "y", make)

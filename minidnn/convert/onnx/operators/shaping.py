@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from minidnn import nn
-from minidnn.convert.building import fill
+from minidnn.convert.building import embedding
 from minidnn.convert.onnx.following import Importer, Operator
 from minidnn.convert.onnx.operators.products import layer_name
 from minidnn.convert.onnx.reading import Operation
 from minidnn.nn import functions
-from minidnn.nn.initializers import deferred
 from minidnn.reference.types import Array
 
 
@@ -115,18 +114,12 @@ def _gather(g: Importer, operation: Operation) -> None:
     x, indices = g.constant(operation, 0), g.constant(operation, 1)
     out = rank - 1 + g.rank(operation, 1)
     if indices is None and x is not None and x.dtype.kind == "f" and x.ndim == 2 and axis in (0, -2):
-        g.emit(operation, _embedding(x), [g.value(operation, 1)], out, layer_name(operation, 0))
+        g.emit(operation, embedding(x), [g.value(operation, 1)], out, layer_name(operation, 0))
     elif indices is None:
         g.emit(operation, functions.gather(axis), [g.value(operation, 0), g.value(operation, 1)], out)
     else:
         function = functions.gather(axis, _indices(operation, indices))
         g.emit(operation, function, [g.value(operation, 0)], out)
-
-
-def _embedding(kernel: Array) -> nn.Embedding:
-    with deferred():
-        layer = nn.Embedding(*kernel.shape)
-    return fill(layer, kernel=kernel)
 
 
 def _gather_elements(g: Importer, operation: Operation) -> None:
