@@ -6,7 +6,7 @@ PyTorch itself is not imported: its objects are asked for what they hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -66,14 +66,14 @@ def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | No
             "the weights of other modules can be put into a model: from_torch(source, into=model)"
         )
     layers: list[nn.Module] = []
-    width: int | None = None
+    shape: Sequence[int] = ()
     for path, part in _flat(source):
         make = LAYERS.get(_kind(part) or "")
         if make is None or part._forward_hooks or part._forward_pre_hooks:  # a hook may compute what it likes
             raise ConversionError(f"from_torch: layer {path} is {part!r}, which has no equal here")
-        layer = make(path, part, width)
+        layer = make(path, part, shape[-1] if shape else None)
         if layer is not None:
-            width = _width(layer, layers[-1] if layers else None, width)
+            shape = _shape(layer, shape)
             layers.append(layer)
     return sequential(layers)
 
@@ -92,19 +92,20 @@ def _flat(container: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + name, part
 
 
-def _width(layer: nn.Module, before: nn.Module | None, width: int | None) -> int | None:
-    """The size of the last axis of what a layer gives, where that is known."""
-    if isinstance(layer, (nn.Dense, nn.Embedding, nn.EmbeddingBag)):
-        return layer.n_out
+def _shape(layer: nn.Module, shape: Sequence[int]) -> Sequence[int]:
+    """The shape of what a layer makes of an example; () where nothing is known, -1 for an axis that is not."""
+    if isinstance(layer, nn.Dense):
+        return (*shape[:-1], layer.n_out)
+    if isinstance(layer, nn.EmbeddingBag):
+        return (layer.n_out,)
+    if isinstance(layer, nn.Embedding):
+        return (-1, layer.n_out)
     if isinstance(layer, nn.Reshape):
-        return layer.shape[-1]
+        return layer.shape
     if isinstance(layer, nn.Flatten):
-        return math.prod(before.shape) if isinstance(before, nn.Reshape) else _width_of_rows(before, width)
-    return getattr(layer, "n", None) or width
-
-
-def _width_of_rows(before: nn.Module | None, width: int | None) -> int | None:
-    return None if isinstance(before, nn.Embedding) else width
+        return (math.prod(shape),) if shape and min(shape) >= 0 else ()
+    n = getattr(layer, "n", None)
+    return shape if shape or n is None else (n,)
 
 
 # A layer each: (path, the layer of PyTorch, the width of its input where that is known).
