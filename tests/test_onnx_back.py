@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minidnn
-from minidnn import convert, nn, ops, training
+from minidnn import convert, deploy, nn, ops, training
 from minidnn.nn import Node, functions
 
 onnx = pytest.importorskip("onnx")
@@ -253,3 +253,26 @@ def test_pytorchs_gelu_is_one_layer():
     back = convert.from_onnx(gelu_of_pytorch())
     assert [type(part) for part in back] == [nn.GELU]
     np.testing.assert_allclose(back(X[:, :4]).data, run(gelu_of_pytorch(), X[:, :4])[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (heads(), r"gives label, place, hidden, must give one output; compile a model for each, such as nn\.Graph"),
+        (nn.Sequential(nn.Embedding(7, 3), nn.Flatten()), r"looked up by number.*model\[1:\], and look them up before"),
+    ],
+)
+def test_what_the_engine_does_not_have_is_refused_with_a_remedy(model, message):
+    with pytest.raises(TypeError, match=message):
+        deploy.compile(model, input_shape=(N,))
+
+
+def test_the_remedies_work():
+    model = heads()
+    for name in ("label", "place"):
+        compiled = deploy.compile(nn.Graph(model.nodes, model.inputs, output=name))
+        assert np.array_equal(compiled.predict(X), model(X)[name].data)
+    words = nn.Sequential(nn.Embedding(7, 3, rng=minidnn.Generator(1)), nn.Flatten(), nn.Dense(6, 2)).eval()
+    x = np.array([[1, 2], [6, 0]])
+    compiled = deploy.compile(words[1:], input_shape=(2, 3))
+    assert np.array_equal(compiled.predict(words[0](x).data.reshape(2, -1)), words(x).data)
