@@ -56,6 +56,8 @@ REFUSED = {
         lambda: proto(node("Identity", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.UINT8, [1])]),
         "input 'x' is no tensor of float32, int32, int64 or bool",
     ),
+    "a constant of nothing": (
+        lambda: proto(node("Constant", to="c"), node("Add", "x", "c")), "not valid|it has 0 attributes, must have one"),
     "arithmetic of integers": (
         lambda: proto(node("Abs", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.INT64, [1])]),
         r"\(Abs\): 'x' is int, must be float",

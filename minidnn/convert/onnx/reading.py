@@ -69,6 +69,8 @@ class Operation:
 
     def constant(self) -> Array:
         """What a node Constant gives."""
+        if len(self.attributes) != 1:
+            raise self.refuse(f"it has {len(self.attributes)} attributes, must have one")
         ((kind, value),) = self.attributes.items()
         kinds: dict[str, Any] = {"value_float": np.float32, "value_floats": np.float32}
         kinds |= {"value_int": np.int64, "value_ints": np.int64}
