@@ -276,3 +276,13 @@ def test_the_remedies_work():
     x = np.array([[1, 2], [6, 0]])
     compiled = deploy.compile(words[1:], input_shape=(2, 3))
     assert np.array_equal(compiled.predict(words[0](x).data.reshape(2, -1)), words(x).data)
+
+
+@pytest.mark.compiled
+def test_a_captured_step_returns_outputs_with_names():
+    model = heads()
+    step = training.Captured(lambda x: model(x), strict=True)
+    for x in (X, -X):
+        y = step(x)
+        assert y.names == ("label", "place", "hidden")
+        assert all(np.array_equal(a.data, b.data) for a, b in zip(y, model(x), strict=True))
