@@ -168,10 +168,19 @@ def test_several_outputs_are_trained():
         label = nn.softmax_cross_entropy(outputs["label"], targets[0])
         return label + nn.mean_squared_error(outputs["place"], targets[1])
 
+    def right(outputs, targets):
+        return nn.accuracy(outputs["label"], targets[0])
+
     optimizer = minidnn.optim.Adam(model.parameters(), 0.02)
-    options = {"epochs": 20, "batch_size": 20, "progress": False, "metrics": []}
+    options = {"epochs": 20, "batch_size": 20, "progress": False, "metrics": {"right": right}, "valid": (x, y)}
     history = training.fit(model, x, y, optimizer=optimizer, loss=loss, **options)
-    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert history["loss"][-1] < 0.5 * history["loss"][0] and history["valid_right"][-1] > 0.9
+    metric = training.metrics.Collected(right)
+    metric.update(training.predict(model, x), y)
+    again = training.metrics.Collected(right)
+    again.load_state_dict(metric.state_dict())
+    assert again.compute() == metric.compute()
+    assert training.evaluate(model, (x, y), loss=loss, metrics={"right": right})["right"] > 0.9
 
 
 @pytest.mark.parametrize(

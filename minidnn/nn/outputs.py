@@ -47,3 +47,17 @@ class Outputs(tuple[Any, ...]):
 
     def __repr__(self) -> str:
         return f"Outputs({', '.join(f'{name}={part!r}' for name, part in self.as_dict().items())})"
+
+
+def names_of(model: Any) -> tuple[str, ...]:
+    """The names of what a model gives, as its last part says; () where it gives one, or several without names."""
+    layers = getattr(model, "layers", None)
+    if isinstance(layers, list) and layers:
+        return names_of(layers[-1])
+    output = getattr(model, "output", None)
+    return output if isinstance(output, tuple) else ()
+
+
+def alike(outputs: tuple[Any, ...] | list[Any], parts: Iterable[Any]) -> tuple[Any, ...]:
+    """Other parts as a tuple, with the names that the outputs have, if any."""
+    return outputs.like(parts) if isinstance(outputs, Outputs) else tuple(parts)

@@ -15,6 +15,7 @@ from minidnn.data.meaning import Meaning
 from minidnn.data.stacking import StackDataset
 from minidnn.data.targets import as_array, as_float32, parts_of
 from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module, Outputs
+from minidnn.nn.outputs import alike
 from minidnn.nn.temporarily import modes_kept
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
@@ -112,9 +113,7 @@ def _array(x: Any, meaning: Meaning | None) -> Array:
 def _first(outputs: Any, is_one: bool) -> Any:
     if not is_one:
         return outputs
-    if isinstance(outputs, Outputs):
-        return outputs.like(part[0] for part in outputs)
-    return tuple(part[0] for part in outputs) if isinstance(outputs, tuple) else outputs[0]
+    return alike(outputs, (part[0] for part in outputs)) if isinstance(outputs, tuple) else outputs[0]
 
 
 def _outputs(model: Module, examples: Dataset, activation: Callable[[Tensor], Tensor] | None, batch_size: int) -> Any:
