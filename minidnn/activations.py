@@ -6,6 +6,7 @@ Beside the row an activation has its formula in `minidnn.reference.activations`,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ class Activation:
         reads: what its derivative is told by: the output y, which lets a dense layer forget its sums, or the input x.
         variant: what the layer's constructor is given for this activation, where the layer has several.
         torch, keras, onnx, sklearn: ``torch.nn``'s class, Keras' name, ONNX's operator, scikit-learn's name.
+        torch_settings: settings of ``torch.nn``'s class, with the range in which it computes the same.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Activation:
     keras: str | None = None
     onnx: str | None = None
     sklearn: str | None = None
+    torch_settings: tuple[tuple[str, float, float], ...] = ()
 
     @property
     def setting(self) -> float:
@@ -52,9 +55,23 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("selu", "SELU", torch="SELU", keras="selu", onnx="Selu"),
         Activation("tanh", "Tanh", torch="Tanh", keras="tanh", onnx="Tanh", sklearn="tanh"),
         Activation("sigmoid", "Sigmoid", torch="Sigmoid", keras="sigmoid", onnx="Sigmoid", sklearn="logistic"),
-        Activation("softplus", "Softplus", torch="Softplus", keras="softplus", onnx="Softplus"),
+        Activation(
+            "softplus",
+            "Softplus",
+            torch="Softplus",
+            keras="softplus",
+            onnx="Softplus",
+            # Beyond its threshold PyTorch takes y = x; from 18 on that is the same number in float32.
+            torch_settings=(("beta", 1.0, 1.0), ("threshold", 18.0, math.inf)),
+        ),
         Activation("relu6", "ReLU6", torch="ReLU6", keras="relu6"),
-        Activation("hardtanh", "Hardtanh", torch="Hardtanh", keras="hard_tanh"),
+        Activation(
+            "hardtanh",
+            "Hardtanh",
+            torch="Hardtanh",
+            keras="hard_tanh",
+            torch_settings=(("min_val", -1.0, -1.0), ("max_val", 1.0, 1.0)),
+        ),
         Activation("hardsigmoid", "Hardsigmoid", torch="Hardsigmoid", keras="hard_sigmoid", onnx="HardSigmoid"),
         Activation("hardswish", "Hardswish", reads="x", torch="Hardswish", keras="hard_silu", onnx="HardSwish"),
         Activation("celu", "CELU", 1.0, torch="CELU", keras="celu", onnx="Celu"),

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minidnn.locks import LOCKS, try_lock
 from minidnn.reference.types import Array
 
@@ -72,27 +74,45 @@ def checksum(text: str, arrays: Mapping[str, Array]) -> str:
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Array]]:
-    """The metadata and the arrays of a ``.safetensors`` file.
+    """The metadata and the arrays of a ``.safetensors`` file; a bfloat16, which NumPy does not have, becomes float32.
 
     Its bytes are read once and then parsed: a mapped file that another program cuts short ends the process (SIGBUS).
 
     Raises:
-        ValueError: it is no whole file of this format, or holds a dtype that NumPy does not have.
+        ValueError: it is no whole file of this format, or holds a dtype that NumPy does not have; names the tensor.
         OSError: it cannot be read.
     """
     import json
 
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors import SafetensorError, deserialize
 
     with open(path, "rb") as file:
         content = file.read()
     try:
-        arrays: dict[str, Array] = load(content)
+        arrays = {name: _array(name, **tensor) for name, tensor in deserialize(content)}  # type: ignore[no-untyped-call]
         header: Any = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return dict(header.get("__metadata__") or {}), arrays
+
+
+def _array(name: str, dtype: str, shape: list[int], data: bytes) -> Array:
+    if dtype == "BF16":
+        wide = np.frombuffer(data, "<u2").astype("<u4") << 16  # the upper half of a float32
+        return wide.view("<f4").reshape(shape)
+    if dtype not in DTYPES:
+        raise ValueError(f"tensor {name!r} is {dtype}, must be one of BF16, {', '.join(DTYPES)}")
+    return np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+
+
+DTYPES = {
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+    **{f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
+    **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
+    "BOOL": "?",
+    "C64": "<c8",
+}
+"""The names of dtypes in ``.safetensors`` files, and NumPy's."""
 
 
 def _is_stream(path: str | os.PathLike[str]) -> bool:

@@ -182,6 +182,7 @@ COMPILED = deploy.compile(model(), sparse=False)
 PAIRS = rng.random((3, 2, 4), np.float32)
 SWAP = data.swap_patches((2, 2), 1)
 BAG = nn.EmbeddingBag(9, 4, rng=minidnn.Generator(1))
+EMBEDDING = nn.Embedding(9, 4, rng=minidnn.Generator(1))
 ENCODER = pretraining.Autoencoder(nn.Dense(4, 2, rng=minidnn.Generator(1)), loss="cross_entropy")
 RBM = pretraining.RBM(4, 2, rng=minidnn.Generator(1))
 
@@ -213,6 +214,7 @@ ROWS = [
     Public("nn.l2", on_tensors(nn.l2(0.1)), (FLOATS,)),
     Public("nn.l1_l2", on_tensors(nn.l1_l2(0.1, 0.2)), (FLOATS,)),
     Public("nn.Module", weights_loaded, (FLOATS,)),
+    Public("nn.Embedding", EMBEDDING, (WORDS,)),
     Public("nn.EmbeddingBag", BAG, (WORDS,)),
     Public("optim.Optimizer", slots_loaded, (FLOATS,)),
     Public("optim.clip_by_global_norm", on_gradient(optim.clip_by_global_norm), (FLOATS,), written=(0,)),
@@ -328,6 +330,7 @@ WITHOUT = {
     "explain": OF_NUMBERS,
     "use_backend": OF_NUMBERS,
     "nn.Node": OF_NUMBERS,
+    "nn.Outputs": OF_NUMBERS,
     "nn.blocks": OF_MODELS,
     "nn.register": OF_MODELS,
     "optim.by_depth": OF_MODELS,

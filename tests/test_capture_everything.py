@@ -131,6 +131,7 @@ OPS = {
     "divide": lambda x: x / (abs(x) + 1.0),
     "power": lambda x: (abs(x) + 1.0) ** 1.5,
     "negative": lambda x: -x,
+    "erf": lambda x: ops.erf(x),
     "exp": lambda x: x.exp(),
     "log": lambda x: (abs(x) + 1.0).log(),
     "sqrt": lambda x: (abs(x) + 1.0).sqrt(),
@@ -184,5 +185,5 @@ def test_the_ops_are_all_of_them():
     named = set(OPS).union(*(OPS[name].__code__.co_names for name in OPS))
     kernels_of_layers = {"dense", "dropout", "prelu", "rrelu", "relu", "leaky_relu", "selu", "l1_l2_penalty"}
     kernels_of_layers |= {"batch_norm", "batch_norm_eval", "layer_norm", "softmax_cross_entropy"}
-    kernels_of_layers |= {"embedding_bag"}  # test_embedding.py
+    kernels_of_layers |= {"embedding", "embedding_bag"}  # test_embedding_rows.py, test_embedding.py
     assert set(ops.__all__) <= named | kernels_of_layers

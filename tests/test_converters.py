@@ -4,6 +4,7 @@ scikit-learn is always there; PyTorch and Keras where they are installed (docs/z
 """
 
 import importlib.util
+import json
 import os
 import warnings
 
@@ -153,6 +154,32 @@ def test_nothing_is_put_where_something_does_not_fit(tmp_path):
         convert.from_safetensors(path, model)
 
 
+def bytes_of(dtype, shape, data):
+    """A ``.safetensors`` file of one tensor, by the format's own description."""
+    header = json.dumps({"w": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def test_bfloat16_in_safetensors(tmp_path):
+    path = tmp_path / "w.safetensors"
+    numbers = {
+        0x3F80: 1.0,
+        0xC049: -3.140625,
+        0x0001: 2.0**-133,
+        0x7F7F: (2 - 2**-7) * 2.0**127,
+        0x8000: -0.0,
+        0x3DCD: 0.10009765625,
+    }
+    path.write_bytes(bytes_of("BF16", [2, 3], np.array(list(numbers), "<u2").tobytes()))
+    expected = np.reshape(list(numbers.values()), (2, 3)).T.astype(np.float32)
+    graph = nn.Graph([nn.Node("h", nn.Weight((3, 2)), [])], [])
+    convert.from_safetensors(path, graph, {"w": "h.value"}, transpose=["w"])
+    assert graph.state_dict()["h.value"].tobytes() == expected.tobytes()
+    path.write_bytes(bytes_of("F8_E4M3", [2], b"ab"))
+    with pytest.raises(CheckpointError, match="tensor 'w' is F8_E4M3, must be one of BF16, F16, F32"):
+        convert.from_safetensors(path, graph)
+
+
 # PyTorch
 
 
@@ -173,10 +200,26 @@ def torch_models(torch):
     )  # fmt: skip
     for activation in (t.ELU(), t.SELU(), t.LeakyReLU(), t.Tanh(), t.Sigmoid(), t.Softplus()):
         yield t.Sequential(t.Linear(6, 5), activation), ["Dense"]
+    for activation in (t.GELU(), t.GELU("tanh"), t.SiLU(), t.Mish(), t.Hardtanh(), t.ReLU6(), t.Hardswish(), t.CELU()):
+        yield t.Sequential(t.Linear(6, 5), activation), ["Dense"]
     yield (
         t.Sequential(t.BatchNorm1d(6, affine=False), t.LayerNorm(6, elementwise_affine=False)),
         ["BatchNorm", "LayerNorm"],
     )
+
+
+def torch_models_without_onnx(torch):
+    """Those that PyTorch's exporter does not write in operator set 17."""
+    t = torch.nn
+    yield (
+        t.Sequential(
+            t.RMSNorm(6), t.GroupNorm(3, 6), t.Unflatten(1, (2, 3)), t.PReLU(), t.Flatten(), t.PReLU(),
+            t.Linear(6, 4), t.Unflatten(-1, (2, -1)), t.Flatten(), t.RMSNorm(4, eps=0.1, elementwise_affine=False),
+            t.GroupNorm(2, 4, affine=False),
+        ),
+        ["RMSNorm", "GroupNorm", "Reshape", "PReLU", "Flatten", "PReLU", "Dense", "Reshape", "Flatten", "RMSNorm",
+         "GroupNorm"],
+    )  # fmt: skip
 
 
 def shaken(torch, model):
@@ -190,7 +233,7 @@ def shaken(torch, model):
 
 def test_sequentials_of_pytorch():
     torch = library("torch")
-    for theirs, kinds in torch_models(torch):
+    for theirs, kinds in [*torch_models(torch), *torch_models_without_onnx(torch)]:
         shaken(torch, theirs)
         ours = convert.from_torch(theirs)
         assert [type(layer).__name__ for layer in ours] == kinds
@@ -223,6 +266,31 @@ def test_what_pytorch_writes_as_onnx_is_read(tmp_path):
             same(convert.from_onnx(path)(X), theirs(x).numpy())
 
 
+WORDS = np.array([[1, 7, 3], [0, 0, 2], [3, 3, 3]])
+
+
+def test_embeddings_of_pytorch():
+    torch = library("torch")
+    t = torch.nn
+    for theirs, kinds in [
+        (
+            t.Sequential(t.Embedding(8, 4, padding_idx=3), t.Flatten(), t.Linear(12, 2)),
+            ["Embedding", "Flatten", "Dense"],
+        ),
+        (t.Sequential(t.EmbeddingBag(8, 4), t.Linear(4, 2)), ["EmbeddingBag", "Dense"]),
+        (t.Sequential(t.EmbeddingBag(8, 4, mode="sum", padding_idx=3), t.PReLU()), ["EmbeddingBag", "PReLU"]),
+    ]:
+        shaken(torch, theirs)
+        with torch.no_grad():
+            expected = theirs(torch.from_numpy(WORDS)).numpy()
+        ours = convert.from_torch(theirs)
+        assert [type(layer).__name__ for layer in ours] == kinds and ours[0].padding == theirs[0].padding_idx
+        same(ours(WORDS), expected)
+        for tensor in ours.tensors().values():
+            tensor.data = np.zeros_like(tensor.data)
+        same(convert.from_torch(theirs.state_dict(), into=ours)(WORDS), expected)
+
+
 def test_a_state_dict_of_pytorch():
     torch = library("torch")
     t = torch.nn
@@ -250,11 +318,20 @@ def test_what_pytorch_has_and_we_do_not():
     hooked = t.Linear(6, 2)
     hooked.register_forward_hook(lambda module, x, y: y + 1)
     for theirs, message in [
-        (t.Sequential(t.Linear(6, 2), t.GELU()), r"layer 1 is GELU\(.*\), which has no equal here"),
+        (t.Sequential(t.Linear(6, 2), t.Threshold(0.1, 20)), r"layer 1 is Threshold\(.*\), which has no equal here"),
         (t.Sequential(t.Conv1d(1, 1, 1)), "layer 0 is Conv1d"),
         (t.Sequential(Own(6, 2)), "layer 0 is Own"),
         (t.Sequential(hooked), "layer 0 is Linear"),
-        (t.Sequential(t.Softplus(beta=2)), "only beta 1"),
+        (t.Sequential(t.Softplus(beta=2)), "beta must be 1"),
+        (t.Sequential(t.Softplus(threshold=5)), "threshold must be from 18 to inf"),
+        (t.Sequential(t.Hardtanh(-2, 1)), "min_val must be -1"),
+        (t.Sequential(t.Embedding(5, 2, max_norm=1.0)), "norms and frequencies of rows"),
+        (t.Sequential(t.EmbeddingBag(5, 2, mode="max")), "only sums and means"),
+        (t.Sequential(t.EmbeddingBag(5, 2, include_last_offset=True)), "only sums and means of whole bags"),
+        (t.Sequential(t.Unflatten(1, (2, -1))), "only rows of a known size"),
+        (t.Sequential(t.Unflatten(2, (2, 1))), "only rows of a known size"),
+        (t.Sequential(t.RMSNorm((2, 3))), "only rows"),
+        (t.Sequential(t.Embedding(5, 2), t.Flatten(), t.PReLU()), "nothing before it tells how wide x is"),
         (t.Sequential(t.Softmax(dim=0)), "dim must be 1 or -1"),
         (t.Sequential(t.Flatten(0)), "only start_dim 1"),
         (t.Sequential(t.PReLU()), "nothing before it tells how wide x is"),
@@ -316,9 +393,45 @@ def keras_models(keras):
     )
 
 
-def shaken_keras(model):
+def adapted(keras, axis=-1):
+    layer = keras.layers.Normalization(axis=axis)
+    layer.adapt(np.column_stack([X[:, :5] * 3 + 1, np.full(20, 2.0, np.float32)]) if axis else X)
+    return layer
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_models_of_keras_begin_with():
+    keras = library("keras")
+    k = keras.layers
+    for layers, kinds in [
+        ([adapted(keras), k.Dense(3, "gelu")], ["Normalization", "Dense"]),
+        ([adapted(keras, None), k.Dense(3, "silu")], ["Rescaling", "Dense"]),
+        ([k.Rescaling(1 / 255, -0.5), k.GaussianNoise(0.1), k.Dense(3)], ["Rescaling", "GaussianNoise", "Dense"]),
+        ([k.Reshape((3, 2)), k.Reshape((-1,)), k.Dense(3)], ["Reshape", "Reshape", "Dense"]),
+        ([k.GroupNormalization(3, epsilon=0.01), k.RMSNormalization()], ["GroupNorm", "RMSNorm"]),
+    ]:
+        theirs = keras.Sequential([keras.Input((6,)), *layers])
+        shaken_keras(theirs, but=("mean", "variance", "count"))
+        ours = convert.from_keras(theirs)
+        assert [type(layer).__name__ for layer in ours] == kinds
+        same(ours(X), keras.ops.convert_to_numpy(theirs(X, training=False)))
+    blank = nn.Sequential(nn.Normalization(6), nn.Dense(6, 3, "gelu")).eval()
+    theirs = keras.Sequential([keras.Input((6,)), adapted(keras), k.Dense(3, "gelu")])
+    same(convert.from_keras(theirs, blank)(X), keras.ops.convert_to_numpy(theirs(X, training=False)))
+    theirs = keras.Sequential([keras.Input((3,)), k.Embedding(8, 4, name="words"), k.Flatten(), k.Dense(2)])
+    expected = keras.ops.convert_to_numpy(theirs(WORDS))
+    ours = convert.from_keras(theirs)
+    assert [type(layer).__name__ for layer in ours] == ["Embedding", "Flatten", "Dense"]
+    same(ours(WORDS), expected)
+    ours[0].kernel.data = np.zeros_like(ours[0].kernel.data)
+    same(convert.from_keras(theirs, ours)(WORDS), expected)
+
+
+def shaken_keras(model, but=()):
     rng = np.random.default_rng(1)
     for weight in model.weights:
+        if weight.name in but:
+            continue
         values = rng.uniform(0.5, 1, weight.shape) if "var" in weight.path else rng.normal(size=weight.shape)
         weight.assign(values)
     return model
@@ -365,9 +478,13 @@ def test_what_keras_has_and_we_do_not():
     left = k.Dense(3)(x)
     branching = keras.Model(x, k.Add()([left, k.Dense(3)(x)]))
     for theirs, message in [
-        (model(k.Dense(3, "gelu")), "activation gelu has no equal here"),
+        (model(k.Dense(3, "sparsemax")), "activation sparsemax has no equal here"),
         (model(k.Dense(3, lambda x: x)), "activation <lambda> has no equal here"),
-        (model(k.GaussianNoise(0.1)), "is a GaussianNoise, which has no equal here"),
+        (model(k.UnitNormalization()), "is a UnitNormalization, which has no equal here"),
+        (model(k.Normalization(mean=0.5, variance=2.0, invert=True)), "invert has no equal here"),
+        (keras.Sequential([keras.Input((2, 6)), k.Normalization(mean=0.5, variance=2.0)]), "must be the last of two"),
+        (model(k.Rescaling([0.1] * 6)), "scale and offset must be numbers"),
+        (keras.Sequential([k.Embedding(5, 2)]), "not built"),
         (model(k.ReLU(max_value=6.0)), "max_value and threshold have no equal here"),
         (model(k.Softmax(axis=0)), "axis is 0"),
         (keras.Sequential([k.Dense(3)]), "not built"),

@@ -22,7 +22,7 @@ def test_the_table_is_that_of_the_rows():
 
 
 def test_the_layer_is_saved_exported_and_compiled(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE, re.S)
     space = {"__name__": "page"}
     try:
         exec(compile(code, "layers.md", "exec"), space)
@@ -42,3 +42,10 @@ def test_what_the_engine_takes():
     for part in (nn.RMSNorm(6), nn.GroupNorm(2, 6)):
         with pytest.raises((TypeError, ValueError)):
             deploy.compile(nn.Sequential(part, nn.Dense(6, 2)).eval())
+
+
+def test_the_graph_of_two_outputs_runs():
+    _, code = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    space = {"nn": nn, "np": np}
+    exec(code, space)
+    assert space["y"].names == ("topic", "mood") and [part.shape for part in space["y"]] == [(3, 4), (3, 2)]

@@ -1,5 +1,7 @@
 """Layers wired by name, and the functions that wire them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,37 @@ ROWS = [
         (X, real(3), real(3), real(3), POSITIVE),
         lambda x, *p: ((x - p[2][:, None]) / np.sqrt(p[3][:, None] + 0.1)) * p[0][:, None] + p[1][:, None],
     ),
+    (functions.subtract(), (A, real(4)), lambda a, b: a - b),
+    (functions.divide(), (A, POSITIVE[:, None]), lambda a, b: a / b),
+    (functions.power(), (np.abs(A) + 0.5, real(4)), lambda a, b: a**b),
+    (functions.power(3.0), (A,), lambda a: a**3),
+    (functions.maximum(), (A, real(4), real(3, 1)), lambda a, b, c: np.maximum(np.maximum(a, b), c)),
+    (functions.minimum(), (A, real(4)), np.minimum),
+    (functions.identity(), (A,), lambda a: a),
+    (functions.negative(), (A,), lambda a: -a),
+    (functions.reciprocal(), (POSITIVE,), lambda a: 1 / a),
+    (functions.abs(), (A,), np.abs),
+    (functions.exp(), (A,), np.exp),
+    (functions.log(), (POSITIVE,), np.log),
+    (functions.sqrt(), (POSITIVE,), np.sqrt),
+    (functions.erf(), (A,), np.vectorize(math.erf)),
+    (functions.sum([0, -1], False), (X,), lambda x: x.sum(axis=(0, 2))),
+    (functions.mean([1]), (X,), lambda x: x.mean(axis=1, keepdims=True)),
+    (functions.max(None, False), (X,), np.max),
+    (functions.min([2]), (X,), lambda x: x.min(axis=2, keepdims=True)),
+    (functions.transpose([1, 0, 2]), (X,), lambda x: x.transpose(1, 0, 2)),
+    (functions.transpose(), (X,), np.transpose),
+    (functions.slices([1, -1], [3, -9], [1, 2], [1, -2]), (X,), lambda x: x[:, 1:3, ::-2]),
+    (functions.squeeze([0, -1]), (X[:1, :, :1],), lambda x: x[0, :, 0]),
+    (functions.unsqueeze([0, -1]), (A,), lambda a: a[None, :, :, None]),
+    (functions.gather(1, [[2, 0], [-1, 0]]), (X,), lambda x: x[:, [[2, 0], [-1, 0]]]),
+    (functions.gather(0, 1), (X,), lambda x: x[1]),
+    (
+        functions.gather_elements(1, [[0, 3], [1, 1], [2, 0]]),
+        (A,),
+        lambda a: a[[[0], [1], [2]], [[0, 3], [1, 1], [2, 0]]],
+    ),
+    (functions.pad([[1, 0], [0, 2]], 7.0), (A,), lambda a: np.pad(a, ((1, 0), (0, 2)), constant_values=7)),
     (functions.layer_norm(1, 0.1), (X, real(3, 4), real(4)), lambda x, g, b: normal(x, (1, 2), 0.1) * g + b),
     (functions.layer_norm(), (X, real(4)), lambda x, g: normal(x, (2,), 1e-5) * g),
 ]
@@ -63,7 +96,49 @@ def test_functions_and_their_gradients(function, inputs, truth):
 
 
 def test_every_function_has_a_row():
-    assert {type(function) for function, _, _ in ROWS} == set(functions.FUNCTIONS)
+    assert {type(function) for function, _, _ in ROWS} | CHOICES == set(functions.FUNCTIONS)
+
+
+CHOICES = {
+    functions.equal, functions.greater, functions.greater_equal, functions.indicator, functions.less,
+    functions.less_equal, functions.logical_not, functions.truth, functions.where,
+}  # fmt: skip
+"""What is true or false has no gradient."""
+
+
+def test_comparisons_and_choices():
+    a, b = np.array([1.0, 2.0, 3.0], np.float32), np.array([2.0, 2.0, 2.0], np.float32)
+    for function, truth in [
+        (functions.equal(), a == b), (functions.greater(), a > b), (functions.greater_equal(), a >= b),
+        (functions.less(), a < b), (functions.less_equal(), a <= b),
+    ]:  # fmt: skip
+        holds = function(Tensor(a), Tensor(b))
+        assert holds.dtype == bool and np.array_equal(holds.data, truth)
+        assert np.array_equal(functions.logical_not()(holds).data, ~truth)
+        assert np.array_equal(functions.where()(holds, Tensor(a), Tensor(-b)).data, np.where(truth, a, -b))
+        ones = functions.indicator()(holds)
+        assert ones.dtype == np.float32 and np.array_equal(ones.data, truth.astype(np.float32))
+        assert np.array_equal(functions.truth()(ones).data, truth)
+
+
+def test_functions_refuse_what_makes_no_sense():
+    x = Tensor(A)
+    with pytest.raises(ValueError, match="squeeze: x has shape"):
+        functions.squeeze([0])(x)
+    with pytest.raises(ValueError, match="gather_elements: indices have shape"):
+        functions.gather_elements(1, [[0]])(x)
+    for call in (lambda: functions.power()(x), lambda: functions.power(2.0)(x, x)):
+        with pytest.raises(TypeError, match="power: exponent is"):
+            call()
+
+
+def test_functions_are_saved_with_their_settings(tmp_path):
+    for function, inputs, truth in ROWS:
+        names = [f"x{i}" for i in range(len(inputs))]
+        minidnn.save(Graph([Node("y", function, names)], names), tmp_path / "m.safetensors")
+        loaded = minidnn.load(tmp_path / "m.safetensors")
+        assert loaded.nodes[0].part == function
+        np.testing.assert_allclose(loaded(*(Tensor(x) for x in inputs)).data, truth(*inputs), rtol=1e-12, atol=1e-14)
 
 
 def residual():

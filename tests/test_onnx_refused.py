@@ -50,14 +50,25 @@ REFUSED = {
     "functions": (with_function, "function 'F': models with functions are refused"),
     "a subgraph": (branching, r"node 'choice' \(If\): attribute"),
     "an unknown operator": (lambda: proto(node("Sin", "x")), r"node 'n_y' \(Sin\): this operator is not known here"),
-    "two outputs": (
-        lambda: proto(node("Relu", "x"), node("Tanh", "x", to="z"), outputs=("y", "z")), "the outputs are y, z"),
     "an old operator set": (lambda: proto(node("Relu", "x"), opset=6), "operator set is 6, must be 7 to"),
     "an operator set of the future": (lambda: proto(node("Relu", "x"), opset=99), "operator set is 99"),
-    "an input of integers": (
-        lambda: proto(node("Identity", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.INT64, [1])]),
-        "input 'x' is no tensor of float32",
+    "an input of bytes": (
+        lambda: proto(node("Identity", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.UINT8, [1])]),
+        "input 'x' is no tensor of float32, int32, int64 or bool",
     ),
+    "a constant of nothing": (
+        lambda: proto(node("Constant", to="c"), node("Add", "x", "c")), "not valid|it has 0 attributes, must have one"),
+    "arithmetic of integers": (
+        lambda: proto(node("Abs", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.INT64, [1])]),
+        r"\(Abs\): 'x' is int, must be float",
+    ),
+    "arithmetic of truth": (
+        lambda: proto(node("Less", "x", "x", to="h"), node("Exp", "h")), r"\(Exp\): 'h' is bool, must be float"),
+    "a choice by numbers": (
+        lambda: proto(node("Where", "x", "x", "x")), r"\(Where\): 'x' is float, must be bool"),
+    "an attribute that nobody knows": (
+        lambda: proto(node("BatchNormalization", "x", *"abcd", is_test=1), opset=7,
+                      weights={name: np.ones(4) for name in "abcd"}.items()), "not valid|attribute 'is_test'"),
     "a value of nobody": (lambda: proto(node("Relu", "z")), "not valid"),
     "a cycle": (lambda: proto(node("Relu", "y", to="h"), node("Relu", "h")), "not valid"),
     "a shape that is computed": (

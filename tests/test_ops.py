@@ -1,5 +1,6 @@
 """Every op: its gradient by central differences, its value by a plain formula, and float32 beside float64."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ OPS = [
     *binary("maximum", np.maximum),
     *binary("minimum", np.minimum),
     Op("negative", [away(3, 4)], np.negative),
+    Op("erf", [away(3, 4)], np.vectorize(math.erf)),
     Op("exp", [away(3, 4)], np.exp),
     Op("log", [positive(3, 4)], np.log),
     Op("sqrt", [positive(3, 4)], np.sqrt),
@@ -171,6 +173,7 @@ OPS = [
     Op("batch_norm", [away(5, 4), away(4), away(4)], lambda x, g, b: g * normalized(x, 0) + b, (0.1,)),
     Op("batch_norm_eval", [away(5, 4), away(4), away(4)], given_statistics, (MEAN, VAR, 0.1)),
     Op("layer_norm", [away(3, 5), away(5), away(5)], lambda x, g, b: g * normalized(x, 1) + b, (0.1,)),
+    Op("embedding", [away(5, 3)], lambda w: w[WORDS], (WORDS,)),
     Op("embedding_bag", [away(5, 3)], lambda w: np.stack([2 * w[1] + w[0], w[3] + 2 * w[0]]), (WORDS, None, "sum")),
     Op("embedding_bag", [away(5, 3)], bag_of_words, (WORDS, None, "mean", 0)),
     Op(

@@ -81,6 +81,41 @@ def layer_norm(gamma: Any, beta: Any, *, eps: float, name: str | None = None) ->
     return fill(layer, gamma=gamma, beta=np.zeros_like(gamma) if beta is None else beta)
 
 
+def rms_norm(gamma: Any, *, eps: float, name: str | None = None) -> nn.RMSNorm:
+    """A normalization by the root mean square, of one vector."""
+    with deferred():
+        layer = nn.RMSNorm(np.size(gamma), eps=eps, name=name)
+    return fill(layer, gamma=gamma)
+
+
+def group_norm(gamma: Any, beta: Any, *, groups: int, eps: float, name: str | None = None) -> nn.GroupNorm:
+    """A group normalization of two vectors."""
+    with deferred():
+        layer = nn.GroupNorm(groups, np.size(gamma), eps=eps, name=name)
+    return fill(layer, gamma=gamma, beta=beta)
+
+
+def normalization(mean: Any, var: Any, *, smallest: float = 0.0, name: str | None = None) -> nn.Normalization:
+    """A normalization by statistics; no standard deviation is taken for less than the smallest."""
+    with deferred():
+        layer = nn.Normalization(np.size(mean), name=name)
+    return fill(layer, mean=np.reshape(mean, -1), var=np.reshape(np.maximum(var, np.float32(smallest**2)), -1))
+
+
+def embedding(kernel: Any, padding: int | None = None, name: str | None = None) -> nn.Embedding:
+    """An embedding of its rows."""
+    with deferred():
+        layer = nn.Embedding(kernel.shape[0], kernel.shape[1], padding, name=name)
+    return fill(layer, kernel=kernel)
+
+
+def embedding_bag(kernel: Any, mode: Any, padding: int | None = None, name: str | None = None) -> nn.EmbeddingBag:
+    """An embedding bag of its rows."""
+    with deferred():
+        layer = nn.EmbeddingBag(kernel.shape[0], kernel.shape[1], mode, padding, name=name)
+    return fill(layer, kernel=kernel)
+
+
 def prelu(slopes: Any, name: str | None = None) -> nn.PReLU:
     """A PReLU of a vector of slopes."""
     with deferred():

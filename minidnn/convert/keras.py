@@ -5,6 +5,7 @@ Keras itself is not imported: its objects are asked for what they hold.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, overload
 
@@ -18,8 +19,12 @@ from minidnn.convert.building import (
     as_array,
     batch_norm,
     dense,
+    embedding,
+    group_norm,
     layer_norm,
+    normalization,
     prelu,
+    rms_norm,
     sequential,
 )
 from minidnn.convert.weights import Table, put_groups
@@ -33,8 +38,9 @@ def from_keras(model: Any, into: M, names: Mapping[str, str] | None = None) -> M
 def from_keras(model: Any, into: M | None = None, names: Mapping[str, str] | None = None) -> M | nn.Sequential:
     """A Keras model as one of ours; or the weights of any Keras model put into a model of ours.
 
-    The model may hold InputLayer, Dense, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, BatchNormalization,
-    LayerNormalization, Dropout, AlphaDropout, Flatten, and Sequentials of these. Layers keep their names.
+    The model may hold InputLayer, Dense, Embedding, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax,
+    BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization, Normalization, Rescaling, Dropout,
+    AlphaDropout, GaussianNoise, Flatten, Reshape, and Sequentials of these. Layers keep their names.
 
     Args:
         model: a ``Sequential`` or a functional model that is one chain; with ``into`` any model of layers.
@@ -146,6 +152,52 @@ def _layer_norm(part: Any) -> list[nn.Module]:
     return [layer_norm(np.ones_like(beta) if gamma is None else gamma, beta, eps=part.epsilon, name=part.name)]
 
 
+def _rms_norm(part: Any) -> list[nn.Module]:
+    _only_last_axis(part)
+    return [rms_norm(_weight(part, "scale"), eps=part.epsilon, name=part.name)]
+
+
+def _group_norm(part: Any) -> list[nn.Module]:
+    _only_last_axis(part)
+    gamma, beta = _weight(part, "gamma"), _weight(part, "beta")
+    if gamma is None and beta is None:
+        raise _refuse(part, "without gamma and beta nothing tells how wide x is")
+    gamma = np.ones_like(beta) if gamma is None else gamma
+    beta = np.zeros_like(gamma) if beta is None else beta
+    return [group_norm(gamma, beta, groups=part.groups, eps=part.epsilon, name=part.name)]
+
+
+def _normalization(part: Any) -> list[nn.Module]:
+    mean, var = _weight(part, "mean"), _weight(part, "variance")
+    if mean is None or var is None:
+        raise _refuse(part, "it has no statistics yet: adapt it first")
+    if part.invert:
+        raise _refuse(part, "invert has no equal here")
+    if mean.size == 1 and not part.axis:  # one number for all
+        scale = 1 / max(math.sqrt(var.item()), DEVIATION)
+        return [nn.Rescaling(scale, -mean.item() * scale, name=part.name)]
+    if mean.ndim != 2:
+        raise _refuse(part, f"axis is {part.axis}, must be the last of two")
+    return [normalization(mean, var, smallest=DEVIATION, name=part.name)]
+
+
+DEVIATION = 1e-7
+"""No standard deviation is less in Keras' Normalization: ``keras.config.epsilon()``."""
+
+
+def _rescaling(part: Any) -> list[nn.Module]:
+    if np.size(part.scale) != 1 or np.size(part.offset) != 1:
+        raise _refuse(part, "scale and offset must be numbers")
+    return [nn.Rescaling(float(part.scale), float(part.offset), name=part.name)]
+
+
+def _embedding(part: Any) -> list[nn.Module]:
+    kernel = _weight(part, "embeddings") if part.built else None
+    if kernel is None or getattr(part, "lora_enabled", False) or getattr(part, "quantization_mode", None):
+        raise _refuse(part, "low-rank updates, quantized weights and layers that are not built have no equal here")
+    return [embedding(kernel, name=part.name)]
+
+
 def _relu(part: Any) -> list[nn.Module]:
     if part.max_value is not None or part.threshold:
         raise _refuse(part, "max_value and threshold have no equal here")
@@ -178,12 +230,19 @@ LAYERS: dict[str, Callable[[Any], list[nn.Module]]] = {
     "Dense": _dense,
     "Dropout": lambda part: [nn.Dropout(part.rate, name=part.name)],
     "ELU": lambda part: [nn.ELU(part.alpha, name=part.name)],
+    "Embedding": _embedding,
     "Flatten": _flatten,
+    "GaussianNoise": lambda part: [nn.GaussianNoise(part.stddev, name=part.name)],
+    "GroupNormalization": _group_norm,
     "InputLayer": lambda part: [],
     "LayerNormalization": _layer_norm,
     "LeakyReLU": lambda part: [nn.LeakyReLU(part.negative_slope, name=part.name)],
+    "Normalization": _normalization,
     "PReLU": _prelu,
+    "RMSNormalization": _rms_norm,
     "ReLU": _relu,
+    "Rescaling": _rescaling,
+    "Reshape": lambda part: [nn.Reshape(part.target_shape, name=part.name)],
     "Softmax": _softmax,
 }
 """What each layer of Keras becomes."""
@@ -199,7 +258,11 @@ OURS: Table = {
         "moving_mean": "running_mean",
         "moving_variance": "running_var",
     },
+    nn.Embedding: {"embeddings": "kernel"},
+    nn.GroupNorm: {"gamma": "gamma", "beta": "beta"},
     nn.LayerNorm: {"gamma": "gamma", "beta": "beta"},
+    nn.Normalization: {"mean": "mean", "variance": "var"},
+    nn.RMSNorm: {"scale": "gamma"},
     nn.PReLU: {"alpha": "slopes"},
 }
 
@@ -212,8 +275,14 @@ def _groups(model: Any) -> dict[str, dict[str, Array]]:
         if hasattr(part, "layers"):
             groups |= _groups(part)
             continue
-        # Seeds of dropout are no weights of the model.
-        weights = {weight.name: weight for weight in part.weights if "seed" not in weight.path}
+        # Seeds of dropout are no weights of the model, nor is what Normalization has counted.
+        weights = {w.name: w for w in part.weights if "seed" not in w.path and (w.name != "count" or not _adapts(part))}
         if weights:
             groups[part.name] = {name: as_array(f"{part.name}.{name}", np.asarray(w)) for name, w in weights.items()}
+        if "variance" in weights and _adapts(part):
+            groups[part.name]["variance"] = np.maximum(groups[part.name]["variance"], np.float32(DEVIATION**2))
     return groups
+
+
+def _adapts(part: Any) -> bool:
+    return _kind(part) == "Normalization"

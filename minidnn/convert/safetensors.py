@@ -22,7 +22,8 @@ def from_safetensors(
     """Puts the weights of a ``.safetensors`` file into a model, all of them or none.
 
     ``from_safetensors("mlp.safetensors", model, {"fc1.weight": "hidden1.kernel", "fc1.bias": "hidden1.bias"},
-    transpose=True)`` reads a file of PyTorch's, whose matrices are (n_out, n_in).
+    transpose=True)`` reads a file of PyTorch's, whose matrices are (n_out, n_in). Weights of float16, bfloat16 and
+    float64 become float32.
 
     Args:
         into: takes the weights, and keeps its mode.
@@ -34,7 +35,7 @@ def from_safetensors(
         ``into``.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file is damaged, or holds a dtype that NumPy does not have (the 8-bit floats).
         ConversionError: two names for one path, a pattern that matches nothing, paths or shapes that do not match.
         OSError: the file cannot be read.
     """

@@ -5,21 +5,26 @@ PyTorch itself is not imported: its objects are asked for what they hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 
 from minidnn import nn
-from minidnn.activations import ACTIVATIONS
+from minidnn.activations import ACTIVATIONS, Activation
 from minidnn.convert.building import (
     ConversionError,
     M,
     as_array,
     batch_norm,
     dense,
+    embedding,
+    embedding_bag,
+    group_norm,
     layer_norm,
     prelu,
+    rms_norm,
     sequential,
 )
 from minidnn.convert.weights import Table, put_groups
@@ -33,8 +38,9 @@ def from_torch(source: Any, into: M, names: Mapping[str, str] | None = None) -> 
 def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | None = None) -> M | nn.Sequential:
     """A PyTorch ``Sequential`` as a model; or the weights of any module or ``state_dict`` put into a model of ours.
 
-    A ``Sequential``, also one within another, may hold Linear, ReLU, ELU, SELU, LeakyReLU, PReLU, RReLU, Tanh, Sigmoid,
-    Softplus, Softmax, LogSoftmax, Dropout, AlphaDropout, BatchNorm1d, LayerNorm, Flatten, Identity. Matrices are
+    A ``Sequential``, also one within another, may hold Linear, Embedding, EmbeddingBag, BatchNorm1d, LayerNorm,
+    RMSNorm, GroupNorm, Dropout, AlphaDropout, Flatten, Unflatten (of rows), Softmax, LogSoftmax, GLU, Identity, PReLU,
+    RReLU, and all elementwise activations that have a name in PyTorch in `minidnn.activations`. Matrices of Linear are
     transposed, activations move into the dense layer before them where it can run them, layers keep their names.
 
     Args:
@@ -60,14 +66,14 @@ def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | No
             "the weights of other modules can be put into a model: from_torch(source, into=model)"
         )
     layers: list[nn.Module] = []
-    width: int | None = None
+    shape: Sequence[int] = ()
     for path, part in _flat(source):
         make = LAYERS.get(_kind(part) or "")
         if make is None or part._forward_hooks or part._forward_pre_hooks:  # a hook may compute what it likes
             raise ConversionError(f"from_torch: layer {path} is {part!r}, which has no equal here")
-        layer = make(path, part, width)
+        layer = make(path, part, shape[-1] if shape else None)
         if layer is not None:
-            width = _width(layer) or width
+            shape = _shape(layer, shape)
             layers.append(layer)
     return sequential(layers)
 
@@ -86,8 +92,20 @@ def _flat(container: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + name, part
 
 
-def _width(layer: nn.Module) -> int | None:
-    return layer.n_out if isinstance(layer, nn.Dense) else getattr(layer, "n", None)
+def _shape(layer: nn.Module, shape: Sequence[int]) -> Sequence[int]:
+    """The shape of what a layer makes of an example; () where nothing is known, -1 for an axis that is not."""
+    if isinstance(layer, nn.Dense):
+        return (*shape[:-1], layer.n_out)
+    if isinstance(layer, nn.EmbeddingBag):
+        return (layer.n_out,)
+    if isinstance(layer, nn.Embedding):
+        return (-1, layer.n_out)
+    if isinstance(layer, nn.Reshape):
+        return layer.shape
+    if isinstance(layer, nn.Flatten):
+        return (math.prod(shape),) if shape and min(shape) >= 0 else ()
+    n = getattr(layer, "n", None)
+    return shape if shape or n is None else (n,)
 
 
 # A layer each: (path, the layer of PyTorch, the width of its input where that is known).
@@ -122,8 +140,47 @@ def _layer_norm(path: str, part: Any, width: int | None) -> nn.Module:
 
 def _affine(path: str, part: Any, n: int) -> tuple[Array, Array]:
     gamma = np.ones(n, np.float32) if part.weight is None else as_array(f"{path}.weight", part.weight)
-    beta = np.zeros(n, np.float32) if part.bias is None else as_array(f"{path}.bias", part.bias)
+    bias = getattr(part, "bias", None)  # RMSNorm has none
+    beta = np.zeros(n, np.float32) if bias is None else as_array(f"{path}.bias", bias)
     return gamma, beta
+
+
+def _rms_norm(path: str, part: Any, width: int | None) -> nn.Module:
+    if len(part.normalized_shape) != 1:
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: only rows can be normalized here")
+    gamma = _affine(path, part, part.normalized_shape[0])[0]
+    return rms_norm(gamma, eps=float(np.finfo(np.float32).eps) if part.eps is None else part.eps, name=path)
+
+
+def _group_norm(path: str, part: Any, width: int | None) -> nn.Module:
+    return group_norm(*_affine(path, part, part.num_channels), groups=part.num_groups, eps=part.eps, name=path)
+
+
+def _embedding(path: str, part: Any, width: int | None) -> nn.Module:
+    return embedding(_rows(path, part), part.padding_idx, path)
+
+
+def _embedding_bag(path: str, part: Any, width: int | None) -> nn.Module:
+    if part.mode not in ("sum", "mean") or part.include_last_offset:
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: only sums and means of whole bags are known")
+    return embedding_bag(_rows(path, part), part.mode, part.padding_idx, path)
+
+
+def _rows(path: str, part: Any) -> Array:
+    if part.max_norm is not None or part.scale_grad_by_freq:
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: norms and frequencies of rows have no equal here")
+    return as_array(f"{path}.weight", part.weight)
+
+
+def _unflatten(path: str, part: Any, width: int | None) -> nn.Module:
+    sizes = part.unflattened_size
+    plain = isinstance(sizes, (tuple, list)) and all(isinstance(n, int) for n in sizes)
+    if part.dim not in (1, -1) or not plain or (-1 in sizes and width is None):
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: only rows of a known size can be laid out anew")
+    if -1 in sizes:
+        rest = -math.prod(sizes)
+        sizes = [(width or 0) // rest if n == -1 else n for n in sizes]
+    return nn.Reshape(sizes, name=path)
 
 
 def _prelu(path: str, part: Any, width: int | None) -> nn.Module:
@@ -133,13 +190,6 @@ def _prelu(path: str, part: Any, width: int | None) -> nn.Module:
             raise ConversionError(f"from_torch: layer {path} is {part!r}, and nothing before it tells how wide x is")
         slopes = np.full(width, slopes.item(), np.float32)
     return prelu(slopes, path)
-
-
-def _softplus(path: str, part: Any, width: int | None) -> nn.Module:
-    # Beyond its threshold PyTorch takes y = x; from 18 on that is the same number in float32.
-    if part.beta != 1 or part.threshold < 18:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: only beta 1 and threshold 18 or more are known")
-    return nn.Softplus(name=path)
 
 
 def _along_rows(make: Callable[..., nn.Module]) -> Callable[[str, Any, int | None], nn.Module]:
@@ -157,36 +207,41 @@ def _flatten(path: str, part: Any, width: int | None) -> nn.Module:
     return nn.Flatten(name=path)
 
 
-def _plain(layer: str) -> Callable[[str, Any, int | None], nn.Module]:
-    return lambda path, part, width: getattr(nn, layer)(name=path)
+def _plain(row: Activation) -> Callable[[str, Any, int | None], nn.Module]:
+    def layer(path: str, part: Any, width: int | None) -> nn.Module:
+        for setting, low, high in row.torch_settings:
+            if not low <= getattr(part, setting) <= high:
+                wanted = f"{low:g}" if low == high else f"from {low:g} to {high:g}"
+                raise ConversionError(f"from_torch: layer {path} is {part!r}: {setting} must be {wanted}")
+        made: nn.Module = getattr(nn, row.layer)(name=path)
+        return made
 
-
-def _hardtanh(path: str, part: Any, width: int | None) -> nn.Module:
-    if (part.min_val, part.max_val) != (-1, 1):
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: only the bounds -1 and 1 are known")
-    return nn.Hardtanh(name=path)
+    return layer
 
 
 LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
-    **{row.torch: _plain(row.layer) for row in ACTIVATIONS.values() if row.torch},
+    **{row.torch: _plain(row) for row in ACTIVATIONS.values() if row.torch},
     "AlphaDropout": lambda path, part, width: nn.AlphaDropout(part.p, name=path),
     "BatchNorm1d": _batch_norm,
     "CELU": lambda path, part, width: nn.CELU(part.alpha, name=path),
     "Dropout": lambda path, part, width: nn.Dropout(part.p, name=path),
+    "Embedding": _embedding,
+    "EmbeddingBag": _embedding_bag,
     "ELU": lambda path, part, width: nn.ELU(part.alpha, name=path),
     "Flatten": _flatten,
     "GELU": lambda path, part, width: nn.GELU(part.approximate, name=path),
     "GLU": _along_rows(nn.GLU),
-    "Hardtanh": _hardtanh,
+    "GroupNorm": _group_norm,
     "Identity": lambda path, part, width: None,
     "LayerNorm": _layer_norm,
     "LeakyReLU": lambda path, part, width: nn.LeakyReLU(part.negative_slope, name=path),
     "Linear": _linear,
     "LogSoftmax": _along_rows(nn.LogSoftmax),
     "PReLU": _prelu,
+    "RMSNorm": _rms_norm,
     "RReLU": lambda path, part, width: nn.RReLU(part.lower, part.upper, name=path),
     "Softmax": _along_rows(nn.Softmax),
-    "Softplus": _softplus,
+    "Unflatten": _unflatten,
 }
 """What each layer of PyTorch becomes; None is nothing."""
 
@@ -194,7 +249,11 @@ LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
 # Weights alone
 
 OURS: Table = {
-    nn.Dense: {"weight": "kernel", "bias": "bias"},
+    nn.Dense: {"weight": "kernel.T", "bias": "bias"},
+    nn.Embedding: {"weight": "kernel"},
+    nn.EmbeddingBag: {"weight": "kernel"},
+    nn.GroupNorm: {"weight": "gamma", "bias": "beta"},
+    nn.RMSNorm: {"weight": "gamma"},
     nn.BatchNorm: {
         "weight": "gamma",
         "bias": "beta",
@@ -214,6 +273,5 @@ def _put(source: Any, into: M, names: Mapping[str, str] | None) -> M:
     for path, value in state.items():
         module, _, tensor = path.rpartition(".")
         if tensor != "num_batches_tracked":
-            array = as_array(f"from_torch: {path}", value)
-            groups.setdefault(module, {})[tensor] = array.T if array.ndim == 2 else array  # (n_out, n_in) there
+            groups.setdefault(module, {})[tensor] = as_array(f"from_torch: {path}", value)
     return put_groups("from_torch", groups, into, names, OURS)

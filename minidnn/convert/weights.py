@@ -10,11 +10,12 @@ import numpy as np
 from minidnn import nn
 from minidnn.convert.building import ConversionError, M, put
 from minidnn.reference.types import Array
+from minidnn.tensor import Tensor
 
 Groups = Mapping[str, Mapping[str, Array]]
 """The tensors of each layer of theirs, by name."""
 Table = Mapping[type[nn.Module], Mapping[str, str]]
-"""Their name of a tensor -> ours, for each layer of ours that has any."""
+"""Their name of a tensor -> ours, for each layer of ours that has any; ``kernel.T`` is transposed."""
 
 ABSENT: Mapping[str, Any] = {"bias": np.zeros, "beta": np.zeros, "gamma": np.ones}
 """What a layer computes with where it has no such tensor, as in ``Linear(bias=False)``."""
@@ -39,7 +40,7 @@ def put_groups(who: str, groups: Groups, into: M, names: Mapping[str, str] | Non
 
 
 def _has_weights(layer: nn.Module) -> bool:
-    return any(isinstance(value, nn.Parameter) for value in vars(layer).values())
+    return any(isinstance(value, Tensor) for value in vars(layer).values())
 
 
 def _pairs(who: str, theirs: list[str], ours: list[str], names: Mapping[str, str] | None) -> dict[str, str]:
@@ -67,7 +68,10 @@ def _translated(
     unknown = [f"{theirs}.{name}" for name in group if name not in known]
     if unknown:
         raise ConversionError(f"{who}: {', '.join(unknown)} has no equal in {ours}, a {type(layer).__name__}")
-    tensors = {known[name]: array for name, array in group.items()}
+    tensors = {
+        known[name].removesuffix(".T"): array.T if known[name].endswith(".T") else array
+        for name, array in group.items()
+    }
     for name, make in ABSENT.items():
         if name in known.values() and name not in tensors:
             tensors[name] = make(getattr(layer, name).shape, np.float32)

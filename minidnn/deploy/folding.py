@@ -14,7 +14,7 @@ from minidnn import nn
 from minidnn.deploy.lowering import Lowering
 from minidnn.deploy.stages import Activation, Affine, Product, Program, Stage
 from minidnn.deploy.weights import Weights
-from minidnn.nn.tracing import Batch, Trace, TraceError, trace, width_of
+from minidnn.nn.tracing import Batch, Trace, TraceError, reads_numbers, trace, width_of
 
 
 @np.errstate(over="ignore", invalid="ignore")  # `rounded` refuses what comes of it
@@ -46,6 +46,11 @@ def inputs_of(model: nn.Module) -> int:
 
 
 def _graph_of(model: nn.Module, shape: tuple[int, ...]) -> Trace:
+    if reads_numbers(model):
+        raise TypeError(
+            "compile: the model begins with rows that are looked up by number, which the engine does not have; compile "
+            "what is behind them, such as model[1:], and look them up before"
+        )
     try:
         graph = trace(model, {"x": shape})
     except TraceError as error:
@@ -53,7 +58,11 @@ def _graph_of(model: nn.Module, shape: tuple[int, ...]) -> Trace:
     except (TypeError, ValueError) as error:
         raise type(error)(f"compile: {error}") from error
     if graph.outputs.keys() != {"y"}:
-        raise TypeError(f"compile: the model gives {', '.join(graph.outputs)}, must give one output")
+        remedy = ", such as nn.Graph(model.nodes, model.inputs, output=NAME), which shares the nodes"
+        raise TypeError(
+            f"compile: the model gives {', '.join(graph.outputs)}, must give one output; compile a model for each"
+            f"{remedy if isinstance(model, nn.Graph) else ''}"
+        )
     output = graph.outputs["y"].shape
     if len(output) != 2 or output[0] != Batch():
         raise TypeError(f"compile: the output has {len(output)} axes, must be (batch, n)")

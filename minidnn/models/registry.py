@@ -26,6 +26,7 @@ LAYERS: dict[str, type[nn.Module]] = {
         nn.Dense,
         nn.DropConnect,
         nn.Dropout,
+        nn.Embedding,
         nn.EmbeddingBag,
         nn.Flatten,
         nn.GaussianNoise,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and
     from minidnn.nn import functions
     from minidnn.nn.composed import GaussianNoise, GroupNorm, Normalization, Rescaling, Reshape, RMSNorm
     from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout
-    from minidnn.nn.embedding import EmbeddingBag
+    from minidnn.nn.embedding import Embedding, EmbeddingBag
     from minidnn.nn.graph import Graph, Node, Weight
     from minidnn.nn.losses import (
         contrastive,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and
     )
     from minidnn.nn.metrics import accuracy, in_top_k
     from minidnn.nn.normalization import BatchNorm, LayerNorm
+    from minidnn.nn.outputs import Outputs
     from minidnn.nn.registering import register
     from minidnn.nn.skip import Residual, SkipConcat
 
@@ -43,6 +44,7 @@ __all__ = [
     "Dense",
     "DropConnect",
     "Dropout",
+    "Embedding",
     "EmbeddingBag",
     "Flatten",
     "GaussianNoise",
@@ -52,6 +54,7 @@ __all__ = [
     "Module",
     "Node",
     "Normalization",
+    "Outputs",
     "PReLU",
     "Parameter",
     "RMSNorm",
@@ -96,12 +99,13 @@ if not TYPE_CHECKING:
         {
             "minidnn.nn.composed": "GaussianNoise GroupNorm Normalization Rescaling Reshape RMSNorm",
             "minidnn.nn.dropout": "AlphaDropout DropConnect Dropout",
-            "minidnn.nn.embedding": "EmbeddingBag",
+            "minidnn.nn.embedding": "Embedding EmbeddingBag",
             "minidnn.nn.graph": "Graph Node Weight",
             "minidnn.nn.losses": "contrastive hinge huber kl_divergence margin_ranking margin_ranking_loss "
             "mean_absolute_error mean_squared_error multiclass_hinge sigmoid_cross_entropy softmax_cross_entropy",
             "minidnn.nn.metrics": "accuracy in_top_k",
             "minidnn.nn.normalization": "BatchNorm LayerNorm",
+            "minidnn.nn.outputs": "Outputs",
             "minidnn.nn.registering": "register",
             "minidnn.nn.skip": "Residual SkipConcat",
         },

@@ -153,7 +153,7 @@ class LogSigmoid(_Plain):
 
 
 class Mish(_Plain):
-    """y = x * tanh(softplus(x))."""
+    """y = x * tanh(log(1 + exp(x)))."""
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.mish(x)

@@ -10,6 +10,7 @@ from typing import Any
 from minidnn.checks import positive_integer
 from minidnn.nn.initializers import Initializer, initialize
 from minidnn.nn.module import Module
+from minidnn.nn.outputs import Outputs
 from minidnn.nn.parameter import Parameter
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor, as_tensor
@@ -42,7 +43,8 @@ class Graph(Module):
     Args:
         nodes: each takes inputs of the graph and values of nodes before it.
         inputs: what the arguments of a call are called by.
-        output: the node whose value is y; the last one where it is None.
+        output: the node whose value is y; the last one where it is None. Several names: y is `nn.Outputs`, a tuple
+            that takes these names too.
 
     Raises:
         TypeError: a node is not a Node, or its part is not callable.
@@ -54,11 +56,12 @@ class Graph(Module):
         self,
         nodes: Sequence[Node],
         inputs: Sequence[str] = ("x",),
-        output: str | None = None,
+        output: str | Sequence[str] | None = None,
         name: str | None = None,
     ) -> None:
         self.name = name
-        self.nodes, self.inputs, self.output = list(nodes), tuple(inputs), output
+        self.nodes, self.inputs = list(nodes), tuple(inputs)
+        self.output = output if output is None or isinstance(output, str) else tuple(output)
         if not self.nodes:
             raise ValueError(f"{self.label}: nodes is empty, must hold at least one")
         known: set[str] = set()
@@ -71,8 +74,20 @@ class Graph(Module):
                 if taken not in known:
                     raise ValueError(f"{self.label}: node {node.name!r} takes {taken!r}, which no earlier node has")
             self._learn(node.name, known)
-        if output is not None and output not in known:
-            raise ValueError(f"{self.label}: output is {output!r}, which no node has")
+        if self.output is None:
+            return
+        wanted = self._wanted()
+        if len(set(wanted)) < len(wanted) or not wanted:
+            raise ValueError(f"{self.label}: output is {self.output!r}, must be different names, one at least")
+        for called in wanted:
+            if called not in known:
+                raise ValueError(f"{self.label}: output is {called!r}, which no node has")
+
+    def _wanted(self) -> tuple[str, ...]:
+        """The names of the outputs."""
+        if isinstance(self.output, tuple):
+            return self.output
+        return (self.nodes[-1].name if self.output is None else self.output,)
 
     def _learn(self, called: Any, known: set[str]) -> None:
         if not isinstance(called, str) or not called or "." in called or called in known:
@@ -82,8 +97,11 @@ class Graph(Module):
     def children(self) -> Iterator[tuple[str, Module]]:
         return ((node.name, node.part) for node in self.nodes if isinstance(node.part, Module))
 
-    def forward(self, *xs: Tensor) -> Tensor:
-        return self.values(*xs)[self.nodes[-1].name if self.output is None else self.output]
+    def forward(self, *xs: Tensor) -> Any:
+        values, wanted = self.values(*xs), self._wanted()
+        if isinstance(self.output, tuple):
+            return Outputs(wanted, (values[name] for name in wanted))
+        return values[wanted[0]]
 
     def values(self, *xs: Any) -> dict[str, Tensor]:
         """The value of every input and node, by name."""
@@ -97,7 +115,7 @@ class Graph(Module):
 
     def __repr__(self) -> str:
         lines = "".join(f"{node.name} = {node.part!r}({', '.join(node.inputs)})\n" for node in self.nodes)
-        return f"Graph({', '.join(self.inputs)} -> {self.output or self.nodes[-1].name}:\n{indent(lines, '  ')})"
+        return f"Graph({', '.join(self.inputs)} -> {', '.join(self._wanted())}:\n{indent(lines, '  ')})"
 
 
 class Weight(Module):

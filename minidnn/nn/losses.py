@@ -65,8 +65,7 @@ def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 
 def sigmoid_cross_entropy(logits: Tensor, targets: Any, label_smoothing: float = 0.0, weights: Any = None) -> Tensor:
     """The mean over all elements of ``-t * log(p) - (1 - t) * log(1 - p)``, with ``p = 1 / (1 + exp(-logits))``.
 
-    Computed as ``softplus(x) - t * x``, in which nothing overflows. The loss of two classes with one output, and of
-    several labels at once.
+    The loss of two classes with one output, and of several labels at once; nothing overflows.
 
     Args:
         logits: any shape.
@@ -80,7 +79,12 @@ def sigmoid_cross_entropy(logits: Tensor, targets: Any, label_smoothing: float =
     op = "sigmoid_cross_entropy"
     _check_smoothing(op, label_smoothing)
     logits, t = _paired(op, "logits", logits, targets, PROBABILITIES)
-    return _mean(op, ops.softplus(logits) - logits * _smoothed(t, label_smoothing, 2), weights)
+    return _mean(op, binary_terms(logits, _smoothed(t, label_smoothing, 2)), weights)
+
+
+def binary_terms(logits: Tensor, targets: Any) -> Tensor:
+    """``-t * log(p) - (1 - t) * log(1 - p)`` of each element, as ``log(1 + exp(x)) - t * x``: nothing overflows."""
+    return ops.softplus(logits) - logits * targets
 
 
 @takes(NUMBERS)

@@ -17,6 +17,7 @@ import numpy as np
 from minidnn import kernels
 from minidnn.doors import CaptureError
 from minidnn.nn.module import Module
+from minidnn.nn.outputs import Outputs
 from minidnn.nn.temporarily import Forward, forwards_wrapped, modes_kept
 from minidnn.ops.arithmetic import Number
 from minidnn.recording import mode, no_grad
@@ -111,18 +112,23 @@ class Trace:
         return kept[::-1]
 
 
-def trace(model: Module, shapes: Mapping[str, Sequence[int]], dtype: Any = np.float32) -> Trace:
+def trace(
+    model: Module, shapes: Mapping[str, Sequence[int]], dtype: Any = np.float32, others: Mapping[str, Any] | None = None
+) -> Trace:
     """The graph of the model in evaluation mode.
 
     Args:
         shapes: of each input, without the batch axis, by the name that it shall have.
         dtype: of the inputs; integers are 0.
+        others: the dtypes of inputs that have another, by name.
 
     Raises:
         TraceError: what is computed is not made of ops alone, or depends on the batch.
         Exception: what the model itself raises for inputs of these shapes.
     """
-    first, second = (_Pass(model, shapes, size, dtype).run() for size in SIZES)
+    first, second = (
+        _Pass(model, shapes, size, {name: (others or {}).get(name, dtype) for name in shapes}).run() for size in SIZES
+    )
     return _Merge().traces(first, second)
 
 
@@ -131,12 +137,15 @@ class _Pass:
 
     refused: Exception | None = None
 
-    def __init__(self, model: Module, shapes: Mapping[str, Sequence[int]], size: int, dtype: Any) -> None:
+    def __init__(
+        self, model: Module, shapes: Mapping[str, Sequence[int]], size: int, dtypes: Mapping[str, Any]
+    ) -> None:
         self.model, self.size = model, size
         rng = np.random.default_rng(size)
-        spread = 2.0 if np.dtype(dtype).kind == "f" else 0.0
+        spreads = {name: 2.0 if np.dtype(dtype).kind == "f" else 0.0 for name, dtype in dtypes.items()}
         self.xs = {
-            name: Tensor(rng.uniform(-spread, spread, (size, *shape)).astype(dtype)) for name, shape in shapes.items()
+            name: Tensor(rng.uniform(-spreads[name], spreads[name], (size, *shape)).astype(dtypes[name]))
+            for name, shape in shapes.items()
         }
         self.nodes: list[Node] = []
         self.values: dict[int, Value] = {}
@@ -251,8 +260,9 @@ def _reason(error: CaptureError) -> str:
 def _outputs(y: Any) -> dict[str, Tensor]:
     if isinstance(y, Tensor):
         return {"y": y}
-    named = y if isinstance(y, Mapping) else {f"y{i}": part for i, part in enumerate(y)}
-    return dict(named)
+    if isinstance(y, Outputs):
+        return y.as_dict()
+    return dict(y if isinstance(y, Mapping) else {f"y{i}": part for i, part in enumerate(y)})
 
 
 @dataclass
@@ -322,8 +332,19 @@ def _floats(array: Array) -> bool:
     return array.dtype.kind == "f"
 
 
+def reads_numbers(model: Module) -> bool:
+    """Whether the first layer without parts takes numbers of rows, as an embedding."""
+    first = next((part for _, part in model.named_modules() if not any(True for _ in part.children())), model)
+    return getattr(first, "reads_numbers", False)
+
+
 def width_of(model: Module) -> int | None:
-    """How many columns the input has, as the first part with ``n_in`` or ``n`` says; None where none has."""
+    """How many columns the input has, as the first part with ``n_in`` or ``n`` says; None where none has.
+
+    Layers that read numbers of rows, however many, say nothing.
+    """
+    if reads_numbers(model):
+        return None
     for _, part in model.named_modules():
         for name in ("n_in", "n"):
             size = getattr(part, name, None)

@@ -11,6 +11,7 @@ from minidnn.ops.arithmetic import (
     clip,
     compare,
     divide,
+    erf,
     exp,
     log,
     maximum,
@@ -23,7 +24,7 @@ from minidnn.ops.arithmetic import (
     where,
 )
 from minidnn.ops.clipping import clip_by_norm
-from minidnn.ops.embedding import embedding_bag
+from minidnn.ops.embedding import embedding, embedding_bag
 from minidnn.ops.linear import dense, dense_transposed, matmul
 from minidnn.ops.losses import l1_l2_penalty, softmax_cross_entropy
 from minidnn.ops.normalization import batch_norm, batch_norm_eval, layer_norm
@@ -44,7 +45,9 @@ __all__ = [
     "dense",
     "dense_transposed",
     "divide",
+    "embedding",
     "embedding_bag",
+    "erf",
     "exp",
     "gather",
     "getitem",

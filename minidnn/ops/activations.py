@@ -139,7 +139,7 @@ def logsigmoid(x: Tensor) -> Tensor:
 
 
 def mish(x: Tensor) -> Tensor:
-    """y = x * tanh(softplus(x))   (Misra 2019)."""
+    """y = x * tanh(log(1 + exp(x)))   (Misra 2019)."""
     return elementwise("mish", x)
 
 

@@ -147,6 +147,13 @@ def negative(x: Tensor) -> Tensor:
     return record(kernels.negative(x._data), (x,), lambda dy: (kernels.negative(dy),), op="negative")
 
 
+def erf(x: Tensor) -> Tensor:
+    """y = erf(x), the error function; NumPy computes it, one number at a time."""
+    x = as_tensor(x)
+    value = x._data
+    return record(kernels.erf(value), (x,), lambda dy: (kernels.erf_backward(dy, value),), reads=(x,), op="erf")
+
+
 def exp(x: Tensor) -> Tensor:
     """y = exp(x)."""
     x = as_tensor(x)

@@ -7,9 +7,37 @@ from typing import Any, Literal
 from minidnn import kernels
 from minidnn.ops.activations import whole
 from minidnn.ops.losses import as_labels
+from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
 NO_PADDING = -(2**63)  # a number that no index is
+
+
+def embedding(weight: Tensor, indices: Any, padding: int | None = None) -> Tensor:
+    """y[..., :] = ``weight[indices[...]]``: a row for each number.
+
+    Args:
+        weight: (rows, n).
+        indices: integers in [0, rows), of any shape.
+        padding: an index whose row gets no gradient, as in PyTorch.
+
+    Raises:
+        TypeError: indices are not integers.
+        ValueError: a weight of another shape, an index out of range.
+    """
+    op = "embedding"
+    weight = _matrix(op, weight)
+    entries = as_labels(op, indices)
+    bags = kernels.reshape(entries, (-1, 1))  # of one index each
+    rows, n, dtype = len(weight), weight._data.shape[1], weight.dtype
+    y = kernels.reshape(kernels.embedding_bag(whole(weight._data), bags, None, NO_PADDING, False), (*entries.shape, n))
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        flat = kernels.reshape(_like(dy, dtype), (bags.shape[0], n))
+        skipped = NO_PADDING if padding is None else int(padding)
+        return (kernels.embedding_bag_backward(whole(flat), bags, None, skipped, False, rows),)
+
+    return record(y, (weight,), backward, op=op, indices=indices)
 
 
 def embedding_bag(
@@ -34,11 +62,9 @@ def embedding_bag(
         ValueError: shapes that do not fit, an index out of range, offsets that fall, an unknown mode.
     """
     op = "embedding_bag"
-    weight = as_tensor(weight)
     if mode not in ("sum", "mean"):
         raise ValueError(f"{op}: mode must be 'sum' or 'mean', got {mode!r}")
-    if weight.ndim != 2:
-        raise ValueError(f"{op}: weight has shape {weight.shape}, must have 2 axes")
+    weight = _matrix(op, weight)
     entries = as_labels(op, indices)
     starts = None if offsets is None else as_labels(op, offsets)
     options = NO_PADDING if padding is None else int(padding), mode == "mean"
@@ -47,14 +73,21 @@ def embedding_bag(
     return record(
         y,
         (weight,),
-        lambda dy: (
-            kernels.embedding_bag_backward(
-                whole(dy if dy.dtype == dtype else kernels.astype(dy, dtype.str)), entries, starts, *options, rows
-            ),
-        ),
+        lambda dy: (kernels.embedding_bag_backward(whole(_like(dy, dtype)), entries, starts, *options, rows),),
         op="embedding_bag",
         indices=indices,
         offsets=offsets,
         mode=mode,
         padding=padding,
     )
+
+
+def _matrix(op: str, weight: Any) -> Tensor:
+    weight = as_tensor(weight)
+    if weight.ndim != 2:
+        raise ValueError(f"{op}: weight has shape {weight.shape}, must have 2 axes")
+    return weight
+
+
+def _like(dy: Array, dtype: Any) -> Array:
+    return dy if dy.dtype == dtype else kernels.astype(dy, dtype.str)

@@ -10,6 +10,7 @@ from minidnn.activations import ALPHA
 from minidnn.nn.activations import Sigmoid
 from minidnn.nn.initializers import initialize
 from minidnn.nn.layers import Dense
+from minidnn.nn.losses import binary_terms
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import Regularizer, penalties_of
@@ -174,6 +175,6 @@ class Reconstruction(Module):
             raise ValueError(f"{model.label}: the decoder gives shape {y.shape}, must give that of x, {x.shape}")
         if model.loss == "cross_entropy":
             kernels.check_between(clean, 0, 1, "Reconstruction: the cross-entropy needs an x in [0, 1]")
-            return ops.sum(ops.softplus(y) - y * as_result(clean), axis=1, keepdims=True)
+            return ops.sum(binary_terms(y, as_result(clean)), axis=1, keepdims=True)
         error = y - as_result(clean)
         return ops.sum(error * error, axis=1, keepdims=True)

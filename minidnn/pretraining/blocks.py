@@ -6,20 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from minidnn import nn
+from minidnn.activations import ACTIVATIONS as ROWS
 from minidnn.nn import Dense, Module, Sequential
 from minidnn.pretraining.rbm import Hidden
 
-ACTIVATIONS = (
-    nn.ELU,
-    nn.SELU,
-    nn.LeakyReLU,
-    nn.Sigmoid,
-    nn.PReLU,
-    nn.RReLU,
-    nn.ReLU,
-    nn.Softplus,
-    nn.Tanh,
-)
+ACTIVATIONS = (*(getattr(nn, row.layer) for row in ROWS.values()), nn.PReLU, nn.RReLU)
 NORMALIZATIONS = (nn.BatchNorm, nn.LayerNorm)
 DROPOUTS = (nn.Dropout, nn.AlphaDropout)
 

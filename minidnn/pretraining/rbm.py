@@ -158,8 +158,8 @@ class RBM(Module):
     def free_energy(self, v: Any) -> Array:
         """``F(v) = -log(sum over h of exp(-E(v, h)))`` for each row, float64 (n,): lower is more probable.
 
-        ``F(v) = -v @ visible_bias - sum(softplus(v @ kernel + hidden_bias))``, with ``|v - visible_bias|**2 / 2`` in
-        place of the first term for Gaussian units.
+        ``F(v) = -v @ visible_bias - sum(log(1 + exp(v @ kernel + hidden_bias)))``, with
+        ``|v - visible_bias|**2 / 2`` in place of the first term for Gaussian units.
 
         Raises:
             ValueError: hidden units of kind "relu", of which no closed form is known; another shape.

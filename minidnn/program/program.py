@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from minidnn import kernels
 from minidnn.doors import CaptureError
 from minidnn.handle import Handle
+from minidnn.nn.outputs import Outputs
 from minidnn.program.buffers import Buffer, Call, owner_of
 from minidnn.program.recorder import Recorder, recording
 from minidnn.program.show import as_text
@@ -19,6 +21,8 @@ from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, record
 
 Step = Callable[..., Any]
+Together = Callable[[list[Tensor]], Any]
+"""Makes what a step returns of several results."""
 
 
 class Program:
@@ -33,7 +37,7 @@ class Program:
     """
 
     def __init__(
-        self, name: str, recorder: Recorder, returned: list[Tensor], many: type | None, arguments: int
+        self, name: str, recorder: Recorder, returned: list[Tensor], many: Together | None, arguments: int
     ) -> None:
         self.name = name
         self.calls: list[Call] = recorder.calls
@@ -164,13 +168,15 @@ def record_program(
         raise
 
 
-def _tensors(returned: Any) -> tuple[list[Tensor], type | None]:
+def _tensors(returned: Any) -> tuple[list[Tensor], Together | None]:
     if returned is None:
         return [], None
     if isinstance(returned, Tensor):
         return [returned], None
     if type(returned) in (tuple, list) and all(isinstance(part, Tensor) for part in returned):
         return list(returned), type(returned)
+    if isinstance(returned, Outputs) and all(isinstance(part, Tensor) for part in returned):
+        return list(returned), partial(Outputs, returned.names)
     raise CaptureError(
         "capture: the step must return tensors (one, or a tuple or list of them) or None, got "
         f"{type(returned).__name__}"

@@ -5,6 +5,7 @@ An operand is an array or a Python number, which takes the dtype of its partner.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,17 @@ def sqrt(x: Array) -> Array:
 def sqrt_backward(dy: Array, y: Array) -> Array:
     """``dx = dy / (2 * y)``, where ``y = sqrt(x)``."""
     return np.asarray(dy / (2 * y))
+
+
+def erf(x: Array) -> Array:
+    """``y = 2 / sqrt(pi) * (the integral of exp(-t**2) from 0 to x)``; in float64 inside, as NumPy has none."""
+    exact = np.vectorize(math.erf, otypes=[np.float64])
+    return np.asarray(exact(x.astype(np.float64)).astype(x.dtype))
+
+
+def erf_backward(dy: Array, x: Array) -> Array:
+    """``dx = dy * 2 / sqrt(pi) * exp(-x**2)``."""
+    return np.asarray(dy * (x.dtype.type(2 / math.sqrt(math.pi)) * np.exp(-x * x)))
 
 
 def absolute(x: Array) -> Array:

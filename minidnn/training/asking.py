@@ -156,7 +156,8 @@ def final_activation(model: Any) -> str | None:
         return final_activation(model.layers[-1]) if model.layers else None
     if isinstance(model, Graph):
         nodes = {node.name: node.part for node in model.nodes}
-        return final_activation(nodes.get(model.output or model.nodes[-1].name))
+        last = model.nodes[-1].name if model.output is None else model.output
+        return final_activation(nodes.get(last)) if isinstance(last, str) else None
     if type(model).__name__ in FINAL and isinstance(model, Module):
         return FINAL[type(model).__name__]
     activation = getattr(model, "activation", None)

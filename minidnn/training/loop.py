@@ -16,6 +16,7 @@ import numpy as np
 from minidnn import data
 from minidnn.data.targets import each, parts_of
 from minidnn.data.types import Augmentation
+from minidnn.nn.outputs import Outputs, names_of
 from minidnn.nn.takes import takes_of
 from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.capture import Captured, Step
@@ -144,7 +145,11 @@ class Loop:
             logger.info("fit: the step runs as Python, it is not captured: %s", self.step.reasons.pop())
         count = len(outputs) // len(group)
         arrays = [output.data for output in outputs]
-        return arrays if count == 1 else [tuple(arrays[i : i + count]) for i in range(0, len(arrays), count)]
+        names = names_of(run.model)
+        if count == 1 and not names:
+            return arrays
+        batches = [tuple(arrays[i : i + count]) for i in range(0, len(arrays), count)]
+        return [Outputs(names, batch) for batch in batches] if len(names) == count else batches
 
     def _count(self, outputs: Any, y: Any) -> None:
         """Takes a batch into the metrics of the epoch."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from minidnn.data.targets import Targets, are_classes
 from minidnn.nn.metrics import is_correct
+from minidnn.nn.outputs import Outputs, alike
 from minidnn.nn.takes import takes_of
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
@@ -201,7 +202,8 @@ class Collected(Metric):
         state = {name: value for name, value in joined.items() if not isinstance(value, tuple)}
         for name, value in joined.items():
             if isinstance(value, tuple):
-                state |= {f"{name}.{i}": part for i, part in enumerate(value)}
+                called = [f".{called}" for called in value.names] if isinstance(value, Outputs) else [""] * len(value)
+                state |= {f"{name}.{i}{called[i]}": part for i, part in enumerate(value)}
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -293,22 +295,23 @@ def paired(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
 def arrays_of(outputs: Any) -> Any:
     """The arrays of a model's outputs, one or a tuple."""
     if isinstance(outputs, (tuple, list)):
-        return tuple(arrays_of(part) for part in outputs)
+        return alike(outputs, (arrays_of(part) for part in outputs))
     return outputs.data if isinstance(outputs, Tensor) else np.asarray(outputs)
 
 
 def _copies(value: Any) -> Any:
-    return tuple(_copies(part) for part in value) if isinstance(value, tuple) else np.array(value)
+    return alike(value, map(_copies, value)) if isinstance(value, tuple) else np.array(value)
 
 
 def _joined(pieces: list[Any]) -> Any:
     if isinstance(pieces[0], tuple):
-        return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))
+        return alike(pieces[0], (np.concatenate(parts) for parts in zip(*pieces, strict=True)))
     return np.concatenate(pieces)
 
 
 def _under(state: Mapping[str, Any], name: str) -> Any:
     if name in state:
         return state[name]
-    keys = [key for key in state if key.startswith(f"{name}.")]
-    return tuple(state[key] for key in sorted(keys, key=lambda key: int(key.split(".")[1])))
+    keys = sorted((key for key in state if key.startswith(f"{name}.")), key=lambda key: int(key.split(".")[1]))
+    parts, names = [state[key] for key in keys], [key.split(".")[2] for key in keys if key.count(".") > 1]
+    return Outputs(names, parts) if names else tuple(parts)

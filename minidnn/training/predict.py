@@ -14,7 +14,8 @@ from minidnn.data.frames import frame_inputs, is_frame
 from minidnn.data.meaning import Meaning
 from minidnn.data.stacking import StackDataset
 from minidnn.data.targets import as_array, as_float32, parts_of
-from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module
+from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module, Outputs
+from minidnn.nn.outputs import alike
 from minidnn.nn.temporarily import modes_kept
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
@@ -51,8 +52,8 @@ def predict(
             evaluation; their mean is a better estimate, their spread tells how sure the model is.
 
     Returns:
-        An array (n, ...), of one example (...), a tuple of arrays where the model has several outputs; with mc_samples
-        mean and standard deviation.
+        An array (n, ...), of one example (...), a tuple of arrays where the model has several outputs (`nn.Outputs`
+        where they have names); with mc_samples mean and standard deviation.
 
     Raises:
         TypeError: x is not numbers.
@@ -112,16 +113,19 @@ def _array(x: Any, meaning: Meaning | None) -> Array:
 def _first(outputs: Any, is_one: bool) -> Any:
     if not is_one:
         return outputs
-    return tuple(part[0] for part in outputs) if isinstance(outputs, tuple) else outputs[0]
+    return alike(outputs, (part[0] for part in outputs)) if isinstance(outputs, tuple) else outputs[0]
 
 
 def _outputs(model: Module, examples: Dataset, activation: Callable[[Tensor], Tensor] | None, batch_size: int) -> Any:
-    made = []
+    made, named = [], None
     with no_grad():
         for start in range(0, len(examples), batch_size):
-            outputs = model(*parts_of(examples[start : start + batch_size].inputs))
+            outputs: Any = model(*parts_of(examples[start : start + batch_size].inputs))
             several = isinstance(outputs, (tuple, list))
+            named = outputs if isinstance(outputs, Outputs) else None
             parts = outputs if several else [outputs]
             made.append([(activation(part) if activation else part).data for part in parts])
     joined = tuple(np.concatenate(pieces) for pieces in zip(*made, strict=True))
+    if named is not None:
+        return named.like(joined)
     return joined if len(joined) > 1 else joined[0]

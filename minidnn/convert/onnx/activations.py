@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from minidnn.activations import ACTIVATIONS as ROWS
 from minidnn.activations import Activation
 from minidnn.convert.onnx.writing import Writer, below
@@ -15,10 +13,6 @@ from minidnn.convert.onnx.writing import Writer, below
 Settings = Mapping[str, Any]
 Put = Callable[[Writer, str, str, Settings], str]
 """Writes an activation of a value: (writer, path, x, the op's attributes)."""
-
-
-def _number(w: Writer, path: str, value: float) -> str:
-    return w.constant(below(path, "number"), np.array(value, np.float32))
 
 
 def _operator(op: str, *attributes: str, **fixed: Any) -> Put:
@@ -32,7 +26,7 @@ def _since(opset: int, newer: Put, older: Put) -> Put:
 
 
 def _clip(low: float, high: float) -> Put:
-    return lambda w, path, x, _: w.node("Clip", path, x, _number(w, path, low), _number(w, path, high))
+    return lambda w, path, x, _: w.node("Clip", path, x, w.number(path, "number", low), w.number(path, "number", high))
 
 
 def _times(share: Put) -> Put:
@@ -41,7 +35,7 @@ def _times(share: Put) -> Put:
 
 
 def _logsigmoid(w: Writer, path: str, x: str, _: Settings) -> str:
-    minus = _number(w, path, -1.0)
+    minus = w.number(path, "number", -1.0)
     return w.node("Mul", path, w.node("Softplus", path, w.node("Mul", path, x, minus)), minus)
 
 
@@ -50,14 +44,14 @@ def _mish_share(w: Writer, path: str, x: str, _: Settings) -> str:
 
 
 def _normal_cdf(w: Writer, path: str, x: str, _: Settings) -> str:
-    erf = w.node("Erf", path, w.node("Mul", path, x, _number(w, path, 1 / math.sqrt(2))))
-    return w.node("Mul", path, w.node("Add", path, erf, _number(w, path, 1.0)), _number(w, path, 0.5))
+    erf = w.node("Erf", path, w.node("Mul", path, x, w.number(path, "number", 1 / math.sqrt(2))))
+    return w.node("Mul", path, w.node("Add", path, erf, w.number(path, "number", 1.0)), w.number(path, "number", 0.5))
 
 
 def _tanh_share(w: Writer, path: str, x: str, _: Settings) -> str:
     square = w.node("Mul", path, x, x)
-    cubic = w.node("Mul", path, w.node("Mul", path, square, x), _number(w, path, 0.044715))
-    scaled = w.node("Mul", path, w.node("Add", path, x, cubic), _number(w, path, 2 * math.sqrt(2 / math.pi)))
+    cubic = w.node("Mul", path, w.node("Mul", path, square, x), w.number(path, "number", 0.044715))
+    scaled = w.node("Mul", path, w.node("Add", path, x, cubic), w.number(path, "number", 2 * math.sqrt(2 / math.pi)))
     return w.node("Sigmoid", path, scaled)
 
 

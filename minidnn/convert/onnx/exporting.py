@@ -14,7 +14,7 @@ from minidnn.convert.onnx.forms import write
 from minidnn.convert.onnx.reading import onnx_module
 from minidnn.convert.onnx.writing import TYPES, Writer
 from minidnn.files import atomic_write
-from minidnn.nn.tracing import Batch, Trace, TraceError, Value, trace, width_of
+from minidnn.nn.tracing import Batch, Trace, TraceError, Value, reads_numbers, trace, width_of
 
 if TYPE_CHECKING:
     import onnx
@@ -133,8 +133,9 @@ def _check_outputs(graph: Trace) -> None:
 
 def _traced(model: nn.Module, shapes: Mapping[str, Shape]) -> Trace:
     """With inputs of float32; of int64 where the model takes no floats, as one that begins with an embedding."""
+    numbers = {name: np.int64 for name in shapes if any(reads_numbers(part) for part in _readers(model, name))}
     try:
-        return trace(model, shapes)
+        return trace(model, shapes, others=numbers)
     except TypeError as error:
         try:
             return trace(model, shapes, np.int64)
@@ -162,10 +163,15 @@ def _input_shapes(
 
 def _width_of(model: nn.Module, name: str, inputs: int) -> int | None:
     if isinstance(model, nn.Graph) and inputs > 1:
-        readers = (node.part for node in model.nodes if list(node.inputs) == [name])
-        widths = (width_of(part) for part in readers if isinstance(part, nn.Module))
-        return next((width for width in widths if width is not None), None)
+        return next((width for part in _readers(model, name) if (width := width_of(part)) is not None), None)
     return width_of(model)
+
+
+def _readers(model: nn.Module, name: str) -> list[nn.Module]:
+    """The layers that take an input."""
+    if not isinstance(model, nn.Graph):
+        return [model]
+    return [node.part for node in model.nodes if list(node.inputs) == [name] and isinstance(node.part, nn.Module)]
 
 
 def _before_the_first_weight(graph: Trace) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 
 from minidnn import nn
 from minidnn.convert.building import ConversionError, dense, fill, fits, name_of
-from minidnn.convert.onnx.reading import Network, Operation
+from minidnn.convert.onnx.reading import Attributes, Network, Operation
+from minidnn.nn import functions
 from minidnn.nn.initializers import deferred
 from minidnn.reference.types import Array
 
@@ -36,25 +37,31 @@ class Importer:
         opset: the operator set's version.
         constants: values that are known.
         ranks: the others, with their number of axes.
+        kinds: those that are "int" or "bool"; all else are "float".
     """
 
     def __init__(self, network: Network) -> None:
         self.opset = network.opset
         self.constants = dict(network.constants)
         self.ranks = dict(network.inputs)
-        self._inputs, self._output = list(network.inputs), network.output
+        self.kinds = dict(network.kinds)
+        self._inputs, self._outputs = list(network.inputs), list(network.outputs)
         self._uses = Counter(value for operation in network.operations for value in operation.inputs)
-        self._uses[network.output] += 1
+        self._uses.update(network.outputs)
         self._same: dict[str, str] = {}
         self._steps: dict[str, Step] = {}  # by output, in order
         self._names: dict[str, int] = {}  # how often each was asked for
         self._called = {value: self.unique(value) for value in self._inputs}
 
     def check(self, operation: Operation) -> None:
-        """Raises a ConversionError if the operation takes what nobody gives, or gives more than one value."""
-        for value in operation.inputs:
+        """Raises a ConversionError if it takes what nobody gives or what it cannot take, or gives several values."""
+        for place, value in enumerate(operation.inputs):
             if value and self.resolve(value) not in self.ranks and self.resolve(value) not in self.constants:
                 raise operation.refuse(f"it takes {value!r}, which no earlier node gives")
+            if value and self.resolve(value) in self.ranks and operation.layer is None:
+                wanted = TAKES.get((operation.op, place), ("float",))
+                if self.kind(value) not in wanted:
+                    raise operation.refuse(f"{value!r} is {self.kind(value)}, must be {' or '.join(wanted)}")
         for extra in operation.outputs[1:]:
             if self._uses[extra]:
                 raise operation.refuse(f"its output {extra!r} has no equal here")
@@ -64,6 +71,22 @@ class Importer:
     def resolve(self, value: str) -> str:
         """The value that an Identity passed on."""
         return self._same.get(value, value)
+
+    def kind(self, value: str) -> str:
+        """Whether a value is "float", "int" or "bool"."""
+        return self.kinds.get(self.resolve(value), "float")
+
+    def integers(
+        self, operation: Operation, place: int, name: str, default: list[int] | None = None
+    ) -> list[int] | None:
+        """A vector of integers, such as axes: an attribute, or in newer operator sets an input, which must be known."""
+        if self.has(operation, place):
+            known = self.constant(operation, place)
+            if known is None or known.dtype.kind != "i" or known.ndim > 1:
+                raise operation.refuse(f"{name} must be a constant vector of integers")
+            return [int(n) for n in known.reshape(-1)]
+        given = operation.attributes.get(name)
+        return default if given is None else [int(n) for n in given]
 
     def constant(self, operation: Operation, place: int) -> Array | None:
         """The input at that place if it is known."""
@@ -101,10 +124,12 @@ class Importer:
         self._same[output] = self.resolve(value)
         self._uses[self.resolve(value)] += self._uses[output] - 1
 
-    def emit(self, operation: Operation, part: Any, inputs: list[str], rank: int, called: str = "") -> Step:
+    def emit(
+        self, operation: Operation, part: Any, inputs: list[str], rank: int, called: str = "", kind: str = "float"
+    ) -> Step:
         """A step that gives the operation's output."""
         step = Step(self.unique(called or operation.name or operation.op.lower()), part, inputs, operation.outputs[0])
-        self.ranks[step.output] = rank
+        self.ranks[step.output], self.kinds[step.output] = rank, kind
         return self._add(step)
 
     def layer(self, operation: Operation, layer: nn.Module, rank: int | None = None, called: str = "") -> None:
@@ -155,26 +180,52 @@ class Importer:
         self._add(Step(step.name, part, step.inputs, operation.outputs[0]))
 
     def module(self) -> nn.Sequential | nn.Graph:
-        """The steps that the output needs, as a chain if they are one."""
-        output = self.resolve(self._output)
-        if output in self.constants:
-            self.value(Operation("Constant", "", [output], [output], {}), 0)
-        needed, steps = {output}, []
+        """The steps that the outputs need, as a chain if they are one."""
+        outputs = {name: self.resolve(name) for name in self._outputs}
+        for output in outputs.values():
+            if output in self.constants:
+                self.value(Operation("Constant", "", [output], [output], Attributes()), 0)
+        needed, steps = set(outputs.values()), []
         for step in reversed(self._steps.values()):
             if step.output in needed:
                 needed.update(step.inputs)
                 steps.append(step)
         steps.reverse()
+        if len(outputs) > 1:
+            steps += self._named(outputs, steps)
         for step in steps:
             if isinstance(step.part, nn.Module):
                 step.part.name = step.name
-        if self._is_chain(steps, output):
+        if len(outputs) == 1 and self._is_chain(steps, *outputs.values()):
             return nn.Sequential(*(step.part for step in steps)).eval()
         if not steps:
-            raise ConversionError(f"from_onnx: the output {output!r} is one of several inputs: nothing is computed")
+            raise ConversionError(f"from_onnx: the outputs {', '.join(outputs)} are inputs: nothing is computed")
         called = self._called | {step.output: step.name for step in steps}
         nodes = [nn.Node(step.name, step.part, [called[value] for value in step.inputs]) for step in steps]
-        return nn.Graph(nodes, [called[value] for value in self._inputs], called[output]).eval()
+        names = [called[value] for value in outputs.values()]
+        return nn.Graph(nodes, [called[value] for value in self._inputs], names if len(names) > 1 else names[0]).eval()
+
+    def _named(self, outputs: dict[str, str], steps: list[Step]) -> list[Step]:
+        """Steps that give outputs their names, which changes `outputs`; a step that has such a name gets another."""
+        added = []
+        for name in outputs:
+            self._names.setdefault(name, 1)
+        own = {value: name for name, value in outputs.items()}  # one name for each step is its own
+        for step in steps:
+            if step.name in outputs and own.get(step.output) != step.name:
+                step.name = self.unique(step.name)
+        taken = {step.name: step.output for step in steps} | {name: value for value, name in self._called.items()}
+        for name, value in outputs.items():
+            if taken.get(name) != value:
+                step = Step(
+                    self.unique(name) if "." in name else name,
+                    functions.identity(),
+                    [value],
+                    f"{name}/named",
+                )
+                added.append(step)
+                outputs[name] = step.output
+        return added
 
     def _is_chain(self, steps: list[Step], output: str) -> bool:
         """Whether each step is a layer that takes what the one before it gives, from the only input to the output."""
@@ -184,5 +235,19 @@ class Importer:
         chained = taken == [[value] for value in values[:-1]] and values[-1:] == [output]
         return len(self._inputs) == 1 and layers and chained
 
+
+NUMBERS = ("float", "int")
+TAKES = {
+    **{
+        (op, place): NUMBERS for op in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual") for place in (0, 1)
+    },
+    ("Cast", 0): ("float", "bool"),
+    ("Gather", 1): ("int",),
+    ("GatherElements", 1): ("int",),
+    ("Identity", 0): ("float", "int", "bool"),
+    ("Not", 0): ("bool",),
+    ("Where", 0): ("bool",),
+}
+"""The kinds of values that an operator takes at a place, where they are not floats alone."""
 
 Operator = Callable[[Importer, Operation], None]

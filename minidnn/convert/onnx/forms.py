@@ -70,7 +70,7 @@ def _dense(w: Writer, node: Node) -> str:
 
 
 def _dropout(w: Writer, node: Node) -> str:
-    rate = w.constant(below(node.path, "rate"), np.array(node.attributes["rate"], np.float32))
+    rate = w.number(node.path, "rate", node.attributes["rate"])
     return w.node("Dropout", w.path(node), *_values(w, node), rate)
 
 
@@ -88,7 +88,7 @@ def _layer_norm(w: Writer, node: Node) -> str:
     centred = w.node("Sub", path, x, _reduced(w, node, "ReduceMean", x, [-1], True))
     square = w.node("Mul", below(path, "square"), centred, centred)
     variance = _reduced(w, node, "ReduceMean", square, [-1], True)
-    variance = w.node("Add", below(path, "var"), variance, w.constant(below(path, "eps"), np.array(eps, np.float32)))
+    variance = w.node("Add", below(path, "var"), variance, w.number(path, "eps", eps))
     y = w.node("Div", below(path, "normal"), centred, w.node("Sqrt", below(path, "std"), variance))
     return w.node("Add", below(path, "y"), w.node("Mul", below(path, "scaled"), y, gamma), beta)
 
@@ -99,7 +99,7 @@ def _layer_norm(w: Writer, node: Node) -> str:
 def _clip(w: Writer, node: Node) -> str:
     bounds = [node.attributes["low"], node.attributes["high"]]
     dtype = node.output.dtype
-    named = ["" if bound is None else w.constant(below(node.path, "bound"), np.array(bound, dtype)) for bound in bounds]
+    named = ["" if bound is None else w.number(node.path, "bound", bound, dtype) for bound in bounds]
     return w.node("Clip", w.path(node), *_values(w, node), *named)
 
 
@@ -110,6 +110,13 @@ def _where(w: Writer, node: Node) -> str:
     if condition.dtype != np.bool_:
         chosen = w.node("Cast", below(node.path, "condition"), chosen, to=9)
     return w.node("Where", w.path(node), chosen, w.value(node, a, dtype), w.value(node, b, dtype))
+
+
+def _equal(w: Writer, node: Node) -> str:
+    x, other = node.inputs
+    if other is False and x.dtype == np.bool_:
+        return w.node("Not", w.path(node), w.value(node, x))
+    return w.node("Equal", w.path(node), *_values(w, node))
 
 
 def _not_equal(w: Writer, node: Node) -> str:
@@ -184,7 +191,7 @@ def _stack(w: Writer, node: Node) -> str:
 def _pad(w: Writer, node: Node) -> str:
     widths = node.attributes["widths"]
     pads = w.integers(node, "pads", [before for before, _ in widths] + [after for _, after in widths])
-    value = w.constant(below(node.path, "value"), np.array(node.attributes["value"], node.output.dtype))
+    value = w.number(node.path, "value", node.attributes["value"], node.output.dtype)
     return w.node("Pad", w.path(node), *_values(w, node), pads, value)
 
 
@@ -208,11 +215,11 @@ def _getitem(w: Writer, node: Node) -> str:
     index = node.attributes["index"]
     parts = list(index) if isinstance(index, tuple) else [index]
     (x,) = _values(w, node)
-    arrays = [part for part in parts if isinstance(part, Value)]
-    if arrays:
-        if len(parts) > 1 or arrays[0].dtype.kind not in "iu":
-            raise refuse(node, "its index has an array beside other parts, or one that is not of integers")
-        return w.node("Gather", w.path(node), x, w.value(node, arrays[0]), axis=0)
+    if any(isinstance(part, Value) for part in parts):
+        *before, last = parts
+        if any(part != slice(None) for part in before) or last.dtype.kind not in "iu":
+            raise refuse(node, "its index has an array before other parts, or one that is not of integers")
+        return w.node("Gather", w.path(node), x, w.value(node, last), axis=len(before))
     if not all(part is None or part is Ellipsis or type(part) is int or isinstance(part, slice) for part in parts):
         raise refuse(node, "its index has parts that are no slices, integers or arrays of integers")
     parts = _spelled_out(parts, len(node.inputs[0].shape))
@@ -252,6 +259,13 @@ def _bounds(node: Node, cut: slice, size: Any) -> tuple[int, int, int]:
     return start, end, step
 
 
+def _embedding(w: Writer, node: Node) -> str:
+    indices = node.attributes["indices"]
+    if not isinstance(indices, Value):
+        raise refuse(node, "its indices are no tensor")
+    return w.node("Gather", w.path(node), *_values(w, node), w.value(node, indices), axis=0)
+
+
 def _embedding_bag(w: Writer, node: Node) -> str:
     indices, padding = node.attributes["indices"], node.attributes["padding"]
     if node.attributes["offsets"] is not None or not isinstance(indices, Value):
@@ -261,14 +275,14 @@ def _embedding_bag(w: Writer, node: Node) -> str:
     op = "ReduceMean" if node.attributes["mode"] == "mean" else "ReduceSum"
     if padding is None:
         return _reduced(w, node, op, rows, [1], False)
-    missing = w.constant(below(path, "padding"), np.array(padding, indices.dtype))
+    missing = w.number(path, "padding", padding, indices.dtype)
     there = w.node("Not", below(path, "there"), w.node("Equal", below(path, "missing"), places, missing))
     mask = w.node("Cast", below(path, "mask"), there, to=1)
     wide = w.node("Unsqueeze", below(path, "wide"), mask, w.integers(node, "axis", [-1]))
     total = _reduced(w, node, "ReduceSum", w.node("Mul", below(path, "kept"), rows, wide), [1], False)
     if op == "ReduceSum":
         return total
-    one = w.constant(below(path, "one"), np.array(1, np.float32))
+    one = w.number(path, "one", 1.0)
     count = w.node("Max", below(path, "count"), _reduced(w, node, "ReduceSum", mask, [1], True), one)
     return w.node("Div", below(path, "mean"), total, count)
 
@@ -284,7 +298,9 @@ FORMS: dict[str, Form] = {
     "divide": _plain("Div"),
     "dropout": _dropout,
     "embedding_bag": _embedding_bag,
-    "equal": _plain("Equal"),
+    "embedding": _embedding,
+    "equal": _equal,
+    "erf": _plain("Erf"),
     "exp": _plain("Exp"),
     "gather": _gather,
     "getitem": _getitem,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minidnn import nn
 from minidnn.convert.building import ConversionError
 from minidnn.convert.onnx.external import fetch
 from minidnn.reference.types import Array
@@ -27,15 +28,57 @@ def as_float(value: float) -> float:
     return float(str(np.float32(value)))
 
 
+class Attributes(dict[str, Any]):
+    """The attributes of a node, and which of them somebody asked for: what nobody reads may change what it computes."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def unread(self) -> list[str]:
+        """Those that nobody asked for."""
+        return [name for name in self if name not in self.asked | HARMLESS]
+
+
+HARMLESS = {"saturate", "seed", "stash_type"}
+"""Attributes that change no float32 in inference."""
+
+
 @dataclass(frozen=True)
 class Operation:
-    """A node: what it does, to which values, under which names. An input that is left out is ""."""
+    """A node: what it does, to which values, under which names. An input that is left out is "".
+
+    Attributes:
+        layer: what several nodes of the file were recognized as.
+    """
 
     op: str
     name: str
     inputs: Sequence[str]
     outputs: Sequence[str]
-    attributes: dict[str, Any]
+    attributes: Attributes
+    layer: nn.Module | None = None
+
+    def constant(self) -> Array:
+        """What a node Constant gives."""
+        if len(self.attributes) != 1:
+            raise self.refuse(f"it has {len(self.attributes)} attributes, must have one")
+        ((kind, value),) = self.attributes.items()
+        kinds: dict[str, Any] = {"value_float": np.float32, "value_floats": np.float32}
+        kinds |= {"value_int": np.int64, "value_ints": np.int64}
+        if kind != "value" and kind not in kinds:
+            raise self.refuse(f"attribute {kind!r} is not known here")
+        self.attributes.asked.add(kind)
+        array: Array = value if kind == "value" else np.array(value, kinds[kind])
+        return array
 
     def refuse(self, why: str) -> RefusedError:
         called = repr(self.name) if self.name else f"that gives {', '.join(map(repr, self.outputs))}"
@@ -48,11 +91,13 @@ class Network:
 
     Attributes:
         inputs: name -> number of axes.
+        kinds: name -> "float", "int" or "bool", of inputs.
         constants: the initializers.
     """
 
     inputs: dict[str, int]
-    output: str
+    kinds: dict[str, str]
+    outputs: Sequence[str]
     constants: dict[str, Array]
     operations: Sequence[Operation]
     opset: int
@@ -79,7 +124,7 @@ def read(source: Any) -> Network:
     Raises:
         ConversionError: damaged, not valid by ONNX's own checker, or holding what no importer here could understand:
             external data that is not beside the file, functions, other operator sets, subgraphs, sparse tensors,
-            several outputs, inputs that are not float32.
+            inputs of other dtypes than float32, int32, int64 and bool.
         OSError: the file cannot be read.
     """
     onnx = onnx_module()
@@ -97,12 +142,12 @@ def read(source: Any) -> Network:
     graph = model.graph
     if graph.sparse_initializer:
         raise ConversionError(f"from_onnx: tensor {graph.sparse_initializer[0].values.name!r} is sparse")
-    if len(graph.output) != 1:
-        raise ConversionError(f"from_onnx: the outputs are {', '.join(o.name for o in graph.output)}: must be one")
     constants = {tensor.name: _array(onnx, tensor, f"tensor {tensor.name!r}") for tensor in graph.initializer}
-    inputs = {value.name: _rank(onnx, value) for value in graph.input if value.name not in constants}
+    given = [value for value in graph.input if value.name not in constants]
+    kinds = {value.name: _kind(onnx, value) for value in given}
+    inputs = {value.name: len(value.type.tensor_type.shape.dim) for value in given}
     operations = [_operation(onnx, node) for node in graph.node]
-    return Network(inputs, graph.output[0].name, constants, operations, opset)
+    return Network(inputs, kinds, [value.name for value in graph.output], constants, operations, opset)
 
 
 def _parsed(onnx: Any, source: Any) -> Any:
@@ -141,11 +186,13 @@ def _opset(model: Any) -> int:
     return int(version)
 
 
-def _rank(onnx: Any, value: Any) -> int:
-    kind = value.type.tensor_type
-    if not value.type.HasField("tensor_type") or kind.elem_type != onnx.TensorProto.FLOAT:
-        raise ConversionError(f"from_onnx: input {value.name!r} is no tensor of float32")
-    return len(kind.shape.dim)
+def _kind(onnx: Any, value: Any) -> str:
+    types = onnx.TensorProto
+    kinds = {types.FLOAT: "float", types.INT32: "int", types.INT64: "int", types.BOOL: "bool"}
+    kind = kinds.get(value.type.tensor_type.elem_type) if value.type.HasField("tensor_type") else None
+    if kind is None:
+        raise ConversionError(f"from_onnx: input {value.name!r} is no tensor of float32, int32, int64 or bool")
+    return kind
 
 
 def _array(onnx: Any, tensor: Any, what: str) -> Array:
@@ -161,7 +208,7 @@ def _array(onnx: Any, tensor: Any, what: str) -> Array:
 
 
 def _operation(onnx: Any, node: Any) -> Operation:
-    operation = Operation(node.op_type, node.name, list(node.input), list(node.output), {})
+    operation = Operation(node.op_type, node.name, list(node.input), list(node.output), Attributes())
     if node.domain not in ("", "ai.onnx"):
         raise operation.refuse(f"operators of {node.domain!r} are not known here")
     kinds = onnx.AttributeProto

@@ -67,6 +67,10 @@ class Writer:
         self.weights[name] = np.asarray(array)
         return name
 
+    def number(self, path: str, what: str, value: float, dtype: Any = np.float32) -> str:
+        """The value of a number, which is called so below a path."""
+        return self.constant(below(path, what), np.array(value, dtype))
+
     def integers(self, node: Node, what: str, numbers: Sequence[int]) -> str:
         """The value of a vector of integers, such as axes."""
         return self.constant(below(node.path, what), np.array(numbers, np.int64))

@@ -1,0 +1,11 @@
+"""What each operator of ONNX becomes here."""
+
+from minidnn.convert.onnx.following import Operator
+from minidnn.convert.onnx.operators import activating, elementwise, normalizing, products, reducing, shaping
+
+OPERATORS: dict[str, Operator] = {
+    name: row
+    for part in (activating, elementwise, normalizing, products, reducing, shaping)
+    for name, row in part.ROWS.items()
+}
+"""Everything that can be imported."""

@@ -1,0 +1,47 @@
+"""Sums, means and extremes over axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minidnn import ops
+from minidnn.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """Over the axes, all of them where they are None; keepdims leaves them with size 1."""
+
+    axes: tuple[int, ...] | None = None
+    keepdims: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", None if self.axes is None else tuple(self.axes))
+
+
+class sum(_Reduction):
+    """y = the sum over the axes, all of them by default; keepdims leaves them with size 1."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ops.sum(x, self.axes, self.keepdims)
+
+
+class mean(_Reduction):
+    """y = the mean over the axes, all of them by default; keepdims leaves them with size 1."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ops.mean(x, self.axes, self.keepdims)
+
+
+class max(_Reduction):
+    """y = the largest element over the axes, all of them by default; keepdims leaves them with size 1."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ops.max(x, self.axes, self.keepdims)
+
+
+class min(_Reduction):
+    """y = the smallest element over the axes, all of them by default; keepdims leaves them with size 1."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ops.min(x, self.axes, self.keepdims)
