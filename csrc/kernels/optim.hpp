@@ -1,18 +1,34 @@
-// One struct an optimizer: the update of one parameter. minidnn/reference/optim.py holds the same lines in
-// NumPy, and says which scalars are derived; they arrive here in the order of the members.
+// One struct an optimizer: how its members are derived from its settings, in double and rounded once, and the
+// update of one parameter. minidnn/reference/optim.py holds the same lines in NumPy.
 #pragma once
 #include "kernels/exp.hpp"
 #include "kernels/map.hpp"
 
 namespace minidnn::MINIDNN_ISA {
 
+// Members rounded to float, in order.
+template <class F, class... D>
+MINIDNN_INLINE F rounded(D... values) {
+  return F{static_cast<float>(values)...};
+}
+
+// The bias corrections of Adam and its variants.
+MINIDNN_INLINE double rate_of(double lr, double beta1, double step) {
+  return lr / (1 - __builtin_pow(beta1, step));
+}
+MINIDNN_INLINE double root_of(double beta2, double step) {
+  return 1 / __builtin_sqrt(1 - __builtin_pow(beta2, step));
+}
+
 struct Sgd {
   float lr;
+  static Sgd of(double lr) { return rounded<Sgd>(lr); }
   void operator()(float& param, float grad) const { param = param - lr * grad; }
 };
 
 struct Momentum {
   float lr, momentum;
+  static Momentum of(double lr, double momentum) { return rounded<Momentum>(lr, momentum); }
   void operator()(float& param, float grad, float& velocity) const {
     velocity = momentum * velocity + grad;
     param = param - lr * velocity;
@@ -21,6 +37,7 @@ struct Momentum {
 
 struct Nesterov {
   float lr, momentum;
+  static Nesterov of(double lr, double momentum) { return rounded<Nesterov>(lr, momentum); }
   void operator()(float& param, float grad, float& velocity) const {
     velocity = momentum * velocity + grad;
     param = param - lr * (grad + momentum * velocity);
@@ -29,6 +46,7 @@ struct Nesterov {
 
 struct Adagrad {
   float lr, eps;
+  static Adagrad of(double lr, double eps) { return rounded<Adagrad>(lr, eps); }
   void operator()(float& param, float grad, float& accumulator) const {
     accumulator = accumulator + grad * grad;
     param = param - lr * grad / sqrt(accumulator + eps);
@@ -37,6 +55,9 @@ struct Adagrad {
 
 struct RmsProp {
   float lr, decay, rest, eps;
+  static RmsProp of(double lr, double decay, double eps) {
+    return rounded<RmsProp>(lr, decay, 1 - decay, eps);
+  }
   void operator()(float& param, float grad, float& s) const {
     s = decay * s + rest * (grad * grad);
     param = param - lr * grad / sqrt(s + eps);
@@ -45,6 +66,9 @@ struct RmsProp {
 
 struct RmsPropMomentum {
   float lr, decay, rest, momentum, eps;
+  static RmsPropMomentum of(double lr, double decay, double momentum, double eps) {
+    return rounded<RmsPropMomentum>(lr, decay, 1 - decay, momentum, eps);
+  }
   void operator()(float& param, float grad, float& s, float& mom) const {
     s = decay * s + rest * (grad * grad);
     mom = momentum * mom + lr * grad / sqrt(s + eps);
@@ -54,6 +78,9 @@ struct RmsPropMomentum {
 
 struct RmsPropCentered {
   float lr, decay, rest, momentum, eps;
+  static RmsPropCentered of(double lr, double decay, double momentum, double eps) {
+    return rounded<RmsPropCentered>(lr, decay, 1 - decay, momentum, eps);
+  }
   void operator()(float& param, float grad, float& s, float& mom, float& mean) const {
     s = decay * s + rest * (grad * grad);
     mean = decay * mean + rest * grad;
@@ -65,6 +92,10 @@ struct RmsPropCentered {
 
 struct Adam {
   float rate, root, beta1, rest1, beta2, rest2, eps;
+  static Adam of(double lr, double beta1, double beta2, double eps, double step) {
+    return rounded<Adam>(rate_of(lr, beta1, step), root_of(beta2, step), beta1, 1 - beta1, beta2, 1 - beta2,
+                         eps);
+  }
   void operator()(float& param, float grad, float& m, float& v) const {
     m = beta1 * m + rest1 * grad;
     v = beta2 * v + rest2 * (grad * grad);
@@ -74,6 +105,10 @@ struct Adam {
 
 struct AmsGrad {
   float rate, root, beta1, rest1, beta2, rest2, eps;
+  static AmsGrad of(double lr, double beta1, double beta2, double eps, double step) {
+    return rounded<AmsGrad>(rate_of(lr, beta1, step), root_of(beta2, step), beta1, 1 - beta1, beta2,
+                            1 - beta2, eps);
+  }
   void operator()(float& param, float grad, float& m, float& v, float& v_max) const {
     m = beta1 * m + rest1 * grad;
     v = beta2 * v + rest2 * (grad * grad);
@@ -84,6 +119,10 @@ struct AmsGrad {
 
 struct AdamW {
   float rate, root, beta1, rest1, beta2, rest2, eps, keep;
+  static AdamW of(double lr, double beta1, double beta2, double eps, double weight_decay, double step) {
+    return rounded<AdamW>(rate_of(lr, beta1, step), root_of(beta2, step), beta1, 1 - beta1, beta2, 1 - beta2,
+                          eps, 1 - lr * weight_decay);
+  }
   void operator()(float& param, float grad, float& m, float& v) const {
     m = beta1 * m + rest1 * grad;
     v = beta2 * v + rest2 * (grad * grad);
@@ -93,6 +132,10 @@ struct AdamW {
 
 struct NAdam {
   float rate, grad_rate, root, beta1, rest1, beta2, rest2, eps;
+  static NAdam of(double lr, double beta1, double beta2, double eps, double step) {
+    return rounded<NAdam>(beta1 * rate_of(lr, beta1, step + 1), (1 - beta1) * rate_of(lr, beta1, step),
+                          root_of(beta2, step), beta1, 1 - beta1, beta2, 1 - beta2, eps);
+  }
   void operator()(float& param, float grad, float& m, float& v) const {
     m = beta1 * m + rest1 * grad;
     v = beta2 * v + rest2 * (grad * grad);
@@ -102,6 +145,9 @@ struct NAdam {
 
 struct Adamax {
   float rate, beta1, rest1, beta2, eps;
+  static Adamax of(double lr, double beta1, double beta2, double eps, double step) {
+    return rounded<Adamax>(rate_of(lr, beta1, step), beta1, 1 - beta1, beta2, eps);
+  }
   void operator()(float& param, float grad, float& m, float& u) const {
     m = beta1 * m + rest1 * grad;
     const float size = grad < 0 ? -grad : grad, decayed = beta2 * u;
@@ -112,6 +158,7 @@ struct Adamax {
 
 struct Adadelta {
   float lr, rho, rest, eps;
+  static Adadelta of(double lr, double rho, double eps) { return rounded<Adadelta>(lr, rho, 1 - rho, eps); }
   void operator()(float& param, float grad, float& s, float& delta) const {
     s = rho * s + rest * (grad * grad);
     const float step = sqrt(delta + eps) / sqrt(s + eps) * grad;
@@ -122,6 +169,9 @@ struct Adadelta {
 
 struct Lion {
   float lr, keep, beta1, rest1, beta2, rest2;
+  static Lion of(double lr, double beta1, double beta2, double weight_decay) {
+    return rounded<Lion>(lr, 1 - lr * weight_decay, beta1, 1 - beta1, beta2, 1 - beta2);
+  }
   void operator()(float& param, float grad, float& m) const {
     const float direction = beta1 * m + rest1 * grad;
     const float sign = direction > 0 ? 1.0f : (direction < 0 ? -1.0f : 0.0f);
@@ -142,7 +192,7 @@ struct Power {
   float operator()(float x) const { return exp(exponent * log(x)); }
 };
 
-// For lr > 0: table.cpp leaves out a step of rate 0.
+// For lr > 0: a step of rate 0 is left out.
 template <class P>
 struct Ftrl {
   float lr, l1, twice_l2, twice_shrinkage;
@@ -153,6 +203,16 @@ struct Ftrl {
     accumulator = sum;
     const float pull = linear > 0 ? l1 - linear : -l1 - linear, size = linear < 0 ? -linear : linear;
     param = size > l1 ? pull / (root / lr + twice_l2) : 0.0f;
+  }
+};
+
+// The scalars of any of them, and which.
+struct FtrlStep {
+  static constexpr float kSquareRoot = 0, kOne = 1, kPower = 2;
+  float lr, l1, twice_l2, twice_shrinkage, exponent, form;
+  static FtrlStep of(double lr, double lr_power, double l1, double l2, double l2_shrinkage, double beta) {
+    const float form = lr_power == -0.5 ? kSquareRoot : lr_power == 0 ? kOne : kPower;
+    return rounded<FtrlStep>(lr, l1, 2 * l2 + beta / lr, 2 * l2_shrinkage, -lr_power, form);
   }
 };
 

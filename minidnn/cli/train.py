@@ -6,7 +6,6 @@ import argparse
 import inspect
 import json
 import sys
-from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -23,23 +22,7 @@ from minidnn.cli.scores import scores
 from minidnn.cli.terminal import quoted, shown
 from minidnn.data.meaning import TASKS
 from minidnn.locks import in_use
-
-OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
-    "sgd": optim.SGD,
-    "momentum": partial(optim.SGD, momentum=0.9),
-    "nesterov": partial(optim.SGD, momentum=0.9, nesterov=True),
-    "adagrad": optim.Adagrad,
-    "rmsprop": optim.RMSprop,
-    "adadelta": optim.Adadelta,
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
-    "nadam": optim.NAdam,
-    "adamax": optim.Adamax,
-    "lion": optim.Lion,
-    "ftrl": optim.FTRL,
-}
-PLAIN = ("sgd", "momentum", "nesterov")
-"""Those that the default schedule suits; the others have default rates of their own."""
+from minidnn.optim.making import MAKERS, WITHOUT_RATE
 
 
 def add(subparsers: Any) -> None:
@@ -63,10 +46,10 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--optimizer",
-        choices=list(OPTIMIZERS),
+        choices=list(MAKERS),
         default="momentum",
         metavar="NAME",
-        help=f"its kind: {', '.join(OPTIMIZERS)}",
+        help=f"its kind: {', '.join(MAKERS)}",
     )
     parser.add_argument(
         "--lr",
@@ -220,7 +203,7 @@ def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, 
 
 
 def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> optim.Optimizer:
-    make = OPTIMIZERS[arguments.optimizer]
+    make = MAKERS[arguments.optimizer]
     if arguments.weight_decay is not None:
         kind = make.func if isinstance(make, partial) else make
         if "weight_decay" not in inspect.signature(kind).parameters:
@@ -228,7 +211,11 @@ def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> opt
         make = partial(make, weight_decay=arguments.weight_decay)
     if arguments.lr is not None:
         return make(params, lr=schedules.constant(arguments.lr))
-    return make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000)) if arguments.optimizer in PLAIN else make(params)
+    return (
+        make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000))
+        if arguments.optimizer in WITHOUT_RATE
+        else make(params)
+    )
 
 
 class Profiled(training.Callback):

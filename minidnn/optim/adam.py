@@ -59,7 +59,7 @@ class Adam(_Betas):
         amsgrad: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        self.kernel = kernels.amsgrad_step if amsgrad else kernels.adam_step
+        self.kernel = kernels.update("amsgrad" if amsgrad else "adam")
         slots = ("m", "v", "v_max") if amsgrad else ("m", "v")
         super().__init__(
             params,
@@ -88,7 +88,7 @@ class AdamW(_Betas):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        self.kernel = kernels.adamw_step
+        self.kernel = kernels.update("adamw")
         options = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, lr, {"m": 0.0, "v": 0.0}, options)
 
@@ -119,7 +119,7 @@ class NAdam(_Betas):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        self.kernel = kernels.nadam_step
+        self.kernel = kernels.update("nadam")
         super().__init__(
             params, lr, {"m": 0.0, "v": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
         )
@@ -149,7 +149,7 @@ class Adamax(_Betas):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        self.kernel = kernels.adamax_step
+        self.kernel = kernels.update("adamax")
         super().__init__(
             params, lr, {"m": 0.0, "u": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
         )
@@ -174,4 +174,4 @@ class Lion(_Betas):
         super().__init__(params, lr, {"m": 0.0}, options)
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.lion_step(track.param._data, grad, track._slots["m"], lr=lr, **options)
+        kernels.update("lion")(track.param._data, grad, track._slots["m"], lr=lr, **options)
