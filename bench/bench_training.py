@@ -6,7 +6,7 @@ import numpy as np
 
 from minidnn import kernels, reference
 from minidnn.optim import making
-from minidnn.optimizers import UPDATES
+from minidnn.optimizers import KERNELS, UPDATES
 
 from .bench_kernels import close, compared, normal
 from .harness import Bench
@@ -33,16 +33,21 @@ def adam(param, grad, m, v, *, lr, beta1, beta2, eps, step):
 
 PEERS = {"momentum": momentum, "adam": adam}
 """Written by hand; of the others the reference is the peer."""
-OPTIONS = {"rmsprop_centered": {"eps": 100.0}, "ftrl": {"lr": 0.05, "l1": 0.1}}
+OPTIONS: dict[str, dict[str, float]] = {
+    "rmsprop_centered": {"eps": 100.0},
+    "ftrl": {"lr": 0.05, "l1": 0.1},
+    "adafactor_mean": {"beta2_decay": -0.8, "count": 300, "step": 10},
+    "adafactor_direction": {"eps": 0.1},
+}
 
 
 def update(name: str, n: int) -> Bench:
     kernel, slots = f"{name}_step", len(making.slots(name))
-    options = making.settings(name, lr=1e-3, step=10) | OPTIONS.get(name, {})
+    options = (making.settings(name, lr=1e-3, step=10) if name in UPDATES else {}) | OPTIONS.get(name, {})
     peer = PEERS.get(name) or getattr(reference, kernel)
 
     def setup():
-        grad = normal(n)
+        grad = np.abs(normal(n)) if name == "adafactor_direction" else normal(n)
         mine = [normal(n), *(np.abs(normal(n)) for _ in range(slots))]
         theirs = [array.copy() for array in mine]
         ours = lambda: getattr(kernels, kernel)(mine[0], grad, *mine[1:], **options)  # noqa: E731
@@ -144,7 +149,7 @@ def scalar(name: str, *options: float) -> Bench:
 
 
 BENCHES = [
-    *(update(name, PARAMETERS) for name in UPDATES),
+    *(update(name.removesuffix("_step"), PARAMETERS) for name in KERNELS),
     update("adam", 784 * 300),
     scalar("squared_norm"),
     scalar("l1_l2_penalty", 0.1, 0.1),

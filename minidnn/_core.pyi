@@ -167,6 +167,16 @@ def global_norm(*squares: Doubles) -> Doubles:
 def clip_factor(norm: Doubles, limit: float) -> Doubles:
     """``limit / norm`` where the norm exceeds the limit and is finite, else 1; a float64 array without axes."""
 
+def trusted_rate(
+    param_square: Doubles, update_square: Doubles, *, lr: float, coefficient: float, weight_decay: float, eps: float
+) -> Doubles:
+    """``lr * coefficient * |param| / (|update| + weight_decay * |param| + eps)``; lr where a norm is 0."""
+
+def adafactor_rate(
+    param_square: Doubles, direction_square: Doubles, *, lr: float, count: float, scale: float, d: float, step: float
+) -> Doubles:
+    """``max(rms(param), scale) * min(lr, 1 / sqrt(step)) / max(rms(direction) / d, 1)`` (Shazeer & Stern 2018)."""
+
 def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
     """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""
 

@@ -236,6 +236,8 @@ def update(name: str) -> Callable[..., None]:
 squared_norm = _kernel(reference.squared_norm)
 global_norm = _kernel(reference.global_norm, _always)
 clip_factor = _kernel(reference.clip_factor, _always)
+trusted_rate = _kernel(reference.trusted_rate, _always)
+adafactor_rate = _kernel(reference.adafactor_rate, _always)
 l1_l2_penalty = _kernel(reference.l1_l2_penalty)
 l1_l2_gradient = _kernel(reference.l1_l2_gradient)
 scale = _kernel(reference.scale)

@@ -22,6 +22,7 @@ class Update:
         options: what its constructor is given for this update, where it has several.
         title: what people call it, if not by the name of the class.
         positive: the slots that never hold a number below 0, such as sums of squares.
+        parts: further kernels that one update runs before.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Update:
     options: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
     positive: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -54,9 +56,14 @@ UPDATES: dict[str, Update] = {
         Update("adamax", "Adamax", positive=("u",)),
         Update("lion", "Lion"),
         Update("ftrl", "FTRL", positive=("accumulator",)),
+        Update("adagrad_da", "AdagradDA", positive=("accumulator",)),
+        Update("radam", "RAdam", positive=("v",)),
+        Update("lars", "LARS"),
+        Update("lamb", "LAMB", positive=("v",)),
+        Update("adafactor", "Adafactor", parts=("adafactor_mean", "adafactor_direction")),
     )
 }
 """Every update by name."""
 
-KERNELS = tuple(f"{name}_step" for name in UPDATES)
+KERNELS = tuple(f"{name}_step" for row in UPDATES.values() for name in (row.name, *row.parts))
 """Their kernels and references by name."""

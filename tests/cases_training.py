@@ -67,10 +67,25 @@ def ftrl_power_bounds():
     return [weights, Bits(), linear]
 
 
-OPTIONS = {"adamw": {"weight_decay": 0.1}, "lion": {"weight_decay": 0.1}, "ftrl": FTRL}
+OPTIONS = {
+    "adagrad_da": {"l1": 0.1, "l2": 0.2},
+    "lars": {"weight_decay": 0.1},
+    "lamb": {"weight_decay": 0.1},
+    "adamw": {"weight_decay": 0.1},
+    "lion": {"weight_decay": 0.1},
+    "ftrl": FTRL,
+}
 """Where the defaults leave something out."""
 UPDATES = [
     *(step(name, "square root" if name == "ftrl" else "", **OPTIONS.get(name, {})) for name in OPTIMIZERS),
+    step("radam", "rectified", step=9),
+    Kernel("adafactor_mean_step", update("", beta2_decay=-0.8, count=5, step=3), [Bits()], mutated=(0,)),
+    Kernel(
+        "adafactor_direction_step",
+        lambda rng, n: ((normal(rng, n), np.abs(normal(rng, n))), {"eps": 0.1}),
+        [Bits()],
+        mutated=(0,),
+    ),
     step("ftrl", "one", **(FTRL | {"lr_power": 0.0})),
     *(step("ftrl", f"rate 0, {p}", **(FTRL | {"lr": 0.0, "lr_power": p})) for p in (-0.5, 0.0, -0.7)),
 ]

@@ -13,7 +13,10 @@ PACKAGE = Path(minidnn.__file__).parent
 
 # Each may import those before it, never those behind it.
 LAYERS = [
-    ("activations",),
+    (
+        "activations",
+        "optimizers",
+    ),
     ("reference", "_core", "files", "locks", "plot"),
     ("kernels",),
     ("doors",),

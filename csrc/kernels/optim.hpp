@@ -216,4 +216,92 @@ struct FtrlStep {
   }
 };
 
+struct AdagradDa {
+  float lr, l1_by_now, l2_by_now;
+  static AdagradDa of(double lr, double l1, double l2, double step) {
+    return rounded<AdagradDa>(lr, l1 * step, l2 * step * lr);
+  }
+  void operator()(float& param, float grad, float& gradient_sum, float& accumulator) const {
+    gradient_sum = gradient_sum + grad;
+    accumulator = accumulator + grad * grad;
+    const float pull = gradient_sum > 0 ? l1_by_now - gradient_sum : -l1_by_now - gradient_sum;
+    const float size = gradient_sum < 0 ? -gradient_sum : gradient_sum;
+    param = size > l1_by_now ? lr * pull / (sqrt(accumulator) + l2_by_now) : 0.0f;
+  }
+};
+
+// Before its variance is known, root is 0 and floor 1, so that the update is momentum's.
+struct RAdam {
+  float rate, root, beta1, rest1, beta2, rest2, floor;
+  static RAdam of(double lr, double beta1, double beta2, double eps, double step) {
+    const double most = 2 / (1 - beta2) - 1, decayed = __builtin_pow(beta2, step);
+    const double length = most - 2 * step * decayed / (1 - decayed), rate = rate_of(lr, beta1, step);
+    if (!(length > 5)) return rounded<RAdam>(rate, 0, beta1, 1 - beta1, beta2, 1 - beta2, 1);
+    const double known =
+        __builtin_sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length));
+    return rounded<RAdam>(rate * known * __builtin_sqrt(1 - decayed), 1, beta1, 1 - beta1, beta2, 1 - beta2,
+                          eps);
+  }
+  void operator()(float& param, float grad, float& m, float& v) const {
+    m = beta1 * m + rest1 * grad;
+    v = beta2 * v + rest2 * (grad * grad);
+    param = param - rate * m / (sqrt(v) * root + floor);
+  }
+};
+
+// lr has the trust ratio in it.
+struct Lars {
+  float lr, momentum, weight_decay;
+  static Lars of(double lr, double momentum, double weight_decay) {
+    return rounded<Lars>(lr, momentum, weight_decay);
+  }
+  void operator()(float& param, float grad, float& velocity) const {
+    velocity = momentum * velocity + lr * (grad + weight_decay * param);
+    param = param - velocity;
+  }
+};
+
+// The direction alone: its norm must be known before the step.
+struct Lamb {
+  float correction, root, beta1, rest1, beta2, rest2, eps, weight_decay;
+  static Lamb of(double beta1, double beta2, double eps, double weight_decay, double step) {
+    return rounded<Lamb>(rate_of(1, beta1, step), root_of(beta2, step), beta1, 1 - beta1, beta2, 1 - beta2,
+                         eps, weight_decay);
+  }
+  void operator()(float& param, float grad, float& m, float& v, float& direction) const {
+    m = beta1 * m + rest1 * grad;
+    v = beta2 * v + rest2 * (grad * grad);
+    direction = correction * m / (sqrt(v) * root + eps) + weight_decay * param;
+  }
+};
+
+// grad is the direction, rate what adafactor_rate gives.
+struct Adafactor {
+  float rate, keep;
+  static Adafactor of(double lr, double rate, double weight_decay) {
+    return rounded<Adafactor>(rate, 1 - lr * weight_decay);
+  }
+  void operator()(float& param, float grad) const { param = keep * param - rate * grad; }
+};
+
+// param is a decaying mean, grad the next sum of `count` squares.
+struct AdafactorMean {
+  float keep, take;
+  static AdafactorMean of(double beta2_decay, double count, double step) {
+    const double rest = __builtin_pow(step, beta2_decay);
+    return rounded<AdafactorMean>(1 - rest, rest / count);
+  }
+  void operator()(float& param, float grad) const { param = keep * param + take * grad; }
+};
+
+// param is the gradient, which becomes the direction; grad its mean square.
+struct AdafactorDirection {
+  float eps;
+  static AdafactorDirection of(double eps) { return rounded<AdafactorDirection>(eps); }
+  void operator()(float& param, float grad) const {
+    const float root = sqrt(grad);
+    param = param / (root < eps ? eps : root);
+  }
+};
+
 }  // namespace minidnn::MINIDNN_ISA

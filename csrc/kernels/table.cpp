@@ -77,6 +77,14 @@ void step<FtrlStep>(float* const* arrays, size_t begin, size_t end, const float*
     step<Ftrl<Power>>(arrays, begin, end, scalars);
 }
 
+// Its weights are a multiple of the rate: of rate 0 they would all be 0.
+template <>
+void step<AdagradDa>(float* const* arrays, size_t begin, size_t end, const float* scalars) {
+  AdagradDa f;
+  __builtin_memcpy(static_cast<void*>(&f), scalars, sizeof f);
+  if (f.lr != 0) update(f, arrays, begin, end);
+}
+
 template <class F>
 void derive(const double* settings, float* scalars) {
   const F f = with_settings(F::of, settings);

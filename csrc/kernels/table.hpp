@@ -35,22 +35,29 @@ enum class Act { identity, MINIDNN_ACTIVATIONS(MINIDNN_ACT) count };
 
 // Every optimizer's update: name, formula (optim.hpp), what lies beside the parameter, the settings of its
 // `of`, in order.
-#define MINIDNN_UPDATES(X)                                                         \
-  X(sgd, Sgd, (), (lr))                                                            \
-  X(momentum, Momentum, (velocity), (lr, momentum))                                \
-  X(nesterov, Nesterov, (velocity), (lr, momentum))                                \
-  X(adagrad, Adagrad, (accumulator), (lr, eps))                                    \
-  X(rmsprop, RmsProp, (s), (lr, decay, eps))                                       \
-  X(rmsprop_momentum, RmsPropMomentum, (s, mom), (lr, decay, momentum, eps))       \
-  X(rmsprop_centered, RmsPropCentered, (s, mom, mean), (lr, decay, momentum, eps)) \
-  X(adam, Adam, (m, v), (lr, beta1, beta2, eps, step))                             \
-  X(amsgrad, AmsGrad, (m, v, v_max), (lr, beta1, beta2, eps, step))                \
-  X(adamw, AdamW, (m, v), (lr, beta1, beta2, eps, weight_decay, step))             \
-  X(nadam, NAdam, (m, v), (lr, beta1, beta2, eps, step))                           \
-  X(adamax, Adamax, (m, u), (lr, beta1, beta2, eps, step))                         \
-  X(adadelta, Adadelta, (s, delta), (lr, rho, eps))                                \
-  X(lion, Lion, (m), (lr, beta1, beta2, weight_decay))                             \
-  X(ftrl, FtrlStep, (accumulator, linear), (lr, lr_power, l1, l2, l2_shrinkage, beta))
+#define MINIDNN_UPDATES(X)                                                             \
+  X(sgd, Sgd, (), (lr))                                                                \
+  X(momentum, Momentum, (velocity), (lr, momentum))                                    \
+  X(nesterov, Nesterov, (velocity), (lr, momentum))                                    \
+  X(adagrad, Adagrad, (accumulator), (lr, eps))                                        \
+  X(rmsprop, RmsProp, (s), (lr, decay, eps))                                           \
+  X(rmsprop_momentum, RmsPropMomentum, (s, mom), (lr, decay, momentum, eps))           \
+  X(rmsprop_centered, RmsPropCentered, (s, mom, mean), (lr, decay, momentum, eps))     \
+  X(adam, Adam, (m, v), (lr, beta1, beta2, eps, step))                                 \
+  X(amsgrad, AmsGrad, (m, v, v_max), (lr, beta1, beta2, eps, step))                    \
+  X(adamw, AdamW, (m, v), (lr, beta1, beta2, eps, weight_decay, step))                 \
+  X(nadam, NAdam, (m, v), (lr, beta1, beta2, eps, step))                               \
+  X(adamax, Adamax, (m, u), (lr, beta1, beta2, eps, step))                             \
+  X(adadelta, Adadelta, (s, delta), (lr, rho, eps))                                    \
+  X(lion, Lion, (m), (lr, beta1, beta2, weight_decay))                                 \
+  X(ftrl, FtrlStep, (accumulator, linear), (lr, lr_power, l1, l2, l2_shrinkage, beta)) \
+  X(adagrad_da, AdagradDa, (gradient_sum, accumulator), (lr, l1, l2, step))            \
+  X(radam, RAdam, (m, v), (lr, beta1, beta2, eps, step))                               \
+  X(lars, Lars, (velocity), (lr, momentum, weight_decay))                              \
+  X(lamb, Lamb, (m, v, direction), (beta1, beta2, eps, weight_decay, step))            \
+  X(adafactor, Adafactor, (), (lr, rate, weight_decay))                                \
+  X(adafactor_mean, AdafactorMean, (), (beta2_decay, count, step))                     \
+  X(adafactor_direction, AdafactorDirection, (), (eps))
 
 #define MINIDNN_UPDATE(name, ...) name,
 enum class Update { MINIDNN_UPDATES(MINIDNN_UPDATE) count };

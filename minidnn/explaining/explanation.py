@@ -157,7 +157,8 @@ def _formula(function: Callable[..., Any]) -> str:
     slots = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY][2:]
     if not function.__name__.endswith("_step") or all(re.search(rf"\b{slot} \+?=", text) for slot in slots):
         return text
-    optimizer = getattr(optim, UPDATES[function.__name__.removesuffix("_step")].kind)
+    name = function.__name__.removesuffix("_step")
+    optimizer = getattr(optim, next(row.kind for row in UPDATES.values() if name in (row.name, *row.parts)))
     block = re.search(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(optimizer) or "")
     return f"{text}\n\n{textwrap.dedent(block[1]).strip()}" if block else text
 

@@ -40,7 +40,7 @@ def settings(name: str, *, lr: float = 0.1, step: int = 3) -> dict[str, float]:
         lr: the rate where the optimizer has no default.
         step: of updates that count.
     """
-    given = _arguments(name) | {"step": step}
+    given = _arguments(name) | {"step": step, "rate": lr}
     if name in WITHOUT_RATE:
         given["lr"] = lr
     parameters = inspect.signature(getattr(reference, f"{name}_step")).parameters.values()

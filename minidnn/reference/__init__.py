@@ -97,6 +97,7 @@ from minidnn.reference.shaping import (
     take_along_axis_backward,
 )
 from minidnn.reference.weights import (
+    adafactor_rate,
     clip,
     clip_factor,
     global_norm,
@@ -106,11 +107,13 @@ from minidnn.reference.weights import (
     max_norm,
     scale,
     squared_norm,
+    trusted_rate,
     unit_norm,
 )
 
 __all__ = [
     "absolute",
+    "adafactor_rate",
     "add",
     "assign",
     "astype",
@@ -208,6 +211,7 @@ __all__ = [
     "subtract",
     "take_along_axis",
     "take_along_axis_backward",
+    "trusted_rate",
     "unbroadcast",
     "unit_norm",
     "where",
