@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from test_optim import GRADS, adafactor
 
-from minidnn import kernels, nn, optim, schedules
+from minidnn import data, kernels, manual_seed, nn, optim, schedules, training
+from minidnn.optim import making
 from minidnn.tensor import Tensor
 
 WEIGHTS = np.array([0.5, -0.3, 0.01, -0.04, 0.0])
@@ -95,3 +96,22 @@ def test_what_is_refused():
             optim.Adafactor(params, **options)
     with pytest.raises(ValueError, match="momentum"):
         optim.LARS(params, 0.1, momentum=1.0)
+
+
+@pytest.mark.parametrize("name", ["adagrad_da", "radam", "lars", "lamb", "adafactor"])
+def test_a_run_goes_on_from_its_checkpoint_with_the_same_bytes(name, tmp_path):
+    """Captured steps included, in whose programs norms and counts must be computed anew."""
+
+    def fit(epochs, **options):
+        manual_seed(3)
+        model = nn.Sequential(nn.Dense(6, 5, "relu"), nn.Dense(5, 3))
+        optimizer = making.MAKERS[name](model.parameters(), lr=schedules.exponential(0.1, 0.5, 5))
+        train = data.ArrayDataset(GRADS[0].ravel()[np.arange(240) % 20].reshape(40, 6), np.arange(40) % 3)
+        training.fit(model, train, optimizer=optimizer, epochs=epochs, batch_size=10, progress=False, **options)
+        state = {**model.state_dict(), **optimizer.state_dict()}
+        return {key: np.asarray(value).tobytes() for key, value in state.items()}
+
+    whole = fit(3, capture=False)
+    assert fit(3) == whole
+    fit(2, callbacks=[training.Checkpoint(tmp_path)])
+    assert fit(3, callbacks=[training.Checkpoint(tmp_path, overwrite=True)], resume=tmp_path) == whole
