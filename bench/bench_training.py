@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from minidnn import kernels, reference
+from minidnn.optim import making
+from minidnn.optimizers import KERNELS, UPDATES
 
 from .bench_kernels import close, compared, normal
 from .harness import Bench
@@ -31,38 +31,26 @@ def adam(param, grad, m, v, *, lr, beta1, beta2, eps, step):
     param -= np.float32(lr / (1 - beta1**step)) * m / scaled
 
 
-BETAS = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "step": 10}
-FTRL = {"lr": 0.05, "l1": 0.1, "l2": 0.0, "l2_shrinkage": 0.0, "beta": 0.0}
-
-# name -> (slots, options, the peer: by default the reference)
-UPDATES: dict[str, tuple[int, dict[str, float], Callable | None]] = {
-    "sgd_step": (0, {"lr": 1e-3}, None),
-    "momentum_step": (1, {"lr": 1e-3, "momentum": 0.9}, momentum),
-    "nesterov_step": (1, {"lr": 1e-3, "momentum": 0.9}, None),
-    "adagrad_step": (1, {"lr": 1e-2, "eps": 1e-10}, None),
-    "rmsprop_step": (1, {"lr": 1e-3, "decay": 0.9, "eps": 1e-10}, None),
-    "rmsprop_momentum_step": (2, {"lr": 1e-3, "decay": 0.9, "momentum": 0.9, "eps": 1e-10}, None),
-    "rmsprop_centered_step": (3, {"lr": 1e-3, "decay": 0.9, "momentum": 0.9, "eps": 100.0}, None),
-    "adam_step": (2, BETAS, adam),
-    "amsgrad_step": (3, BETAS, None),
-    "adamw_step": (2, BETAS | {"weight_decay": 0.01}, None),
-    "nadam_step": (2, BETAS, None),
-    "adamax_step": (2, BETAS, None),
-    "adadelta_step": (2, {"lr": 1.0, "rho": 0.95, "eps": 1e-6}, None),
-    "lion_step": (1, {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0}, None),
-    "ftrl_step": (2, FTRL | {"lr_power": -0.5}, None),
+PEERS = {"momentum": momentum, "adam": adam}
+"""Written by hand; of the others the reference is the peer."""
+OPTIONS: dict[str, dict[str, float]] = {
+    "rmsprop_centered": {"eps": 100.0},
+    "ftrl": {"lr": 0.05, "l1": 0.1},
+    "adafactor_mean": {"beta2_decay": -0.8, "count": 300, "step": 10},
+    "adafactor_direction": {"eps": 0.1},
 }
 
 
 def update(name: str, n: int) -> Bench:
-    slots, options, by_hand = UPDATES[name]
-    peer = by_hand or getattr(reference, name)
+    kernel, slots = f"{name}_step", len(making.slots(name))
+    options = (making.settings(name, lr=1e-3, step=10) if name in UPDATES else {}) | OPTIONS.get(name, {})
+    peer = PEERS.get(name) or getattr(reference, kernel)
 
     def setup():
-        grad = normal(n)
+        grad = np.abs(normal(n)) if name == "adafactor_direction" else normal(n)
         mine = [normal(n), *(np.abs(normal(n)) for _ in range(slots))]
         theirs = [array.copy() for array in mine]
-        ours = lambda: getattr(kernels, name)(mine[0], grad, *mine[1:], **options)  # noqa: E731
+        ours = lambda: getattr(kernels, kernel)(mine[0], grad, *mine[1:], **options)  # noqa: E731
         other = lambda: peer(theirs[0], grad, *theirs[1:], **options)  # noqa: E731
 
         def check():
@@ -71,7 +59,7 @@ def update(name: str, n: int) -> Bench:
 
         return ours, other, check
 
-    return Bench(f"{name} {n:,}", (name,), setup, bytes=4 * n * (3 + 2 * slots))
+    return Bench(f"{kernel} {n:,}", (kernel,), setup, bytes=4 * n * (3 + 2 * slots))
 
 
 def in_place(name: str, shape: tuple[int, ...], options: tuple[float, ...], passes: int) -> Bench:
@@ -161,8 +149,8 @@ def scalar(name: str, *options: float) -> Bench:
 
 
 BENCHES = [
-    *(update(name, PARAMETERS) for name in UPDATES),
-    update("adam_step", 784 * 300),
+    *(update(name.removesuffix("_step"), PARAMETERS) for name in KERNELS),
+    update("adam", 784 * 300),
     scalar("squared_norm"),
     scalar("l1_l2_penalty", 0.1, 0.1),
     compared(

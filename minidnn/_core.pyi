@@ -158,108 +158,6 @@ def layer_norm_backward(
 ) -> tuple[Floats, Floats | None, Floats | None]:
     """dx, and if needed dgamma and dbeta; with ``g = gamma * dy`` and ``x^`` the normalized x::"""
 
-def sgd_step(param: Floats, grad: Floats, *, lr: float) -> None:
-    """``param -= lr * grad``."""
-
-def momentum_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
-    """``velocity = momentum * velocity + grad; param -= lr * velocity`` (Polyak 1964)."""
-
-def nesterov_step(param: Floats, grad: Floats, velocity: Floats, *, lr: float, momentum: float) -> None:
-    """``velocity = momentum * velocity + grad; param -= lr * (grad + momentum * velocity)`` (Sutskever et al. 2013)."""
-
-def adagrad_step(param: Floats, grad: Floats, accumulator: Floats, *, lr: float, eps: float) -> None:
-    """``accumulator += grad**2; param -= lr * grad / sqrt(accumulator + eps)`` (Duchi et al. 2011)."""
-
-def rmsprop_step(param: Floats, grad: Floats, s: Floats, *, lr: float, decay: float, eps: float) -> None:
-    """``s = decay * s + (1 - decay) * grad**2; param -= lr * grad / sqrt(s + eps)`` (Tieleman & Hinton 2012)."""
-
-def rmsprop_momentum_step(
-    param: Floats, grad: Floats, s: Floats, mom: Floats, *, lr: float, decay: float, momentum: float, eps: float
-) -> None:
-    """`rmsprop_step` with ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``, as TensorFlow."""
-
-def rmsprop_centered_step(
-    param: Floats,
-    grad: Floats,
-    s: Floats,
-    mom: Floats,
-    mean: Floats,
-    *,
-    lr: float,
-    decay: float,
-    momentum: float,
-    eps: float,
-) -> None:
-    """`rmsprop_momentum_step` with ``max(s - mean**2, 0)``, the gradient's variance, in place of s (Graves 2013)."""
-
-def adam_step(
-    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
-) -> None:
-    """``param -= rate * m / (sqrt(v) * root + eps)``: Adam (Kingma & Ba 2015)."""
-
-def amsgrad_step(
-    param: Floats,
-    grad: Floats,
-    m: Floats,
-    v: Floats,
-    v_max: Floats,
-    *,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    step: float,
-) -> None:
-    """`adam_step` with the largest v so far in place of v (Reddi et al. 2018), bias-corrected as PyTorch does."""
-
-def adamw_step(
-    param: Floats,
-    grad: Floats,
-    m: Floats,
-    v: Floats,
-    *,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    weight_decay: float,
-    step: float,
-) -> None:
-    """`adam_step` on ``param * (1 - lr * weight_decay)``: decay apart from the gradient (Loshchilov & Hutter 2019)."""
-
-def nadam_step(
-    param: Floats, grad: Floats, m: Floats, v: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
-) -> None:
-    """``param -= (m_rate * m + grad_rate * grad) / (sqrt(v) * root + eps)``: Adam that looks ahead (Dozat 2016)."""
-
-def adamax_step(
-    param: Floats, grad: Floats, m: Floats, u: Floats, *, lr: float, beta1: float, beta2: float, eps: float, step: float
-) -> None:
-    """``u = max(beta2 * u, |grad|); param -= rate * m / (u + eps)``: Adam's infinity norm (Kingma & Ba 2015)."""
-
-def adadelta_step(param: Floats, grad: Floats, s: Floats, delta: Floats, *, lr: float, rho: float, eps: float) -> None:
-    """``step = sqrt(delta + eps) / sqrt(s + eps) * grad; param -= lr * step`` (Zeiler 2012)."""
-
-def lion_step(
-    param: Floats, grad: Floats, m: Floats, *, lr: float, beta1: float, beta2: float, weight_decay: float
-) -> None:
-    """``param = (1 - lr * weight_decay) * param - lr * sign(beta1 * m + (1 - beta1) * grad)`` (Chen et al. 2023)."""
-
-def ftrl_step(
-    param: Floats,
-    grad: Floats,
-    accumulator: Floats,
-    linear: Floats,
-    *,
-    lr: float,
-    lr_power: float,
-    l1: float,
-    l2: float,
-    l2_shrinkage: float,
-    beta: float,
-) -> None:
-    """``param = (sign(linear) * l1 - linear) / ((p + beta) / lr + 2 * l2)`` where ``|linear| > l1``, else exactly 0."""
-
 def squared_norm(x: Floats) -> Doubles:
     """``sum(x**2)``, in float64; an array without axes."""
 
@@ -268,6 +166,16 @@ def global_norm(*squares: Doubles) -> Doubles:
 
 def clip_factor(norm: Doubles, limit: float) -> Doubles:
     """``limit / norm`` where the norm exceeds the limit and is finite, else 1; a float64 array without axes."""
+
+def trusted_rate(
+    param_square: Doubles, update_square: Doubles, *, lr: float, coefficient: float, weight_decay: float, eps: float
+) -> Doubles:
+    """``lr * coefficient * |param| / (|update| + weight_decay * |param| + eps)``; lr where a norm is 0."""
+
+def adafactor_rate(
+    param_square: Doubles, direction_square: Doubles, *, lr: float, count: float, scale: float, d: float, step: float
+) -> Doubles:
+    """``max(rms(param), scale) * min(lr, 1 / sqrt(step)) / max(rms(direction) / d, 1)`` (Shazeer & Stern 2018)."""
 
 def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
     """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""

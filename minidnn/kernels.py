@@ -17,6 +17,7 @@ import numpy as np
 
 from minidnn import reference
 from minidnn.activations import ACTIVATIONS
+from minidnn.optimizers import KERNELS
 
 try:
     from minidnn import _core
@@ -222,25 +223,21 @@ batch_norm_eval_backward = _kernel(reference.batch_norm_eval_backward)
 layer_norm = _kernel(reference.layer_norm)
 layer_norm_backward = _kernel(reference.layer_norm_backward)
 
-sgd_step = _kernel(reference.sgd_step)
-momentum_step = _kernel(reference.momentum_step)
-nesterov_step = _kernel(reference.nesterov_step)
-adagrad_step = _kernel(reference.adagrad_step)
-rmsprop_step = _kernel(reference.rmsprop_step)
-rmsprop_momentum_step = _kernel(reference.rmsprop_momentum_step)
-rmsprop_centered_step = _kernel(reference.rmsprop_centered_step)
-adam_step = _kernel(reference.adam_step)
-amsgrad_step = _kernel(reference.amsgrad_step)
-adamw_step = _kernel(reference.adamw_step)
-nadam_step = _kernel(reference.nadam_step)
-adamax_step = _kernel(reference.adamax_step)
-adadelta_step = _kernel(reference.adadelta_step)
-lion_step = _kernel(reference.lion_step)
-ftrl_step = _kernel(reference.ftrl_step)
+# sgd_step and so on, of each row.
+_OF_UPDATES = {name: _kernel(getattr(reference, name)) for name in KERNELS}
+globals().update(_OF_UPDATES)
+
+
+def update(name: str) -> Callable[..., None]:
+    """The kernel of an optimizer's update, by the name in `minidnn.optimizers`."""
+    return _OF_UPDATES[f"{name}_step"]
+
 
 squared_norm = _kernel(reference.squared_norm)
 global_norm = _kernel(reference.global_norm, _always)
 clip_factor = _kernel(reference.clip_factor, _always)
+trusted_rate = _kernel(reference.trusted_rate, _always)
+adafactor_rate = _kernel(reference.adafactor_rate, _always)
 l1_l2_penalty = _kernel(reference.l1_l2_penalty)
 l1_l2_gradient = _kernel(reference.l1_l2_gradient)
 scale = _kernel(reference.scale)

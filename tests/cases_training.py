@@ -6,6 +6,9 @@ import numpy as np
 from checks import EPS, Bits, Bound
 from kit import ROWS, SIZES, Kernel, normal
 
+from minidnn.optim import making
+from minidnn.optimizers import UPDATES as OPTIMIZERS
+
 MATRICES = tuple(shape for shape in ROWS if min(shape) > 0)
 TALL = (*MATRICES, (500, 67), (500, 64), (9, 129))
 """With many rows, around the width of the blocks that batch statistics are taken of."""
@@ -24,13 +27,19 @@ def update(slots: str, **options: float):
     return make
 
 
-def step(name: str, slots: str, variant: str = "", **options: float) -> Kernel:
-    outputs = 1 + len(slots)
-    mutated = (0, *range(2, 2 + len(slots)))
-    return Kernel(name, update(slots, **options), [Bits()] * outputs, mutated=mutated, variant=variant)
+def step(name: str, variant: str = "", **options: float) -> Kernel:
+    """Of an optimizer, with its defaults but for these options."""
+    row, names = OPTIMIZERS[name], making.slots(name)
+    kinds = "".join("p" if slot in row.positive else "n" for slot in names)
+    return Kernel(
+        f"{name}_step",
+        update(kinds, **(making.settings(name) | options)),
+        [Bits()] * (1 + len(names)),
+        mutated=(0, *range(2, 2 + len(names))),
+        variant=variant,
+    )
 
 
-BETAS = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "step": 3}
 FTRL = {"lr": 0.05, "lr_power": -0.5, "l1": 0.3, "l2": 0.01, "l2_shrinkage": 0.02, "beta": 0.1}
 
 
@@ -58,24 +67,27 @@ def ftrl_power_bounds():
     return [weights, Bits(), linear]
 
 
+OPTIONS = {
+    "adagrad_da": {"l1": 0.1, "l2": 0.2},
+    "lars": {"weight_decay": 0.1},
+    "lamb": {"weight_decay": 0.1},
+    "adamw": {"weight_decay": 0.1},
+    "lion": {"weight_decay": 0.1},
+    "ftrl": FTRL,
+}
+"""Where the defaults leave something out."""
 UPDATES = [
-    step("sgd_step", "", lr=0.1),
-    step("momentum_step", "n", lr=0.1, momentum=0.9),
-    step("nesterov_step", "n", lr=0.1, momentum=0.9),
-    step("adagrad_step", "p", lr=0.1, eps=1e-10),
-    step("rmsprop_step", "p", lr=0.1, decay=0.9, eps=1e-10),
-    step("rmsprop_momentum_step", "pn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
-    step("rmsprop_centered_step", "pnn", lr=0.1, decay=0.9, momentum=0.8, eps=1e-10),
-    step("adam_step", "np", **BETAS),
-    step("amsgrad_step", "npp", **BETAS),
-    step("adamw_step", "np", weight_decay=0.1, **BETAS),
-    step("nadam_step", "np", **BETAS),
-    step("adamax_step", "np", **BETAS),
-    step("adadelta_step", "pp", lr=1.0, rho=0.95, eps=1e-6),
-    step("lion_step", "n", lr=0.01, beta1=0.9, beta2=0.99, weight_decay=0.1),
-    step("ftrl_step", "pn", "square root", **FTRL),
-    step("ftrl_step", "pn", "one", **(FTRL | {"lr_power": 0.0})),
-    *(step("ftrl_step", "pn", f"rate 0, {p}", **(FTRL | {"lr": 0.0, "lr_power": p})) for p in (-0.5, 0.0, -0.7)),
+    *(step(name, "square root" if name == "ftrl" else "", **OPTIONS.get(name, {})) for name in OPTIMIZERS),
+    step("radam", "rectified", step=9),
+    Kernel("adafactor_mean_step", update("", beta2_decay=-0.8, count=5, step=3), [Bits()], mutated=(0,)),
+    Kernel(
+        "adafactor_direction_step",
+        lambda rng, n: ((normal(rng, n), np.abs(normal(rng, n))), {"eps": 0.1}),
+        [Bits()],
+        mutated=(0,),
+    ),
+    step("ftrl", "one", **(FTRL | {"lr_power": 0.0})),
+    *(step("ftrl", f"rate 0, {p}", **(FTRL | {"lr": 0.0, "lr_power": p})) for p in (-0.5, 0.0, -0.7)),
 ]
 
 

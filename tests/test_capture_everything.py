@@ -7,24 +7,13 @@ from capturing import dense, run
 import minidnn
 from minidnn import nn, ops, optim, schedules
 from minidnn.activations import ALPHA
+from minidnn.optim import making
 
 pytestmark = pytest.mark.compiled
 
 OPTIMIZERS = {
-    "sgd": lambda p: optim.SGD(p, 0.1),
-    "momentum": lambda p: optim.SGD(p, 0.1, momentum=0.9),
-    "nesterov": lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True),
-    "adagrad": lambda p: optim.Adagrad(p),
-    "rmsprop": lambda p: optim.RMSprop(p, momentum=0.5),
-    "centered": lambda p: optim.RMSprop(p, centered=True),
-    "adadelta": lambda p: optim.Adadelta(p),
-    "adam": lambda p: optim.Adam(p),
-    "amsgrad": lambda p: optim.Adam(p, amsgrad=True),
-    "adamw": lambda p: optim.AdamW(p),
-    "nadam": lambda p: optim.NAdam(p),
-    "adamax": lambda p: optim.Adamax(p),
-    "lion": lambda p: optim.Lion(p),
-    "ftrl": lambda p: optim.FTRL(p, 0.1, l1=0.01),
+    **{name: lambda p, make=make: make(p, lr=0.01) for name, make in making.MAKERS.items()},
+    "ftrl with zeros": lambda p: optim.FTRL(p, 0.1, l1=0.01),
     "schedule": lambda p: optim.SGD(p, schedules.exponential(0.1, 0.5, 2), momentum=0.9),
     "groups": lambda p: optim.Adam([{"params": p[:2], "lr": 0.01}, {"params": p[2:], "beta1": 0.8}]),
 }

@@ -40,7 +40,7 @@ def test_adam_is_told_three_times():
     assert "v = beta2 * v + (1 - beta2) * grad**2" in part.formula
     assert "np.sqrt(v) * x(_root(beta2, step))" in part.numpy and "def _moments" in part.numpy
     assert "param = param - rate * m / (sqrt(v) * root + eps);" in part.code
-    assert "return lr / (1 - std::pow(beta1, step));" in part.code and "OneUpdate(Update::adam, rate" in part.code
+    assert "return lr / (1 - __builtin_pow(beta1, step));" in part.code and "rounded<Adam>(rate_of(lr" in part.code
 
 
 @pytest.mark.parametrize(

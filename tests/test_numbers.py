@@ -36,6 +36,32 @@ def test_clip_factor(of, norm, factor):
 
 
 @BOTH
+@pytest.mark.parametrize(
+    ("param", "update", "rate"),
+    [
+        (4.0, 9.0, 0.3 * 0.5 * 2 / (3 + 2 + 1)),
+        (0.0, 9.0, 0.3),
+        (4.0, 0.0, 0.3),
+        (math.nan, 9.0, 0.3),
+        (4.0, math.inf, 0.0),
+    ],
+)
+def test_trusted_rate(of, param, update, rate):
+    options = {"coefficient": 0.5, "weight_decay": 1.0, "eps": 1.0}
+    assert of.trusted_rate(double(param), double(update), lr=0.3, **options).item() == rate
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("param", "direction", "step", "rate"),
+    [(64.0, 4.0, 1, 2 * 0.3), (64.0, 4.0, 25, 2 * 0.2), (0.0, 4.0, 1, 0.5 * 0.3), (64.0, 144.0, 1, 2 * 0.3 / 1.5)],
+)
+def test_adafactor_rate(of, param, direction, step, rate):
+    options = {"lr": 0.3, "count": 16, "scale": 0.5, "d": 2.0, "step": step}
+    assert of.adafactor_rate(double(param), double(direction), **options).item() == rate
+
+
+@BOTH
 def test_count(of):
     counters = counter(), counter(7), counter(2**63)
     of.count(*counters)

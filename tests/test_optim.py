@@ -101,6 +101,76 @@ def ftrl(lr_power=-0.5, l1=0.0, l2=0.0, shrinkage=0.0, beta=0.0):
     return update
 
 
+def adagrad_da(l1=0.0, l2=0.0):
+    """Duchi et al. 2011, (3) with the composite penalty l1 and l2, by the mean gradient."""
+
+    def update(param, grad, state, t):
+        t += 1
+        total = state["g"] = state.get("g", 0) + grad
+        square = state["s"] = state.get("s", 0.1) + grad**2
+        mean = total / t
+        return -np.sign(mean) * 0.1 * t * np.maximum(np.abs(mean) - l1, 0) / (np.sqrt(square) + l2 * t * 0.1)
+
+    return update
+
+
+def radam(param, grad, state, t):
+    """Liu et al. 2020, algorithm 2, with PyTorch's threshold and eps."""
+    t += 1
+    m = state["m"] = 0.9 * state.get("m", 0) + 0.1 * grad
+    v = state["v"] = 0.999 * state.get("v", 0) + 0.001 * grad**2
+    most = 2 / (1 - 0.999) - 1
+    rho = most - 2 * t * 0.999**t / (1 - 0.999**t)
+    m_hat = m / (1 - 0.9**t)
+    if rho <= 5:
+        return param - 0.01 * m_hat
+    r = math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+    return param - 0.01 * r * m_hat * math.sqrt(1 - 0.999**t) / (np.sqrt(v) + 1e-8)
+
+
+def lars(decay):
+    """You et al. 2017, algorithm 1."""
+
+    def update(param, grad, state, t):
+        norm = np.linalg.norm(param)
+        local = 0.01 * norm / (np.linalg.norm(grad) + decay * norm)
+        v = state["v"] = 0.9 * state.get("v", 0) + 0.5 * local * (grad + decay * param)
+        return param - v
+
+    return update
+
+
+def lamb(decay):
+    """You et al. 2020, algorithm 2, with phi the identity."""
+
+    def update(param, grad, state, t):
+        t += 1
+        m = state["m"] = 0.9 * state.get("m", 0) + 0.1 * grad
+        v = state["v"] = 0.999 * state.get("v", 0) + 0.001 * grad**2
+        r = m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-6) + decay * param
+        return param - 0.01 * np.linalg.norm(param) / np.linalg.norm(r) * r
+
+    return update
+
+
+def adafactor(lr=0.01, eps=1.2e-7, scale=1e-3, d=1.0, decay=0.0, factored=True, power=-0.8):
+    """Shazeer & Stern 2018, algorithms 4 and 5, with PyTorch's clamps."""
+
+    def update(param, grad, state, t):
+        t += 1
+        rest = t**power
+        v = state["v"] = (1 - rest) * state.get("v", 0) + rest * grad**2
+        if factored:  # the mean of rows and columns is a mean of squares itself
+            rows, columns = v.mean(axis=1, keepdims=True), v.mean(axis=0, keepdims=True)
+            v = rows @ columns / rows.mean()
+        direction = grad / np.maximum(np.sqrt(v), eps)
+        rms = np.sqrt((direction**2).mean())
+        rate = min(lr, 1 / math.sqrt(t)) * max(scale, np.sqrt((param**2).mean())) / max(1, rms / d)
+        return (1 - lr * decay) * param - rate * direction
+
+    return update
+
+
 TRAJECTORIES = {
     "plain": (lambda p: optim.SGD(p, 0.1), lambda param, grad, state, t: param - 0.1 * grad),
     "momentum": (lambda p: optim.SGD(p, 0.1, momentum=0.9), polyak),
@@ -120,6 +190,18 @@ TRAJECTORIES = {
     "adamax": (lambda p: optim.Adamax(p, 0.01), adam("adamax")),
     "adadelta": (lambda p: optim.Adadelta(p), adadelta),
     "lion": (lambda p: optim.Lion(p, 0.01, weight_decay=0.1), lion),
+    "adagrad da": (lambda p: optim.AdagradDA(p, 0.1), adagrad_da()),
+    "adagrad da, all its options": (lambda p: optim.AdagradDA(p, 0.1, l1=0.05, l2=0.3), adagrad_da(0.05, 0.3)),
+    "radam": (lambda p: optim.RAdam(p, 0.01), radam),
+    "adafactor": (lambda p: optim.Adafactor(p), adafactor()),
+    "adafactor, all its options": (
+        lambda p: optim.Adafactor(p, 0.1, beta2_decay=-0.7, eps=(1e-3, 2.0), d=1.5, weight_decay=0.1),
+        adafactor(0.1, 1e-3, 2.0, 1.5, 0.1, power=-0.7),
+    ),
+    "lars": (lambda p: optim.LARS(p, 0.5, trust_coefficient=0.01), lars(0.0)),
+    "lars with decay": (lambda p: optim.LARS(p, 0.5, trust_coefficient=0.01, weight_decay=0.1), lars(0.1)),
+    "lamb": (lambda p: optim.LAMB(p, 0.01), lamb(0.0)),
+    "lamb with decay": (lambda p: optim.LAMB(p, 0.01, weight_decay=0.1), lamb(0.1)),
     "ftrl": (lambda p: optim.FTRL(p, 0.1), ftrl()),
     "ftrl, all its options": (
         lambda p: optim.FTRL(p, 0.1, l1=0.5, l2=0.1, l2_shrinkage=0.05, beta=0.3),

@@ -6,7 +6,7 @@ from capturing import dense, run
 
 from minidnn import nn, optim
 
-COUPLED = ["SGD", "Adagrad", "RMSprop", "Adadelta", "Adam", "NAdam", "Adamax"]
+COUPLED = ["SGD", "Adagrad", "RMSprop", "Adadelta", "Adam", "NAdam", "Adamax", "RAdam"]
 START = np.linspace(-1, 1, 7)
 
 

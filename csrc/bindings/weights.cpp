@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "bindings/arrays.hpp"
@@ -33,6 +34,32 @@ py::object clip_factor(Array norm_array, double limit) {
   const Scalar norm(norm_array, "clip_factor", "norm");
   Empty<double> y(Shape{});
   run([=, y = y.data] { *y = *norm.data > limit && std::isfinite(*norm.data) ? limit / *norm.data : 1; });
+  return y.take();
+}
+
+py::object trusted_rate(Array param_array, Array update_array, Real lr, double coefficient,
+                        double weight_decay, double eps) {
+  const Scalar param(param_array, "trusted_rate", "param_square");
+  const Scalar update(update_array, "trusted_rate", "update_square");
+  Empty<double> y(Shape{});
+  run([=, y = y.data] {
+    const double size = std::sqrt(*param.data), change = std::sqrt(*update.data);
+    *y = lr.now();
+    if (size > 0 && change > 0) *y = *y * coefficient * size / (change + weight_decay * size + eps);
+  });
+  return y.take();
+}
+
+py::object adafactor_rate(Array param_array, Array direction_array, Real lr, double count, double scale,
+                          double d, Real step) {
+  const Scalar param(param_array, "adafactor_rate", "param_square");
+  const Scalar direction(direction_array, "adafactor_rate", "direction_square");
+  Empty<double> y(Shape{});
+  run([=, y = y.data] {
+    const double size = std::sqrt(*param.data / count), length = std::sqrt(*direction.data / count) / d;
+    const double rate = std::min(lr.now(), 1 / std::sqrt(step.now()));
+    *y = (size > scale ? size : scale) * rate / (length > 1 ? length : 1);
+  });
   return y.take();
 }
 
@@ -134,6 +161,10 @@ void bind_weights(py::module_& m) {
   m.def("squared_norm", squared_norm, py::arg("x"));
   m.def("global_norm", global_norm);
   m.def("clip_factor", clip_factor, py::arg("norm"), py::arg("limit"));
+  m.def("trusted_rate", trusted_rate, py::arg("param_square"), py::arg("update_square"), py::kw_only(),
+        py::arg("lr"), py::arg("coefficient"), py::arg("weight_decay"), py::arg("eps"));
+  m.def("adafactor_rate", adafactor_rate, py::arg("param_square"), py::arg("direction_square"), py::kw_only(),
+        py::arg("lr"), py::arg("count"), py::arg("scale"), py::arg("d"), py::arg("step"));
   m.def("l1_l2_penalty", l1_l2_penalty, py::arg("w"), py::arg("l1"), py::arg("l2"));
   m.def("l1_l2_gradient", l1_l2_gradient, py::arg("w"), py::arg("dy"), py::arg("l1"), py::arg("l2"));
   m.def("scale", scale, py::arg("x"), py::arg("factor"));

@@ -23,6 +23,24 @@ MINIDNN_INLINE void map(std::size_t n, F f, const float* x1, const float* x2, fl
   for (std::size_t i = 0; i < n; ++i) y[i] = f(x1[i], x2[i]);
 }
 
+// f(settings[0], settings[1], ...)
+template <std::size_t...>
+struct Indices {};
+template <std::size_t N, std::size_t... I>
+struct IndicesBelow : IndicesBelow<N - 1, N - 1, I...> {};
+template <std::size_t... I>
+struct IndicesBelow<0, I...> {
+  using type = Indices<I...>;
+};
+template <class F, class... D, std::size_t... I>
+F with_settings(F (*f)(D...), const double* settings, Indices<I...>) {
+  return f(settings[I]...);
+}
+template <class F, class... D>
+F with_settings(F (*f)(D...), const double* settings) {
+  return with_settings(f, settings, typename IndicesBelow<sizeof...(D)>::type{});
+}
+
 // Optimizer updates: the parameter and its slots change where they stand. f takes a parameter, its gradient
 // and one float of each slot; arrays are those of param, grad and the slots, in this order.
 template <class F, class... Slots>

@@ -64,10 +64,31 @@ void step(float* const* arrays, size_t begin, size_t end, const float* scalars) 
 }
 
 // A rate of 0, by which the formula divides, changes nothing; asked here, since loops must have no branch.
-template <class P>
-void ftrl_step(float* const* arrays, size_t begin, size_t end, const float* scalars) {
-  const float lr = scalars[0];
-  if (lr != 0) step<Ftrl<P>>(arrays, begin, end, scalars);
+template <>
+void step<FtrlStep>(float* const* arrays, size_t begin, size_t end, const float* scalars) {
+  FtrlStep f;
+  __builtin_memcpy(static_cast<void*>(&f), scalars, sizeof f);
+  if (f.lr == 0) return;
+  if (f.form == FtrlStep::kSquareRoot)
+    step<Ftrl<SquareRoot>>(arrays, begin, end, scalars);
+  else if (f.form == FtrlStep::kOne)
+    step<Ftrl<One>>(arrays, begin, end, scalars);
+  else
+    step<Ftrl<Power>>(arrays, begin, end, scalars);
+}
+
+// Its weights are a multiple of the rate: of rate 0 they would all be 0.
+template <>
+void step<AdagradDa>(float* const* arrays, size_t begin, size_t end, const float* scalars) {
+  AdagradDa f;
+  __builtin_memcpy(static_cast<void*>(&f), scalars, sizeof f);
+  if (f.lr != 0) update(f, arrays, begin, end);
+}
+
+template <class F>
+void derive(const double* settings, float* scalars) {
+  const F f = with_settings(F::of, settings);
+  __builtin_memcpy(scalars, static_cast<const void*>(&f), sizeof f);
 }
 
 }  // namespace
@@ -190,9 +211,9 @@ const Table table = {
                       [=](size_t i, std::uint32_t b) { dx[i] = f.backward(dy[i], x[i], b); });
     },
 
-    {step<Sgd>, step<Momentum>, step<Nesterov>, step<Adagrad>, step<RmsProp>, step<RmsPropMomentum>,
-     step<RmsPropCentered>, step<Adam>, step<AmsGrad>, step<AdamW>, step<NAdam>, step<Adamax>, step<Adadelta>,
-     step<Lion>, ftrl_step<SquareRoot>, ftrl_step<One>, ftrl_step<Power>},
+#define MINIDNN_UPDATE(name, formula, ...) {derive<formula>, step<formula>},
+    {MINIDNN_UPDATES(MINIDNN_UPDATE)},
+#undef MINIDNN_UPDATE
 
     /* sum_of_squares: a product of two floats is exact in double */
     [](const float* x, size_t n) {

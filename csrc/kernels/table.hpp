@@ -33,28 +33,43 @@ namespace minidnn {
 enum class Act { identity, MINIDNN_ACTIVATIONS(MINIDNN_ACT) count };
 #undef MINIDNN_ACT
 
-// The formulas of optim.hpp.
-enum class Update {
-  sgd,
-  momentum,
-  nesterov,
-  adagrad,
-  rmsprop,
-  rmsprop_momentum,
-  rmsprop_centered,
-  adam,
-  amsgrad,
-  adamw,
-  nadam,
-  adamax,
-  adadelta,
-  lion,
-  ftrl_square_root,
-  ftrl_one,
-  ftrl_power,
-  count
-};
+// Every optimizer's update: name, formula (optim.hpp), what lies beside the parameter, the settings of its
+// `of`, in order.
+#define MINIDNN_UPDATES(X)                                                             \
+  X(sgd, Sgd, (), (lr))                                                                \
+  X(momentum, Momentum, (velocity), (lr, momentum))                                    \
+  X(nesterov, Nesterov, (velocity), (lr, momentum))                                    \
+  X(adagrad, Adagrad, (accumulator), (lr, eps))                                        \
+  X(rmsprop, RmsProp, (s), (lr, decay, eps))                                           \
+  X(rmsprop_momentum, RmsPropMomentum, (s, mom), (lr, decay, momentum, eps))           \
+  X(rmsprop_centered, RmsPropCentered, (s, mom, mean), (lr, decay, momentum, eps))     \
+  X(adam, Adam, (m, v), (lr, beta1, beta2, eps, step))                                 \
+  X(amsgrad, AmsGrad, (m, v, v_max), (lr, beta1, beta2, eps, step))                    \
+  X(adamw, AdamW, (m, v), (lr, beta1, beta2, eps, weight_decay, step))                 \
+  X(nadam, NAdam, (m, v), (lr, beta1, beta2, eps, step))                               \
+  X(adamax, Adamax, (m, u), (lr, beta1, beta2, eps, step))                             \
+  X(adadelta, Adadelta, (s, delta), (lr, rho, eps))                                    \
+  X(lion, Lion, (m), (lr, beta1, beta2, weight_decay))                                 \
+  X(ftrl, FtrlStep, (accumulator, linear), (lr, lr_power, l1, l2, l2_shrinkage, beta)) \
+  X(adagrad_da, AdagradDa, (gradient_sum, accumulator), (lr, l1, l2, step))            \
+  X(radam, RAdam, (m, v), (lr, beta1, beta2, eps, step))                               \
+  X(lars, Lars, (velocity), (lr, momentum, weight_decay))                              \
+  X(lamb, Lamb, (m, v, direction), (beta1, beta2, eps, weight_decay, step))            \
+  X(adafactor, Adafactor, (), (lr, rate, weight_decay))                                \
+  X(adafactor_mean, AdafactorMean, (), (beta2_decay, count, step))                     \
+  X(adafactor_direction, AdafactorDirection, (), (eps))
+
+#define MINIDNN_UPDATE(name, ...) name,
+enum class Update { MINIDNN_UPDATES(MINIDNN_UPDATE) count };
+#undef MINIDNN_UPDATE
 constexpr std::size_t kMaxScalars = 8, kMaxSlots = 3;
+
+// Scalars are the members of the formula's struct, in order, derived from its settings and rounded once.
+struct Formula {
+  void (*derive)(const double* settings, float* scalars);
+  // Elements [begin, end) of param, grad and slots.
+  void (*run)(float* const* arrays, std::size_t begin, std::size_t end, const float* scalars);
+};
 
 // alpha is the setting of those that have one; the others ignore it. `told` is y or x.
 struct Activation {
@@ -199,10 +214,7 @@ struct Table {
   void (*rrelu_backward)(const float* dy, const float* x, float* dx, std::size_t begin, std::size_t end,
                          const DrawKey& key, float lower, float width);
 
-  // Elements [begin, end) of param, grad and slots; scalars are the members of the formula's struct, in
-  // order.
-  void (*update[static_cast<int>(Update::count)])(float* const* arrays, std::size_t begin, std::size_t end,
-                                                  const float* scalars);
+  Formula update[static_cast<int>(Update::count)];
 
   double (*sum_of_squares)(const float* x, std::size_t n);
   double (*sum_of_magnitudes)(const float* x, std::size_t n);

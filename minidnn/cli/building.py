@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -15,24 +14,8 @@ from minidnn import nn, optim, schedules, training
 from minidnn.activations import ALPHA
 from minidnn.cli import datasets, types
 from minidnn.data.meaning import TASKS
+from minidnn.optim.making import MAKERS, WITHOUT_RATE
 from minidnn.training.metrics import default_metrics
-
-OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
-    "sgd": optim.SGD,
-    "momentum": partial(optim.SGD, momentum=0.9),
-    "nesterov": partial(optim.SGD, momentum=0.9, nesterov=True),
-    "adagrad": optim.Adagrad,
-    "rmsprop": optim.RMSprop,
-    "adadelta": optim.Adadelta,
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
-    "nadam": optim.NAdam,
-    "adamax": optim.Adamax,
-    "lion": optim.Lion,
-    "ftrl": optim.FTRL,
-}
-PLAIN = ("sgd", "momentum", "nesterov")
-"""Those that the default schedule suits; the others have default rates of their own."""
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -48,10 +31,10 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--optimizer",
-        choices=list(OPTIMIZERS),
+        choices=list(MAKERS),
         default="momentum",
         metavar="NAME",
-        help=f"its kind: {', '.join(OPTIMIZERS)}",
+        help=f"its kind: {', '.join(MAKERS)}",
     )
     parser.add_argument(
         "--weight-decay", type=types.decay, metavar="NUMBER", help="of the optimizer (default: the optimizer's own)"
@@ -182,7 +165,7 @@ def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, 
 
 
 def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> optim.Optimizer:
-    make = OPTIMIZERS[arguments.optimizer]
+    make = MAKERS[arguments.optimizer]
     if arguments.weight_decay is not None:
         kind = make.func if isinstance(make, partial) else make
         if "weight_decay" not in inspect.signature(kind).parameters:
@@ -190,7 +173,11 @@ def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> opt
         make = partial(make, weight_decay=arguments.weight_decay)
     if arguments.lr is not None:
         return make(params, lr=schedules.constant(arguments.lr))
-    return make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000)) if arguments.optimizer in PLAIN else make(params)
+    return (
+        make(params, lr=schedules.exponential(0.1, 1 / 10, 10_000))
+        if arguments.optimizer in WITHOUT_RATE
+        else make(params)
+    )
 
 
 def network(sizes: list[int], activation: str, dropout: float = 0.0) -> nn.Sequential:

@@ -76,14 +76,14 @@ def of_kernel(kernel: str) -> list[Definition]:
     for name in ALSO.get(kernel, ()):
         found += _named(name)
     if kernel.endswith("_step"):
-        found += _derived_scalars(kernel)
+        found = _helpers(found) + found
     found = found or [d for d in _definitions() if d.name == kernel]
     return list(dict.fromkeys(found))
 
 
 def is_compiled(kernel: str) -> bool:
     """Whether the sources bind a kernel of this name."""
-    return f'"{kernel}"' in _bindings() or kernel.removesuffix("_backward") in _activations()
+    return f'"{kernel}"' in _bindings() or kernel.removesuffix("_backward").removesuffix("_step") in _listed()
 
 
 @cache
@@ -92,24 +92,19 @@ def _bindings() -> str:
 
 
 @cache
-def _activations() -> frozenset[str]:
-    """Those in the list from which their bindings are made."""
+def _listed() -> frozenset[str]:
+    """Activations and updates in the lists from which their bindings are made."""
     return frozenset(re.findall(r"^  X\((\w+),", (folder() / "kernels" / "table.hpp").read_text(), re.M))
 
 
-def _derived_scalars(kernel: str) -> list[Definition]:
-    """How the binding of an optimizer's update derives the members of its struct, and the helpers it calls."""
-    path = folder() / "bindings" / "optim.cpp"
-    text = path.read_text()
-    at = text.find(f'bind_step(m, "{kernel}"')
-    if at < 0:
-        return []
-    call = _block(text, at, "(", ")")
-    own = [
-        d for d in _definitions() if d.file == "bindings/optim.cpp" and d.text.splitlines()[-1].startswith("double ")
+def _helpers(found: list[Definition]) -> list[Definition]:
+    """The functions by which the members of an optimizer's struct are derived."""
+    text = "".join(d.text for d in found)
+    return [
+        d
+        for d in _definitions()
+        if d.file == "kernels/optim.hpp" and " double " in d.text and re.search(rf"\b{d.name}\(", text)
     ]
-    helpers = [d for d in own if re.search(rf"\b{d.name}\(", call)]
-    return [*helpers, Definition(kernel, "bindings/optim.cpp", text.count("\n", 0, at) + 1, _dedented(call + ";"))]
 
 
 def _named(name: str) -> list[Definition]:

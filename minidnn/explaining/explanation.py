@@ -15,6 +15,7 @@ from typing import Any
 from minidnn import optim, reference
 from minidnn.explaining import cpp
 from minidnn.explaining.cpp import Definition
+from minidnn.optimizers import UPDATES
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _kernels_of(name: str) -> list[str]:
     wanted = (key, f"{key}_step", f"{key}_backward")
     found = [kernel for kernel in wanted if kernel in names()]
     if not found:
-        found = [kernel for kernel in names() if kernel.replace("_", "") == key.replace("_", "")]
+        found = [kernel for kernel in names() if kernel.removesuffix("_step").replace("_", "") == key.replace("_", "")]
     return found
 
 
@@ -156,14 +157,10 @@ def _formula(function: Callable[..., Any]) -> str:
     slots = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY][2:]
     if not function.__name__.endswith("_step") or all(re.search(rf"\b{slot} \+?=", text) for slot in slots):
         return text
-    for name in optim.__all__:
-        optimizer = getattr(optim, name)
-        if not inspect.isclass(optimizer) or f"kernels.{function.__name__}" not in inspect.getsource(optimizer):
-            continue
-        block = re.search(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(optimizer) or "")
-        if block:
-            return f"{text}\n\n{textwrap.dedent(block[1]).strip()}"
-    return text
+    name = function.__name__.removesuffix("_step")
+    optimizer = getattr(optim, next(row.kind for row in UPDATES.values() if name in (row.name, *row.parts)))
+    block = re.search(r"::\n\n((?:    .*\n|\n)+)", inspect.getdoc(optimizer) or "")
+    return f"{text}\n\n{textwrap.dedent(block[1]).strip()}" if block else text
 
 
 def _numpy(function: Callable[..., Any]) -> str:

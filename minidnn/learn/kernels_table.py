@@ -13,6 +13,7 @@ from minidnn.explaining import explain
 from minidnn.learn.exercise import Answer, Exercise, Functions
 from minidnn.learn.mistakes import mistaken
 from minidnn.learn.sources import plain_source
+from minidnn.optimizers import UPDATES
 from minidnn.reference import activations
 
 STEPS = 4
@@ -30,8 +31,12 @@ SETTINGS: dict[str, tuple[float, float]] = {
     "l2": (0.01, 0.2),
     "l2_shrinkage": (0.02, 0.1),
     "beta": (0.1, 1.0),
+    "rate": (0.01, 0.2),
 }
 """Two values of each hyperparameter; one that is not here takes 0.1 and 0.5."""
+
+FIRST = {"radam": 4}
+"""The count at which the steps begin, if not 1: where both of its forms are met."""
 
 STARTS = {"accumulator": 0.1}
 """Where a slot begins, if not at 0."""
@@ -46,7 +51,7 @@ HINTS = {
 
 def updates() -> Iterator[Exercise]:
     """An exercise for each update of `minidnn.reference.optim`."""
-    for kernel in sorted(name for name in reference.__all__ if name.endswith("_step")):
+    for kernel in sorted(f"{name}_step" for name in UPDATES):
         function = getattr(reference, kernel)
         name, solution = kernel.removesuffix("_step"), plain_source(function)
         slots = _slots(function)
@@ -83,7 +88,7 @@ def _steps(kernel: str, function: Callable[..., Any]) -> Callable[[Functions], I
                 grad = _gradient(rng, param.size)
                 kept = grad.copy()
                 if "step" in settings:
-                    settings["step"] = step
+                    settings["step"] = step - 1 + FIRST.get(kernel.removesuffix("_step"), 1)
                 with np.errstate(all="ignore"):
                     functions[kernel](param, grad, *state.values(), **settings)
                 where = f"{kernel}, {_told(settings)}, step {step}:"

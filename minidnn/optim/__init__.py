@@ -6,24 +6,32 @@ from minidnn.later import later
 from minidnn.optim.optimizer import Optimizer
 
 if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
-    from minidnn.optim.adam import Adam, Adamax, AdamW, Lion, NAdam
+    from minidnn.optim.adafactor import Adafactor
+    from minidnn.optim.adam import Adam, Adamax, AdamW, Lion, NAdam, RAdam
     from minidnn.optim.adaptive import Adadelta, Adagrad, RMSprop
     from minidnn.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
     from minidnn.optim.depth import by_depth
+    from minidnn.optim.dual_averaging import AdagradDA
     from minidnn.optim.ftrl import FTRL
     from minidnn.optim.sgd import SGD
+    from minidnn.optim.trust import LAMB, LARS
 
 __all__ = [
     "FTRL",
+    "LAMB",
+    "LARS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
+    "AdagradDA",
     "Adam",
     "AdamW",
     "Adamax",
     "Lion",
     "NAdam",
     "Optimizer",
+    "RAdam",
     "RMSprop",
     "by_depth",
     "clip_by_global_norm",
@@ -36,11 +44,14 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         {
-            "minidnn.optim.adam": "Adam Adamax AdamW Lion NAdam",
+            "minidnn.optim.adafactor": "Adafactor",
+            "minidnn.optim.adam": "Adam Adamax AdamW Lion NAdam RAdam",
             "minidnn.optim.adaptive": "Adadelta Adagrad RMSprop",
             "minidnn.optim.clipping": "clip_by_global_norm clip_by_norm clip_by_value",
             "minidnn.optim.depth": "by_depth",
+            "minidnn.optim.dual_averaging": "AdagradDA",
             "minidnn.optim.ftrl": "FTRL",
             "minidnn.optim.sgd": "SGD",
+            "minidnn.optim.trust": "LAMB LARS",
         },
     )

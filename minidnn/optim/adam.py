@@ -59,7 +59,7 @@ class Adam(_Betas):
         amsgrad: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        self.kernel = kernels.amsgrad_step if amsgrad else kernels.adam_step
+        self.kernel = kernels.update("amsgrad" if amsgrad else "adam")
         slots = ("m", "v", "v_max") if amsgrad else ("m", "v")
         super().__init__(
             params,
@@ -88,7 +88,7 @@ class AdamW(_Betas):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        self.kernel = kernels.adamw_step
+        self.kernel = kernels.update("adamw")
         options = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, lr, {"m": 0.0, "v": 0.0}, options)
 
@@ -119,7 +119,43 @@ class NAdam(_Betas):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        self.kernel = kernels.nadam_step
+        self.kernel = kernels.update("nadam")
+        super().__init__(
+            params, lr, {"m": 0.0, "v": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
+        )
+
+
+class RAdam(_Betas):
+    """Adam that begins as momentum, until the variance of its rate is known (Liu et al. 2020)::
+
+        most   = 2 / (1 - beta2) - 1
+        length = most - 2 * t * beta2**t / (1 - beta2**t)
+        param -= lr * m / (1 - beta1**t)                                                     length <= 5
+        param -= lr * r * m / (1 - beta1**t) * sqrt(1 - beta2**t) / (sqrt(v) + eps)          length > 5
+        r      = sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length))
+
+    So it needs no warm-up. 5 and the place of eps are PyTorch's; the paper has 4 and no eps. With the default beta2 the
+    first five updates are momentum's: gradients much larger than 1 want a smaller rate than Adam's.
+
+    Args:
+        weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
+
+    Raises:
+        TypeError, ValueError: as `Optimizer`; an argument out of range.
+    """
+
+    couples_decay = True
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.kernel = kernels.update("radam")
         super().__init__(
             params, lr, {"m": 0.0, "v": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
         )
@@ -149,7 +185,7 @@ class Adamax(_Betas):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        self.kernel = kernels.adamax_step
+        self.kernel = kernels.update("adamax")
         super().__init__(
             params, lr, {"m": 0.0, "u": 0.0}, {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
         )
@@ -174,4 +210,4 @@ class Lion(_Betas):
         super().__init__(params, lr, {"m": 0.0}, options)
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.lion_step(track.param._data, grad, track._slots["m"], lr=lr, **options)
+        kernels.update("lion")(track.param._data, grad, track._slots["m"], lr=lr, **options)

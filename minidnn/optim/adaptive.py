@@ -47,7 +47,7 @@ class Adagrad(Optimizer):
         number("Adagrad", "eps", options["eps"])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.adagrad_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
+        kernels.update("adagrad")(track.param._data, grad, *track._slots.values(), lr=lr, **options)
 
 
 class RMSprop(Optimizer):
@@ -85,7 +85,7 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         self._plain = momentum == 0 and not centered
-        self._step = kernels.rmsprop_centered_step if centered else kernels.rmsprop_momentum_step
+        self._step = kernels.update("rmsprop_centered" if centered else "rmsprop_momentum")
         slots = ["s"] if self._plain else ["s", "mom", "mean"] if centered else ["s", "mom"]
         options = {"decay": decay, "momentum": momentum, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, lr, dict.fromkeys(slots, 0.0), options)
@@ -99,7 +99,7 @@ class RMSprop(Optimizer):
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         if self._plain:
             decay, eps = options["decay"], options["eps"]
-            kernels.rmsprop_step(track.param._data, grad, track._slots["s"], lr=lr, decay=decay, eps=eps)
+            kernels.update("rmsprop")(track.param._data, grad, track._slots["s"], lr=lr, decay=decay, eps=eps)
         else:
             self._step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
 
@@ -134,4 +134,4 @@ class Adadelta(Optimizer):
         number("Adadelta", "eps", options["eps"])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.adadelta_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
+        kernels.update("adadelta")(track.param._data, grad, *track._slots.values(), lr=lr, **options)

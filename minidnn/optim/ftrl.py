@@ -79,4 +79,4 @@ class FTRL(Optimizer):
             number("FTRL", name, options[name])
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        kernels.ftrl_step(track.param._data, grad, *track._slots.values(), lr=lr, **options)
+        kernels.update("ftrl")(track.param._data, grad, *track._slots.values(), lr=lr, **options)

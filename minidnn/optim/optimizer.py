@@ -189,10 +189,15 @@ class Optimizer:
         self.groups.append(Group(tracks, rate, options))
 
     def _new_slots(self, param: Tensor) -> dict[str, Array]:
+        shapes = self.slot_shapes(param)
         return {
-            name: kernels.aligned_copy(np.full_like(param._data, value), place)
-            for place, (name, value) in enumerate(self._slots.items(), start=1)
+            name: kernels.aligned_copy(np.full(shape, self._slots[name], param._data.dtype), place)
+            for place, (name, shape) in enumerate(shapes.items(), start=1)
         }
+
+    def slot_shapes(self, param: Tensor) -> dict[str, tuple[int, ...]]:
+        """The slots of a parameter, by default each in its shape."""
+        return dict.fromkeys(self._slots, param.shape)
 
     def check(self, **options: Any) -> None:
         """Refuses options out of range, with a ValueError."""
@@ -313,7 +318,7 @@ class Optimizer:
         self.steps = int(state["steps"])
         for place, track in enumerate(self.tracks()):
             track.updates = int(state[f"{place}.updates"])
-            if f"{place}.{next(iter(self._slots), None)}" not in state:
+            if f"{place}.{next(iter(self.slot_shapes(track.param)), None)}" not in state:
                 track._slots = {}
                 continue
             track._slots = track._slots or self._new_slots(track.param)
@@ -328,7 +333,7 @@ class Optimizer:
         shapes: dict[str, tuple[int, ...]] = {"steps": ()}
         for place, track in enumerate(self.tracks()):
             shapes[f"{place}.updates"] = ()
-            slots = {f"{place}.{name}": track.param.shape for name in self._slots}
+            slots = {f"{place}.{name}": shape for name, shape in self.slot_shapes(track.param).items()}
             if state.get(f"{place}.updates") != 0 or slots.keys() & state.keys():
                 shapes |= slots
         return shapes | {f"lr.{place}": () for place, group in enumerate(self.groups) if not callable(group.lr)}

@@ -47,7 +47,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         self._has_velocity = momentum != 0
-        self._step = kernels.nesterov_step if nesterov else kernels.momentum_step
+        self._step = kernels.update("nesterov" if nesterov else "momentum")
         if nesterov and not self._has_velocity:
             raise ValueError("SGD: nesterov needs a momentum > 0, got 0")
         super().__init__(
@@ -66,4 +66,4 @@ class SGD(Optimizer):
         if self._has_velocity:
             self._step(track.param._data, grad, track._slots["velocity"], lr=lr, momentum=options["momentum"])
         else:
-            kernels.sgd_step(track.param._data, grad, lr=lr)
+            kernels.update("sgd")(track.param._data, grad, lr=lr)

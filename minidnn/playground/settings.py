@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 from minidnn import optim, schedules
 from minidnn.activations import ACTIVATIONS
 from minidnn.nn.initializers import INITIALIZERS
+from minidnn.optim.making import MAKERS
+from minidnn.optimizers import UPDATES
 from minidnn.playground.points import CLASSIFICATION, REGRESSION
 from minidnn.schedules import Schedule
 
-_SGD: dict[str, Callable[..., optim.Optimizer]] = {
-    "SGD": optim.SGD,
-    "Momentum": partial(optim.SGD, momentum=0.9),
-    "Nesterov": partial(optim.SGD, momentum=0.9, nesterov=True),
-}
-OPTIMIZERS = _SGD | {
-    name: getattr(optim, name)
-    for name in sorted(optim.__all__)
-    if inspect.isclass(getattr(optim, name))
-    and issubclass(getattr(optim, name), optim.Optimizer)
-    and name not in ("Optimizer", "SGD")
-}
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {row.shown: MAKERS[name] for name, row in UPDATES.items()}
 """name -> what makes it of parameters and a rate."""
 
 SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {

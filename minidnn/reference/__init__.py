@@ -4,6 +4,7 @@ Slow on purpose, and plain: these pages are meant to be read. They run in float3
 """
 
 from minidnn.activations import ACTIVATIONS
+from minidnn.optimizers import KERNELS
 from minidnn.reference.activations import *
 from minidnn.reference.activations import prelu, prelu_backward
 from minidnn.reference.arithmetic import (
@@ -65,23 +66,7 @@ from minidnn.reference.normalization import (
     layer_norm,
     layer_norm_backward,
 )
-from minidnn.reference.optim import (
-    adadelta_step,
-    adagrad_step,
-    adam_step,
-    adamax_step,
-    adamw_step,
-    amsgrad_step,
-    ftrl_step,
-    lion_step,
-    momentum_step,
-    nadam_step,
-    nesterov_step,
-    rmsprop_centered_step,
-    rmsprop_momentum_step,
-    rmsprop_step,
-    sgd_step,
-)
+from minidnn.reference.optim import *
 from minidnn.reference.random import bernoulli, count, dropout, next_draw, philox, random_bits, rrelu, rrelu_backward
 from minidnn.reference.reductions import (
     extreme_backward,
@@ -114,6 +99,7 @@ from minidnn.reference.shaping import (
     take_along_axis_backward,
 )
 from minidnn.reference.weights import (
+    adafactor_rate,
     clip,
     clip_factor,
     global_norm,
@@ -123,18 +109,14 @@ from minidnn.reference.weights import (
     max_norm,
     scale,
     squared_norm,
+    trusted_rate,
     unit_norm,
 )
 
 __all__ = [
     "absolute",
-    "adadelta_step",
-    "adagrad_step",
-    "adam_step",
-    "adamax_step",
-    "adamw_step",
+    "adafactor_rate",
     "add",
-    "amsgrad_step",
     "assign",
     "astype",
     "batch_norm",
@@ -168,7 +150,6 @@ __all__ = [
     "exp",
     "extreme_backward",
     "fingerprint",
-    "ftrl_step",
     "full_like",
     "getitem",
     "getitem_backward",
@@ -181,7 +162,6 @@ __all__ = [
     "layer_norm_backward",
     "less",
     "less_equal",
-    "lion_step",
     "log",
     "log_softmax",
     "log_softmax_backward",
@@ -194,12 +174,9 @@ __all__ = [
     "mean_backward",
     "minimum",
     "minimum_share",
-    "momentum_step",
     "moving_average",
     "multiply",
-    "nadam_step",
     "negative",
-    "nesterov_step",
     "next_draw",
     "not_equal",
     "packed_matmul",
@@ -219,15 +196,11 @@ __all__ = [
     "reduce_var",
     "reduce_var_backward",
     "reshape",
-    "rmsprop_centered_step",
-    "rmsprop_momentum_step",
-    "rmsprop_step",
     "row_sum",
     "rrelu",
     "rrelu_backward",
     "scale",
     "scale_rows",
-    "sgd_step",
     "sign",
     "softmax",
     "softmax_backward",
@@ -242,9 +215,11 @@ __all__ = [
     "subtract",
     "take_along_axis",
     "take_along_axis_backward",
+    "trusted_rate",
     "unbroadcast",
     "unit_norm",
     "where",
 ]
 
 __all__ += [name + part for name in ACTIVATIONS for part in ("", "_backward")]
+__all__ += KERNELS

@@ -262,6 +262,124 @@ def ftrl_step(
     param[...] = np.where(size > x(l1), pull / (root / x(lr) + x(2 * l2 + beta / lr)), x(0))
 
 
+def adagrad_da_step(
+    param: Changed,
+    grad: Floats,
+    gradient_sum: Changed,
+    accumulator: Changed,
+    *,
+    lr: float,
+    l1: float,
+    l2: float,
+    step: float,
+) -> None:
+    """``param = lr * (sign(s) * l1 * step - s) / (sqrt(accumulator) + l2 * step * lr)``: dual averaging.
+
+    That is where ``|s| > l1 * step``, else exactly 0. s is gradient_sum, to which grad is added first, as ``grad**2``
+    to accumulator (Duchi et al. 2011, with TensorFlow's l1 and l2). A step of rate 0 changes nothing.
+    """
+    if lr == 0:
+        return
+    x = param.dtype.type
+    l1_by_now, l2_by_now = x(l1 * step), x(l2 * step * lr)
+    gradient_sum += grad
+    accumulator += grad * grad
+    pull = np.where(gradient_sum > 0, l1_by_now - gradient_sum, -l1_by_now - gradient_sum)
+    size = np.where(gradient_sum < 0, -gradient_sum, gradient_sum)
+    param[...] = np.where(size > l1_by_now, x(lr) * pull / (np.sqrt(accumulator) + l2_by_now), x(0))
+
+
+def radam_step(
+    param: Changed,
+    grad: Floats,
+    m: Changed,
+    v: Changed,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: float,
+) -> None:
+    """``param -= rate * m / (sqrt(v) * root + floor)``: Adam whose rate knows its variance (Liu et al. 2020).
+
+    rate, root and floor are those of momentum, ``lr / (1 - beta1**step)``, 0 and 1, until the variance is known.
+    """
+    x = param.dtype.type
+    _moments(grad, m, v, beta1, beta2)
+    rate, root, floor = _rectified(lr, beta1, beta2, eps, step)
+    param -= x(rate) * m / (np.sqrt(v) * x(root) + x(floor))
+
+
+def _rectified(lr: float, beta1: float, beta2: float, eps: float, step: float) -> tuple[float, float, float]:
+    """The rate, what sqrt(v) is multiplied by, and what is added to it."""
+    most, decayed = 2 / (1 - beta2) - 1, beta2**step
+    length, rate = most - 2 * step * decayed / (1 - decayed), _rate(lr, beta1, step)
+    if not length > 5:
+        return rate, 0.0, 1.0
+    known = math.sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length))
+    return rate * known * math.sqrt(1 - decayed), 1.0, eps
+
+
+def lars_step(
+    param: Changed, grad: Floats, velocity: Changed, *, lr: float, momentum: float, weight_decay: float
+) -> None:
+    """``velocity = momentum * velocity + lr * (grad + weight_decay * param); param -= velocity`` (You et al. 2017).
+
+    lr is what `trusted_rate` gives.
+    """
+    x = param.dtype.type
+    velocity[...] = fade(momentum, velocity) + x(lr) * (grad + x(weight_decay) * param)
+    param -= velocity
+
+
+def lamb_step(
+    param: Changed,
+    grad: Floats,
+    m: Changed,
+    v: Changed,
+    direction: Changed,
+    *,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    step: float,
+) -> None:
+    """``direction = correction * m / (sqrt(v) * root + eps) + weight_decay * param`` (You et al. 2020).
+
+    param stays: `sgd_step` takes the direction, with the rate that `trusted_rate` gives.
+    """
+    x = param.dtype.type
+    _moments(grad, m, v, beta1, beta2)
+    adam = x(_rate(1, beta1, step)) * m / (np.sqrt(v) * x(_root(beta2, step)) + x(eps))
+    direction[...] = adam + x(weight_decay) * param
+
+
+def adafactor_step(param: Changed, grad: Floats, *, lr: float, rate: float, weight_decay: float) -> None:
+    """``param = (1 - lr * weight_decay) * param - rate * grad``: Adafactor (Shazeer & Stern 2018).
+
+    grad is the direction that `adafactor_direction_step` leaves, rate what `adafactor_rate` gives.
+    """
+    x = param.dtype.type
+    param[...] = x(1 - lr * weight_decay) * param - x(rate) * grad
+
+
+def adafactor_mean_step(param: Changed, grad: Floats, *, beta2_decay: float, count: float, step: float) -> None:
+    """``param = (1 - step**beta2_decay) * param + step**beta2_decay / count * grad``.
+
+    A mean that forgets more slowly with each step; grad is a sum of ``count`` squares.
+    """
+    x, rest = param.dtype.type, step**beta2_decay
+    param[...] = fade(1 - rest, param) + x(rest / count) * grad
+
+
+def adafactor_direction_step(param: Changed, grad: Floats, *, eps: float) -> None:
+    """``param = param / max(sqrt(grad), eps)``: the gradient by the root of its mean square, which is grad here."""
+    x, root = param.dtype.type, np.sqrt(grad)
+    param /= np.where(root < x(eps), x(eps), root)
+
+
 def _power(lr_power: float) -> Callable[[Floats], Array]:
     if lr_power == -0.5:
         return np.sqrt

@@ -24,6 +24,31 @@ def clip_factor(norm: Array, limit: float) -> Array:
     return np.asarray(limit / norm.item() if limit < norm.item() < math.inf else 1.0)
 
 
+def trusted_rate(
+    param_square: Array, update_square: Array, *, lr: float, coefficient: float, weight_decay: float, eps: float
+) -> Array:
+    """``lr * coefficient * |param| / (|update| + weight_decay * |param| + eps)``; lr where a norm is 0.
+
+    The layer-wise rate of LARS and LAMB, of what `squared_norm` gave; a float64 array without axes (You et al. 2017).
+    """
+    size, change = math.sqrt(param_square.item()), math.sqrt(update_square.item())
+    if not (size > 0 and change > 0):
+        return np.asarray(float(lr))
+    return np.asarray(lr * coefficient * size / (change + weight_decay * size + eps))
+
+
+def adafactor_rate(
+    param_square: Array, direction_square: Array, *, lr: float, count: float, scale: float, d: float, step: float
+) -> Array:
+    """``max(rms(param), scale) * min(lr, 1 / sqrt(step)) / max(rms(direction) / d, 1)`` (Shazeer & Stern 2018).
+
+    Of what `squared_norm` gave for ``count`` elements each; a float64 array without axes.
+    """
+    size, length = math.sqrt(param_square.item() / count), math.sqrt(direction_square.item() / count) / d
+    rate = min(lr, 1 / math.sqrt(step))
+    return np.asarray((size if size > scale else scale) * rate / (length if length > 1 else 1.0))
+
+
 def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
     """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""
     return np.asarray(l1 * float(np.abs(w, dtype=np.float64).sum()) + l2 * squared_norm(w).item(), dtype=w.dtype)
