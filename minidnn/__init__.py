@@ -11,7 +11,20 @@ from minidnn.recording import no_grad
 from minidnn.tensor import Tensor
 
 if TYPE_CHECKING:  # what `__getattr__` loads, for type checkers and editors
-    from minidnn import convert, deploy, learn, models, playground, plot, pretraining, recipes, reuse, training, zoo
+    from minidnn import (
+        convert,
+        deploy,
+        learn,
+        models,
+        playground,
+        plot,
+        pretraining,
+        recipes,
+        reuse,
+        sklearn,
+        training,
+        zoo,
+    )
     from minidnn.explaining import explain
     from minidnn.gradients import gradcheck
     from minidnn.models.saving import load, save
@@ -47,6 +60,7 @@ __all__ = [
     "set_num_threads",
     "set_rng_state",
     "show_config",
+    "sklearn",
     "training",
     "use_backend",
     "zoo",
@@ -69,6 +83,7 @@ _LAZY = {
     "recipes": ("minidnn.recipes", ""),
     "reuse": ("minidnn.reuse", ""),
     "save": ("minidnn.models.saving", "save"),
+    "sklearn": ("minidnn.sklearn", ""),
     "training": ("minidnn.training", ""),
     "zoo": ("minidnn.zoo", ""),
 }
