@@ -32,7 +32,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
         >>> from minidnn.sklearn import MLPRegressor
         >>> X = np.linspace(-1, 1, 200)[:, np.newaxis]
         >>> y = np.sin(3 * X[:, 0])
-        >>> network = MLPRegressor([50], "tanh", learning_rate_init=0.01, random_state=0).fit(X, y)
+        >>> network = MLPRegressor([50], "tanh", batch_size=20, learning_rate_init=0.01, random_state=0).fit(X, y)
         >>> bool(network.score(X, y) > 0.95)
         True
 
