@@ -389,6 +389,17 @@ def test_other_things_are_refused():
     assert not hasattr(MLPClassifier(), "coefs_") and not hasattr(RBM(), "components_")
 
 
+@pytest.mark.parametrize("fault", [{"solver": "lbfgs"}, {"solver": "sgd", "learning_rate_init": 1e30}], ids=str)
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(fault):
+    X, y = IRIS
+    network = MLPClassifier(**QUICK).fit(X, y)
+    before = network.predict_proba(X)
+    network.set_params(**fault)
+    with pytest.raises((ValueError, ArithmeticError)):
+        network.fit(X[:, :2], y > 0)
+    assert np.array_equal(network.predict_proba(X), before) and network.classes_.tolist() == [0, 1, 2]
+
+
 def test_without_scikit_learn_the_error_names_the_extra():
     code = (
         "import sys\nsys.modules['sklearn'] = None\nimport minidnn, minidnn.sklearn\n"

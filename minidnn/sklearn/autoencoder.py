@@ -19,6 +19,7 @@ from minidnn.reference.types import Array
 from minidnn.sklearn import settings
 from minidnn.sklearn.inputs import generator_of, narrowed, validated
 from minidnn.sklearn.stopping import Converged
+from minidnn.sklearn.transaction import whole
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -104,6 +105,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             TypeError, ValueError: an argument or data that make no sense; nothing has been trained.
             minidnn.training.NonFiniteError: the loss or a weight became NaN or infinite.
         """
+        with whole(self):
+            history = self._trained(X)
+        if history.stopped is None and self.n_iter_no_change < math.inf:
+            warnings.warn(
+                f"Autoencoder: not converged after max_iter={self.max_iter} epochs; give more, or "
+                "n_iter_no_change=math.inf to train for max_iter epochs",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _trained(self, X: Any) -> training.History:
         x = narrowed("Autoencoder", validated(self, X, reset=True, sparse=False))
         epochs = positive_integer("Autoencoder", "max_iter", self.max_iter)
         patience = settings.patience_of(self)
@@ -122,14 +135,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         )
         self.model_, self._n_codes = model, int(self.n_components)
         self.loss_curve_, self.n_iter_ = history["loss"], len(history)
-        if history.stopped is None and patience < math.inf:
-            warnings.warn(
-                f"Autoencoder: not converged after max_iter={epochs} epochs; give more, or n_iter_no_change=math.inf "
-                "to train for max_iter epochs",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return self
+        return history
 
     def transform(self, X: Any) -> Array:
         """The codes, float32 (n_samples, n_components).

@@ -20,6 +20,7 @@ from minidnn.sklearn import settings
 from minidnn.sklearn.inputs import dataset_of, examples_of, generator_of, narrowed, validated
 from minidnn.sklearn.precision import Averaged, in_float64
 from minidnn.sklearn.stopping import Converged
+from minidnn.sklearn.transaction import whole
 from minidnn.sklearn.weights import sample_weights
 
 
@@ -85,13 +86,15 @@ class Perceptron(BaseEstimator):
         """Trains a new network, or with ``warm_start`` the one there is.
 
         Args:
-            X: (n_samples, n_features), dense or sparse; converted once, to float32.
+            X: (n_samples, n_features), dense or sparse; converted once, see ``precision``.
             y: (n_samples,) or (n_samples, n_outputs).
             sample_weight: (n_samples,), at least 0; the loss is the weighted mean. An example of weight 0 is left out.
 
         Raises:
-            TypeError, ValueError: an argument or data that make no sense; nothing has been trained.
+            TypeError, ValueError: an argument or data that make no sense.
             minidnn.training.NonFiniteError: the loss or a weight became NaN or infinite.
+
+        After an error the estimator is as it was before; a ``warm_start`` may have been trained for some epochs.
         """
         goes_on = bool(self.warm_start) and hasattr(self, "model_")
         return self._fit(X, y, sample_weight, not goes_on, positive_integer(self._owner, "max_iter", self.max_iter))
@@ -112,6 +115,18 @@ class Perceptron(BaseEstimator):
         return type(self).__name__
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, reset: bool, epochs: int | None) -> Self:
+        with whole(self):
+            history = self._trained(X, y, sample_weight, reset, epochs)
+        if epochs is not None and history.stopped is None and self._is_open_ended:
+            warnings.warn(
+                f"{self._owner}: not converged after max_iter={epochs} epochs; give more, or another "
+                "learning_rate_init, or n_iter_no_change=math.inf to train for max_iter epochs",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _trained(self, X: Any, y: Any, sample_weight: Any, reset: bool, epochs: int | None) -> training.History:
         x, y = validated(self, X, y, reset=reset)
         targets = self._targets(y, reset)
         weights = self._weighted(targets, sample_weights(sample_weight, x))
@@ -140,14 +155,7 @@ class Perceptron(BaseEstimator):
                 **({"metrics": []} if epochs is None else self._stopping()),
             )
         self._remember(history, x.shape[0])
-        if epochs is not None and history.stopped is None and self._is_open_ended:
-            warnings.warn(
-                f"{self._owner}: not converged after max_iter={epochs} epochs; give more, or another "
-                "learning_rate_init, or n_iter_no_change=math.inf to train for max_iter epochs",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        return self
+        return history
 
     def _is_wide(self, x: Any, batch: int, epochs: int | None) -> bool:
         """Whether the fit computes in float64."""

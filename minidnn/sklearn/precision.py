@@ -11,9 +11,11 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.nn import Module
+from minidnn.nn.finite import not_finite
 from minidnn.nn.takes import Takes, takes_of
 from minidnn.optim import Optimizer
 from minidnn.tensor import Tensor
+from minidnn.training import NonFiniteError
 
 
 @contextmanager
@@ -21,12 +23,18 @@ def in_float64(model: Module, optimizer: Optimizer) -> Iterator[None]:
     """Within it the model and what the optimizer keeps are float64; then they are rounded to float32 again.
 
     Two fits that differ by the order of their sums alone then leave the same float32 weights, but for the rarest cases.
+
+    Raises:
+        NonFiniteError: float32 cannot hold a weight.
     """
     _cast(model, optimizer, np.float64)
     try:
         yield
     finally:
-        _cast(model, optimizer, np.float32)
+        with np.errstate(over="ignore"):
+            _cast(model, optimizer, np.float32)
+    if fault := not_finite(model):
+        raise NonFiniteError(f"fit: in float32 {fault}. Try a smaller learning rate")
 
 
 def _cast(model: Module, optimizer: Optimizer, dtype: Any) -> None:

@@ -14,6 +14,7 @@ from minidnn.data.targets import chunks
 from minidnn.reference.types import Array
 from minidnn.sklearn.inputs import generator_of, narrowed, validated
 from minidnn.sklearn.settings import among
+from minidnn.sklearn.transaction import whole
 
 CHUNK = 1000
 """Examples that are looked at together."""
@@ -155,6 +156,11 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return int(self.model_.n_hidden)
 
     def _fit(self, X: Any, reset: bool, epochs: int) -> Self:
+        with whole(self):
+            self._train(X, reset, epochs)
+        return self
+
+    def _train(self, X: Any, reset: bool, epochs: int) -> None:
         x = validated(self, X, reset=reset, sparse=False)
         if reset:
             self._begin(x)
@@ -170,7 +176,6 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         )
         self.loss_curve_ = self.loss_curve_ + history["loss"]
         self.n_iter_ += len(history)
-        return self
 
     def _begin(self, x: Array) -> None:
         """A new machine, whose visible biases explain the data without hidden units."""
