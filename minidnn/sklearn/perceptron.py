@@ -139,6 +139,8 @@ class Perceptron(BaseEstimator):
         x = x.astype(np.float64, copy=False) if wide else narrowed(self._owner, x)
         if reset:
             self._begin(x, batch, mean)
+        # A recording is of float32, and pays after some steps.
+        is_short = epochs is None and x.shape[0] <= 4 * batch
         with in_float64(self.model_, self._optimizer) if wide else nullcontext():
             history = training.fit(
                 self.model_,
@@ -151,7 +153,7 @@ class Perceptron(BaseEstimator):
                 clip_norm=self.clip_norm,
                 rng=self._rng,
                 progress=bool(self.verbose),
-                capture=False if wide else "auto",  # compiled kernels are of float32
+                capture=False if wide or is_short else "auto",
                 **({"metrics": []} if epochs is None else self._stopping()),
             )
         self._remember(history, x.shape[0])
