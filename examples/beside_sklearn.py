@@ -53,14 +53,16 @@ TASKS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", choices=[*TASKS, []], default=list(TASKS))
+    parser.add_argument("tasks", nargs="*", help=", ".join(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
+    if unknown := set(given.tasks) - set(TASKS):
+        parser.error(f"tasks are {', '.join(TASKS)}, not {unknown.pop()}")
     warnings.simplefilter("ignore", ConvergenceWarning)
     kinds = (neural_network.MLPClassifier, MLPClassifier)
     print("| data | examples | epochs | accuracy: scikit-learn | minidnn | CPU s: scikit-learn | minidnn | ratio |")
     print("|---|---|---|---|---|---|---|---|")
-    for name in given.tasks:
+    for name in given.tasks or TASKS:
         load, epochs = TASKS[name]
         X, y, X_test, y_test = load()
         accuracies: list[list[float]] = [[], []]

@@ -61,8 +61,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         label_smoothing: in [0, 1), as `nn.softmax_cross_entropy`.
         dropout: the rate behind each hidden layer, and half of it on the inputs, in [0, 1).
         batch_norm: normalize each hidden layer before its activation.
-        kernel_initializer: of the hidden layers, a name of `minidnn.nn.initializers`; "auto" takes Glorot's, He's or
-            LeCun's, as the activation wants it.
+        kernel_initializer: of the hidden layers, a name of `minidnn.nn.initializers`; "auto" takes Glorot's
+            uniform one as scikit-learn does, and LeCun's for "selu". For many layers of ReLU or ELU take "he_normal".
         max_norm: a bound on the norm of each hidden unit's incoming weights.
         clip_norm: a bound on the norm of all gradients.
         precision: of the fit: "float32"; "float64", which runs NumPy's kernels, several times slower; "auto" takes

@@ -102,10 +102,8 @@ def activation_of(estimator: Any, argument: str = "activation") -> str:
 
 
 def initializer_for(activation: str) -> str:
-    """The initializer that layers of this activation want."""
-    if activation == "selu":
-        return "lecun_normal"
-    return "glorot_uniform" if activation in ("tanh", "sigmoid", "identity", "softsign") else "he_normal"
+    """The initializer of layers of this activation: scikit-learn's, Glorot's, but LeCun's for SELU, which needs it."""
+    return "lecun_normal" if activation == "selu" else "glorot_uniform"
 
 
 def penalty_of(alpha: float, l1: float, examples: float, owner: str) -> Any:
