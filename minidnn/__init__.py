@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and
         recipes,
         reuse,
         schedules,
+        sklearn,
         training,
         zoo,
     )
@@ -64,6 +65,7 @@ __all__ = [
     "set_num_threads",
     "set_rng_state",
     "show_config",
+    "sklearn",
     "training",
     "use_backend",
     "zoo",
@@ -85,5 +87,5 @@ if not TYPE_CHECKING:
             "minidnn.tensor": "Tensor",
         },
         "convert data deploy learn models nn ops optim playground plot pretraining random recipes reuse schedules "
-        "training zoo",
+        "sklearn training zoo",
     )

@@ -148,7 +148,7 @@ def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> C
         runs_compiled = (
             compiled is not None
             and _state.compiled
-            and (fits(*args) if fits is not None else getattr(args[0] if args else None, "dtype", None) is not _FLOAT64)
+            and (fits(*args) if fits is not None else getattr(args[0] if args else None, "dtype", None) != _FLOAT64)
         )
         if _state.recorder is not None:
             return cast(R, _state.recorder.call(truth, compiled if runs_compiled else None, args, settings))

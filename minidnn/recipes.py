@@ -10,6 +10,7 @@ from minidnn import activations, nn, optim, training
 from minidnn.checks import number, positive_integer
 from minidnn.nn.initializers import Initializer
 from minidnn.optim.optimizer import Rate
+from minidnn.random import Generator
 
 Task = Literal["classification", "labels", "regression"]
 
@@ -116,6 +117,7 @@ def default_network(
     kernel_initializer: str | Initializer = "he_normal",
     batch_norm: bool = True,
     dropout: float = 0.0,
+    rng: Generator | None = None,
     **options: Any,
 ) -> nn.Sequential:
     """A deep network by the book: for each hidden layer ``Dense - BatchNorm - activation - Dropout``, then ``outputs``.
@@ -128,10 +130,11 @@ def default_network(
 
     Args:
         n_in, hidden, n_out: sizes; layers are called hidden1, hidden2, ..., outputs.
-        activation: of the hidden layers, a name.
+        activation: of the hidden layers, a name; "identity" for none.
         kernel_initializer: of the hidden layers; the outputs have Glorot's, as softmax layers should.
         batch_norm: whether.
         dropout: the rate after each hidden layer and on the inputs at half of it, in [0, 1).
+        rng: draws initial values and masks; the default generator where it is None.
         options: further ones of each hidden `nn.Dense`, such as ``kernel_constraint=nn.max_norm(3.0)``.
 
     Raises:
@@ -145,14 +148,16 @@ def default_network(
     sizes += [positive_integer("default_dnn", "hidden", size) for size in hidden]
     n_out = positive_integer("default_dnn", "n_out", n_out)
     dropout = number("default_dnn", "dropout", dropout, below=1.0)
-    if activation not in LAYERS:
+    if activation not in LAYERS and activation != "identity":
         raise ValueError(f"default_dnn: activation is {activation!r}, must be one of {', '.join(LAYERS)}")
-    layers: list[nn.Module] = [nn.Dropout(dropout / 2, name="dropout0")] if dropout else []
+    layers: list[nn.Module] = [nn.Dropout(dropout / 2, name="dropout0", rng=rng)] if dropout else []
     for i, fan_in in enumerate(sizes[:-1], start=1):
-        fused = None if batch_norm else activation
-        layers.append(nn.Dense(fan_in, sizes[i], fused, kernel_initializer, name=f"hidden{i}", **options))
+        fused = None if batch_norm or activation == "identity" else activation
+        layers.append(nn.Dense(fan_in, sizes[i], fused, kernel_initializer, name=f"hidden{i}", rng=rng, **options))
         if batch_norm:
-            layers += [nn.BatchNorm(sizes[i], momentum=0.9, name=f"norm{i}"), LAYERS[activation](name=f"act{i}")]
+            layers.append(nn.BatchNorm(sizes[i], momentum=0.9, name=f"norm{i}"))
+        if batch_norm and activation != "identity":
+            layers.append(LAYERS[activation](name=f"act{i}"))
         if dropout:
-            layers.append(nn.Dropout(dropout, name=f"dropout{i}"))
-    return nn.Sequential(*layers, nn.Dense(sizes[-1], n_out, name="outputs"))
+            layers.append(nn.Dropout(dropout, name=f"dropout{i}", rng=rng))
+    return nn.Sequential(*layers, nn.Dense(sizes[-1], n_out, name="outputs", rng=rng))

@@ -12,7 +12,7 @@ import numpy as np
 from hostile import plain
 
 import minidnn
-from minidnn import Tensor, convert, data, deploy, kernels, models, nn, optim, pretraining, reuse, training
+from minidnn import Tensor, convert, data, deploy, kernels, models, nn, optim, pretraining, reuse, sklearn, training
 from minidnn.data import augment
 from minidnn.gradients import GradientError
 from minidnn.pretraining import auxiliary
@@ -303,7 +303,7 @@ ROWS = [
 MODULES = {
     "": minidnn, "nn": nn, "optim": optim, "data": data, "data.augment": augment, "training": training, "reuse": reuse,
     "pretraining.auxiliary": auxiliary, "convert": convert, "pretraining": pretraining, "models": models,
-    "deploy": deploy,
+    "deploy": deploy, "sklearn": sklearn,
 }  # fmt: skip
 """Each has an ``__all__``, of which every name must be in a table, or in this one, with the reason."""
 
@@ -314,6 +314,7 @@ RESULT = "is returned, not made by a user"
 CALLBACK = "looks at a run, and takes numbers"
 OTHERS = "reads objects of another library, each array by convert.building.as_array, as load_state_dict does"
 OF_MODELS = "takes models, whose weights have come in by load_state_dict (nn.Module)"
+ESTIMATOR = "scikit-learn's own checks give it arrays that are wrong: test_sklearn_checks.py"
 OF_BATCHES = "a transformation inside Augment, whose row has every one"
 
 WITHOUT = {
@@ -400,6 +401,7 @@ WITHOUT = {
     "reuse.unfreeze": OF_MODELS,
     "pretraining.auxiliary.SameOrDifferent": OF_DATA_SETS,
     **{f"convert.{name}": OTHERS for name in ("from_keras", "from_sklearn", "from_torch")},
+    **{f"sklearn.{name}": ESTIMATOR for name in sklearn.__all__},
     "convert.from_onnx": OF_FILES,
     "convert.from_safetensors": OF_FILES,
     "convert.to_onnx": OF_MODELS,

@@ -10,7 +10,7 @@ import minidnn
 RECORD = Path(__file__).parent / "public_names.json"
 MODULES = (
     "", "convert", "data", "data.augment", "deploy", "models", "nn", "nn.functions", "nn.initializers", "ops", "optim",
-    "pretraining", "pretraining.auxiliary", "reuse", "training", "zoo",
+    "pretraining", "pretraining.auxiliary", "reuse", "sklearn", "training", "zoo",
 )  # fmt: skip
 
 

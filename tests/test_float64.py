@@ -1,5 +1,7 @@
 """float64, NumPy's default, in a training loop of one's own: an array is converted once, a Tensor is refused."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,7 @@ def test_a_module_of_float64_or_without_parameters_takes_it():
     for parameter in dense.parameters():
         parameter.data = parameter.data.astype(np.float64)
     assert dense(X).dtype == np.float64
+    assert np.array_equal(dense(pickle.loads(pickle.dumps(X))).data, dense(X).data)  # its dtype is an object of its own
     assert nn.Softmax()(X).dtype == np.float64
 
 

@@ -24,7 +24,7 @@ LAYERS = [
     ("schedules", "nn", "optim", "data"),
     ("program",),
     ("recipes", "models", "reuse", "pretraining", "convert", "zoo", "training", "deploy", "study"),
-    ("explaining",),
+    ("explaining", "sklearn"),
     ("learn", "playground"),
     ("cli", "notebook", "lessons"),
 ]

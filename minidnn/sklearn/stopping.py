@@ -1,0 +1,38 @@
+"""When a fit ends by itself: scikit-learn's rule."""
+
+from __future__ import annotations
+
+import math
+
+from minidnn.training import Callback, Run
+
+SMALLEST = 1e-6
+"""The learning rate below which "adaptive" ends the fit."""
+
+
+class Converged(Callback):
+    """Ends the run after more than ``patience`` epochs in a row that gained less than ``tol`` on the best before.
+
+    Args:
+        monitor: a column of the history; it falls if it is "loss", else it rises.
+        adaptive: divide the rate by 5 each time instead, and end when it is at most 1e-6.
+    """
+
+    def __init__(self, monitor: str, tol: float, patience: float, adaptive: bool = False) -> None:
+        self.monitor, self.tol, self.patience, self.adaptive = monitor, tol, patience, adaptive
+        self.best, self.waited = -math.inf, 0
+
+    def on_fit_begin(self, run: Run) -> None:
+        self.best, self.waited = -math.inf, 0
+
+    def on_epoch_end(self, run: Run) -> None:
+        score = -run.row["loss"] if self.monitor == "loss" else run.row[self.monitor]
+        self.waited = 0 if score >= self.best + self.tol else self.waited + 1
+        self.best = max(self.best, score)
+        if self.waited <= self.patience:
+            return
+        if self.adaptive and run.optimizer.lr > SMALLEST:
+            run.optimizer.lr /= 5
+            self.waited = 0
+        else:
+            run.stop(f"{self.monitor} gained less than {self.tol:g} for {self.waited} epochs in a row")
