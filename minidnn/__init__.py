@@ -11,7 +11,20 @@ from minidnn.recording import no_grad
 from minidnn.tensor import Tensor
 
 if TYPE_CHECKING:  # what `__getattr__` loads, for type checkers and editors
-    from minidnn import convert, deploy, learn, models, playground, plot, pretraining, recipes, reuse, training, zoo
+    from minidnn import (
+        convert,
+        deploy,
+        learn,
+        models,
+        parallel,
+        playground,
+        plot,
+        pretraining,
+        recipes,
+        reuse,
+        training,
+        zoo,
+    )
     from minidnn.explaining import explain
     from minidnn.gradients import gradcheck
     from minidnn.models.saving import load, save
@@ -36,6 +49,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "parallel",
     "playground",
     "plot",
     "pretraining",
@@ -63,6 +77,7 @@ _LAZY = {
     "learn": ("minidnn.learn", ""),
     "load": ("minidnn.models.saving", "load"),
     "models": ("minidnn.models", ""),
+    "parallel": ("minidnn.parallel", ""),
     "playground": ("minidnn.playground", ""),
     "plot": ("minidnn.plot", ""),
     "pretraining": ("minidnn.pretraining", ""),

@@ -235,6 +235,7 @@ class Profiled(training.Callback):
     """Prints the program of the step with the time of each call, at the end of the run."""
 
     observer = True
+    alone = True
 
     def on_fit_end(self, run: training.Run) -> None:
         if run.captured is not None and run.step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,10 +67,20 @@ def step_of(run: Run, layout: Layout) -> Step:
     It takes the arrays of one batch or of several, of which it makes one update: that of their mean loss. It returns
     the loss and the outputs, batch by batch.
     """
-    hooks = hooks_of(run)
-    params = [track.param for track in run.optimizer.tracks()]
+    gradients, update = gradients_of(run, layout), update_of(run)
 
     def step(*arrays: Any) -> tuple[Tensor, ...]:
+        made = gradients(*arrays)
+        update()
+        return made
+
+    return step
+
+
+def gradients_of(run: Run, layout: Layout) -> Step:
+    """The first half of the step: gradients in place of those of the step before; loss and outputs are returned."""
+
+    def gradients(*arrays: Any) -> tuple[Tensor, ...]:
         total: Tensor | None = None
         made: list[Tensor] = []
         starts = range(0, len(arrays), layout.width)
@@ -89,6 +99,18 @@ def step_of(run: Run, layout: Layout) -> Step:
             loss.backward()
             total = loss if total is None else total.detach() + loss.detach()
             made += outputs if isinstance(outputs, (tuple, list)) else [outputs]
+        assert total is not None
+        return (total, *made)
+
+    return gradients
+
+
+def update_of(run: Run) -> Callable[[], None]:
+    """The second half of the step: callbacks see the gradients, which are clipped; the optimizer makes its step."""
+    hooks = hooks_of(run)
+    params = [track.param for track in run.optimizer.tracks()]
+
+    def update() -> None:
         for hook in hooks:
             hook.on_gradients(run)
         if run.clip_value is not None:
@@ -96,10 +118,8 @@ def step_of(run: Run, layout: Layout) -> Step:
         if run.clip_norm is not None:
             optim.clip_by_global_norm(params, run.clip_norm)
         run.optimizer.step()
-        assert total is not None
-        return (total, *made)
 
-    return step
+    return update
 
 
 def hooks_of(run: Run) -> list[Callback]:
