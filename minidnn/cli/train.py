@@ -7,6 +7,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,13 +17,14 @@ import numpy as np
 
 from minidnn import kernels, manual_seed, nn, optim, save, schedules, set_num_threads, training
 from minidnn.activations import ALPHA
-from minidnn.cli import datasets, types
+from minidnn.cli import datasets, ranks, types
 from minidnn.cli.epochs import Table
 from minidnn.cli.models import open_model
 from minidnn.cli.scores import scores
 from minidnn.cli.terminal import quoted, shown
 from minidnn.data.meaning import TASKS
 from minidnn.locks import in_use
+from minidnn.parallel import World, world
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "sgd": optim.SGD,
@@ -86,6 +88,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
     parser.add_argument("--threads", type=types.count, help="at most; the results are the same bytes (default: all)")
+    ranks.add(parser)
     parser.add_argument(
         "--checkpoint-every", type=types.count, metavar="STEPS", help="steps between checkpoints (default: an epoch)"
     )
@@ -158,31 +161,38 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    checkpoints = arguments.output / "checkpoints"
+    if ranks.is_launcher(arguments):
+        return ranks.launch(arguments, checkpoints)
     if arguments.threads:
         set_num_threads(arguments.threads)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    with in_use(arguments.output, "train"):
-        return _train(arguments)
+    here = World() if arguments.shards is None else world()
+    with ExitStack() as held:
+        with here.together():
+            if here.rank == 0:
+                arguments.output.mkdir(parents=True, exist_ok=True)
+                held.enter_context(in_use(arguments.output, "train"))
+        return _train(arguments, checkpoints, here)
 
 
-def _train(arguments: argparse.Namespace) -> int:
+def _train(arguments: argparse.Namespace, checkpoints: Path, here: World) -> int:
     manual_seed(arguments.seed)
     parts = datasets.load(arguments)
     sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.n_out]
     model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation))
     optimizer = _optimizer(arguments, model.parameters())
     options = _options(arguments, parts)
-    if not arguments.json:
+    if not arguments.json and here.rank == 0:
         shape = "-".join(map(str, sizes))
         rate = optimizer.groups[0].lr
         rule = f"{arguments.optimizer}, {rate if callable(rate) else schedules.constant(rate)}"
         print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
-        print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
+        ran = f", ranks: {here.size}" if arguments.shards else ""
+        print(f"{kernels.isa()}, threads: {kernels.num_threads()}{ran}, seed {arguments.seed}", flush=True)
         if parts.meaning.task == "regression":
             print(
                 f"{shown(parts.meaning.label or 'labels')}: trained in units of its standard deviation, {parts.std:.6g}"
             )
-    checkpoints = arguments.output / "checkpoints"
     progress = not arguments.json and sys.stderr.isatty()
     history = training.fit(
         model,
@@ -203,15 +213,15 @@ def _train(arguments: argparse.Namespace) -> int:
         on_interrupt="stop",
         **options,
     )
-    if history.stopped and not (progress or arguments.json):
+    if history.stopped and not (progress or arguments.json or here.rank):
         print(f"stopped: {history.stopped}")
-    _finish(arguments, model, history, parts)
+    here.first(lambda: _finish(arguments, model, history, parts))
     return 130 if history.stopped == "interrupted" else 0
 
 
 def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, Any]:
     """Those arguments of `training.fit` that were asked for."""
-    options = {name: getattr(arguments, name) for name in ("class_weight", "clip_norm")}
+    options = {name: getattr(arguments, name) for name in ("class_weight", "clip_norm", "shards")}
     if parts.meaning.task == "regression":
         if arguments.class_weight is not None:
             raise ValueError("--class-weight is for classes, and the task is regression")
@@ -290,7 +300,7 @@ def _document(
         "config": {
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(arguments).items()
-            if name not in ("run", "command", "json")
+            if name not in ("run", "command", "json", "given")
         },
         "isa": kernels.isa(),
         "threads": kernels.num_threads(),
