@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
+import kill_ranks
 import parallel_runs
 import pytest
+
+from minidnn.parallel import launching
 
 HERE = Path(__file__).parent
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")]))
@@ -188,3 +193,58 @@ if world().rank == 0:
         assert start(ranks, path, step, check=False).returncode != 0
     told = json.loads(start(1, path, 0).stdout)
     assert told == parallel_runs.run("everything", epochs=3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
+def test_launcher_goes_on_where_ranks_were_killed_to_the_same_bytes(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(kill_ranks.command(whole, 1), check=True, stdout=subprocess.DEVNULL)
+    lost, code = kill_ranks.train_with_kills(killed, 2, 2, random.Random(1))
+    assert (lost > 0, code) == (True, 0)
+    assert kill_ranks.model_of(killed) == kill_ranks.model_of(whole)
+
+
+def minidnn_train(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "minidnn", "train", *map(str, arguments)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ranks", "2"], "--ranks 2 needs --shards, such as --shards 8"),
+        (["--ranks", "3", "--shards", "8"], "--ranks is 3, must be a power of two that divides --shards 8"),
+        (["--ranks", "2", "--shards", "8", "--threads", "1000"], "must be at most the"),
+        (["--ranks", "4", "--shards", "8", "--hosts", "a:1,b:1", "--threads", "1"], "must be at most what the hosts"),
+        (["--hosts", "a:1"], "--hosts needs --ranks"),
+    ],
+)
+def test_launcher_refuses(tmp_path, arguments, message):
+    done = minidnn_train("--data", "digits", "--output", tmp_path / "out", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_launcher_shows_an_error_of_the_ranks_once(tmp_path):
+    done = minidnn_train("--data", "digits", "--output", tmp_path, "--ranks", 2, "--shards", 8, "--threads", 1,
+                         "--oversubscribe", "--batch-size", 50)  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "minidnn train: fit: batch_size is 50, must be a multiple of shards=8; give batch_size=48\n"
+
+
+def test_filter_drops_what_mpiexec_says_and_keeps_what_it_tells():
+    said = io.StringIO(
+        "epoch 1\n\n"
+        + "=" * 83
+        + "\n=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n=   PID 7 RUNNING AT far\n"
+        "=   EXIT CODE: 9\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\n\nepoch 2\n"
+        "minidnn train: no\nminidnn train: no\n"
+    )
+    heard = io.StringIO()
+    one = launching.Filter(said, heard)
+    one.join()
+    assert (one.signal, one.host) == (9, "far")
+    assert heard.getvalue() == "epoch 1\n\nepoch 2\nminidnn train: no\n"
