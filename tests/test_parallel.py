@@ -121,7 +121,7 @@ except ValueError as error:
         print(error)
 """,
     )
-    assert "there are 3 ranks, which must divide shards=4" in start(3, path).stdout
+    assert "fit: ranks is 3, must divide shards=4" in start(3, path).stdout
 
 
 def test_loss_that_is_not_finite_on_one_rank_is_an_error_on_all(tmp_path):

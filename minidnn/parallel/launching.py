@@ -146,8 +146,9 @@ def _run(start: Sequence[str], environment: Mapping[str, str]) -> Lost:
         code = process.wait()
     number = next((one.signal for one in filters if one.signal is not None), None)
     host = next((one.host for one in filters if one.host is not None), None)
-    code = 128 - code if code < 0 else code
-    return Lost(code or (0 if number is None else 128 + number), None if asked else number, host)
+    if number is not None or code < 0:
+        code = 128 + (number or -code)
+    return Lost(code, None if asked else number, host)
 
 
 @contextmanager

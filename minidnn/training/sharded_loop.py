@@ -38,9 +38,7 @@ def ask_shards(run: Run, shards: Any) -> int:
             f"fit: shards is {shards}, must be at most the number of examples, {len(run.train)}; give fewer shards"
         )
     if shards % run.world.size:
-        raise ValueError(
-            f"fit: there are {run.world.size} ranks, must divide shards={shards}; start 1, 2, 4, ... of them"
-        )
+        raise ValueError(f"fit: ranks is {run.world.size}, must divide shards={shards}; start 1, 2, 4, ... of them")
     return shards
 
 
