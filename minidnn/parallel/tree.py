@@ -24,19 +24,40 @@ class Tree:
         self._sums: list[tuple[int, Array]] = []  # of how many leaves, the oldest first
         self._free: list[Array] = []
 
-    def leaf(self) -> Array:
-        """Memory for the next array, (size,); to be filled and given to `add`."""
-        return self._free.pop() if self._free else np.zeros(self._size, self._dtype)
+    def add(self, array: Array) -> None:
+        """Takes the next array, (size,), which stays as it is."""
+        place, adds = self.place()
+        if adds:
+            np.add(place, array, out=place)
+        else:
+            place[...] = array
+        self.placed()
 
-    def add(self, leaf: Array) -> None:
-        """Takes the next array, whose memory is the tree's from then on."""
-        count = 1
+    def place(self) -> tuple[Array, bool]:
+        """Where the next array is to be put, and whether it is to be added to what is there; `placed` must follow.
+
+        So what has its numbers in several arrays need not copy them first.
+        """
+        if self._sums and self._sums[-1][0] == 1:
+            return self._sums[-1][1], True
+        array = self.memory()
+        self._sums.append((0, array))
+        return array, False
+
+    def placed(self) -> None:
+        """The array was put where `place` said."""
+        count, array = self._sums.pop()
+        count += 1
         while self._sums and self._sums[-1][0] == count:
             _, left = self._sums.pop()
-            np.add(left, leaf, out=left)
-            self._free.append(leaf)
-            leaf, count = left, 2 * count
-        self._sums.append((count, leaf))
+            np.add(left, array, out=left)
+            self._free.append(array)
+            array, count = left, 2 * count
+        self._sums.append((count, array))
+
+    def memory(self) -> Array:
+        """An array of the tree's size, for its owner's use; `free` gives it back."""
+        return self._free.pop() if self._free else np.zeros(self._size, self._dtype)
 
     def total(self) -> Array:
         """The sum; the tree is empty again, and the sum's memory is used for the next one once it is given to `free`.
@@ -55,5 +76,5 @@ class Tree:
         self._sums = []
 
     def free(self, array: Array) -> None:
-        """Gives back the memory of a leaf or a sum."""
+        """Gives back the memory of a sum."""
         self._free.append(array)

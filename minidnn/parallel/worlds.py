@@ -96,9 +96,7 @@ class MPIWorld(World):
         # Not Allreduce, which may add in another order on other hosts, sizes and versions.
         self._mpi.Alltoall(array, slices)
         for piece in slices:
-            leaf = tree.leaf()
-            leaf[...] = piece
-            tree.add(leaf)
+            tree.add(piece)
         total = tree.total()
         self._mpi.Allgather(total, array)
         tree.free(total)

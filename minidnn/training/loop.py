@@ -20,7 +20,7 @@ from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.capture import Captured, Step
 from minidnn.training.evaluate import measured_in
 from minidnn.training.run import Position, Run
-from minidnn.training.stepping import Layout, foreign_part, hooks_of, layout_of, step_of
+from minidnn.training.stepping import Layout, Share, foreign_part, hooks_of, layout_of, step_of
 from minidnn.training.weighting import Weighted
 
 logger = logging.getLogger("minidnn")
@@ -132,7 +132,7 @@ class Loop:
             self.run.captured = step
         return step
 
-    def _captured(self, step: Step) -> Step:
+    def _captured(self, step: Step, share: Share | None = None) -> Step:
         """The step, or what captures it."""
         run = self.run
         if not self.capture:
@@ -140,7 +140,7 @@ class Loop:
 
         def depends() -> tuple[Any, ...]:
             parts = run.model, run.loss_function, run.optimizer, run.regularized, run.clip_norm, run.clip_value
-            return (*parts, *hooks_of(run))
+            return (*parts, *hooks_of(run), share and share.value)
 
         strict = self.capture is True
         return Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))

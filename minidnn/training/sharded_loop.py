@@ -13,7 +13,7 @@ from minidnn.training.capture import Captured
 from minidnn.training.loop import Batches, Loop, NonFiniteError, explain_capture, outputs_of
 from minidnn.training.run import Run
 from minidnn.training.sharding import ShardedStep, ShardError
-from minidnn.training.stepping import gradients_of, layout_of, update_of
+from minidnn.training.stepping import Share, gradients_of, layout_of, update_of
 
 MOST = 1024
 """Shards of a batch."""
@@ -83,10 +83,11 @@ class ShardedLoop(Loop):
     def _made(self) -> ShardedStep:
         if self._sharded is None:
             self.layout = layout_of(self.run, self.run.train[:1].inputs)
-            gradients = self._captured(gradients_of(self.run, self.layout))
+            share = Share()
+            gradients = self._captured(gradients_of(self.run, self.layout, share), share)
             update = self._captured(update_of(self.run))
             self.run.captured = gradients if isinstance(gradients, Captured) else None
-            self._sharded = ShardedStep(self.run, gradients, update, self.mine)
+            self._sharded = ShardedStep(self.run, gradients, update, share, self.mine)
         return self._sharded
 
     def _advance(self, group: Sequence[ShardedBatch]) -> int:
@@ -95,10 +96,10 @@ class ShardedLoop(Loop):
         by_place = zip(*(batch.shards for batch in group), strict=True)
         pieces = [[shard for shard in shards if shard is not None] for shards in by_place]
         arrays = [tuple(array for x, y in piece for array in self._arrays(x, y)) or None for piece in pieces]
-        weights = [sum(len(parts_of(y)[0]) for _, y in piece) / examples for piece in pieces]
+        shares = [sum(len(parts_of(y)[0]) for _, y in piece) / examples for piece in pieces]
         run.optimizer.rates()  # schedules speak once a step, before it, captured or not
         try:
-            outputs = step(arrays, weights)
+            outputs = step(arrays, shares)
         except ShardError as error:
             raise NonFiniteError(self._fault(error)) from None
         run.step += 1

@@ -15,6 +15,7 @@ from minidnn.tensor import Tensor
 from minidnn.training.capture import Step
 from minidnn.training.identity import generators
 from minidnn.training.run import Run
+from minidnn.training.stepping import Share
 
 DRAWS = 2**48
 """Draws of a random generator from one shard to the next."""
@@ -26,8 +27,8 @@ ALIGNED = 16
 class Gradients:
     """What a shard leaves behind, side by side in one array, so that it is added up and exchanged at once.
 
-    That is ``weight * value`` of the gradients, of the buffers and of the loss, where the weight is the shard's share
-    of the batch; and counts: how many shards have a gradient, have moved a buffer, how often they drew.
+    That is ``share * value`` of the gradients, of the buffers and of the loss, where share is that of the shard in
+    the batch; and counts: how many shards have a gradient, have moved a buffer, how often they drew.
 
     Every shard begins with the buffers (such as running statistics) that the step began with, and with draws of its
     own. After the step a buffer is the mean of what the shards left, which for running statistics is one move by the
@@ -68,30 +69,54 @@ class Gradients:
         self._before = [tensor._data.copy() for tensor in self.buffers.values()]
         self._drawn = [generator.draw for generator in self.generators]
 
-    def shard(self, place: int, weight: float, compute: Callable[[], float] | None) -> None:
+    def shard(self, place: int, share: float, compute: Callable[[], float] | None) -> None:
         """Computes the gradients of a shard, and takes them into the tree.
 
         Args:
             place: of the shard within the batch.
-            weight: its share of the batch.
-            compute: computes gradients, and returns the loss; None for a shard without examples.
+            share: of the batch.
+            compute: computes gradients and returns the loss, both times the share; None for a shard without examples.
         """
-        leaf = self.tree.leaf()
-        leaf[...] = 0
+        counts = np.zeros(self._loss + 1 - self._moved.start, self.dtype)
+        values: list[Array | None] = [None] * len(self._slices)
         if compute is not None:
             self.restore(place)
-            leaf[self._loss] = compute() * weight
-            self._take(leaf, weight)
+            counts[-1] = compute()
+            values = [*(param._grad for param in self.params), *self._moved_buffers(share, counts)]
+            counts[: len(self.params)] = [param._grad is not None for param in self.params]
             drawn = zip(self.generators, self._drawn, strict=True)
-            leaf[self._draws] = [generator.draw - (before + place * DRAWS) for generator, before in drawn]
-        self.tree.add(leaf)
+            counts[len(values) : -1] = [generator.draw - (before + place * DRAWS) for generator, before in drawn]
+        sums, adds = self.tree.place()
+        for part, value in [
+            *zip(self._slices, values, strict=True),
+            (slice(self._moved.start, self._loss + 1), counts),
+        ]:
+            if not adds:
+                sums[part] = 0 if value is None else value.reshape(-1)
+            else:  # zero too, which makes 0 of -0, whoever adds it
+                np.add(sums[part], 0 if value is None else value.reshape(-1), out=sums[part])
+        self.tree.placed()
+
+    def _moved_buffers(self, share: float, counts: Array) -> list[Array]:
+        """The buffers times the share; those that the shard moved are counted."""
+        values = []
+        for place, ((path, buffer), before) in enumerate(zip(self.buffers.items(), self._before, strict=True)):
+            if not np.array_equal(buffer._data, before, equal_nan=buffer.dtype.kind == "f"):
+                if buffer.dtype.kind != "f":
+                    raise TypeError(
+                        f"fit: the step changes {path}, of {buffer.dtype}, which shards cannot share; keep it in a float "
+                        "tensor, or train without shards"
+                    )
+                counts[len(self.params) + place] = 1
+            values.append(buffer._data * self.dtype.type(share))
+        return values
 
     def total(self, failed: bool) -> Array:
         """The sum over this process's shards; not finite where one has failed."""
         if not failed:
             return self.tree.total()
         self.tree.clear()
-        total = self.tree.leaf()
+        total = self.tree.memory()
         total[...] = np.nan
         return total
 
@@ -121,27 +146,6 @@ class Gradients:
         for generator, draw in zip(self.generators, self._drawn, strict=True):
             generator.draw = draw + place * DRAWS
 
-    def _take(self, leaf: Array, weight: float) -> None:
-        moved = leaf[self._moved]
-        factor = self.dtype.type(weight)
-        for place, (param, part) in enumerate(zip(self.params, self._slices, strict=False)):
-            if (gradient := param._grad) is not None:
-                np.multiply(gradient.reshape(-1), factor, out=leaf[part])
-                moved[place] = 1
-        count = len(self.params)
-        for place, ((path, buffer), before) in enumerate(zip(self.buffers.items(), self._before, strict=True), count):
-            if np.array_equal(buffer._data, before, equal_nan=buffer.dtype.kind == "f"):
-                part = self._slices[place]
-                np.multiply(before.reshape(-1), factor, out=leaf[part], casting="unsafe")
-                continue
-            if buffer.dtype.kind != "f":
-                raise TypeError(
-                    f"fit: the step changes {path}, of {buffer.dtype}, which shards cannot share; keep it in a float "
-                    "tensor, or train without shards"
-                )
-            np.multiply(buffer._data.reshape(-1), factor, out=leaf[self._slices[place]])
-            moved[place] = 1
-
 
 class ShardedStep:
     """One update of a batch in shards, of which this process computes its own.
@@ -149,19 +153,20 @@ class ShardedStep:
     Args:
         run: with its shards and world.
         gradients, update: the halves of the step, captured or not.
+        share: of the shard in the batch, by which gradients and loss are multiplied.
         mine: the places of the shards that are this process's.
     """
 
-    def __init__(self, run: Run, gradients: Step, update: Step, mine: range) -> None:
-        self.run, self.gradients, self.update, self.mine = run, gradients, update, mine
+    def __init__(self, run: Run, gradients: Step, update: Step, share: Share, mine: range) -> None:
+        self.run, self.gradients, self.update, self.share, self.mine = run, gradients, update, share, mine
         self._memory: Gradients | None = None
 
-    def __call__(self, shards: Sequence[tuple[Array, ...] | None], weights: Sequence[float]) -> list[list[Tensor]]:
+    def __call__(self, shards: Sequence[tuple[Array, ...] | None], shares: Sequence[float]) -> list[list[Tensor]]:
         """Makes the update; returns the outputs of each shard.
 
         Args:
             shards: the arrays of each of this process's shards, of one batch or several.
-            weights: the share of each.
+            shares: of each in the batch.
 
         Raises:
             ShardError: the loss of a shard is not finite; nothing is changed, on any rank.
@@ -172,9 +177,10 @@ class ShardedStep:
         outputs: list[list[Tensor]] = [[] for _ in shards]
         fault: ShardError | None = None
         memory.begin()
-        for place, arrays, weight, made in zip(self.mine, shards, weights, outputs, strict=True):
+        for place, arrays, share, made in zip(self.mine, shards, shares, outputs, strict=True):
+            self.share.value = share
             try:
-                memory.shard(place, weight, None if arrays is None else partial(self._compute, arrays, made))
+                memory.shard(place, share, None if arrays is None else partial(self._compute, arrays, made))
             except FloatingPointError as error:
                 fault = ShardError(str(error).split()[-1], arrays)
                 break

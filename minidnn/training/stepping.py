@@ -77,8 +77,18 @@ def step_of(run: Run, layout: Layout) -> Step:
     return step
 
 
-def gradients_of(run: Run, layout: Layout) -> Step:
-    """The first half of the step: gradients in place of those of the step before; loss and outputs are returned."""
+class Share:
+    """The share of a shard in its batch, for the shards of a step one after the other."""
+
+    value = 1.0
+
+
+def gradients_of(run: Run, layout: Layout, share: Share | None = None) -> Step:
+    """The first half of the step: gradients in place of those of the step before; loss and outputs are returned.
+
+    Args:
+        share: multiplies the loss, and so the gradients.
+    """
 
     def gradients(*arrays: Any) -> tuple[Tensor, ...]:
         total: Tensor | None = None
@@ -91,8 +101,8 @@ def gradients_of(run: Run, layout: Layout) -> Step:
             loss = run.loss_function(outputs, y, **weights)
             if run.regularized:
                 loss = loss + run.model.regularization_loss()
-            if len(starts) > 1:
-                loss = loss * (len(x[0]) / examples)
+            if len(starts) > 1 or share is not None:
+                loss = loss * (len(x[0]) / examples * (1.0 if share is None else share.value))
             kernels.check_finite(loss._data)
             if not start:
                 run.optimizer.zero_grad()
