@@ -104,8 +104,8 @@ class Gradients:
             if not np.array_equal(buffer._data, before, equal_nan=buffer.dtype.kind == "f"):
                 if buffer.dtype.kind != "f":
                     raise TypeError(
-                        f"fit: the step changes {path}, of {buffer.dtype}, which shards cannot share; keep it in a float "
-                        "tensor, or train without shards"
+                        f"fit: the step changes {path}, of {buffer.dtype}, which shards cannot share; keep it in a "
+                        "float tensor, or train without shards"
                     )
                 counts[len(self.params) + place] = 1
             values.append(buffer._data * self.dtype.type(share))
