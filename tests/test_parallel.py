@@ -257,3 +257,14 @@ def test_filter_drops_what_mpiexec_says_and_keeps_what_it_tells():
     one.join()
     assert (one.signal, one.host) == (9, "far")
     assert heard.getvalue() == "epoch 1\n\nepoch 2\nminidnn train: no\n"
+
+
+def test_nobody_reads_what_the_ranks_print(tmp_path):
+    options = "--data digits --shards 8 --ranks 2 --threads 1 --oversubscribe --epochs 100000 --batch-size 64"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minidnn", "train", *options.split(), "--output", tmp_path],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=100) == 141

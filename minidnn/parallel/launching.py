@@ -142,7 +142,12 @@ def _run(start: Sequence[str], environment: Mapping[str, str]) -> Lost:
     asked: list[int] = []
     with _forwarded(process, asked):
         for one in filters:
-            one.join()
+            while one.is_alive() and not any(other.error for other in filters):
+                one.join(0.2)
+        if error := next((one.error for one in filters if one.error), None):  # nobody reads what is printed
+            process.terminate()
+            process.wait()
+            raise error
         code = process.wait()
     number = next((one.signal for one in filters if one.signal is not None), None)
     host = next((one.host for one in filters if one.host is not None), None)
@@ -177,6 +182,7 @@ class Filter(threading.Thread):
     Attributes:
         signal: that ended a rank.
         host: of that rank.
+        error: that kept it from handing on, after which it ended.
     """
 
     NOISE = re.compile(
@@ -191,9 +197,16 @@ class Filter(threading.Thread):
         self._source, self._target = source, target
         self.signal: int | None = None
         self.host: str | None = None
+        self.error: OSError | None = None
         self.start()
 
     def run(self) -> None:
+        try:
+            self._hand_on()
+        except OSError as error:
+            self.error = error
+
+    def _hand_on(self) -> None:
         told: set[str] = set()
         blank = ""
         for line in self._source:

@@ -50,6 +50,8 @@ class ShardedLoop(Loop):
     """
 
     def __init__(self, run: Run, augment: Augmentation | None, prefetch: bool | None, capture: bool | str) -> None:
+        if prefetch is None and run.world.size > 1:
+            prefetch = run.train.slow  # cores that this rank leaves free are for the others
         super().__init__(run, augment, prefetch, capture)
         assert run.shards is not None
         count = run.shards // run.world.size
@@ -103,7 +105,8 @@ class ShardedLoop(Loop):
         except ShardError as error:
             raise NonFiniteError(self._fault(error)) from None
         run.step += 1
-        explain_capture(step.gradients)
+        for half in (step.gradients, step.update):
+            explain_capture(half)
         if run.metrics:
             self._count_all(pieces, [outputs_of(made, len(piece)) for made, piece in zip(outputs, pieces, strict=True)])
         return examples
