@@ -105,12 +105,14 @@ def _child(threads: int, ranks: int, shards: int | None) -> dict[str, Any]:
     done = subprocess.run(
         start, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, text=True
     )
-    return next(found for line in done.stdout.splitlines() if (found := json.loads(line)))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def main(argv: list[str]) -> int:
     if argv[:1] == ["--here"]:
-        print(json.dumps(measure(int(argv[1]) if argv[1:] else None)), flush=True)
+        if found := measure(int(argv[1]) if argv[1:] else None):
+            print(json.dumps(found), flush=True)
         return 0
     rows = {
         "1 thread": _child(1, 1, None),
