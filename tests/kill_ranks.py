@@ -51,7 +51,8 @@ def train_with_kills(folder, ranks, kills, rng, wait=True):
     Args:
         wait: kill when a new checkpoint was written, rather than after a random time.
     """
-    process = subprocess.Popen(command(folder, ranks, restarts=kills), stderr=subprocess.PIPE, text=True)
+    start = command(folder, ranks, restarts=kills)
+    process = subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     done = 0
     while done < kills and process.poll() is None:
         before, alive = checkpoint(folder), {}
