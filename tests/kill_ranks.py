@@ -17,11 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
+EPOCHS = 40
 
-def command(folder, ranks, restarts=3, more=()):
+
+def command(folder, ranks, epochs, restarts=0):
     recipe = "--data digits --shards 8 --hidden 64,32 --batch-size 64 --optimizer adam --clip-norm 1"
     where = f"--ranks {ranks} --threads 1 --oversubscribe --restarts {restarts} --output"
-    own = [*recipe.split(), "--epochs", "40", "--checkpoint-every", "5", *where.split(), str(folder), *more]
+    own = [*recipe.split(), "--epochs", str(epochs), "--checkpoint-every", "5", *where.split(), str(folder)]
     return [sys.executable, "-m", "minidnn", "train", *own]
 
 
@@ -45,13 +47,13 @@ def checkpoint(folder):
     return max((path.name for path in (folder / "checkpoints").glob("checkpoint-*")), default="")
 
 
-def train_with_kills(folder, ranks, kills, rng, wait=True):
+def train_with_kills(folder, ranks, epochs, kills, rng, wait=True):
     """Trains, and kills a rank so many times; returns the kills that there were, and the exit code.
 
     Args:
         wait: kill when a new checkpoint was written, rather than after a random time.
     """
-    start = command(folder, ranks, restarts=kills)
+    start = command(folder, ranks, epochs, restarts=kills)
     process = subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     done = 0
     while done < kills and process.poll() is None:
@@ -81,11 +83,11 @@ def main(kills, ranks):
     rng, start = random.Random(0), time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         whole = Path(name) / "whole"
-        subprocess.run(command(whole, 1), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command(whole, 1, EPOCHS), check=True, stdout=subprocess.DEVNULL)
         expected, lost, trainings, wrong = model_of(whole), 0, 0, 0
         while lost < kills:
             folder = Path(name) / "killed"
-            more, code = train_with_kills(folder, ranks, min(4, kills - lost), rng, wait=False)
+            more, code = train_with_kills(folder, ranks, EPOCHS, min(4, kills - lost), rng, wait=False)
             same = code == 0 and model_of(folder) == expected
             lost, trainings, wrong = lost + more, trainings + 1, wrong + (not same)
             print(f"{lost} ranks lost in {trainings} trainings, {wrong} of other bytes", flush=True)

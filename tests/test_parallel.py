@@ -207,8 +207,8 @@ if world().rank == 0:
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
 def test_launcher_goes_on_where_ranks_were_killed_to_the_same_bytes(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(kill_ranks.command(whole, 1), check=True, stdout=subprocess.DEVNULL)
-    lost, code = kill_ranks.train_with_kills(killed, 2, 2, random.Random(1))
+    subprocess.run(kill_ranks.command(whole, 1, 10), check=True, stdout=subprocess.DEVNULL)
+    lost, code = kill_ranks.train_with_kills(killed, 2, 10, 2, random.Random(1))
     assert (lost > 0, code) == (True, 0)
     assert kill_ranks.model_of(killed) == kill_ranks.model_of(whole)
 
