@@ -1,4 +1,7 @@
-"""``python -m bench scale``: how the time of a captured step grows with its batch and with its width."""
+"""``python -m bench scale``: how the time of a captured step grows with its batch and with its width.
+
+``python -m bench scale --ranks``: over threads, over ranks, and what a model predicts for more of them.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +61,10 @@ def draw(curves: dict[int, dict[str, list[Point]]], file: Path) -> None:
 
 
 def main(argv: list[str]) -> int:
+    if argv[:1] == ["--ranks"]:
+        from .ranks import main as ranks
+
+        return ranks(argv[1:])
     parser = argparse.ArgumentParser(prog="python -m bench scale", description=__doc__)
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--seconds", type=float, default=0.1, help="of each round (default: 0.1)")

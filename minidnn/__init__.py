@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and
         nn,
         ops,
         optim,
+        parallel,
         playground,
         plot,
         pretraining,
@@ -54,6 +55,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "parallel",
     "playground",
     "plot",
     "pretraining",
@@ -86,6 +88,6 @@ if not TYPE_CHECKING:
             "minidnn.recording": "no_grad",
             "minidnn.tensor": "Tensor",
         },
-        "convert data deploy learn models nn ops optim playground plot pretraining random recipes reuse schedules "
-        "sklearn training zoo",
+        "convert data deploy learn models nn ops optim parallel playground plot pretraining random recipes reuse "
+        "schedules sklearn training zoo",
     )

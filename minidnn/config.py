@@ -22,7 +22,7 @@ def show_config() -> None:
         "minidnn": __version__,
         "backend": kernels.backend(),
         "instruction set": f"{kernels.isa()} (usable: {', '.join(kernels.usable_isas()) or 'none'})",
-        "threads": f"{get_num_threads()} (of {_available_cpus()} available)",
+        "threads": f"{get_num_threads()} (of {available_cpus()} available)",
         "compiler": build.get("compiler", "none"),
         "flags": build.get("flags", "none"),
         "openmp": build.get("openmp", "none"),
@@ -42,7 +42,7 @@ def apply_environment() -> None:
     """
     if isa := os.environ.get("MINIDNN_ISA"):
         kernels.use_isa(isa)
-    set_num_threads(_threads_of_environment() or _available_cpus())
+    set_num_threads(_threads_of_environment() or available_cpus())
 
 
 def _threads_of_environment() -> int | None:
@@ -51,7 +51,7 @@ def _threads_of_environment() -> int | None:
     return int(first) if first.isascii() and first.isdigit() and 1 <= int(first) <= 1024 else None
 
 
-def _available_cpus() -> int:
+def available_cpus() -> int:
     """The CPUs that this process may use: the smaller of its affinity and its control group's quota."""
     if sys.platform == "linux":
         cpus = len(os.sched_getaffinity(0))

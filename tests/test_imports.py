@@ -21,7 +21,7 @@ LAYERS = [
     ("handle", "leaves", "operators", "recording", "tensor", "config", "random"),
     ("ops", "checks"),
     ("gradients",),
-    ("schedules", "nn", "optim", "data"),
+    ("schedules", "nn", "optim", "data", "parallel"),
     ("program",),
     ("recipes", "models", "reuse", "pretraining", "convert", "zoo", "training", "deploy", "study"),
     ("explaining", "sklearn"),

@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in SUBCOMMANDS:
         module.add(subparsers)
     arguments = parser.parse_args(argv)
+    arguments.given = sys.argv[1:] if argv is None else list(argv)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # what it warns of is an error, or can be read

@@ -20,6 +20,7 @@ class Table(training.Callback):
     """
 
     observer = True
+    alone = True
 
     def __init__(self) -> None:
         self._names: list[str] = []

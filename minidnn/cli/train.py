@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minidnn import kernels, manual_seed, nn, save, schedules, set_num_threads, training
-from minidnn.cli import building, datasets, types
+from minidnn.cli import building, datasets, ranks, types
 from minidnn.cli.epochs import Table
 from minidnn.cli.models import open_model
 from minidnn.cli.scores import scores
 from minidnn.cli.terminal import quoted, shown
 from minidnn.locks import in_use
+from minidnn.parallel import World, world
 
 
 def add(subparsers: Any) -> None:
@@ -58,29 +60,36 @@ def add(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    checkpoints = arguments.output / "checkpoints"
+    if ranks.is_launcher(arguments):
+        return ranks.launch(arguments, checkpoints)
     if arguments.threads:
         set_num_threads(arguments.threads)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    with in_use(arguments.output, "train"):
-        return _train(arguments)
+    here = World() if arguments.shards is None else world()
+    with ExitStack() as held:
+        with here.together():
+            if here.rank == 0:
+                arguments.output.mkdir(parents=True, exist_ok=True)
+                held.enter_context(in_use(arguments.output, "train"))
+        return _train(arguments, checkpoints, here)
 
 
-def _train(arguments: argparse.Namespace) -> int:
+def _train(arguments: argparse.Namespace, checkpoints: Path, here: World) -> int:
     manual_seed(arguments.seed)
     parts = datasets.load(arguments)
     prepared = building.prepared(arguments, parts)
-    if not arguments.json:
+    if not arguments.json and here.rank == 0:
         shape = "-".join(map(str, prepared.sizes))
         rate = prepared.optimizer.groups[0].lr
         rule = f"{arguments.optimizer}, {rate if callable(rate) else schedules.constant(rate)}"
         dropout = f", dropout {arguments.dropout:g}" if arguments.dropout else ""
         print(f"{shape} {arguments.activation}{dropout}, {rule}, batches of {arguments.batch_size}")
-        print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
+        ran = f", ranks: {here.size}" if arguments.shards else ""
+        print(f"{kernels.isa()}, threads: {kernels.num_threads()}{ran}, seed {arguments.seed}", flush=True)
         if parts.meaning.task == "regression":
             print(
                 f"{shown(parts.meaning.label or 'labels')}: trained in units of its standard deviation, {parts.std:.6g}"
             )
-    checkpoints = arguments.output / "checkpoints"
     progress = not arguments.json and sys.stderr.isatty()
     history = prepared.fit(
         arguments,
@@ -93,9 +102,9 @@ def _train(arguments: argparse.Namespace) -> int:
         resume_with=arguments.resume_with,
         progress=progress,
     )
-    if history.stopped and not (progress or arguments.json):
+    if history.stopped and not (progress or arguments.json or here.rank):
         print(f"stopped: {history.stopped}")
-    _finish(arguments, prepared.model, history, parts)
+    here.first(lambda: _finish(arguments, prepared.model, history, parts))
     return 130 if history.stopped == "interrupted" else 0
 
 
@@ -103,6 +112,7 @@ class Profiled(training.Callback):
     """Prints the program of the step with the time of each call, at the end of the run."""
 
     observer = True
+    alone = True
 
     def on_fit_end(self, run: training.Run) -> None:
         if run.captured is not None and run.step:
@@ -150,7 +160,7 @@ def _document(
         "config": {
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(arguments).items()
-            if name not in ("run", "command", "json")
+            if name not in ("run", "command", "json", "given")
         },
         "isa": kernels.isa(),
         "threads": kernels.num_threads(),

@@ -19,6 +19,22 @@ def count(text: str) -> int:
     return value
 
 
+def at_least_zero(text: str) -> int:
+    """An integer of at least 0."""
+    return 0 if text == "0" else count(text)
+
+
+def hosts(text: str) -> dict[str, int]:
+    """Hosts with the ranks that each takes, as a:4,b:4; 1 where there is no number."""
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, slots = part.partition(":")
+        if not name or name.startswith("-") or name in found:
+            raise argparse.ArgumentTypeError(f"must be hosts with numbers of ranks, as a:4,b:4, got {text!r}")
+        found[name] = count(slots or "1")
+    return found
+
+
 def column(text: str) -> str | int:
     """A column of a table: its number from 0 (-1 is the last), or its name."""
     try:

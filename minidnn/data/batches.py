@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator as Iteration
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from minidnn import kernels
 from minidnn.checks import positive_integer
@@ -19,6 +20,8 @@ from minidnn.random import Generator, default_generator
 
 Batch = tuple[Any, Targets]
 """(x, y), of which each may be a tuple of arrays."""
+
+T = TypeVar("T")
 
 
 def batches(
@@ -56,7 +59,65 @@ def batches(
     skip = positive_integer("batches", "skip + 1", skip + 1) - 1
     key = (rng or default_generator()).next_key()
     dataset.check()
-    made = _make(dataset, batch_size, key, drop_last, augment, skip)
+    return _run(dataset, _make(dataset, batch_size, key, drop_last, augment, skip), prefetch)
+
+
+def sharded_batches(
+    dataset: Dataset,
+    batch_size: int,
+    cut: Cut,
+    rng: Generator | None = None,
+    drop_last: bool = False,
+    augment: Augmentation | None = None,
+    *,
+    skip: int = 0,
+    prefetch: bool | None = None,
+) -> Iteration[ShardedBatch, None, None]:
+    """The same epoch, of whose batches only some shards are made; no other example is read.
+
+    ``augment`` is given the examples of one shard at a time.
+
+    Returns:
+        An iterator of `ShardedBatch`.
+    """
+    key = (rng or default_generator()).next_key()
+    dataset.check()
+
+    def make() -> Iteration[ShardedBatch, None, None]:
+        y = as_targets("batches", dataset.y, len(dataset))
+        for part in _orders(dataset, batch_size, key, drop_last, skip):
+            pieces = [part[bounds] for bounds in cut.of(len(part))]
+            made = [_batch(dataset, y, piece, key, augment) if len(piece) else None for piece in pieces]
+            yield ShardedBatch(len(part), made)
+
+    return _run(dataset, make(), prefetch)
+
+
+class Cut(NamedTuple):
+    """Which of the shards of each batch are wanted: those from ``first`` on, before ``end``, of so many."""
+
+    shards: int
+    first: int
+    end: int
+
+    def of(self, n: int) -> list[slice]:
+        """The places of the wanted shards in a batch of n; lengths differ by at most 1."""
+        return [slice(s * n // self.shards, (s + 1) * n // self.shards) for s in range(self.first, self.end)]
+
+
+class ShardedBatch(NamedTuple):
+    """Some shards of a batch.
+
+    Attributes:
+        examples: in the whole batch.
+        shards: (x, y) of each; None for one that has no example.
+    """
+
+    examples: int
+    shards: list[Batch | None]
+
+
+def _run(dataset: Dataset, made: Iteration[T, None, None], prefetch: bool | None) -> Iteration[T, None, None]:
     if prefetch is None:
         prefetch = _pays(dataset.slow)
     return _ahead(Prefetch(made)) if prefetch else made
@@ -70,17 +131,29 @@ def _make(
     augment: Augmentation | None,
     skip: int,
 ) -> Iteration[Batch, None, None]:
-    order, y = permutation(len(dataset), *key), as_targets("batches", dataset.y, len(dataset))
+    y = as_targets("batches", dataset.y, len(dataset))
+    for part in _orders(dataset, batch_size, key, drop_last, skip):
+        yield _batch(dataset, y, part, key, augment)
+
+
+def _orders(
+    dataset: Dataset, batch_size: int, key: tuple[int, int, int], drop_last: bool, skip: int
+) -> Iterator[Indices]:
+    """The numbers of the examples of each batch."""
+    order = permutation(len(dataset), *key)
     end = len(order) - len(order) % batch_size if drop_last else len(order)
-    both = getattr(augment, "changes_targets", False)
     for start in range(skip * batch_size, end, batch_size):
-        part = order[start : start + batch_size]
-        if augment is not None and both:
-            change = _Both(augment, part, key, take(y, part))
-            x = dataset.gather(part, change)
-            yield x, change.y
-        else:
-            yield dataset.gather(part, partial(_changed, augment, part, key) if augment else None), take(y, part)
+        yield order[start : start + batch_size]
+
+
+def _batch(
+    dataset: Dataset, y: Targets, part: Indices, key: tuple[int, int, int], augment: Augmentation | None
+) -> Batch:
+    if augment is not None and getattr(augment, "changes_targets", False):
+        change = _Both(augment, part, key, take(y, part))
+        x = dataset.gather(part, change)
+        return x, change.y
+    return dataset.gather(part, partial(_changed, augment, part, key) if augment else None), take(y, part)
 
 
 def _changed(augment: Augmentation, examples: Indices, key: tuple[int, int, int], x: Any) -> Any:
@@ -108,7 +181,7 @@ class _Both:
         return x
 
 
-def _ahead(loader: Prefetch[Batch]) -> Iteration[Batch, None, None]:
+def _ahead(loader: Prefetch[T]) -> Iteration[T, None, None]:
     with closing(loader):
         yield from loader
 

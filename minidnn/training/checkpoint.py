@@ -50,6 +50,7 @@ class Checkpoint(Callback):
 
     place = 2
     observer = True
+    alone = True
     _best: _Best | None = None
 
     def __init__(

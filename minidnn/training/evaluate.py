@@ -9,9 +9,10 @@ from minidnn.checks import positive_integer
 from minidnn.data import Dataset
 from minidnn.data.datasets import same_meaning
 from minidnn.data.stacking import as_dataset
-from minidnn.data.targets import as_targets, each, parts_of
+from minidnn.data.targets import Targets, as_targets, each, parts_of
 from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.nn.temporarily import modes_kept
+from minidnn.parallel import World
 from minidnn.recording import no_grad
 from minidnn.training.asking import ask_about, ask_shapes, meaning_of
 from minidnn.training.metrics import Metric, arrays_of, as_metrics
@@ -88,31 +89,53 @@ def evaluate(
 
 
 def measured(
-    model: Module, dataset: Dataset, loss: Loss, metrics: Sequence[Metric], batch_size: int = 1000
+    model: Module,
+    dataset: Dataset,
+    loss: Loss,
+    metrics: Sequence[Metric],
+    batch_size: int = 1000,
+    world: World | None = None,
 ) -> Evaluation:
-    """As `evaluate`, of a data set that was looked at before."""
+    """As `evaluate`, of a data set that was looked at before.
+
+    Args:
+        world: the processes that share the batches; each gets the result, whose bytes are those of one.
+    """
     y = as_targets("evaluate", dataset.y, len(dataset))
-    total = 0.0
+    total, world = 0.0, world or World()
     for metric in metrics:
         metric.reset()
+    batches = [slice(start, start + batch_size) for start in range(0, len(dataset), batch_size)]
     with modes_kept(model), no_grad():
         model.eval()
-        for start in range(0, len(dataset), batch_size):
-            part = dataset[start : start + batch_size]
-            targets = each(y, lambda array, start=start: array[start : start + batch_size])  # type: ignore[misc]
-            outputs = model(*parts_of(part.inputs))
-            if not start:
-                ask_shapes("evaluate", loss, outputs, targets)
-            total += loss(outputs, targets).item() * len(part)
-            arrays = arrays_of(outputs)
-            for metric in metrics:
-                metric.update(arrays, targets)
+        for first in range(0, len(batches), world.size):
+            now = batches[first : first + world.size]
+            own = _of_batch(model, dataset, y, loss, now[world.rank]) if world.rank < len(now) else None
+            for place, made in zip(now, world.gather(own), strict=False):
+                assert made is not None
+                value, arrays = made
+                total += value * len(range(len(dataset))[place])
+                for metric in metrics:
+                    metric.update(arrays, _rows(y, place))
     return Evaluation(loss=total / len(dataset), **{metric.name: metric.compute() for metric in metrics})
+
+
+def _of_batch(model: Module, dataset: Dataset, y: Targets, loss: Loss, place: slice) -> tuple[float, Any]:
+    """The loss and the outputs of a batch."""
+    targets = _rows(y, place)
+    outputs = model(*parts_of(dataset[place].inputs))
+    if not place.start:
+        ask_shapes("evaluate", loss, outputs, targets)
+    return loss(outputs, targets).item(), arrays_of(outputs)
+
+
+def _rows(y: Targets, place: slice) -> Targets:
+    return each(y, lambda array: array[place])
 
 
 def measured_in(run: Run, dataset: Dataset, prefix: str) -> dict[str, float]:
     """Loss and metrics of the run on a data set, as columns with a prefix."""
-    values = measured(run.model, dataset, run.loss_function, run.new_metrics())
+    values = measured(run.model, dataset, run.loss_function, run.new_metrics(), world=run.world)
     return {f"{prefix}{name}": value for name, value in values._asdict().items()}
 
 

@@ -14,6 +14,7 @@ from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.nn.finite import not_finite
 from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
+from minidnn.parallel import world
 from minidnn.random import Generator, default_generator
 from minidnn.training.asking import ask_about, ask_model, ask_optimizer, ask_order, meaning_of
 from minidnn.training.checkpoint import Checkpoint
@@ -24,7 +25,9 @@ from minidnn.training.interrupt import INTERRUPTED, stop_on_interrupt
 from minidnn.training.loop import Loop, NonFiniteError
 from minidnn.training.metrics import as_metrics
 from minidnn.training.progress import Progress
+from minidnn.training.ranks import ask_ranks
 from minidnn.training.run import Callback, Loss, Run
+from minidnn.training.sharded_loop import ShardedLoop, ask_shards
 from minidnn.training.state import restore
 from minidnn.training.stepping import takes_weights
 from minidnn.training.weighting import example_weights
@@ -48,6 +51,7 @@ def fit(
     clip_value: float | None = None,
     accumulate: int = 1,
     drop_last: bool = False,
+    shards: int | None = None,
     rng: Generator | None = None,
     augment: Augmentation | None = None,
     progress: bool = True,
@@ -84,6 +88,10 @@ def fit(
         accumulate: batches in an update, which is that of their mean loss: as one batch of so many times the size, in
             the memory of one. The last update of an epoch may have fewer.
         drop_last: leave out the last batch of an epoch if it is smaller than the others.
+        shards: cuts each batch into so many parts, a power of two that divides batch_size. The gradient is a fixed
+            binary tree over them, so that 1, 2, 4, ... processes (`minidnn.parallel`) leave the same bytes. Dropout
+            draws by shard, batch normalization uses each shard's statistics, and augmentation is given one shard at a
+            time. None: the batch is one, and this process trains it alone.
         rng: draws the orders; the default generator where it is None.
         augment: makes new examples of those of each batch; see `minidnn.data.batches`.
         progress: show a progress bar on a terminal, a line for each epoch elsewhere: the callback `Progress`.
@@ -136,17 +144,24 @@ def fit(
         clip_norm=None if clip_norm is None else number("fit", "clip_norm", clip_norm),
         clip_value=None if clip_value is None else number("fit", "clip_value", clip_value),
     )
+    if shards is not None:
+        run.world = world()
+        run.shards = ask_shards(run, shards)
+        if run.world.rank:
+            run.callbacks = [callback for callback in run.callbacks if not callback.alone]
     run.weights = example_weights(run.train, class_weight, sample_weight)
     _ask(run)
     run.regularized = model.is_regularized
     run.metrics = as_metrics("fit", metrics, loss, run.train.y)
-    if resume is not None or any(isinstance(callback, Checkpoint) for callback in callbacks):
+    if resume is not None or run.world.size > 1 or any(isinstance(callback, Checkpoint) for callback in callbacks):
         run.identity = _identity(run, augment, valid)
     if isinstance(valid, float):
         _hold_back(run, valid)
     _ask_sizes(run)
     _remember(run)
-    _train(run, Loop(run, augment, prefetch, capture), resume, resume_with)
+    ask_ranks(run)
+    loop = (Loop if shards is None else ShardedLoop)(run, augment, prefetch, capture)
+    _train(run, loop, resume, resume_with)
     if fault := not_finite(model):
         raise NonFiniteError(f"fit: after the last step, {run.step}, {fault}. Try a smaller learning rate")
     if run.stopping == INTERRUPTED and on_interrupt == "raise":
@@ -159,12 +174,13 @@ def _train(run: Run, loop: Loop, resume: str | os.PathLike[str] | None, resume_w
     with stop_on_interrupt(run):
         try:
             with modes_kept(run.model):
-                for callback in run.callbacks:
-                    callback.on_fit_begin(run)
-                    begun.append(callback)
+                with run.world.together():
+                    for callback in run.callbacks:
+                        callback.on_fit_begin(run)
+                        begun.append(callback)
                 if resume is not None:
                     restore(run, resume, resume_with)
-                while (run.epoch < run.epochs or run.position.batches) and not run.stopping:
+                while (run.epoch < run.epochs or run.position.batches) and not loop.stopped():
                     loop.epoch()
         finally:
             run.history.stopped = run.stopping
@@ -229,6 +245,8 @@ def _identity(run: Run, augment: Augmentation | None, valid: Any) -> dict[str, s
         "clip_norm": run.clip_norm,
         "clip_value": run.clip_value,
     }
+    if run.shards is not None:
+        recipe["shards"] = run.shards
     return identity(run, **recipe, **({"valid": valid} if isinstance(valid, float) else {}))
 
 

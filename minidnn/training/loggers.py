@@ -28,6 +28,7 @@ class CSVLogger(Callback):
     """
 
     observer = True
+    alone = True
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path = Path(path)
@@ -83,6 +84,7 @@ class TensorBoard(Callback):
     """
 
     observer = True
+    alone = True
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         try:

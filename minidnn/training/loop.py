@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator as Iteration
 from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,18 +15,19 @@ import numpy as np
 from minidnn import data
 from minidnn.data.targets import each, parts_of
 from minidnn.data.types import Augmentation
+from minidnn.nn import Module
 from minidnn.nn.outputs import Outputs, names_of
 from minidnn.nn.takes import takes_of
 from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.capture import Captured, Step
 from minidnn.training.evaluate import measured_in
 from minidnn.training.run import Position, Run
-from minidnn.training.stepping import Layout, foreign_part, hooks_of, layout_of, step_of
+from minidnn.training.stepping import Layout, Share, foreign_part, hooks_of, layout_of, step_of
 from minidnn.training.weighting import Weighted
 
 logger = logging.getLogger("minidnn")
 
-Batches = Iteration[tuple[Any, Any], None, None]
+Batches = Iteration[Any, None, None]
 
 
 class NonFiniteError(ArithmeticError):
@@ -56,16 +56,14 @@ class Loop:
         with closing(batches):
             start = time.perf_counter()
             while group := list(islice(batches, run.accumulate)):
-                for outputs, (_, y) in zip(self._update(group), group, strict=True):
-                    self._count(outputs, y)
+                examples = self._advance(group)
                 here.batches += len(group)
-                examples = sum(len(parts_of(y)[0]) for _, y in group)
                 here.seen += examples
                 here.loss_sum += run.loss * examples
                 here.seconds += max(time.perf_counter() - start, 0.0)  # the clock of a virtual machine may go back
                 for callback in run.callbacks:
                     callback.on_step_end(run)
-                if run.stopping:
+                if self.stopped():
                     return
                 start = time.perf_counter()  # callbacks take no time of the training
         run.row = {
@@ -84,26 +82,40 @@ class Loop:
         for callback in run.callbacks:
             callback.on_epoch_end(run)
 
-    def _batches(self) -> Batches:
+    def stopped(self) -> bool:
+        """Whether the run shall end here."""
+        return self.run.stopping is not None
+
+    def _advance(self, group: Sequence[Any]) -> int:
+        """One update on a group of batches, which the metrics see; returns how many examples that were."""
+        for outputs, (_, y) in zip(self._update(group), group, strict=True):
+            self._count(outputs, y)
+        return sum(len(parts_of(y)[0]) for _, y in group)
+
+    def _begin(self, skip: int = 0) -> Batches:
+        """The batches of an epoch, whose order is the next draw."""
         run = self.run
-        begin = partial(
-            data.batches,
+        return data.batches(
             self.source,
             run.batch_size,
             run.rng,
-            drop_last=run.drop_last,
-            augment=self.augment,
+            run.drop_last,
+            self.augment,
+            skip=skip,
             prefetch=self.prefetch,
         )
+
+    def _batches(self) -> Batches:
+        run = self.run
         if not run.position.batches:
             run.epoch += 1
             run.position = Position(order=run.rng.get_state(), lr=run.optimizer.lr)
             for metric in run.metrics:
                 metric.reset()
-            return begin()
+            return self._begin()
         now, done = run.rng.get_state(), run.position.batches
         run.rng.set_state(run.position.order)
-        batches = begin(skip=done)
+        batches = self._begin(skip=done)
         run.rng.set_state(now)
         return batches
 
@@ -117,17 +129,23 @@ class Loop:
         return self.layout.flat(x, y)
 
     def _step(self, layout: Layout) -> Step:
-        run, step = self.run, step_of(self.run, layout)
+        step = self._captured(step_of(self.run, layout))
+        if isinstance(step, Captured):
+            self.run.captured = step
+        return step
+
+    def _captured(self, step: Step, share: Share | None = None) -> Step:
+        """The step, or what captures it."""
+        run = self.run
         if not self.capture:
             return step
 
         def depends() -> tuple[Any, ...]:
             parts = run.model, run.loss_function, run.optimizer, run.regularized, run.clip_norm, run.clip_value
-            return (*parts, *hooks_of(run))
+            return (*parts, *hooks_of(run), share and share.value)
 
         strict = self.capture is True
-        run.captured = Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))
-        return run.captured
+        return Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))
 
     def _update(self, group: Sequence[tuple[Any, Any]]) -> list[Any]:
         """One update; returns the outputs of each batch."""
@@ -138,18 +156,11 @@ class Loop:
         try:
             loss, *outputs = self.step(*arrays)
         except FloatingPointError as error:
-            raise NonFiniteError(self._non_finite(run.step + 1, str(error).split()[-1], arrays)) from None
+            raise NonFiniteError(self.non_finite(run.step + 1, str(error).split()[-1], arrays)) from None
         run.loss = loss.item()
         run.step += 1
-        if isinstance(self.step, Captured) and self.step.reasons:
-            logger.info("fit: the step runs as Python, it is not captured: %s", self.step.reasons.pop())
-        count = len(outputs) // len(group)
-        arrays = [output.data for output in outputs]
-        names = names_of(run.model)
-        if count == 1 and not names:
-            return arrays
-        batches = [tuple(arrays[i : i + count]) for i in range(0, len(arrays), count)]
-        return [Outputs(names, batch) for batch in batches] if len(names) == count else batches
+        explain_capture(self.step)
+        return outputs_of(run.model, outputs, len(group))
 
     def _count(self, outputs: Any, y: Any) -> None:
         """Takes a batch into the metrics of the epoch."""
@@ -158,7 +169,8 @@ class Loop:
             for metric in self.run.metrics:
                 metric.update(outputs, targets)
 
-    def _non_finite(self, step: int, value: str, arrays: Sequence[Any]) -> str:
+    def non_finite(self, step: int, value: str, arrays: Sequence[Any]) -> str:
+        """What is wrong with a step whose loss is not finite."""
         run, layout = self.run, self.layout
         assert layout is not None
         culprits = (
@@ -170,6 +182,22 @@ class Loop:
             f"fit: the loss of step {step} (epoch {run.epoch}) is {value}: {culprit}. Try a smaller "
             f"learning rate (now {run.optimizer.lr:g}), or training.DetectAnomaly"
         )
+
+
+def outputs_of(model: Module, tensors: Sequence[Any], batches: int) -> list[Any]:
+    """The arrays of the outputs, batch by batch, with their names where the model gives them some."""
+    count, names = len(tensors) // batches, names_of(model)
+    arrays = [output.data for output in tensors]
+    if count == 1 and not names:
+        return arrays
+    parts = [tuple(arrays[i : i + count]) for i in range(0, len(arrays), count)]
+    return [Outputs(names, part) for part in parts] if len(names) == count else parts
+
+
+def explain_capture(step: Step) -> None:
+    """Says why a step is not captured, once."""
+    if isinstance(step, Captured) and step.reasons:
+        logger.info("fit: the step runs as Python, it is not captured: %s", step.reasons.pop())
 
 
 def _culprit(run: Run, x: Sequence[Any], y: Any, weights: dict[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ class Progress(Callback):
 
     place = 1
     observer = True
+    alone = True
 
     def __init__(self) -> None:
         self._bar: Any = None

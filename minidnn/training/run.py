@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from minidnn.data import Dataset
 from minidnn.nn import Module
 from minidnn.optim import Optimizer
+from minidnn.parallel import World
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor
 from minidnn.training.capture import Captured
@@ -63,7 +64,10 @@ class Run:
         identity: the configuration, which a checkpoint must have to fit; see `minidnn.training.identity`.
         weights: of each example, or None.
         accumulate: batches in an update.
-        captured: the training step, once it is captured; ``print(run.captured)`` shows its program.
+        captured: the training step, once it is captured; ``print(run.captured)`` shows its program. With shards, that
+            of the gradients of one shard.
+        shards: of each batch, or None.
+        world: the processes that compute them.
     """
 
     model: Module
@@ -92,6 +96,8 @@ class Run:
     clip_norm: float | None = None
     clip_value: float | None = None
     captured: Captured | None = None
+    shards: int | None = None
+    world: World = field(default_factory=World)
 
     def stop(self, reason: str) -> None:
         """Ends the run after the current step; the first reason is kept."""
@@ -132,10 +138,13 @@ class Callback:
         place: callbacks are called in the order of their places, and with the same place in the order given. Most have
             0; the progress bar is called after them, checkpoints last, when all others have seen the step.
         observer: whether it only watches, so that a run with it and one without are the same run (`fit`'s ``resume``).
+        alone: whether rank 0 alone has it, where several processes train one model: it prints, or writes files. Such a
+            callback only watches, and asks for nothing that all ranks do together.
     """
 
     place = 0
     observer: bool = False
+    alone: bool = False
 
     def on_fit_begin(self, run: Run) -> None:
         """Before the first step."""

@@ -59,21 +59,28 @@ def restore(run: Run, folder: str | os.PathLike[str], allowed: Sequence[str] = (
         ValueError: a name that neither run has.
         OSError: a file cannot be read.
     """
+    newest = run.world.first(lambda: _newest(Path(folder)))
+    if newest is None:
+        return None
+    path, text, arrays = newest
+    try:
+        _apply(run, path, text, arrays, allowed)
+    except ResumeError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # whole, but not by `pack`
+        raise ResumeError(f"resume: {path} makes no sense: {type(error).__name__}: {error}") from error
+    return path
+
+
+def _newest(folder: Path) -> tuple[Path, dict[str, Any], dict[str, Array]] | None:
+    """The newest checkpoint that is whole, and its content; None where there is none at all."""
     faults = []
-    for path in reversed(checkpoints(Path(folder))):
+    for path in reversed(checkpoints(folder)):
         try:
-            text, arrays = _read(path)
+            return path, *_read(path)
         except ResumeError as error:
             faults.append(str(error))
             logger.warning("%s", error)
-            continue
-        try:
-            _apply(run, path, text, arrays, allowed)
-        except ResumeError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # whole, but not by `pack`
-            raise ResumeError(f"resume: {path} makes no sense: {type(error).__name__}: {error}") from error
-        return path
     if faults:
         raise ResumeError(f"resume: no whole checkpoint in {folder}: {'; '.join(faults)}")
     return None

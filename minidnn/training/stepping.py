@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,10 +67,30 @@ def step_of(run: Run, layout: Layout) -> Step:
     It takes the arrays of one batch or of several, of which it makes one update: that of their mean loss. It returns
     the loss and the outputs, batch by batch.
     """
-    hooks = hooks_of(run)
-    params = [track.param for track in run.optimizer.tracks()]
+    gradients, update = gradients_of(run, layout), update_of(run)
 
     def step(*arrays: Any) -> tuple[Tensor, ...]:
+        made = gradients(*arrays)
+        update()
+        return made
+
+    return step
+
+
+class Share:
+    """The share of a shard in its batch, for the shards of a step one after the other."""
+
+    value = 1.0
+
+
+def gradients_of(run: Run, layout: Layout, share: Share | None = None) -> Step:
+    """The first half of the step: gradients in place of those of the step before; loss and outputs are returned.
+
+    Args:
+        share: multiplies the loss, and so the gradients.
+    """
+
+    def gradients(*arrays: Any) -> tuple[Tensor, ...]:
         total: Tensor | None = None
         made: list[Tensor] = []
         starts = range(0, len(arrays), layout.width)
@@ -81,14 +101,26 @@ def step_of(run: Run, layout: Layout) -> Step:
             loss = run.loss_function(outputs, y, **weights)
             if run.regularized:
                 loss = loss + run.model.regularization_loss()
-            if len(starts) > 1:
-                loss = loss * (len(x[0]) / examples)
+            if len(starts) > 1 or share is not None:
+                loss = loss * (len(x[0]) / examples * (1.0 if share is None else share.value))
             kernels.check_finite(loss._data)
             if not start:
                 run.optimizer.zero_grad()
             loss.backward()
             total = loss if total is None else total.detach() + loss.detach()
             made += outputs if isinstance(outputs, (tuple, list)) else [outputs]
+        assert total is not None
+        return (total, *made)
+
+    return gradients
+
+
+def update_of(run: Run) -> Callable[[], None]:
+    """The second half of the step: callbacks see the gradients, which are clipped; the optimizer makes its step."""
+    hooks = hooks_of(run)
+    params = [track.param for track in run.optimizer.tracks()]
+
+    def update() -> None:
         for hook in hooks:
             hook.on_gradients(run)
         if run.clip_value is not None:
@@ -96,10 +128,8 @@ def step_of(run: Run, layout: Layout) -> Step:
         if run.clip_norm is not None:
             optim.clip_by_global_norm(params, run.clip_norm)
         run.optimizer.step()
-        assert total is not None
-        return (total, *made)
 
-    return step
+    return update
 
 
 def hooks_of(run: Run) -> list[Callback]:

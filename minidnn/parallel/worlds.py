@@ -1,0 +1,184 @@
+"""The processes that train one model: one, or those that mpiexec started."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minidnn.parallel.tree import Tree
+from minidnn.reference.types import Array
+
+T = TypeVar("T")
+
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_RANK")
+"""What the starters of MPI programs leave in the environment."""
+
+
+class World:
+    """The processes, called ranks; this one is alone.
+
+    All ranks must call the same methods in the same order.
+
+    Attributes:
+        rank: of this process, from 0.
+        size: how many there are.
+    """
+
+    rank = 0
+    size = 1
+
+    def fold(self, array: Array) -> None:
+        """Replaces the array by the sum over all ranks, in the order of a binary tree over them.
+
+        Args:
+            array: one-dimensional; its length is a multiple of `size`.
+
+        Raises:
+            ValueError: another shape; or the number of ranks is not a power of two.
+        """
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all ranks, by rank, on every rank; they are pickled."""
+        return [value]
+
+    def first(self, function: Callable[[], T]) -> T:
+        """What the function returns on rank 0, which alone calls it, on every rank.
+
+        Raises:
+            Exception: what the function raised, on every rank.
+        """
+        return function()
+
+    def decided(self, flag: bool) -> bool:
+        """The flag of rank 0."""
+        return flag
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Within it a rank does what others may not; where one raises an exception, all do, those alike."""
+        yield
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(rank={self.rank}, size={self.size})"
+
+
+class MPIWorld(World):
+    """The processes of an MPI communicator.
+
+    Args:
+        communicator: of mpi4py.
+    """
+
+    def __init__(self, communicator: Any) -> None:
+        self._mpi = communicator
+        self.rank, self.size = communicator.rank, communicator.size
+        self._trees: dict[tuple[int, Any], tuple[Array, Tree]] = {}
+        self._flag = np.zeros(1, np.uint8)
+
+    def fold(self, array: Array) -> None:
+        if array.ndim != 1 or array.size % self.size or self.size & (self.size - 1):
+            raise ValueError(
+                f"fold: the array has shape {array.shape}, must be (n,) with n a multiple of the number of ranks, "
+                f"{self.size}, a power of two"
+            )
+        part = array.size // self.size
+        if (key := (part, array.dtype)) not in self._trees:
+            self._trees[key] = np.empty((self.size, part), array.dtype), Tree(part, array.dtype)
+        slices, tree = self._trees[key]
+        # Not Allreduce, which may add in another order on other hosts, sizes and versions.
+        self._mpi.Alltoall(array, slices)
+        for piece in slices:
+            tree.add(piece)
+        total = tree.total()
+        self._mpi.Allgather(total, array)
+        tree.free(total)
+
+    def gather(self, value: T) -> list[T]:
+        values: list[T] = self._mpi.allgather(value)
+        return values
+
+    def first(self, function: Callable[[], T]) -> T:
+        result: Any = None
+        error: Exception | None = None
+        if self.rank == 0:
+            try:
+                result = function()
+            except Exception as raised:
+                error = raised
+        sent = self._mpi.bcast((result, None if error is None else _portable(error)))
+        if error is not None:
+            raise error
+        result, error = sent
+        if error is not None:
+            raise error
+        return result
+
+    def decided(self, flag: bool) -> bool:
+        self._flag[0] = flag
+        self._mpi.Bcast(self._flag)
+        return bool(self._flag[0])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        error: Exception | None = None
+        try:
+            yield
+        except Exception as raised:
+            error = raised
+        errors = self.gather(None if error is None else _portable(error))
+        if error is not None:
+            raise error
+        if first := next((other for other in errors if other is not None), None):
+            raise first
+
+
+@cache
+def world() -> World:
+    """The processes that were started together: by ``mpiexec -n 4 python -m mpi4py train.py``, or this one alone.
+
+    MPI is begun where mpiexec started the process, and not otherwise. From then on an exception that ends one rank ends
+    all of them.
+
+    Raises:
+        ImportError: mpiexec started the process, and mpi4py is missing; it comes with the extra ``mpi``.
+    """
+    if "mpi4py.MPI" not in sys.modules and not any(name in os.environ for name in SIZES):
+        return World()
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ImportError(
+            'world: mpiexec started this process, which needs mpi4py; install it with: pip install "minidnn[mpi]"'
+        ) from error
+    if MPI.COMM_WORLD.size == 1:
+        return World()
+    sys.excepthook = _end_all(MPI.COMM_WORLD)
+    return MPIWorld(MPI.COMM_WORLD)
+
+
+def _end_all(communicator: Any) -> Callable[..., None]:
+    """What an exception that nobody catches does: the other ranks would wait for this one for ever."""
+
+    def hook(kind: Any, error: Any, where: Any) -> None:
+        traceback.print_exception(kind, error, where)
+        sys.stderr.flush()
+        communicator.Abort(1)
+
+    return hook
+
+
+def _portable(error: Exception) -> Exception:
+    """The exception, or one that says the same where it cannot be sent to other processes."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
