@@ -21,10 +21,13 @@ highlight_language = "none"  # indented blocks are formulas
 
 html_theme = "furo"
 html_title = f"minidnn {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_copyright = False
 
 myst_heading_anchors = 3
 
+autodoc_inherit_docstrings = False
 autodoc_member_order = "groupwise"
 autodoc_typehints = "none"  # the docstrings say what is taken
 autodoc_default_options = {"members": True, "show-inheritance": True}
@@ -39,6 +42,7 @@ FOLDERS = {
     "deploy": "Small and fast models",
     "zoo": "The model zoo",
 }
+NAMES = {"elu": "ELU", "best_mlp": "Best MLP", "l1_manual": "l1 by hand", "l1_per_layer": "l1 by layer"}
 
 
 def gallery(made: Path) -> None:
@@ -50,7 +54,7 @@ def gallery(made: Path) -> None:
         for script in sorted((CHECKOUT / "examples" / folder).glob("[!_]*.py")):
             if script.name == "common.py":
                 continue
-            name = script.stem.replace("_", " ").capitalize()
+            name = NAMES.get(script.stem) or script.stem.replace("_", " ").capitalize()
             code = script.read_text().replace('"""', f'"""\n{name}\n{"=" * len(name)}\n\n', 1)
             (made / folder / script.name).write_text(code)
 
@@ -59,6 +63,8 @@ gallery(DOCS / "_examples")
 sphinx_gallery_conf = {
     "examples_dirs": str(DOCS / "_examples"),
     "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "default_thumb_file": str(DOCS / "pictures" / "curves.png"),
     "plot_gallery": False,  # they train for minutes
     "filename_pattern": "/plot_",
     "download_all_examples": False,
@@ -79,5 +85,25 @@ def links_out(app: object, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\((\.\./[^)#]*)\)", told, source[0])
 
 
+def attributes_one_by_one(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """``a, b: text`` among the attributes becomes an entry for each of them, as napoleon wants it."""
+    if "Attributes:" not in lines:
+        return
+    begin = lines.index("Attributes:") + 1
+    end = next((i for i in range(begin, len(lines)) if lines[i] and not lines[i].startswith(" ")), len(lines))
+    entries: list[list[str]] = []
+    for line in lines[begin:end]:
+        if re.match(r"    \w[\w, ]*:", line) or not entries:
+            entries.append([line])
+        else:
+            entries[-1].append(line)
+    apart = []
+    for first, *more in entries:
+        names, _, text = first.strip().partition(":")
+        apart += [part for one in names.split(", ") for part in (f"    {one}:{text}", *more)]
+    lines[begin:end] = apart
+
+
 def setup(app: object) -> None:
+    app.connect("autodoc-process-docstring", attributes_one_by_one, priority=100)  # type: ignore[attr-defined]
     app.connect("source-read", links_out)  # type: ignore[attr-defined]
