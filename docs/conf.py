@@ -65,6 +65,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "within_subsection_order": "FileNameSortKey",
     "default_thumb_file": str(DOCS / "pictures" / "curves.png"),
+    "first_notebook_cell": "import sys\n\nsys.argv = sys.argv[:1]  # options go behind it, as in a shell",
     "plot_gallery": False,  # they train for minutes
     "filename_pattern": "/plot_",
     "download_all_examples": False,
