@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from documented import FILES, PAGES, blocks
@@ -52,9 +53,10 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatc
     monkeypatch.setenv("MINIDNN_ZOO", str(tmp_path / "zoo"))
     namespace, registered = {"__name__": "page"}, dict(REGISTERED)
     try:
-        for block in blocks(page):
-            if not reason(block):
-                run(block, namespace, tmp_path)
+        with mock.patch.dict(os.environ):
+            for block in blocks(page):
+                if not reason(block):
+                    run(block, namespace, tmp_path)
     finally:
         REGISTERED.clear()
         REGISTERED.update(registered)
