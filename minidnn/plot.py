@@ -1,10 +1,14 @@
-"""Pictures, with matplotlib (the extra ``plot``)."""
+"""Pictures, with matplotlib (the extra ``plot``).
+
+Each function returns the figure; where path is None it writes no file.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +36,7 @@ def figure(columns: int = 1, width: float = 8.0, height: float = 3.4) -> tuple[A
     except ImportError as error:
         raise ImportError('plot: pictures need matplotlib; install it with: pip install "minidnn[plot]"') from error
     # An object of our own, not pyplot: no global state, no window, no display needed.
-    drawing = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    drawing: Any = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     axes = [drawing.add_subplot(1, columns, i + 1) for i in range(columns)]
     for axis in axes:
         axis.grid(color=GRID, linewidth=0.8)
@@ -41,22 +45,33 @@ def figure(columns: int = 1, width: float = 8.0, height: float = 3.4) -> tuple[A
         for side, spine in axis.spines.items():
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(GRID)
+    drawing._repr_png_ = partial(_bytes, drawing, dpi=100)  # shown by a notebook without %matplotlib, too
     return drawing, axes
 
 
-def write(drawing: Any, path: str | os.PathLike[str]) -> None:
-    """Writes the figure as the kind of file that the name says (.png, .svg, .pdf), whole or not at all.
+def write(drawing: Any, path: str | os.PathLike[str] | None) -> Any:
+    """Writes the figure as the kind of file that the name says (.png, .svg, .pdf), whole or not at all; returns it.
+
+    Args:
+        path: None writes no file: a notebook shows the figure that a function here returns.
 
     Raises:
         ValueError: a suffix that matplotlib does not know.
         OSError: the file cannot be written.
     """
+    if path is None:
+        return drawing
     kind = Path(path).suffix.lstrip(".").lower()
     if kind not in (known := drawing.canvas.get_supported_filetypes()):
         raise ValueError(f"plot: {path} must end in one of {', '.join(f'.{k}' for k in sorted(known))}")
+    atomic_write(path, _bytes(drawing, kind))
+    return drawing
+
+
+def _bytes(drawing: Any, kind: str = "png", dpi: int = 160) -> bytes:
     content = io.BytesIO()
-    drawing.savefig(content, format=kind, dpi=160)
-    atomic_write(path, content.getvalue())
+    drawing.savefig(content, format=kind, dpi=dpi)
+    return content.getvalue()
 
 
 def legend(drawing: Any) -> None:
@@ -70,7 +85,7 @@ def legend(drawing: Any) -> None:
         drawing.legend(entries.values(), entries.keys(), loc="outside lower center", **options)
 
 
-def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str]) -> None:
+def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str] | None = None) -> Any:
     """Draws the loss and up to two metrics over the epochs: training dashed, validation drawn through.
 
     The loss of the training contains penalties, as in `History`; that of the validation does not.
@@ -101,7 +116,7 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
         _epochs(axis, max(map(len, runs.values())))
         axis.set_title(quantity, color=INK, fontsize=10, loc="left")
     legend(drawing)
-    write(drawing, path)
+    return write(drawing, path)
 
 
 def _measured(runs: Mapping[str, History]) -> list[str]:
@@ -118,14 +133,14 @@ Curve = tuple[Sequence[float], Sequence[float]]
 
 def lines(
     curves: Mapping[str, Curve],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     x_label: str,
     y_label: str,
     *,
     log_x: bool = False,
     log_y: bool = False,
     mark: float | None = None,
-) -> None:
+) -> Any:
     """Draws curves (x, y) by name.
 
     Args:
@@ -150,12 +165,12 @@ def lines(
     axis.set_xlabel(x_label, color=INK, fontsize=9)
     axis.set_ylabel(y_label, color=INK, fontsize=9)
     legend(drawing)
-    write(drawing, path)
+    return write(drawing, path)
 
 
 def reproduction(
-    published: Mapping[int, float], runs: Sequence[Sequence[float]], path: str | os.PathLike[str], title: str
-) -> None:
+    published: Mapping[int, float], runs: Sequence[Sequence[float]], path: str | os.PathLike[str] | None, title: str
+) -> Any:
     """Draws test accuracies over the epochs: the published ones, and the median and range of ours.
 
     Args:
@@ -178,10 +193,10 @@ def reproduction(
     _epochs(axis, len(epochs))
     axis.set_title(f"{title}: test accuracy", color=INK, fontsize=10, loc="left")
     legend(drawing)
-    write(drawing, path)
+    return write(drawing, path)
 
 
-def study(study: Study, path: str | os.PathLike[str]) -> None:
+def study(study: Study, path: str | os.PathLike[str] | None = None) -> Any:
     """Draws each method's accuracy over x: the median over the seeds as a line, their range as a bar at each point.
 
     The methods stand a little beside each other, so that their bars can be told apart. An axis that does not show all
@@ -216,12 +231,12 @@ def study(study: Study, path: str | os.PathLike[str]) -> None:
         axis.set_ylim(study.bottom, highest + 0.05 * (highest - study.bottom))
         _cut(axis, study.bottom)
     legend(drawing)
-    write(drawing, path)
+    return write(drawing, path)
 
 
 def grid(
-    cells: Mapping[tuple[int, int], float], path: str | os.PathLike[str], x_label: str, y_label: str, title: str
-) -> None:
+    cells: Mapping[tuple[int, int], float], path: str | os.PathLike[str] | None, x_label: str, y_label: str, title: str
+) -> Any:
     """Draws numbers over two counts, (x, y) -> number, as coloured squares with the number in each.
 
     Raises:
@@ -245,10 +260,10 @@ def grid(
     axis.set_xlabel(x_label, color=INK, fontsize=9)
     axis.set_ylabel(y_label, color=INK, fontsize=9)
     axis.set_title(title, color=INK, fontsize=10, loc="left")
-    write(drawing, path)
+    return write(drawing, path)
 
 
-def image_grid(columns: Sequence[Any], path: str | os.PathLike[str]) -> None:
+def image_grid(columns: Sequence[Any], path: str | os.PathLike[str] | None = None) -> Any:
     """Draws images side by side: the first column of (n, h, w, c) in [0, 1] or bytes, then the others.
 
     Raises:
@@ -266,12 +281,16 @@ def image_grid(columns: Sequence[Any], path: str | os.PathLike[str]) -> None:
     drawing, (axis,) = figure(width=sheet.shape[1] / 40, height=sheet.shape[0] / 40)
     axis.set_axis_off()
     axis.imshow(sheet, interpolation="nearest", vmin=0, vmax=1)
-    write(drawing, path)
+    return write(drawing, path)
 
 
 def filters(
-    weights: Any, image_shape: tuple[int, int], path: str | os.PathLike[str], count: int = 100, columns: int = 20
-) -> None:
+    weights: Any,
+    image_shape: tuple[int, int],
+    path: str | os.PathLike[str] | None = None,
+    count: int = 100,
+    columns: int = 20,
+) -> Any:
     """Draws what hidden units look for: the weights into each as an image, black for its most negative, grey for 0.
 
     Args:
@@ -299,7 +318,7 @@ def filters(
     drawing, (axis,) = figure(width=sheet.shape[1] / 70, height=sheet.shape[0] / 70)
     axis.set_axis_off()
     axis.imshow(sheet, cmap="gray", interpolation="nearest", vmin=0, vmax=1)
-    write(drawing, path)
+    return write(drawing, path)
 
 
 def _entries(axis: Any) -> tuple[list[Any], list[str]]:

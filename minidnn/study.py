@@ -119,11 +119,11 @@ class Study:
         shown = {key: document[key] for key in ("bottom", "measure", "log") if key in document}
         return cls(name, runs=runs, **kept, **shown)
 
-    def draw(self, path: str | os.PathLike[str]) -> None:
+    def draw(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws medians and ranges over x; see `minidnn.plot.study`."""
         from minidnn import plot
 
-        plot.study(self, path)
+        return plot.study(self, path)
 
     def _seeds(self) -> str:
         count = len(self.runs[self.baseline])

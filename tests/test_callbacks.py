@@ -187,6 +187,42 @@ def test_tensorboard_writes_events(mnist, tmp_path):
     assert b"accuracy" in events.read_bytes()
 
 
+def test_tensorboard_writes_histograms_graph_images_and_hyperparameters(mnist, tmp_path):
+    pytest.importorskip("tensorboardX")
+    pytest.importorskip("onnx")
+    logger = training.TensorBoard(
+        tmp_path,
+        histograms=1,
+        graph=True,
+        images=lambda model: model.get_parameter("hidden1.kernel").data[:, :2].T.reshape(2, 28, 28),
+        hyperparameters={"width": 300, "activation": "relu"},
+    )
+    fit(network(), mnist, logger)
+    written = b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*tfevents*")))
+    for part in (
+        b"hidden1.kernel",
+        b"outputs.bias",
+        b"Gemm",
+        b"images",
+        b"\x89PNG",
+        b"width",
+        b"activation",
+        b"hparams",
+    ):
+        assert part in written, part
+
+
+def test_tensorboard_refuses_what_it_cannot_write(tmp_path):
+    pytest.importorskip("tensorboardX")
+    with pytest.raises(ValueError, match="histograms"):
+        training.TensorBoard(tmp_path, histograms=0)
+    with pytest.raises(TypeError, match="images is int, must be a function"):
+        training.TensorBoard(tmp_path, images=3)
+    with pytest.raises(TypeError, match=r"hyperparameters\['a'\] is \[1\]"):
+        training.TensorBoard(tmp_path, hyperparameters={"a": [1]})
+    assert not list(tmp_path.iterdir())
+
+
 # nan_guard
 
 

@@ -44,9 +44,8 @@ def blocks(page, language):
 def test_program_md_shows_the_program():
     namespace = runpy.run_path(str(CHECKOUT / "examples" / "inside_a_step.py"))
     batch = next(iter(data.batches(data.load_mnist().train[:50], 50)))
-    assert (
-        f"<!-- program -->\n```\n{namespace['notebook_step'](batch)}\n```" in (CHECKOUT / "docs/program.md").read_text()
-    )
+    program = f"<!-- program -->\n```text\n{namespace['notebook_step'](batch)}\n```"
+    assert program in (CHECKOUT / "docs/program.md").read_text()
 
 
 @pytest.mark.compiled

@@ -205,3 +205,23 @@ def test_the_pictures_of_the_bench_have_the_same_look(tmp_path, drawn, monkeypat
             colours = {line.get_color() for line in axis.lines} | {bar.get_facecolor() for bar in axis.patches}
             known = {*plot.COLOURS, plot.INK} | {to_rgba(colour) for colour in plot.COLOURS}
             assert colours <= known
+
+
+def test_without_a_path_the_figure_is_returned_and_shown_by_a_notebook(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    images = np.zeros((5, 28, 28, 1))
+    figures = [
+        history(3).plot(),
+        plot.learning_curves(history(3)),
+        plot.lines({"a": ([0, 1], [1, 2])}, None, "x", "y"),
+        plot.study(some_study(2)),
+        some_study(2).draw(),
+        plot.reproduction({1: 0.9}, [[0.8, 0.9]], None, "title"),
+        plot.grid({(0, 0): 0.5, (1, 0): 0.6}, None, "x", "y", "title"),
+        plot.image_grid([images] * 3),
+        plot.filters(np.zeros((784, 100), np.float32), (28, 28)),
+    ]
+    assert all(figure._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n" for figure in figures)
+    assert not list(tmp_path.iterdir())
+    assert history(3).plot(tmp_path / "curves.png").axes and (tmp_path / "curves.png").exists()

@@ -14,18 +14,23 @@ from minidnn.cli.terminal import Parser, one_line, silence_stdout
 SUBCOMMANDS = (train, tune, evaluate, predict, deploy, reproduce, zoo, explain, learn, playground, config)
 
 
+def parser() -> Parser:
+    """The parser of the whole command line."""
+    made = Parser(prog="minidnn", description="Deep learning on a CPU, small enough to read.")
+    made.add_argument("--version", action="version", version=f"minidnn {__version__}")
+    subparsers = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in SUBCOMMANDS:
+        module.add(subparsers)
+    return made
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a subcommand; returns the exit code.
 
     0; 2 for arguments or files that make no sense; 1 for a run that failed; 130 after Ctrl-C, 141 where nobody reads
     what is printed. Every exception is one line on standard error, and a traceback too where MINIDNN_TRACEBACK is set.
     """
-    parser = Parser(prog="minidnn", description="Deep learning on a CPU, small enough to read.")
-    parser.add_argument("--version", action="version", version=f"minidnn {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in SUBCOMMANDS:
-        module.add(subparsers)
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     arguments.given = sys.argv[1:] if argv is None else list(argv)
     try:
         with warnings.catch_warnings():

@@ -139,7 +139,7 @@ class Hardswish(_Plain):
 
 
 class Softsign(_Plain):
-    """y = x / (1 + |x|)."""
+    """``y = x / (1 + |x|)``."""
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.softsign(x)

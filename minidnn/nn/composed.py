@@ -144,7 +144,7 @@ class Normalization(Module):
 
 
 class Reshape(Module):
-    """y = x with the axes behind the batch axis laid out anew: (batch, ...) to (batch, *shape).
+    """y = x with the axes behind the batch axis laid out anew: ``(batch, ...)`` to ``(batch, *shape)``.
 
     Args:
         shape: sizes, of which one may be -1.

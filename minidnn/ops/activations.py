@@ -124,7 +124,7 @@ def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def softsign(x: Tensor) -> Tensor:
-    """y = x / (1 + |x|)   (Bergstra et al. 2009)."""
+    """``y = x / (1 + |x|)`` (Bergstra et al. 2009)."""
     return elementwise("softsign", x)
 
 

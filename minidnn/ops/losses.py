@@ -26,7 +26,7 @@ def as_labels(op: str, labels: Any) -> Labels:
 
 
 def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:
-    """y = l1 * sum(|w|) + l2 * sum(w**2), summed in float64."""
+    """``y = l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64."""
     w = as_tensor(w)
     value = whole(w._data)
     return record(

@@ -71,12 +71,12 @@ class DepthSearch:
 
     __str__ = table
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws the accuracies over both depths; see `minidnn.plot.grid`."""
         from minidnn import plot
 
         cells = {(trial.reused, trial.thawed): trial.accuracy for trial in self.trials}
-        plot.grid(cells, path, "layers reused", "of these trained", "validation accuracy")
+        return plot.grid(cells, path, "layers reused", "of these trained", "validation accuracy")
 
 
 def search_depth(

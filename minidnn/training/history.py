@@ -40,11 +40,11 @@ class History:
         """The names of all columns, those that begin late too."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws loss and accuracy over the epochs; see `minidnn.plot.learning_curves`."""
         from minidnn import plot
 
-        plot.learning_curves(self, path)
+        return plot.learning_curves(self, path)
 
     def __repr__(self) -> str:
         last = f", last={self.rows[-1]!r}" if self.rows else ""

@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
+from minidnn.checks import positive_integer
 from minidnn.files import atomic_write
+from minidnn.nn import Module
 from minidnn.training.run import Callback, Run
 
 
@@ -78,32 +83,78 @@ class TensorBoard(Callback):
 
     Args:
         folder: of this run.
+        histograms: the values of every parameter as a histogram after each n-th epoch; None for none.
+        graph: the model's graph, through ONNX (the extra ``onnx``), at the start of the run.
+        images: after each epoch ``images(model)`` is shown: (n, h, w) or (n, h, w, channels), floats in [0, 1] or
+            bytes.
+        hyperparameters: name -> number, text or bool; written at the end of the run with its last row, to compare runs.
 
     Raises:
-        ImportError: tensorboardX is missing; names the extra.
+        ImportError: tensorboardX is missing, or onnx for the graph; names the extra.
+        TypeError: histograms that is not an integer, images that is no function, or a hyperparameter of another type.
+        ValueError: histograms below 1; on call, images of another shape.
     """
 
     observer = True
     alone = True
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        histograms: int | None = None,
+        graph: bool = False,
+        images: Callable[[Module], Any] | None = None,
+        hyperparameters: Mapping[str, Any] | None = None,
+    ) -> None:
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:
             raise ImportError(
                 'TensorBoard: needs tensorboardX; install it with: pip install "minidnn[tensorboard]"'
             ) from error
+        if histograms is not None:
+            positive_integer("TensorBoard", "histograms", histograms)
+        if images is not None and not callable(images):
+            raise TypeError(f"TensorBoard: images is {type(images).__name__}, must be a function of the model")
+        for name, value in (hyperparameters or {}).items():
+            if not isinstance(value, (bool, int, float, str)):
+                raise TypeError(f"TensorBoard: hyperparameters[{name!r}] is {value!r}, must be a number, text or bool")
         self._make: Any = SummaryWriter
         self.folder = Path(folder)
+        self.histograms, self.graph, self.images = histograms, graph, images
+        self.hyperparameters = dict(hyperparameters or {})
 
     def on_fit_begin(self, run: Run) -> None:
-        self._writer = self._make(str(self.folder))
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            if self.graph:  # what cannot be exported is refused before anything is written
+                from minidnn.convert import to_onnx
+
+                to_onnx(run.model, path)
+            self._writer = self._make(str(self.folder))
+            if self.graph:
+                self._writer.add_onnx_graph(str(path))
 
     def on_epoch_end(self, run: Run) -> None:
         for name, value in run.row.items():
             if name not in ("epoch", "step") and value is not None:
                 self._writer.add_scalar(name, value, run.step)
+        if self.histograms and run.epoch % self.histograms == 0:
+            for name, param in run.model.named_parameters():
+                self._writer.add_histogram(name, param._data, run.step)
+        if self.images is not None:
+            shown = np.asarray(self.images(run.model))
+            if shown.ndim not in (3, 4):
+                raise ValueError(
+                    f"TensorBoard: images has shape {shown.shape}, must be (n, h, w) or (n, h, w, channels)"
+                )
+            shown = shown if shown.ndim == 4 else shown[..., None]
+            self._writer.add_images("images", shown, run.step, dataformats="NHWC")
         self._writer.flush()
 
     def on_fit_end(self, run: Run) -> None:
+        if self.hyperparameters and len(run.history):
+            last = {name: value for name, value in run.history.rows[-1].items() if isinstance(value, (int, float))}
+            self._writer.add_hparams(self.hyperparameters, last, name="hyperparameters", global_step=run.step)
         self._writer.close()

@@ -38,11 +38,13 @@ class RangeTest:
     losses: list[float]
     suggested: float
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws the loss over the rate, which is marked where suggested."""
         from minidnn import plot
 
-        plot.lines({"loss": (self.rates, self.losses)}, path, "learning rate", "loss", log_x=True, mark=self.suggested)
+        return plot.lines(
+            {"loss": (self.rates, self.losses)}, path, "learning rate", "loss", log_x=True, mark=self.suggested
+        )
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,12 @@ class RateComparison:
     losses: dict[float, list[float]]
     suggested: float
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws all learning curves in one picture."""
         from minidnn import plot
 
         curves = {f"{rate:g}": (list(range(1, len(losses) + 1)), losses) for rate, losses in self.losses.items()}
-        plot.lines(curves, path, "step", "loss", log_y=True)
+        return plot.lines(curves, path, "step", "loss", log_y=True)
 
     def __str__(self) -> str:
         rows = [f"{rate:<10g}  {_ending(losses)}" for rate, losses in self.losses.items()]

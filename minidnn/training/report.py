@@ -72,8 +72,11 @@ class Report:
         rows = zip(self.names, self.confusion.tolist(), strict=True)
         return [head, *(f"{name:>{wide}}" + "".join(f"{n:>{cell}}" for n in row) for name, row in rows)]
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws the confusion matrix, precision and recall of each label, or residuals over targets.
+
+        Args:
+            path: None writes no file. The figure is returned, for a notebook to show.
 
         Raises:
             ImportError: matplotlib is missing; names the extra.
@@ -99,7 +102,7 @@ class Report:
                 axis.barh(places + 0.4 * i, self.values[:, i], 0.4, label=what, color=plot.COLOURS[i])
             axis.set_yticks(places + 0.2, self.names)
             axis.legend(frameon=False, fontsize=9, labelcolor=plot.INK)
-        plot.write(drawing, path)
+        return plot.write(drawing, path)
 
     def _draw_confusion(self, axis: Any) -> None:
         assert self.confusion is not None

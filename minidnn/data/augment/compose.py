@@ -171,8 +171,8 @@ def uniform(examples: Indices, n: int, key: tuple[int, int, int], place: int) ->
 
 
 def contact_sheet(
-    augment: Augment, x: Floats32 | Bytes, path: str | os.PathLike[str], columns: int = 10, seed: int = 0
-) -> None:
+    augment: Augment, x: Floats32 | Bytes, path: str | os.PathLike[str] | None = None, columns: int = 10, seed: int = 0
+) -> Any:
     """Draws each image of x, and to its right what the augmentation makes of it in ``columns`` epochs.
 
     Args:
@@ -191,4 +191,4 @@ def contact_sheet(
     shape = (len(x), augment.height, augment.width, augment.channels)
     examples = np.arange(len(x))
     epochs = [augment(x, examples, (seed, 0, epoch)).reshape(shape) for epoch in range(columns)]
-    plot.image_grid([np.asarray(x).reshape(shape), *epochs], path)
+    return plot.image_grid([np.asarray(x).reshape(shape), *epochs], path)

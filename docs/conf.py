@@ -1,0 +1,110 @@
+"""The site: ``sphinx-build -W docs docs/_build``. Needs the extra ``docs``, and no network."""
+
+import re
+import shutil
+from pathlib import Path
+
+from minidnn import __version__
+
+DOCS = Path(__file__).resolve().parent
+CHECKOUT = DOCS.parent
+
+project = "minidnn"
+author = "the minidnn developers"
+copyright = author
+version = release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
+exclude_patterns = ["_build", "_examples"]
+suppress_warnings = ["ref.python"]  # attributes that several classes have, such as mean
+default_role = "code"  # single backticks in docstrings
+highlight_language = "none"  # indented blocks are formulas
+
+html_theme = "furo"
+html_title = f"minidnn {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_copyright = False
+
+myst_heading_anchors = 3
+
+autodoc_inherit_docstrings = False
+autodoc_member_order = "groupwise"
+autodoc_typehints = "none"  # the docstrings say what is taken
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+FOLDERS = {
+    "": "Examples",
+    "notebook": "The notebook's experiments",
+    "chapter": "The chapter's exercises and claims",
+    "reuse": "Reuse and pretraining",
+    "deploy": "Small and fast models",
+    "zoo": "The model zoo",
+}
+NAMES = {"elu": "ELU", "best_mlp": "Best MLP", "l1_manual": "l1 by hand", "l1_per_layer": "l1 by layer"}
+
+
+def gallery(made: Path) -> None:
+    """Copies the examples for sphinx-gallery, which wants a heading in each and a header in each folder."""
+    shutil.rmtree(made, ignore_errors=True)
+    for folder, title in FOLDERS.items():
+        (made / folder).mkdir(parents=True)
+        (made / folder / "GALLERY_HEADER.rst").write_text(f"{title}\n{'=' * len(title)}\n")
+        for script in sorted((CHECKOUT / "examples" / folder).glob("[!_]*.py")):
+            if script.name == "common.py":
+                continue
+            name = NAMES.get(script.stem) or script.stem.replace("_", " ").capitalize()
+            code = script.read_text().replace('"""', f'"""\n{name}\n{"=" * len(name)}\n\n', 1)
+            (made / folder / script.name).write_text(code)
+
+
+gallery(DOCS / "_examples")
+sphinx_gallery_conf = {
+    "examples_dirs": str(DOCS / "_examples"),
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "default_thumb_file": str(DOCS / "pictures" / "curves.png"),
+    "first_notebook_cell": "import sys\n\nsys.argv = sys.argv[:1]  # options go behind it, as in a shell",
+    "plot_gallery": False,  # they train for minutes
+    "filename_pattern": "/plot_",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "min_reported_time": 1e9,
+    "show_memory": False,
+    "write_computation_times": False,
+}
+
+
+def links_out(app: object, page: str, source: list[str]) -> None:
+    """Folders and notes of the checkout have no page: their names stay, without a link. Other files are downloads."""
+
+    def told(match: re.Match[str]) -> str:
+        text, target = match.groups()
+        return match.group() if (DOCS / target).is_file() and not target.endswith(".md") else text
+
+    source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\((\.\./[^)#]*)\)", told, source[0])
+
+
+def attributes_one_by_one(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """``a, b: text`` among the attributes becomes an entry for each of them, as napoleon wants it."""
+    if "Attributes:" not in lines:
+        return
+    begin = lines.index("Attributes:") + 1
+    end = next((i for i in range(begin, len(lines)) if lines[i] and not lines[i].startswith(" ")), len(lines))
+    entries: list[list[str]] = []
+    for line in lines[begin:end]:
+        if re.match(r"    \w[\w, ]*:", line) or not entries:
+            entries.append([line])
+        else:
+            entries[-1].append(line)
+    apart = []
+    for first, *more in entries:
+        names, _, text = first.strip().partition(":")
+        apart += [part for one in names.split(", ") for part in (f"    {one}:{text}", *more)]
+    lines[begin:end] = apart
+
+
+def setup(app: object) -> None:
+    app.connect("autodoc-process-docstring", attributes_one_by_one, priority=100)  # type: ignore[attr-defined]
+    app.connect("source-read", links_out)  # type: ignore[attr-defined]
