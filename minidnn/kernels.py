@@ -125,6 +125,11 @@ def _whole(x: Any, *_: Any) -> bool:
     return x.dtype == _FLOAT32 and x.flags.c_contiguous and x.size > 0
 
 
+def _has_rows(x: Any, *_: Any) -> bool:
+    """Whether x is neither float64 nor an empty batch, of which the references make an empty result."""
+    return x.dtype != _FLOAT64 and not (x.ndim == 2 and len(x) == 0 and x.shape[1] > 0)
+
+
 def _always(*_: Any) -> bool:
     return True
 
@@ -216,11 +221,11 @@ rrelu = _kernel(reference.rrelu)
 rrelu_backward = _kernel(reference.rrelu_backward)
 
 batch_norm = _kernel(reference.batch_norm)
-batch_norm_eval = _kernel(reference.batch_norm_eval)
+batch_norm_eval = _kernel(reference.batch_norm_eval, _has_rows)
 batch_norm_backward = _kernel(reference.batch_norm_backward)
-batch_norm_eval_backward = _kernel(reference.batch_norm_eval_backward)
-layer_norm = _kernel(reference.layer_norm)
-layer_norm_backward = _kernel(reference.layer_norm_backward)
+batch_norm_eval_backward = _kernel(reference.batch_norm_eval_backward, _has_rows)
+layer_norm = _kernel(reference.layer_norm, _has_rows)
+layer_norm_backward = _kernel(reference.layer_norm_backward, _has_rows)
 
 sgd_step = _kernel(reference.sgd_step)
 momentum_step = _kernel(reference.momentum_step)
