@@ -104,7 +104,13 @@ BY_NUMPY = {
     if getattr(reference, name).__module__.rpartition(".")[2] in ("elementwise", "reductions", "shaping")
 }
 """What no kernel was compiled for."""
-NUMBERS = {"clip_factor", "count", "global_norm", "next_draw"}  # of arrays without axes, see test_numbers.py
+NUMBERS = {
+    "check_gradients",
+    "clip_factor",
+    "count",
+    "global_norm",
+    "next_draw",
+}  # of arrays without axes, see test_numbers.py
 
 
 def test_every_reference_function_has_a_row():

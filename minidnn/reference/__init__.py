@@ -112,6 +112,7 @@ from minidnn.reference.shaping import (
     take_along_axis_backward,
 )
 from minidnn.reference.weights import (
+    check_gradients,
     clip,
     clip_factor,
     global_norm,
@@ -144,6 +145,7 @@ __all__ = [
     "check_between",
     "check_binary",
     "check_finite",
+    "check_gradients",
     "check_signs",
     "clip",
     "clip_factor",
