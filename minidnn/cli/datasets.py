@@ -42,7 +42,7 @@ class Parts:
         held_back: what the model is measured on at the end: test, else valid, with labels in their own unit.
         meaning: of all of them.
         inputs: the layers that a network begins with.
-        mean, std: of the labels of a regression, which train and valid have standardized.
+        mean, std: of the labels of a regression, which train and valid have standardized; one number for each label.
     """
 
     train: data.Dataset
@@ -51,11 +51,13 @@ class Parts:
     held_back: data.Dataset
     meaning: data.Meaning
     inputs: list[nn.Module]
-    mean: float = 0.0
-    std: float = 1.0
+    mean: Any = 0.0
+    std: Any = 1.0
 
     @property
     def n_out(self) -> int:
+        if self.meaning.has_several_labels:
+            return len(self.meaning.labels)
         return len(self.meaning.classes) if self.meaning.task == "classification" else 1
 
 
@@ -81,7 +83,7 @@ def load(arguments: argparse.Namespace) -> Parts:
     train: data.Dataset
     held_back: list[Any]
     if arguments.valid is None:
-        stratify = whole.meaning.task == "classification"
+        stratify = whole.meaning.task == "classification" and not whole.meaning.has_several_labels
         train, *held_back = data.split(whole, [1 - 2 * part, part, part], stratify=stratify, rng=rng)
     else:
         train, held_back = whole, [_valid(arguments, whole.meaning)]
@@ -111,7 +113,7 @@ def labelled(
     source: str,
     like: data.Meaning,
     labels: Path | None = None,
-    label: str | int | None = None,
+    label: Any = None,
     ignore: Sequence[str | int] = (),
     unknown: Any = "refuse",
 ) -> data.Dataset:
@@ -199,7 +201,7 @@ def _valid(arguments: argparse.Namespace, meaning: data.Meaning) -> data.Dataset
 
 def _check_labels(source: str, whole: data.Dataset) -> None:
     if len(whole) and (whole.y == whole.y[0]).all():
-        only = whole.meaning.classes[0] if whole.meaning.classes else f"{whole.y[0]:g}"
+        only = whole.meaning.classes[0] if whole.meaning.classes else ", ".join(f"{y:g}" for y in np.ravel(whole.y[0]))
         raise ValueError(f"{source} has {len(whole)} examples that all have the label {only!r}: nothing to learn")
 
 
@@ -215,12 +217,13 @@ def _standardized(train: data.Dataset) -> nn.Module:
 def _with_scaled_labels(parts: Parts) -> Parts:
     """Labels of mean 0 and deviation 1, so that one learning rate suits prices and percentages."""
     y = parts.train.y.astype(np.float64)
-    mean, std = float(y.mean()), float(y.std()) or 1.0
+    mean, std = y.mean(axis=0), y.std(axis=0)
+    std = np.where(std == 0, 1, std)
     train, valid = (_scaled(part, mean, std) for part in (parts.train, parts.valid))
     return replace(parts, train=train, valid=valid, mean=mean, std=std)
 
 
-def _scaled(part: data.Dataset, mean: float, std: float) -> data.Dataset:
+def _scaled(part: data.Dataset, mean: Any, std: Any) -> data.Dataset:
     y = ((part.y.astype(np.float64) - mean) / std).astype(np.float32)
     scaled = data.ArrayDataset(part.inputs, y, columns=part.columns)
     scaled.meaning = part.meaning

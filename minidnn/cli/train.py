@@ -120,7 +120,11 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "quantities, and asks where labels are whole numbers",
     )
     parser.add_argument(
-        "--label", type=types.column, metavar="COLUMN", help="of a table, by name or number (default: the last)"
+        "--label",
+        type=types.columns,
+        metavar="COLUMN",
+        help="of a table, by name or number; several as a,b: numbers, or with --task classification columns of 0 and 1 "
+        "(default: the last)",
     )
     for name, text in (
         ("category", "a column of text of a table, each value of which becomes an input"),
@@ -179,9 +183,8 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"{shape} {arguments.activation}, {rule}, batches of {arguments.batch_size}")
         print(f"{kernels.isa()}, threads: {kernels.num_threads()}, seed {arguments.seed}")
         if parts.meaning.task == "regression":
-            print(
-                f"{shown(parts.meaning.label or 'labels')}: trained in units of its standard deviation, {parts.std:.6g}"
-            )
+            for name, std in zip(parts.meaning.labels or ("labels",), np.atleast_1d(parts.std), strict=True):
+                print(f"{shown(name)}: trained in units of its standard deviation, {std:.6g}")
     checkpoints = arguments.output / "checkpoints"
     progress = not arguments.json and sys.stderr.isatty()
     history = training.fit(
@@ -192,7 +195,7 @@ def _train(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size,
         valid=parts.valid,
         callbacks=[
-            *([training.Evaluate(parts.test)] if parts.test and parts.n_out > 1 else []),
+            *([training.Evaluate(parts.test)] if parts.test and parts.meaning.task == "classification" else []),
             *([] if arguments.json else [Table()]),
             *([Profiled()] if arguments.profile and not arguments.json else []),
             training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),
@@ -216,6 +219,10 @@ def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, 
         if arguments.class_weight is not None:
             raise ValueError("--class-weight is for classes, and the task is regression")
         options["loss"] = nn.mean_squared_error
+    elif parts.meaning.has_several_labels:
+        if arguments.class_weight is not None:
+            raise ValueError("--class-weight is for one label, --label names several")
+        options["loss"] = nn.sigmoid_cross_entropy
     return {name: value for name, value in options.items() if value is not None}
 
 

@@ -26,6 +26,12 @@ def column(text: str) -> str | int:
         return text
 
 
+def columns(text: str) -> str | int | list[str | int]:
+    """A column of a table, or several, with commas between them."""
+    parts = [column(part.strip()) for part in text.split(",")]
+    return parts if len(parts) > 1 else parts[0]
+
+
 def seed(text: str) -> int:
     """An integer in [0, 2**64)."""
     try:

@@ -80,6 +80,11 @@ class Meaning:
         """The targets' columns, in order; none where no name is known."""
         return self.label if isinstance(self.label, tuple) else (self.label,) if self.label else ()
 
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether an example has several targets, each of them a column."""
+        return isinstance(self.label, tuple)
+
     def standardized(self, mean: Any, std: Any) -> Meaning:
         """The same inputs once ``(x - mean) / std`` was computed; for inputs that had been standardized before, the two
         steps in one."""
