@@ -96,6 +96,23 @@ def load(arguments: argparse.Namespace) -> Parts:
     return _with_scaled_labels(parts) if whole.meaning.task == "regression" else parts
 
 
+FAR = 10.0
+"""Standard deviations from the mean, beyond which a value is worth a word."""
+
+
+def is_table(source: str) -> bool:
+    """Whether that names a table."""
+    return source not in NAMES and not Path(source).is_dir() and Path(source).suffix.lower() == ".csv"
+
+
+def farthest(train: data.Dataset) -> tuple[str, float] | None:
+    """The column with the value that is farthest from its mean, in standard deviations; None if it is near."""
+    scale = data.Standardize(train)
+    distances = np.abs((np.asarray(train.inputs, np.float64) - scale.mean) / scale.std).max(axis=0)
+    place = int(distances.argmax())
+    return (train.columns[place], float(distances[place])) if train.columns and distances[place] > FAR else None
+
+
 def named(name: str) -> tuple[data.Dataset, data.Dataset, data.Dataset]:
     """The three parts of one of `NAMES`, whose classes have names."""
     splits = NAMES[name]()

@@ -42,6 +42,13 @@ PLAIN = ("sgd", "momentum", "nesterov")
 """Those that the default schedule suits; the others have default rates of their own."""
 
 
+DEFAULTS: dict[bool, dict[str, Any]] = {
+    False: {"epochs": 5, "optimizer": "momentum"},
+    True: {"epochs": 20, "optimizer": "adam"},
+}
+"""Of pictures, and of tables: these have fewer examples, and columns whose values may spread over many sizes."""
+
+
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
@@ -51,7 +58,11 @@ def add(subparsers: Any) -> None:
         "curves.png and the last checkpoints, from which --resume goes on after a crash with the same bytes.",
     )
     _add_data(parser)
-    parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
+    parser.add_argument(
+        "--epochs",
+        type=types.count,
+        help=f"visits of every example (default: {DEFAULTS[False]['epochs']}, of a table {DEFAULTS[True]['epochs']})",
+    )
     parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
     parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
     parser.add_argument(
@@ -64,9 +75,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--optimizer",
         choices=list(OPTIMIZERS),
-        default="momentum",
         metavar="NAME",
-        help=f"its kind: {', '.join(OPTIMIZERS)}",
+        help=f"its kind: {', '.join(OPTIMIZERS)} (default: {DEFAULTS[False]['optimizer']}, of a table "
+        f"{DEFAULTS[True]['optimizer']})",
     )
     parser.add_argument(
         "--lr",
@@ -171,6 +182,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     manual_seed(arguments.seed)
+    is_table = datasets.is_table(arguments.data)
+    for name, value in DEFAULTS[is_table].items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
     parts = datasets.load(arguments)
     sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.n_out]
     model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation))
@@ -187,7 +202,8 @@ def _train(arguments: argparse.Namespace) -> int:
                 print(f"{shown(name)}: trained in units of its standard deviation, {std:.6g}")
     checkpoints = arguments.output / "checkpoints"
     progress = not arguments.json and sys.stderr.isatty()
-    history = training.fit(
+    fit = _fit_table if is_table else training.fit
+    history = fit(
         model,
         parts.train,
         optimizer=optimizer,
@@ -210,6 +226,20 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"stopped: {history.stopped}")
     _finish(arguments, model, history, parts)
     return 130 if history.stopped == "interrupted" else 0
+
+
+def _fit_table(model: nn.Module, train: Any, **options: Any) -> training.History:
+    """`training.fit`, whose error names a column whose values may be what overflows."""
+    try:
+        return training.fit(model, train, **options)
+    except training.NonFiniteError as error:
+        if (far := datasets.farthest(train)) is None:
+            raise
+        column, distance = far
+        raise training.NonFiniteError(
+            f"{error}. Column {column!r} has a value {distance:.0f} standard deviations from its mean: give its "
+            f"logarithm in its place, or leave it out with --ignore {column}"
+        ) from error
 
 
 def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, Any]:
