@@ -44,9 +44,7 @@ class Model:
 
     def prepare(self, x: Any) -> Any:
         """The inputs as the model itself takes them."""
-        if not self.told.mean:
-            return x
-        return (x - np.array(self.told.mean, np.float32)) / np.array(self.told.std, np.float32)
+        return self.told.prepared(x)
 
     def outputs(self, x: Any) -> Any:
         """The outputs as float64 (n, n_out).

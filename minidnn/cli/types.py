@@ -9,13 +9,7 @@ from collections.abc import Callable
 
 def count(text: str) -> int:
     """An integer of at least 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, got {text!r}")
-    return value
+    return _integer(text, "an integer of at least 1", lambda value: value >= 1)
 
 
 def column(text: str) -> str | int:
@@ -34,13 +28,7 @@ def columns(text: str) -> str | int | list[str | int]:
 
 def seed(text: str) -> int:
     """An integer in [0, 2**64)."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 2**64:
-        raise argparse.ArgumentTypeError(f"must be an integer in [0, 2**64), got {text!r}")
-    return value
+    return _integer(text, "an integer in [0, 2**64)", lambda value: 0 <= value < 2**64)
 
 
 def rate(text: str) -> float:
@@ -63,6 +51,11 @@ def decay(text: str) -> float:
     return _number(text, "a finite number of at least 0", lambda value: math.isfinite(value) and value >= 0)
 
 
+def port(text: str) -> int:
+    """A port, or 0 for a free one."""
+    return _integer(text, "an integer in [0, 65535]", lambda value: 0 <= value < 2**16)
+
+
 def image_size(text: str) -> tuple[int, ...]:
     """Height and width, as 32x32; 32x32x3 for colours."""
     try:
@@ -83,13 +76,7 @@ def names(text: str) -> list[str]:
 
 def points(text: str) -> float:
     """A finite number of percentage points, at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"must be a finite number, at least 0, got {text!r}")
-    return value
+    return _number(text, "a finite number, at least 0", lambda value: math.isfinite(value) and value >= 0)
 
 
 def sizes(text: str) -> list[int]:
@@ -113,8 +100,11 @@ def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:
     return value
 
 
-def port(text: str) -> int:
-    """A port, or 0 for a free one."""
-    if not (text.isdecimal() and int(text) < 2**16):
-        raise argparse.ArgumentTypeError(f"must be an integer in [0, 65535], got {text!r}")
-    return int(text)
+def _integer(text: str, wanted: str, fits: Callable[[int], bool]) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}") from None
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}")
+    return value

@@ -82,7 +82,7 @@ def from_frame(
     if not source:
         raise ValueError("from_frame: df has no column beside the label")
     x = np.concatenate([_inputs("from_frame", df, column, before is not None, unknown) for column in source], axis=1)
-    x = _scaled(x, before)
+    x = before.prepared(x) if before else x
     columns = tuple(name for column in source for name in column.inputs)
     dataset: Any
     if not labels:
@@ -120,7 +120,7 @@ def frame_inputs(owner: str, df: Any, like: Meaning | None = None) -> tuple[Arra
     source = _source_of(like)
     _check_columns([str(name) for name in df.columns], source, {*like.labels, *like.ignored}, owner, "the model")
     x = np.concatenate([_inputs(owner, df, column, True, "refuse") for column in source], axis=1)
-    return _scaled(x, like), like.columns
+    return like.prepared(x), like.columns
 
 
 def _labels(label: str | Sequence[str] | None, before: Meaning | None) -> tuple[str, ...]:
@@ -157,12 +157,6 @@ def _check_columns(
             f"{owner}: df has {called}, which {other} does not have; leave columns out, such as by "
             f"data.from_frame(df, None, ignore={more[:20]!r}, like=train)"
         )
-
-
-def _scaled(x: Array, before: Meaning | None) -> Array:
-    if before is None or not before.mean:
-        return x
-    return (x - np.array(before.mean, np.float32)) / np.array(before.std, np.float32)
 
 
 def _column(df: Any, name: Any) -> Array:

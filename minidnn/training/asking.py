@@ -11,7 +11,7 @@ import numpy as np
 
 from minidnn import ops
 from minidnn.data.datasets import Dataset, Subset, same_meaning
-from minidnn.data.meaning import Meaning
+from minidnn.data.meaning import meaning_of
 from minidnn.data.targets import Targets, as_targets, each, parts_of
 from minidnn.nn import Graph, Module, Sequential
 from minidnn.nn.takes import bad_values, mismatch, takes_of, unwrapped
@@ -62,12 +62,6 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
         )
     if fault := bad_values(name, description, y):
         raise ValueError(f"{owner}: {fault}")
-
-
-def meaning_of(model: Module) -> Meaning | None:
-    """What the model learned from, as far as it is known."""
-    meaning = model.meaning
-    return meaning if isinstance(meaning, Meaning) else None
 
 
 def ask_order(owner: str, model: Module, columns: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from minidnn import data
 from minidnn.checks import number, positive_integer
+from minidnn.data.meaning import meaning_of
 from minidnn.data.stacking import as_dataset
 from minidnn.data.types import Augmentation
 from minidnn.nn import Module, softmax_cross_entropy
@@ -15,7 +16,7 @@ from minidnn.nn.finite import not_finite
 from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
 from minidnn.random import Generator, default_generator
-from minidnn.training.asking import ask_about, ask_metrics, ask_model, ask_optimizer, ask_order, meaning_of
+from minidnn.training.asking import ask_about, ask_metrics, ask_model, ask_optimizer, ask_order
 from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.ending import end_all
 from minidnn.training.history import History

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from minidnn.data.meaning import meaning_of
 from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import as_targets
 from minidnn.nn import Module
 from minidnn.reference.types import Array
-from minidnn.training.asking import final_activation, meaning_of
+from minidnn.training.asking import final_activation
 from minidnn.training.metrics import R2, paired
 from minidnn.training.predict import predict
 
