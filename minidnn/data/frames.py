@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -18,6 +18,26 @@ from minidnn.reference.types import Array
 Unknown = Literal["refuse", "zeros"]
 
 
+@overload
+def from_frame(
+    df: Any,
+    label: str | Sequence[str] = "",
+    *,
+    categories: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    like: Dataset | Meaning | None = None,
+    unknown: Unknown = "refuse",
+) -> ArrayDataset: ...
+@overload
+def from_frame(
+    df: Any,
+    label: None,
+    *,
+    categories: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    like: Dataset | Meaning | None = None,
+    unknown: Unknown = "refuse",
+) -> Unlabelled: ...
 def from_frame(
     df: Any,
     label: str | Sequence[str] | None = "",
@@ -26,7 +46,7 @@ def from_frame(
     ignore: Sequence[str] = (),
     like: Dataset | Meaning | None = None,
     unknown: Unknown = "refuse",
-) -> Any:
+) -> ArrayDataset | Unlabelled:
     """The rows of a data frame as examples.
 
     ::
@@ -84,11 +104,10 @@ def from_frame(
     x = np.concatenate([_inputs("from_frame", df, column, before is not None, unknown) for column in source], axis=1)
     x = before.prepared(x) if before else x
     columns = tuple(name for column in source for name in column.inputs)
-    dataset: Any
     if not labels:
-        dataset = Unlabelled(x, columns)
-        dataset.meaning = replace(meaning, columns=columns)
-        return dataset
+        unlabelled = Unlabelled(x, columns)
+        unlabelled.meaning = replace(meaning, columns=columns)
+        return unlabelled
     is_several = not isinstance(before.label if label == "" and before else label, str)
     y, classes = _targets(df, labels, is_several, before)
     dataset = ArrayDataset(x, y, classes, columns)
