@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,12 @@ def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float
         bound = f"in [{low:g}, {below:g})" if below < math.inf else f"finite and at least {low:g}"
         raise ValueError(f"{owner}: {argument} must be {bound}, got {value}")
     return float(value)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The remedy of an unknown name: the nearest known one, or what to do where none is near."""
+    near = difflib.get_close_matches(name.lower(), list(known), 1)
+    return f"did you mean {near[0]!r}?" if near else otherwise
 
 
 def an_array(owner: str, argument: str, value: Any) -> None:

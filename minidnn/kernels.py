@@ -126,6 +126,11 @@ def _whole(x: Any, *_: Any) -> bool:
     return x.dtype == _FLOAT32 and x.flags.c_contiguous and x.size > 0
 
 
+def _has_rows(x: Any, *_: Any) -> bool:
+    """Whether x is neither float64 nor an empty batch, of which the references make an empty result."""
+    return x.dtype != _FLOAT64 and not (x.ndim == 2 and len(x) == 0 and x.shape[1] > 0)
+
+
 def _always(*_: Any) -> bool:
     return True
 
@@ -217,11 +222,11 @@ rrelu = _kernel(reference.rrelu)
 rrelu_backward = _kernel(reference.rrelu_backward)
 
 batch_norm = _kernel(reference.batch_norm)
-batch_norm_eval = _kernel(reference.batch_norm_eval)
+batch_norm_eval = _kernel(reference.batch_norm_eval, _has_rows)
 batch_norm_backward = _kernel(reference.batch_norm_backward)
-batch_norm_eval_backward = _kernel(reference.batch_norm_eval_backward)
-layer_norm = _kernel(reference.layer_norm)
-layer_norm_backward = _kernel(reference.layer_norm_backward)
+batch_norm_eval_backward = _kernel(reference.batch_norm_eval_backward, _has_rows)
+layer_norm = _kernel(reference.layer_norm, _has_rows)
+layer_norm_backward = _kernel(reference.layer_norm_backward, _has_rows)
 
 # sgd_step and so on, of each row.
 _OF_UPDATES = {name: _kernel(getattr(reference, name)) for name in KERNELS}
@@ -238,6 +243,7 @@ global_norm = _kernel(reference.global_norm, _always)
 clip_factor = _kernel(reference.clip_factor, _always)
 trusted_rate = _kernel(reference.trusted_rate, _always)
 adafactor_rate = _kernel(reference.adafactor_rate, _always)
+check_gradients = _kernel(reference.check_gradients)
 l1_l2_penalty = _kernel(reference.l1_l2_penalty)
 l1_l2_gradient = _kernel(reference.l1_l2_gradient)
 scale = _kernel(reference.scale)

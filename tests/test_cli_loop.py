@@ -51,7 +51,7 @@ def irises(n, seed, names=("setosa", "versicolor", "a \x1b[31mred one")):
     return [(f"n{i}", w, port, names[k]) for i, (w, port, k) in enumerate(zip(widths, ports, kinds, strict=True))]
 
 
-TRAIN = ("--hidden", "8", "--epochs", "20", "--batch-size", "8")
+TRAIN = ("--hidden", "8", "--epochs", "20", "--batch-size", "8", "--optimizer", "momentum")
 TABLE = ("--ignore", "name", "--category", "port", *TRAIN)
 COLUMNS = ("name", "width", "port", "kind")
 

@@ -12,6 +12,7 @@ from minidnn.cli import main
 datasets = pytest.importorskip("sklearn.datasets")
 SEEDS = range(5)
 HIDDEN, RATE, BATCH, EPOCHS = 16, 0.02, 32, 40
+LABELS = "l0,l1,l2,l3"
 
 
 def table(x, y, names):
@@ -20,9 +21,9 @@ def table(x, y, names):
     for name, part in (("train.csv", ~test), ("test.csv", test)):
         with open(name, "w", newline="") as file:
             columns = [f"x{i}" for i in range(x.shape[1])]
-            csv.writer(file).writerows(
-                [[*columns, "target"], *([*row, y] for row, y in zip(x[part], y[part], strict=True))]
-            )
+            targets = ["target"] if y.ndim == 1 else LABELS.split(",")
+            rows = ([*row, *np.atleast_1d(label)] for row, label in zip(x[part], y[part], strict=True))
+            csv.writer(file).writerows([[*columns, *targets], *rows])
     assert names is None or set(names) == set(y)
     return x[~test], y[~test], x[test], y[test]
 
@@ -45,8 +46,25 @@ def friedman():
     return *datasets.make_friedman1(400, noise=1.0, random_state=1), None
 
 
+def several_labels():
+    return datasets.make_multilabel_classification(600, 20, n_classes=4, random_state=0)
+
+
 def ours(capsys, seed, *options):
-    settings = ("--hidden", HIDDEN, "--lr", RATE, "--batch-size", BATCH, "--epochs", EPOCHS, "--seed", seed)
+    settings = (
+        "--optimizer",
+        "momentum",
+        "--hidden",
+        HIDDEN,
+        "--lr",
+        RATE,
+        "--batch-size",
+        BATCH,
+        "--epochs",
+        EPOCHS,
+        "--seed",
+        seed,
+    )
     arguments = ["train", "--data", "train.csv", "--valid", "test.csv", *settings, *options]
     assert main([str(argument) for argument in arguments]) == 0
     capsys.readouterr()
@@ -94,6 +112,29 @@ def test_numbers(capsys, tmp_path, monkeypatch, make):
         errors, [np.sqrt(((theirs("numbers", s, x, y, tested) - truth) ** 2).mean()) for s in SEEDS], 0.03 * truth.std()
     )
     assert np.mean(errors) < 0.9 * truth.std()
+
+
+def test_several_labels(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y, tested, truth = table(*several_labels(), None)
+    options = ("--label", LABELS, "--task", "classification")
+    accuracies = [ours(capsys, seed, *options)["accuracy"] for seed in SEEDS]
+    agree(accuracies, [(theirs("classes", seed, x, y, tested) == truth).mean() for seed in SEEDS], 0.015)
+    assert np.mean(accuracies) > 0.8
+
+
+def test_the_defaults_suit_columns_of_many_sizes(capsys, tmp_path, monkeypatch):
+    """Lognormal inputs, whose largest values are many deviations from the mean."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x = np.exp(5 * rng.normal(size=(400, 4)))
+    table(x, x[:, 0] ** 0.3, None)
+    assert main(["train", "--data", "train.csv", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["config"]["optimizer"] == "adam" and len(document["epochs"]) == 20
+    options = ("--optimizer", "momentum", "--epochs", "5", "--lr", "10")
+    assert main(["train", "--data", "train.csv", "--output", "other", *options]) == 1
+    assert "standard deviations from its mean: give its logarithm in its place, or" in capsys.readouterr().err
 
 
 def test_rare_classes_count_as_much_with_balanced_weights(capsys, tmp_path, monkeypatch):

@@ -43,31 +43,84 @@ def test_one_cycle_ends_after_its_steps():
 
 def gradient(function, *values):
     parameters = [Parameter(np.array(value, np.float32)) for value in values]
-    ops.sum(function(*parameters)).backward()
+    with np.errstate(all="ignore"):
+        ops.sum(function(*parameters)).backward()
     return [parameter.grad.tolist() for parameter in parameters]
 
 
+INF, NAN = math.inf, math.nan
+
 KINKS = {
-    "relu": (ops.relu, [[0.0]], [[0.0]]),
-    "leaky_relu": (lambda x: ops.leaky_relu(x, 0.25), [[0.0]], [[0.25]]),
-    "prelu": (ops.prelu, [[[0.0]], [0.25]], [[[0.25]], [0.0]]),
-    "elu": (lambda x: ops.elu(x, 0.5), [[0.0]], [[0.5]]),
-    "abs": (ops.abs, [[0.0]], [[0.0]]),
-    "maximum": (ops.maximum, [[2.0], [2.0]], [[0.5], [0.5]]),
-    "minimum": (ops.minimum, [[2.0], [2.0]], [[0.5], [0.5]]),
-    "max": (lambda x: ops.max(x, axis=1), [[[1.0, 3.0, 3.0, 3.0]]], [[[0.0, 1 / 3, 1 / 3, 1 / 3]]]),
-    "min": (lambda x: ops.min(x, axis=1), [[[1.0, 1.0, 3.0]]], [[[0.5, 0.5, 0.0]]]),
-    "clip": (lambda x: ops.clip(x, 0.0, 1.0), [[0.0, 1.0]], [[1.0, 1.0]]),
+    # the row: its cell, and (op, arguments, their gradients)
+    "relu, x = 0": ("0", (ops.relu, [[0.0]], [[0.0]])),
+    "leaky_relu, prelu, rrelu, x = 0": (
+        "the slope",
+        (lambda x: ops.leaky_relu(x, 0.25), [[0.0]], [[0.25]]),
+        (ops.prelu, [[[0.0]], [0.25]], [[[0.25]], [0.0]]),
+        (lambda x: ops.rrelu(x, 0.125, 0.375, training=False), [[0.0]], [[0.25]]),
+    ),
+    "elu, x = 0": ("alpha", (lambda x: ops.elu(x, 0.5), [[0.0]], [[0.5]])),
+    "selu, x = 0": ("1.7581", (ops.selu, [[0.0]], [[1.0507009873554805 * 1.6732632423543772]])),
+    "celu, x = 0": ("1", (lambda x: ops.celu(x, 0.5), [[0.0]], [[1.0]])),
+    "relu6, x = 0 or 6": ("0", (ops.relu6, [[0.0, 6.0]], [[0.0, 0.0]])),
+    "hardtanh, x = -1 or 1": ("0", (ops.hardtanh, [[-1.0, 1.0]], [[0.0, 0.0]])),
+    "hardsigmoid, x = -3 or 3": ("0", (ops.hardsigmoid, [[-3.0, 3.0]], [[0.0, 0.0]])),
+    "hardswish, x = -3, 3": ("0, 1", (ops.hardswish, [[-3.0, 3.0]], [[0.0, 1.0]])),
+    "thresholded_relu, x = alpha": ("0", (lambda x: ops.thresholded_relu(x, 0.5), [[0.5]], [[0.0]])),
+    "abs, x = 0": ("0", (ops.abs, [[0.0]], [[0.0]])),
+    "maximum, minimum of equals": (
+        "half each",
+        (ops.maximum, [[2.0], [2.0]], [[0.5], [0.5]]),
+        (ops.minimum, [[2.0], [2.0]], [[0.5], [0.5]]),
+    ),
+    "max, min of a row with equals": (
+        "equal shares",
+        (lambda x: ops.max(x, axis=1), [[[1.0, 3.0, 3.0, 3.0]]], [[[0.0, 1 / 3, 1 / 3, 1 / 3]]]),
+        (lambda x: ops.min(x, axis=1), [[[1.0, 1.0, 3.0]]], [[[0.5, 0.5, 0.0]]]),
+    ),
+    "clip, x = a bound": ("1", (lambda x: ops.clip(x, 0.0, 1.0), [[0.0, 1.0]], [[1.0, 1.0]])),
+    "sqrt, log, x = 0": ("infinite", (ops.sqrt, [[0.0]], [[INF]]), (ops.log, [[0.0]], [[INF]])),
+    "sqrt(clip(x, 0)), x < 0": ("0", (lambda x: ops.sqrt(ops.clip(x, 0.0)), [[-1.0]], [[0.0]])),
+    "1 / x, x = 0": ("-infinite", (lambda x: 1 / x, [[0.0]], [[-INF]])),
+    "x ** 0, x = 0": ("0", (lambda x: x**0, [[0.0]], [[0.0]])),
+    "x ** 0.5, x = 0": ("infinite", (lambda x: x**0.5, [[0.0]], [[INF]])),
+    "0 ** b by b, b = 2, 0, -1": ("0, 0, -infinite", (lambda b: 0.0**b, [[2.0, 0.0, -1.0]], [[0.0, 0.0, -INF]])),
+    "where(x > 0, log(x), 0), x = 0": ("NaN", (lambda x: ops.where(x > 0, ops.log(x), 0.0), [[0.0]], [[NAN]])),
+    "var of one number": ("0", (ops.var, [[3.0]], [[0.0]])),
+    "sigmoid, tanh, x infinite": (
+        "0",
+        (ops.sigmoid, [[INF, -INF]], [[0.0, 0.0]]),
+        (ops.tanh, [[INF, -INF]], [[0.0, 0.0]]),
+    ),
+    "relu, elu, softplus, x = inf, -inf": (
+        "1, 0",
+        *((op, [[INF, -INF]], [[1.0, 0.0]]) for op in (ops.relu, ops.elu, ops.softplus)),
+    ),
+    "exp, x = inf, -inf": ("infinite, 0", (ops.exp, [[INF, -INF]], [[INF, 0.0]])),
+    "gelu, silu, mish, softsign, x infinite": (
+        "NaN",
+        *((op, [[INF, -INF]], [[NAN, NAN]]) for op in (ops.gelu, ops.silu, ops.mish, ops.softsign)),
+    ),
+    "softmax_cross_entropy of logits 1, -inf for the first class": (
+        "0, 0",
+        (lambda x: ops.softmax_cross_entropy(x, np.array([0])), [[[1.0, -INF]]], [[[0.0, 0.0]]]),
+    ),
 }
 
 
-@pytest.mark.parametrize("kink", KINKS)
-def test_gradients_at_kinks(kink):
-    function, values, expected = KINKS[kink]
-    for found, wanted in zip(gradient(function, *values), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-6)
-    section = DOCUMENT.split("## Gradients at kinks")[1].split("## Files")[0]
-    assert kink in section
+@pytest.mark.parametrize("row", KINKS)
+def test_gradients_at_kinks_and_infinities(row):
+    for function, values, expected in KINKS[row][1:]:
+        for found, wanted in zip(gradient(function, *values), expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_every_row_at_a_kink_is_computed():
+    section = DOCUMENT.split("## Gradients at kinks and infinities")[1].split("\n## ")[0]
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    assert {first.removeprefix("| "): ours for first, ours, *_ in rows} == {
+        row: cell for row, (cell, *_) in KINKS.items()
+    }
 
 
 DEFAULTS = [

@@ -104,7 +104,7 @@ BY_NUMPY = {
     if getattr(reference, name).__module__.rpartition(".")[2] in ("elementwise", "reductions", "shaping")
 }
 """What no kernel was compiled for."""
-NUMBERS = {"adafactor_rate", "clip_factor", "count", "global_norm", "next_draw", "trusted_rate"}
+NUMBERS = {"adafactor_rate", "check_gradients", "clip_factor", "count", "global_norm", "next_draw", "trusted_rate"}
 """Of arrays without axes, see test_numbers.py."""
 
 

@@ -102,3 +102,58 @@ def test_a_history_is_exact_where_batches_differ_in_size():
         expected = training.evaluate(model, dataset, metrics=columns)
         assert history["f1"][0] == pytest.approx(expected.f1, rel=1e-12)
         assert history["loss"][0] == pytest.approx(expected.loss, rel=1e-5)
+
+
+def fails(outputs, targets):
+    return {}["nothing"]
+
+
+def two_numbers(outputs, targets):
+    return np.array([0.5, 0.5])
+
+
+def words(outputs, targets):
+    return "good"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "error", "message"),
+    [
+        (
+            [fails],
+            ValueError,
+            r"metric 'fails' raises KeyError on \d+ .*, before the first update",
+        ),
+        ([two_numbers], TypeError, r"metric 'two_numbers' returned array\(\[0.5, 0.5\]\), must be a number"),
+        ({"said": words}, TypeError, "metric 'said' returned 'good', must be a number"),
+        ([lambda o, y: None], None, None),
+    ],
+)
+def test_a_metric_that_makes_no_number_is_found_before_the_first_update(metrics, error, message):
+    rng = np.random.default_rng(3)
+    model = nn.Sequential(nn.Dense(4, 3, "relu"), nn.Dense(3, 3))
+    before = {name: value.tobytes() for name, value in model.state_dict().items()}
+    if error is None:
+        metrics, error, message = {"none": metrics[0]}, TypeError, "metric 'none' returned None, must be a number"
+    with pytest.raises(error, match=message):
+        training.fit(
+            model, rng.random((30, 4), np.float32), rng.integers(0, 3, 30),
+            optimizer=optim.SGD(model.parameters(), 0.1), epochs=1, batch_size=10, metrics=metrics, progress=False,
+        )  # fmt: skip
+    assert {name: value.tobytes() for name, value in model.state_dict().items()} == before
+
+
+def test_metrics_are_tried_on_examples_of_every_class():
+    """Sorted by class, and one class is rare."""
+    y = np.sort(np.r_[np.zeros(500, int), np.ones(500, int), 2])
+    seen = []
+
+    def classes(outputs, targets):
+        seen.append(len(np.unique(targets)))
+        return 1.0
+
+    model = nn.Dense(2, 3)
+    x = np.zeros((len(y), 2), np.float32)
+    options = {"epochs": 1, "batch_size": 100, "progress": False}
+    training.fit(model, x, y, optimizer=optim.SGD(model.parameters(), 0.1), metrics=[classes], **options)
+    assert seen == [3, 3]

@@ -99,3 +99,11 @@ def test_a_setting_in_memory_is_read_when_the_kernel_runs():
     plain = np.full(5, 0.5, np.float32)
     reference.adam_step(plain, plain.copy(), *np.zeros((2, 5), np.float32), lr=0.1, step=3, **options)
     assert weights.tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_check_gradients(value):
+    kernels.check_gradients(np.asarray(1e300), np.asarray(0.0))
+    kernels.check_gradients()
+    with pytest.raises(FloatingPointError, match="check_gradients"):
+        kernels.check_gradients(np.asarray(1.0), np.asarray(value))

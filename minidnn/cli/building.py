@@ -17,10 +17,27 @@ from minidnn.data.meaning import TASKS
 from minidnn.optim.making import MAKERS, WITHOUT_RATE
 from minidnn.training.metrics import default_metrics
 
+DEFAULTS: dict[bool, dict[str, Any]] = {
+    False: {"epochs": 5, "optimizer": "momentum"},
+    True: {"epochs": 20, "optimizer": "adam"},
+}
+"""Of pictures, and of tables: these have fewer examples, and columns whose values may spread over many sizes."""
+
+
+def complete(arguments: argparse.Namespace) -> None:
+    """Fills in the defaults that depend on the kind of data."""
+    for name, value in DEFAULTS[datasets.is_table(arguments.data)].items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Options of a run, but for those that a search may vary."""
-    parser.add_argument("--epochs", type=types.count, default=5, help="visits of every example")
+    parser.add_argument(
+        "--epochs",
+        type=types.count,
+        help=f"visits of every example (default: {DEFAULTS[False]['epochs']}, of a table {DEFAULTS[True]['epochs']})",
+    )
     parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
     parser.add_argument(
         "--activation",
@@ -32,9 +49,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--optimizer",
         choices=list(MAKERS),
-        default="momentum",
         metavar="NAME",
-        help=f"its kind: {', '.join(MAKERS)}",
+        help=f"its kind: {', '.join(MAKERS)} (default: {DEFAULTS[False]['optimizer']}, of a table "
+        f"{DEFAULTS[True]['optimizer']})",
     )
     parser.add_argument(
         "--weight-decay", type=types.decay, metavar="NUMBER", help="of the optimizer (default: the optimizer's own)"
@@ -67,7 +84,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "quantities, and asks where labels are whole numbers",
     )
     parser.add_argument(
-        "--label", type=types.column, metavar="COLUMN", help="of a table, by name or number (default: the last)"
+        "--label",
+        type=types.columns,
+        metavar="COLUMN",
+        help="of a table, by name or number; several as a,b: numbers, or with --task classification columns of 0 and 1 "
+        "(default: the last)",
     )
     for name, text in (
         ("category", "a column of text of a table, each value of which becomes an input"),
@@ -121,19 +142,33 @@ class Prepared:
     def fit(
         self, arguments: argparse.Namespace, parts: datasets.Parts, *callbacks: training.Callback, **options: Any
     ) -> training.History:
-        """Trains the model; further options are those of `minidnn.training.fit`."""
-        return training.fit(
-            self.model,
-            parts.train,
-            optimizer=self.optimizer,
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-            valid=parts.valid,
-            callbacks=callbacks,
-            on_interrupt="stop",
-            **self.options,
-            **options,
-        )
+        """Trains the model; further options are those of `minidnn.training.fit`.
+
+        Raises:
+            NonFiniteError: as `fit`; of a table, with the column whose values may be what overflows.
+        """
+        try:
+            return training.fit(
+                self.model,
+                parts.train,
+                optimizer=self.optimizer,
+                epochs=arguments.epochs,
+                batch_size=arguments.batch_size,
+                valid=parts.valid,
+                callbacks=callbacks,
+                on_interrupt="stop",
+                **self.options,
+                **options,
+            )
+        except training.NonFiniteError as error:
+            far = datasets.farthest(parts.train) if datasets.is_table(arguments.data) else None
+            if far is None:
+                raise
+            column, distance = far
+            raise training.NonFiniteError(
+                f"{error}. Column {column!r} has a value {distance:.0f} standard deviations from its mean: give its "
+                f"logarithm in its place, or leave it out with --ignore {column}"
+            ) from error
 
 
 def prepared(arguments: argparse.Namespace, parts: datasets.Parts) -> Prepared:
@@ -161,6 +196,10 @@ def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, 
         if arguments.class_weight is not None:
             raise ValueError("--class-weight is for classes, and the task is regression")
         options["loss"] = nn.mean_squared_error
+    elif parts.meaning.has_several_labels:
+        if arguments.class_weight is not None:
+            raise ValueError("--class-weight is for one label, --label names several")
+        options["loss"] = nn.sigmoid_cross_entropy
     return {name: value for name, value in options.items() if value is not None}
 
 

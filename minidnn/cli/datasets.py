@@ -42,7 +42,7 @@ class Parts:
         held_back: what the model is measured on at the end: test, else valid, with labels in their own unit.
         meaning: of all of them.
         inputs: the layers that a network begins with.
-        mean, std: of the labels of a regression, which train and valid have standardized.
+        mean, std: of the labels of a regression, which train and valid have standardized; one number for each label.
     """
 
     train: data.Dataset
@@ -51,11 +51,13 @@ class Parts:
     held_back: data.Dataset
     meaning: data.Meaning
     inputs: list[nn.Module]
-    mean: float = 0.0
-    std: float = 1.0
+    mean: Any = 0.0
+    std: Any = 1.0
 
     @property
     def n_out(self) -> int:
+        if self.meaning.has_several_labels:
+            return len(self.meaning.labels)
         return len(self.meaning.classes) if self.meaning.task == "classification" else 1
 
 
@@ -81,7 +83,7 @@ def load(arguments: argparse.Namespace) -> Parts:
     train: data.Dataset
     held_back: list[Any]
     if arguments.valid is None:
-        stratify = whole.meaning.task == "classification"
+        stratify = whole.meaning.task == "classification" and not whole.meaning.has_several_labels
         train, *held_back = data.split(whole, [1 - 2 * part, part, part], stratify=stratify, rng=rng)
     else:
         train, held_back = whole, [_valid(arguments, whole.meaning)]
@@ -92,6 +94,23 @@ def load(arguments: argparse.Namespace) -> Parts:
     test = held_back[1] if len(held_back) == 2 else None
     parts = Parts(train, held_back[0], test, held_back[-1], whole.meaning, inputs)
     return _with_scaled_labels(parts) if whole.meaning.task == "regression" else parts
+
+
+FAR = 10.0
+"""Standard deviations from the mean, beyond which a value is worth a word."""
+
+
+def is_table(source: str) -> bool:
+    """Whether that names a table."""
+    return source not in NAMES and not Path(source).is_dir() and Path(source).suffix.lower() == ".csv"
+
+
+def farthest(train: data.Dataset) -> tuple[str, float] | None:
+    """The column with the value that is farthest from its mean, in standard deviations; None if it is near."""
+    scale = data.Standardize(train)
+    distances = np.abs((np.asarray(train.inputs, np.float64) - scale.mean) / scale.std).max(axis=0)
+    place = int(distances.argmax())
+    return (train.columns[place], float(distances[place])) if train.columns and distances[place] > FAR else None
 
 
 def named(name: str) -> tuple[data.Dataset, data.Dataset, data.Dataset]:
@@ -111,7 +130,7 @@ def labelled(
     source: str,
     like: data.Meaning,
     labels: Path | None = None,
-    label: str | int | None = None,
+    label: Any = None,
     ignore: Sequence[str | int] = (),
     unknown: Any = "refuse",
 ) -> data.Dataset:
@@ -199,7 +218,7 @@ def _valid(arguments: argparse.Namespace, meaning: data.Meaning) -> data.Dataset
 
 def _check_labels(source: str, whole: data.Dataset) -> None:
     if len(whole) and (whole.y == whole.y[0]).all():
-        only = whole.meaning.classes[0] if whole.meaning.classes else f"{whole.y[0]:g}"
+        only = whole.meaning.classes[0] if whole.meaning.classes else ", ".join(f"{y:g}" for y in np.ravel(whole.y[0]))
         raise ValueError(f"{source} has {len(whole)} examples that all have the label {only!r}: nothing to learn")
 
 
@@ -215,12 +234,13 @@ def _standardized(train: data.Dataset) -> nn.Module:
 def _with_scaled_labels(parts: Parts) -> Parts:
     """Labels of mean 0 and deviation 1, so that one learning rate suits prices and percentages."""
     y = parts.train.y.astype(np.float64)
-    mean, std = float(y.mean()), float(y.std()) or 1.0
+    mean, std = y.mean(axis=0), y.std(axis=0)
+    std = np.where(std == 0, 1, std)
     train, valid = (_scaled(part, mean, std) for part in (parts.train, parts.valid))
     return replace(parts, train=train, valid=valid, mean=mean, std=std)
 
 
-def _scaled(part: data.Dataset, mean: float, std: float) -> data.Dataset:
+def _scaled(part: data.Dataset, mean: Any, std: Any) -> data.Dataset:
     y = ((part.y.astype(np.float64) - mean) / std).astype(np.float32)
     scaled = data.ArrayDataset(part.inputs, y, columns=part.columns)
     scaled.meaning = part.meaning

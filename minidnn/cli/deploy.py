@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from minidnn import Generator, data, deploy, kernels, set_num_threads
 from minidnn.cli import datasets, types
 from minidnn.cli.examples import Reader
 from minidnn.cli.models import Model, open_model
+from minidnn.cli.scores import Scores, scores
 from minidnn.cli.terminal import shown, shown_lines
 
 CALIBRATION_EXAMPLES = 1000
@@ -52,7 +54,7 @@ def _add_compile(subparsers: Any) -> None:
         "and after (default: MNIST where the model takes 784 and gives 10, if it knows MNIST)",
     )
     parser.add_argument(
-        "--label", type=types.column, metavar="COLUMN", help="of a table (default: that of the training table)"
+        "--label", type=types.columns, metavar="COLUMN", help="of a table (default: that of the training table)"
     )
     parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file (default: none)")
     parser.add_argument("--seed", type=types.seed, default=42, help="as it was trained: it splits tables and folders")
@@ -68,8 +70,8 @@ def _add_compile(subparsers: Any) -> None:
         type=types.points,
         default=1.0,
         metavar="POINTS",
-        help="nothing is written where the accuracy falls by more, or without labels the share of changed classes is "
-        "larger",
+        help="nothing is written where the accuracy, or of numbers R2, falls by more hundredths, or without labels the "
+        "share of changed classes is larger",
     )
     parser.add_argument("--force", action="store_true", help="write it whatever it loses, or where nothing tells")
     parser.add_argument("--batch-size", type=types.count, default=1, help="what storage is chosen for")
@@ -84,7 +86,11 @@ def _compile(arguments: argparse.Namespace) -> int:
         model = minidnn.load(arguments.model)
         print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
     asked = open_model(arguments.model)
-    examples, validation = _measured_on(arguments, asked, original)
+    examples, held_back = _measured_on(arguments, asked, original)
+    has_classes = asked.meaning.task != "regression" and not asked.meaning.has_several_labels
+    validation = None
+    if held_back is not None and has_classes:
+        validation = data.ArrayDataset(asked.prepare(held_back.inputs), held_back.y)
     if examples is None and dtype == "int8":
         raise ValueError("--int8 needs --calibration with examples of what the model takes, or --data")
     compiled = deploy.compile(
@@ -98,7 +104,12 @@ def _compile(arguments: argparse.Namespace) -> int:
     )
     print(shown_lines(compiled.describe()))
     lossless = arguments.prune is None and dtype == "float32"
-    if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit, asked.meaning.task)):
+    fall = None
+    if held_back is not None and not has_classes:
+        made = replace(asked, run=compiled.predict, activation=compiled.activation)
+        fall = _fall(scores(asked, held_back), scores(made, held_back))
+        print("" if fall is None else f"{fall}, of {len(held_back)} validation examples")
+    if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit, has_classes, fall)):
         print(f"minidnn compile: {shown(refusal)}; nothing was written", file=sys.stderr)
         return 1
     compiled.meaning = asked.told if asked.told != data.Meaning() else None
@@ -109,15 +120,48 @@ def _compile(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refusal(compiled: deploy.InferenceModel, limit: float, task: str | None) -> str | None:
+@dataclass(frozen=True)
+class Fall:
+    """What a measure was before and after, 1 being perfect: R2 of numbers, accuracy of labels."""
+
+    name: str
+    before: float
+    after: float
+
+    @property
+    def points(self) -> float:
+        """Hundredths that were lost."""
+        return 100 * (self.before - self.after)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.before:.4f} before, {self.after:.4f} after"
+
+
+def _fall(before: Scores, after: Scores) -> Fall | None:
+    for measure, name in (("accuracy", "the accuracy"), ("r2", "R2")):
+        one, other = before.values.get(measure), after.values.get(measure)
+        if one is not None and other is not None:
+            return Fall(name, one, other)
+    return None
+
+
+def _refusal(
+    compiled: deploy.InferenceModel, limit: float, has_classes: bool = True, fall: Fall | None = None
+) -> str | None:
     """Why it must not be written."""
     remedy = "prune less, train on with the zeros held (training.KeepZeros), raise --limit, or give --force"
     if compiled.validation is not None:
         if compiled.validation.points > limit:
             return f"the accuracy falls by {compiled.validation.points:.2f} points, --limit is {limit:g}; {remedy}"
-    elif compiled.loss is not None and task == "regression":
+    elif fall is not None:
+        if not fall.points <= limit:
+            return f"{fall.name} falls by {fall.points:.2f} points, --limit is {limit:g}; {remedy}"
+    elif compiled.loss is not None and not has_classes:
         moves = f"by {compiled.loss.mean:.3g} on average, {compiled.loss.largest:.3g} at most"
-        return f"the model gives numbers, which move {moves}; --limit is of classes; give --force if that is little"
+        return (
+            f"the model gives numbers, which move {moves}; name labelled data with --data, which tell what it loses, "
+            "or give --force if that is little"
+        )
     elif compiled.loss is not None:
         changed = 100 * compiled.loss.changed
         if changed > limit:
@@ -142,9 +186,9 @@ def _measured_on(
     elif arguments.data is not None:
         whole = datasets.labelled(arguments.data, asked.meaning, arguments.labels, arguments.label)
         sizes = [1 - 2 * datasets.SPLIT, datasets.SPLIT, datasets.SPLIT]
-        is_classifier = whole.meaning.task == "classification"
-        train, valid, _ = data.split(whole, sizes, stratify=is_classifier, rng=Generator(arguments.seed))
-        valid = data.ArrayDataset(asked.prepare(valid.inputs), valid.y) if is_classifier and len(valid) else None
+        stratify = whole.meaning.task == "classification" and not whole.meaning.has_several_labels
+        train, valid, _ = data.split(whole, sizes, stratify=stratify, rng=Generator(arguments.seed))
+        valid = valid if len(valid) else None
     examples = None if train is None else asked.prepare(train[:CALIBRATION_EXAMPLES].inputs)
     if arguments.calibration is not None:
         reader = Reader(asked.meaning, asked.n_in)

@@ -11,6 +11,7 @@ from minidnn.cli import datasets, types
 from minidnn.cli.models import open_model
 from minidnn.cli.predict import add_reading
 from minidnn.cli.scores import scores
+from minidnn.cli.terminal import shown, shown_lines
 
 
 def add(subparsers: Any) -> None:
@@ -24,9 +25,14 @@ def add(subparsers: Any) -> None:
     parser.add_argument("data", help=f"a .csv table, a folder of pictures, a .npy or IDX file, {datasets.LISTED}")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file (default: none)")
     parser.add_argument(
-        "--label", type=types.column, metavar="COLUMN", help="of a table (default: that of the training table)"
+        "--label", type=types.columns, metavar="COLUMN", help="of a table (default: that of the training table)"
     )
     add_reading(parser)
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="precision, recall and F1 of each class, too, with the confusion matrix; needs scikit-learn",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of lines")
     parser.set_defaults(run=run)
 
@@ -36,5 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
     options: Any = {name: getattr(arguments, name) for name in ("labels", "label", "ignore", "unknown")}
     dataset = datasets.labelled(arguments.data, model.meaning, **options)
     result = scores(model, dataset)
-    print(json.dumps(result.document(), indent=2) if arguments.json else result.report())
+    table = result.by_class() if arguments.report else None
+    if arguments.json:
+        told = {} if table is None else {"report": {shown(n): row for n, row in table.document().items()}}
+        print(json.dumps(result.document() | told, indent=2))
+    else:
+        print(result.report())
+        if table is not None:
+            print(f"\n{shown_lines(str(table))}")
     return 0

@@ -6,8 +6,6 @@ import argparse
 import shutil
 from typing import Any
 
-from minidnn.explaining import explain, names
-
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
@@ -22,6 +20,8 @@ def add(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from minidnn.explaining import explain, names
+
     if arguments.name is None:
         print("\n".join(names()))
         return 0

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from minidnn.learn import LEVELS, check, exercises, find
-
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
@@ -35,6 +33,8 @@ def add(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from minidnn.learn import find
+
     if arguments.name is None:
         if arguments.hint or arguments.solution or arguments.output:
             raise ValueError("learn: an option needs the name of an exercise; minidnn learn lists them")
@@ -59,6 +59,8 @@ def _given(path: Path | None) -> str:
 
 
 def _list() -> None:
+    from minidnn.learn import LEVELS, exercises
+
     wide = max(len(exercise.name) for exercise in exercises())
     level = 0
     for exercise in exercises():
@@ -77,6 +79,8 @@ def _beginning(task: str) -> str:
 
 
 def run_check(arguments: argparse.Namespace) -> int:
+    from minidnn.learn import check, find
+
     exercise = find(arguments.name)
     path = arguments.file or Path(f"{exercise.name}.py")
     if not path.exists():

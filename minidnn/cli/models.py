@@ -44,9 +44,7 @@ class Model:
 
     def prepare(self, x: Any) -> Any:
         """The inputs as the model itself takes them."""
-        if not self.told.mean:
-            return x
-        return (x - np.array(self.told.mean, np.float32)) / np.array(self.told.std, np.float32)
+        return self.told.prepared(x)
 
     def outputs(self, x: Any) -> Any:
         """The outputs as float64 (n, n_out).
@@ -65,6 +63,10 @@ class Model:
     def is_classifier(self) -> bool:
         return self.meaning.task == "classification"
 
+    def chances(self, outputs: Any) -> Any:
+        """The probability of each of several labels, on its own."""
+        return outputs if self.activation == "sigmoid" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
+
     def probabilities(self, outputs: Any) -> Any:
         """The probability of each class, (n, classes): one output stands for the second of two classes.
 
@@ -73,7 +75,7 @@ class Model:
         """
         n_out, classes = outputs.shape[1], len(self.meaning.classes)
         if n_out == 1 and classes == 2 and self.activation in ("identity", "sigmoid"):
-            second = outputs if self.activation == "sigmoid" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
+            second = self.chances(outputs)
             return np.concatenate([1 - second, second], axis=1)
         if n_out < 2 or (classes and n_out != classes):
             raise ValueError(f"{self.path} has {n_out} outputs for {classes or 'some'} classes, must have one for each")

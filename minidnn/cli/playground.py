@@ -9,7 +9,6 @@ from typing import Any
 
 from minidnn import set_num_threads
 from minidnn.cli import types
-from minidnn.playground import Server, record
 
 
 def add(subparsers: Any) -> None:
@@ -36,6 +35,8 @@ def add(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from minidnn.playground import Server, record
+
     set_num_threads(arguments.threads)
     if arguments.record:
         record(arguments.record, arguments.settings, arguments.frames, arguments.speed)

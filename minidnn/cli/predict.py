@@ -70,13 +70,21 @@ def run(arguments: argparse.Namespace) -> int:
 def rows_of(model: Model, path: Path, x: Any) -> list[dict[str, Any]]:
     """What the model says of each example: class and probability, or value."""
     outputs = model.outputs(x)
-    n_out = outputs.shape[1]
+    n_out, names = outputs.shape[1], model.meaning.labels
+    several = model.meaning.has_several_labels and n_out == len(names)
     rows: list[dict[str, Any]] = [{"file": str(path), "example": i} for i in range(len(x))]
-    if model.is_classifier or (model.meaning.task is None and n_out > 1):
-        names: Any = model.meaning.classes or range(n_out)
+    if several and model.is_classifier:
+        for row, chances in zip(rows, model.chances(outputs), strict=True):
+            told = {name: round(float(p), 6) for name, p in zip(names, chances, strict=True)}
+            row |= {"labels": [name for name, p in told.items() if p > 0.5], "probabilities": told}
+    elif several:
+        for row, y in zip(rows, outputs, strict=True):
+            row["values"] = {name: _number(value) for name, value in zip(names, y, strict=True)}
+    elif model.is_classifier or (model.meaning.task is None and n_out > 1):
+        classes: Any = model.meaning.classes or range(n_out)
         chances = model.probabilities(outputs)
         for row, k, p in zip(rows, chances.argmax(axis=1), chances, strict=True):
-            row |= {"class": names[k], "probability": round(float(p[k]), 6)}
+            row |= {"class": classes[k], "probability": round(float(p[k]), 6)}
     else:
         for row, y in zip(rows, outputs, strict=True):
             row["value"] = _number(y[0]) if n_out == 1 else [_number(value) for value in y]
@@ -91,14 +99,22 @@ def _number(value: Any) -> float:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     clean = shown if sys.stdout.isatty() else str
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(rows[0])
-    for row in rows:
-        table.writerow([clean(value) for value in row.values()])
+    for i, row in enumerate(rows):
+        of_labels = row.get("probabilities") or row.get("values") or {}
+        cells = {name: value for name, value in row.items() if name not in ("labels", "probabilities", "values")}
+        if not i:
+            table.writerow([clean(name) for name in (*cells, *of_labels)])
+        table.writerow([clean(value) for value in (*cells.values(), *of_labels.values())])
 
 
 def _line(row: dict[str, Any]) -> str:
     where = f"{shown(row['file'])}[{row['example']}]"
     if "class" in row:
         return f"{where}: {shown(row['class'])} ({row['probability']:.1%})"
+    if "labels" in row:
+        told = [f"{shown(name)} ({row['probabilities'][name]:.1%})" for name in row["labels"]]
+        return f"{where}: {', '.join(told) or 'no label'}"
+    if "values" in row:
+        return f"{where}: {', '.join(f'{shown(name)} {value:.7g}' for name, value in row['values'].items())}"
     values = row["value"] if isinstance(row["value"], list) else [row["value"]]
     return f"{where}: {', '.join(f'{value:.7g}' for value in values)}"

@@ -91,7 +91,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
 
 
 def _results(name: str, mnist: Callable[[], Splits], arguments: argparse.Namespace) -> Iterable[Outcome | Study]:
-    """What comes of it: a lesson may consist of several studies, given one after the other."""
+    """The results of an experiment or lesson; a lesson may have several studies, given one after the other."""
     if name not in LESSONS:
         return [published.reproduce(name, mnist(), arguments.seeds, arguments.epochs)]
     lesson = importlib.import_module(f"minidnn.lessons.{LESSONS[name]}.{name}")

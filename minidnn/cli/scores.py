@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from minidnn.cli.models import Model
 from minidnn.cli.terminal import shown
 from minidnn.data import Dataset
+from minidnn.training.report import Report, numbers_report, report_of
 
 CHUNK = 1000
 """Examples that are asked together; a data set may be larger than memory."""
@@ -25,23 +27,37 @@ class Scores:
             squared error, and R2, which is None where all labels are the same.
         correct: how many classes were right.
         label: the name of what was predicted.
+        answers: how many there were, where an example has several; else 0.
+        parts: of several numbers those of each.
+        by_class: makes the report of each class, label or number.
     """
 
     examples: int
     values: dict[str, float | None]
     correct: int | None = None
     label: str = ""
+    answers: int = 0
+    parts: Sequence[Scores] = ()
+    by_class: Callable[[], Report] = field(kw_only=True, compare=False, repr=False)
 
     def headline(self, name: str) -> str:
         """In a few words: ``test accuracy 97.85 %``."""
         if self.correct is not None:
-            return f"{name} accuracy {self.correct / self.examples:.2%}".replace("%", " %")
+            return f"{name} accuracy {self.correct / (self.answers or self.examples):.2%}".replace("%", " %")
         r2 = self.values["r2"]
         told = "" if r2 is None else f", R2 {r2:.4f}"
         return f"{name} error {self.values['mae']:.4g}{told}"
 
     def report(self) -> str:
         """In a few lines."""
+        if self.answers:
+            return (
+                f"accuracy   {self.values['accuracy']:.4f} ({self.correct} of {self.answers} labels)\n"
+                f"all labels {self.values['all_labels']:.4f} (right in so many of {self.examples} examples)\n"
+                f"loss       {self.values['loss']:.4f} (mean cross-entropy of a label)"
+            )
+        if self.parts:
+            return "\n".join(part.report() for part in self.parts)
         if self.correct is not None:
             return f"accuracy {self.values['accuracy']:.4f} ({self.correct} of {self.examples})\n" + (
                 f"loss     {self.values['loss']:.4f} (mean cross-entropy)"
@@ -52,7 +68,8 @@ class Scores:
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        return {"examples": self.examples, **self.values}
+        told = {part.label: part.values for part in self.parts}
+        return {"examples": self.examples, **self.values, **({"labels": told} if told else {})}
 
 
 MEASURES = {
@@ -74,10 +91,11 @@ def scores(model: Model, dataset: Dataset) -> Scores:
     outputs, y = np.concatenate(parts), np.asarray(dataset.y)
     names = dataset.meaning.labels
     if y.ndim > 1:
-        raise ValueError(
-            f"the data have the {y.shape[1]} labels {', '.join(map(shown, names[:20]))}, and only models of one label "
-            "are measured here; use training.evaluate in Python"
-        )
+        if outputs.shape != y.shape:
+            raise ValueError(f"{model.path} has {outputs.shape[1]} outputs, the data have {y.shape[1]} labels")
+        if model.is_classifier:
+            return _of_labels(model.chances(outputs), y, names)
+        return _of_numbers(outputs, y.astype(np.float64), names)
     if y.dtype.kind == "f":
         if outputs.shape[1] != 1:
             raise ValueError(f"{model.path} has {outputs.shape[1]} outputs, must have one for labels that are numbers")
@@ -87,7 +105,33 @@ def scores(model: Model, dataset: Dataset) -> Scores:
         raise ValueError(f"{model.path} tells {chances.shape[1]} classes apart, but there is a label {y.max()}")
     correct = int((chances.argmax(axis=1) == y).sum())
     loss = float(-np.log(np.maximum(chances[np.arange(len(y)), y], np.finfo(np.float64).tiny)).mean())
-    return Scores(len(y), {"accuracy": correct / len(y), "loss": loss}, correct)
+    by_class = lambda: report_of(y, chances, 0.5, dataset.classes)  # noqa: E731
+    return Scores(len(y), {"accuracy": correct / len(y), "loss": loss}, correct, by_class=by_class)
+
+
+def _of_labels(chances: Any, y: Any, names: Sequence[str]) -> Scores:
+    """Of several labels: the share of labels that are right, and of examples all of whose labels are."""
+    told, tiny = chances > 0.5, np.finfo(np.float64).tiny
+    right = told == (y > 0.5)
+    loss = -np.where(y > 0.5, np.log(np.maximum(chances, tiny)), np.log(np.maximum(1 - chances, tiny))).mean()
+    values: dict[str, float | None] = {
+        "accuracy": float(right.mean()),
+        "all_labels": float(right.all(axis=1).mean()),
+        "loss": float(loss),
+    }
+    by_class = lambda: report_of(y, chances, 0.5, names)  # noqa: E731
+    return Scores(len(y), values, int(right.sum()), answers=right.size, by_class=by_class)
+
+
+def _of_numbers(predictions: Any, y: Any, names: Sequence[str]) -> Scores:
+    """Of several numbers: the means over the labels, and each of them."""
+    parts = [_of_regression(predictions[:, i], y[:, i], name) for i, name in enumerate(names)]
+    values: dict[str, float | None] = {}
+    for measure in MEASURES:
+        found = [value for part in parts if (value := part.values[measure]) is not None]
+        values[measure] = float(np.mean(found)) if found else None
+    label = f"mean of {len(parts)} labels"
+    return Scores(len(y), values, parts=parts, label=label, by_class=_of(predictions, y, names))
 
 
 def _of_regression(predictions: Any, y: Any, label: str) -> Scores:
@@ -95,7 +139,11 @@ def _of_regression(predictions: Any, y: Any, label: str) -> Scores:
     squares = float((error**2).sum())
     r2 = 1 - squares / spread if spread > 0 else None
     values = {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt(squares / len(y))), "r2": r2}
-    return Scores(len(y), values, None, label)
+    return Scores(len(y), values, None, label, by_class=_of(predictions[:, None], y[:, None], [label]))
+
+
+def _of(predictions: Any, y: Any, names: Sequence[str]) -> Callable[[], Report]:
+    return lambda: numbers_report(y, predictions, names)
 
 
 def _plain(value: float | None) -> str:

@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace, checkpoints: Path, here: World) -> int:
     manual_seed(arguments.seed)
+    building.complete(arguments)
     parts = datasets.load(arguments)
     prepared = building.prepared(arguments, parts)
     if not arguments.json and here.rank == 0:
@@ -87,14 +88,13 @@ def _train(arguments: argparse.Namespace, checkpoints: Path, here: World) -> int
         ran = f", ranks: {here.size}" if arguments.shards else ""
         print(f"{kernels.isa()}, threads: {kernels.num_threads()}{ran}, seed {arguments.seed}", flush=True)
         if parts.meaning.task == "regression":
-            print(
-                f"{shown(parts.meaning.label or 'labels')}: trained in units of its standard deviation, {parts.std:.6g}"
-            )
+            for name, std in zip(parts.meaning.labels or ("labels",), np.atleast_1d(parts.std), strict=True):
+                print(f"{shown(name)}: trained in units of its standard deviation, {std:.6g}")
     progress = not arguments.json and sys.stderr.isatty()
     history = prepared.fit(
         arguments,
         parts,
-        *([training.Evaluate(parts.test)] if parts.test and parts.n_out > 1 else []),
+        *([training.Evaluate(parts.test)] if parts.test and parts.meaning.task == "classification" else []),
         *([] if arguments.json else [Table()]),
         *([Profiled()] if arguments.profile and not arguments.json else []),
         training.Checkpoint(checkpoints, arguments.checkpoint_every, overwrite=True),

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.threads:
         set_num_threads(arguments.threads)
+    building.complete(arguments)
     parts = datasets.load(arguments)
     if arguments.monitor is None:
         arguments.monitor = "valid_accuracy" if parts.meaning.task == "classification" else "valid_loss"
@@ -85,6 +86,8 @@ def command(arguments: argparse.Namespace, chosen: dict[str, Any]) -> str:
     for name, default in vars(parser.parse_args([])).items():
         value = getattr(arguments, name)
         if value != default:
+            if name == "label":
+                value = ",".join(map(str, value))
             texts = value if isinstance(value, list) else ["x".join(map(str, value)) if _is_size(value) else value]
             words += [_option(name, text) for text in texts]
     words += [_option("lr", chosen["lr"]), _option("hidden", ",".join(map(str, chosen["hidden"])))]

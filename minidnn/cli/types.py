@@ -10,13 +10,7 @@ from typing import Any
 
 def count(text: str) -> int:
     """An integer of at least 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, got {text!r}")
-    return value
+    return _integer(text, "an integer of at least 1", lambda value: value >= 1)
 
 
 def at_least_zero(text: str) -> int:
@@ -43,15 +37,15 @@ def column(text: str) -> str | int:
         return text
 
 
+def columns(text: str) -> str | int | list[str | int]:
+    """A column of a table, or several, with commas between them."""
+    parts = [column(part.strip()) for part in text.split(",")]
+    return parts if len(parts) > 1 else parts[0]
+
+
 def seed(text: str) -> int:
     """An integer in [0, 2**64)."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 2**64:
-        raise argparse.ArgumentTypeError(f"must be an integer in [0, 2**64), got {text!r}")
-    return value
+    return _integer(text, "an integer in [0, 2**64)", lambda value: 0 <= value < 2**64)
 
 
 def rate(text: str) -> float:
@@ -74,6 +68,11 @@ def decay(text: str) -> float:
     return _number(text, "a finite number of at least 0", lambda value: math.isfinite(value) and value >= 0)
 
 
+def port(text: str) -> int:
+    """A port, or 0 for a free one."""
+    return _integer(text, "an integer in [0, 65535]", lambda value: 0 <= value < 2**16)
+
+
 def image_size(text: str) -> tuple[int, ...]:
     """Height and width, as 32x32; 32x32x3 for colours."""
     try:
@@ -94,13 +93,7 @@ def names(text: str) -> list[str]:
 
 def points(text: str) -> float:
     """A finite number of percentage points, at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"must be a finite number, at least 0, got {text!r}")
-    return value
+    return _number(text, "a finite number, at least 0", lambda value: math.isfinite(value) and value >= 0)
 
 
 def sizes(text: str) -> list[int]:
@@ -136,8 +129,11 @@ def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:
     return value
 
 
-def port(text: str) -> int:
-    """A port, or 0 for a free one."""
-    if not (text.isdecimal() and int(text) < 2**16):
-        raise argparse.ArgumentTypeError(f"must be an integer in [0, 65535], got {text!r}")
-    return int(text)
+def _integer(text: str, wanted: str, fits: Callable[[int], bool]) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}") from None
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}")
+    return value

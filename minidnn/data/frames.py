@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -18,6 +18,26 @@ from minidnn.reference.types import Array
 Unknown = Literal["refuse", "zeros"]
 
 
+@overload
+def from_frame(
+    df: Any,
+    label: str | Sequence[str] = "",
+    *,
+    categories: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    like: Dataset | Meaning | None = None,
+    unknown: Unknown = "refuse",
+) -> ArrayDataset: ...
+@overload
+def from_frame(
+    df: Any,
+    label: None,
+    *,
+    categories: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    like: Dataset | Meaning | None = None,
+    unknown: Unknown = "refuse",
+) -> Unlabelled: ...
 def from_frame(
     df: Any,
     label: str | Sequence[str] | None = "",
@@ -26,7 +46,7 @@ def from_frame(
     ignore: Sequence[str] = (),
     like: Dataset | Meaning | None = None,
     unknown: Unknown = "refuse",
-) -> Any:
+) -> ArrayDataset | Unlabelled:
     """The rows of a data frame as examples.
 
     ::
@@ -82,13 +102,12 @@ def from_frame(
     if not source:
         raise ValueError("from_frame: df has no column beside the label")
     x = np.concatenate([_inputs("from_frame", df, column, before is not None, unknown) for column in source], axis=1)
-    x = _scaled(x, before)
+    x = before.prepared(x) if before else x
     columns = tuple(name for column in source for name in column.inputs)
-    dataset: Any
     if not labels:
-        dataset = Unlabelled(x, columns)
-        dataset.meaning = replace(meaning, columns=columns)
-        return dataset
+        unlabelled = Unlabelled(x, columns)
+        unlabelled.meaning = replace(meaning, columns=columns)
+        return unlabelled
     is_several = not isinstance(before.label if label == "" and before else label, str)
     y, classes = _targets(df, labels, is_several, before)
     dataset = ArrayDataset(x, y, classes, columns)
@@ -120,7 +139,7 @@ def frame_inputs(owner: str, df: Any, like: Meaning | None = None) -> tuple[Arra
     source = _source_of(like)
     _check_columns([str(name) for name in df.columns], source, {*like.labels, *like.ignored}, owner, "the model")
     x = np.concatenate([_inputs(owner, df, column, True, "refuse") for column in source], axis=1)
-    return _scaled(x, like), like.columns
+    return like.prepared(x), like.columns
 
 
 def _labels(label: str | Sequence[str] | None, before: Meaning | None) -> tuple[str, ...]:
@@ -157,12 +176,6 @@ def _check_columns(
             f"{owner}: df has {called}, which {other} does not have; leave columns out, such as by "
             f"data.from_frame(df, None, ignore={more[:20]!r}, like=train)"
         )
-
-
-def _scaled(x: Array, before: Meaning | None) -> Array:
-    if before is None or not before.mean:
-        return x
-    return (x - np.array(before.mean, np.float32)) / np.array(before.std, np.float32)
 
 
 def _column(df: Any, name: Any) -> Array:

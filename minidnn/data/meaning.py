@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
+import numpy as np
+
 Task = Literal["classification", "regression"]
 LARGEST = (2.0 - 2.0**-23) * 2.0**127
 """Of float32."""
@@ -80,6 +82,11 @@ class Meaning:
         """The targets' columns, in order; none where no name is known."""
         return self.label if isinstance(self.label, tuple) else (self.label,) if self.label else ()
 
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether an example has several targets, each of them a column."""
+        return isinstance(self.label, tuple)
+
     def standardized(self, mean: Any, std: Any) -> Meaning:
         """The same inputs once ``(x - mean) / std`` was computed; for inputs that had been standardized before, the two
         steps in one."""
@@ -88,6 +95,17 @@ class Meaning:
             mean = [m + s * more for m, s, more in zip(self.mean, self.std, mean, strict=True)]
             std = [s * more for s, more in zip(self.std, std, strict=True)]
         return replace(self, mean=tuple(mean), std=tuple(std))
+
+    def prepared(self, x: Any, out: Any = None) -> Any:
+        """The inputs after their standardization, ``(x - mean) / std`` in float32; x itself where there was none.
+
+        Args:
+            out: where to write it, such as x itself.
+        """
+        if not self.mean:
+            return x
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return np.divide(np.subtract(x, mean, out=out), std, out=out)
 
     def check_same(self, where: str, other: Meaning, name: str = "the data set") -> None:
         """Refuses another data set where both say what they mean and differ; the message names what differs.
@@ -155,6 +173,12 @@ class Meaning:
         shape = self.image_shape
         if shape and (len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,)) or min(shape) < 1):
             raise MeaningError(f"image_shape is {shape}, must be (h, w) or (h, w, 3)")
+
+
+def meaning_of(model: Any) -> Meaning | None:
+    """What a model learned from, as far as it is known."""
+    meaning = model.meaning
+    return meaning if isinstance(meaning, Meaning) else None
 
 
 def _column(entry: Any) -> Column:

@@ -122,9 +122,8 @@ def load_csv(
         except (csv.Error, UnicodeDecodeError) as error:
             raise TableError(f"load_csv: {path}, line {rows.line_num}: {error}") from error
     x, source = _inputs(path, cells, made, options)
-    if before and before.mean:
-        x -= np.array(before.mean, np.float32)
-        x /= np.array(before.std, np.float32)
+    if before:
+        before.prepared(x, out=x)
     return _finished(path, x, source, cells, made, options, before)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 import inspect
 import re
@@ -13,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from minidnn import optim, reference
+from minidnn.checks import did_you_mean
 from minidnn.explaining import cpp
 from minidnn.explaining.cpp import Definition
 from minidnn.optimizers import UPDATES
@@ -114,8 +114,7 @@ def explain(what: Any) -> Explanation:
     kernels = _kernels_of(name)
     if not kernels:
         known = sorted({*names(), *(kernel.removesuffix("_step") for kernel in names())})
-        near = difflib.get_close_matches(name.lower(), known, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else "minidnn explain lists them"
+        remedy = did_you_mean(name, known, "minidnn explain lists them")
         raise ValueError(f"explain: name is {name!r}, must be the name of a kernel; {remedy}")
     return Explanation(name, tuple(_part(kernel) for kernel in kernels))
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels, reference
+from minidnn.activations import ACTIVATIONS
 from minidnn.explaining import explain
 from minidnn.learn.exercise import Answer, Exercise, Functions
 from minidnn.learn.mistakes import mistaken
@@ -112,12 +113,10 @@ def _told(settings: dict[str, float]) -> str:
 
 
 def activation_exercises() -> Iterator[Exercise]:
-    """An exercise for each activation of `minidnn.reference.activations` that is told by x, or x and alpha."""
-    for name, function in sorted(vars(activations).items()):
-        backward = getattr(activations, f"{name}_backward", None)
-        takes = list(inspect.signature(function).parameters) if inspect.isfunction(function) else []
-        if backward is None or takes not in (["x"], ["x", "alpha"]) or name == "prelu":
-            continue
+    """An exercise for each row of `minidnn.activations`."""
+    for name in sorted(ACTIVATIONS):
+        function, backward = getattr(activations, name), getattr(activations, f"{name}_backward")
+        takes = list(inspect.signature(function).parameters)
         solution = plain_source(function, backward)
         second = list(inspect.signature(backward).parameters)[1]
         task = f"{name} and its derivative, element by element, for float32 arrays of any shape.\n\n" + "\n\n".join(

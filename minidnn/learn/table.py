@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 
+from minidnn.checks import did_you_mean
 from minidnn.learn.exercise import Exercise
 from minidnn.learn.kernels_table import activation_exercises, updates
 from minidnn.learn.layers import layer_exercises
@@ -34,7 +34,6 @@ def find(name: str) -> Exercise:
     """
     known = {exercise.name: exercise for exercise in exercises()}
     if name not in known:
-        near = difflib.get_close_matches(name.lower(), known, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else "minidnn learn lists them"
+        remedy = did_you_mean(name, known, "minidnn learn lists them")
         raise ValueError(f"learn: name is {name!r}, must be the name of an exercise; {remedy}")
     return known[name]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from minidnn.data import Meaning, MeaningError
+from minidnn.data.meaning import meaning_of
 from minidnn.files import atomic_write, checksum, read_safetensors
 from minidnn.models.registry import UnknownPartError, build, describe, layer_name
 from minidnn.models.sharing import tie, ties, unlike
@@ -64,8 +65,7 @@ def to_bytes(model: Module, architecture: bool = True, meaning: Meaning | None =
 
     # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
     header = {"version": VERSION, **(_architecture(model) if architecture else {"architecture": None})}
-    if meaning is None and isinstance(model.meaning, Meaning):
-        meaning = model.meaning
+    meaning = meaning_of(model) if meaning is None else meaning
     if meaning is not None:
         header["meaning"] = meaning.to_json()
     tensors = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}

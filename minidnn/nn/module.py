@@ -157,7 +157,7 @@ class Module:
                 penalties += penalties_of(f"{p.owner or path}_regularizer", p.regularizer, p)
         for _, module in self.named_modules():
             penalties += module.activity_penalties
-            module.activity_penalties.clear()
+        forget_penalties(self)
         return reduce(operator.add, penalties) if penalties else as_result(kernels.known(NOTHING, "0"))
 
     @property
@@ -243,3 +243,9 @@ def _held(name: str, value: Any, kind: type[T]) -> Iterator[tuple[str, T]]:
 def _is_other(value: Any, default: Any) -> bool:
     """Whether an argument is to be shown; an array, whose comparison gives an array, always is."""
     return value is not default and (isinstance(value, (np.ndarray, Tensor)) or bool(value != default))
+
+
+def forget_penalties(module: Module) -> None:
+    """Forgets the penalties of forward passes that are over, which hold their graphs."""
+    for _, part in module.named_modules():
+        part.activity_penalties.clear()

@@ -199,7 +199,7 @@ def maxout(x: Tensor, pieces: int) -> Tensor:
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
     """y = x where x > 0, else alpha * x, one learned slope for each place on the last axis   (He et al. 2015)."""
     x, alpha = as_tensor(x), as_tensor(alpha)
-    value, slopes = whole(x._data), alpha._data
+    value, slopes = whole(x._data), whole(alpha._data)
     y = kernels.prelu(value, slopes)
     return record(
         y,

@@ -110,7 +110,7 @@ def divide(a: Operand, b: Operand) -> Tensor:
 
 
 def power(a: Operand, b: Operand) -> Tensor:
-    """y = a ** b; the gradient of a is 0 where b is 0, that of b needs a > 0."""
+    """y = a ** b; the gradient of a is 0 where b is 0; that of b is NaN for a < 0, and 0 where a is 0 and b >= 0."""
     a, b, x, z = _operands(a, b)
     y = kernels.power(x, z)
 

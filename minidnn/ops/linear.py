@@ -71,7 +71,7 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
     if _reads_input(activation):
         return elementwise(activation, dense(x, w, b), alpha)
     x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
-    y = kernels.dense(x._data, w._data, b._data, activation, alpha)
+    y = kernels.dense(x._data, w._data, whole(b._data), activation, alpha)
     x_data, w_data = x._data, w._data
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
@@ -97,7 +97,7 @@ def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identit
         return elementwise(activation, dense_transposed(x, w, b), alpha)
     x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
     x_data, w_data = x._data, w._data
-    y = kernels.dense(x_data, w_data.T, b._data, activation, alpha)
+    y = kernels.dense(x_data, w_data.T, whole(b._data), activation, alpha)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         dz = _activation_gradient(whole(dy), y, activation, alpha)

@@ -19,8 +19,8 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
         y, and the batch's mean and variance (divided by the batch's size), arrays of shape (n,).
     """
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
-    value, scale = whole(x._data), gamma._data
-    y, mean, var = kernels.batch_norm(value, scale, beta._data, eps)
+    value, scale, shift = whole(x._data), whole(gamma._data), whole(beta._data)
+    y, mean, var = kernels.batch_norm(value, scale, shift, eps)
     return (
         record(
             y,
@@ -38,11 +38,11 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
 def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Array, eps: float) -> Tensor:
     """y = gamma * (x - mean) / sqrt(var + eps) + beta with statistics that are given; no gradient flows to them."""
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
-    value, scale = whole(x._data), gamma._data
+    value, scale, shift = whole(x._data), whole(gamma._data), whole(beta._data)
     statistics = {"mean": mean, "var": var}
     # Running statistics may move before backward.
     mean, var = kernels.copy(mean), kernels.copy(var)
-    y = kernels.batch_norm_eval(value, scale, beta._data, mean, var, eps)
+    y = kernels.batch_norm_eval(value, scale, shift, mean, var, eps)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         if gamma.requires_grad or beta.requires_grad:
@@ -56,8 +56,8 @@ def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Ar
 def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
     """y = gamma * (x - mean) / sqrt(var + eps) + beta along each row of x, (batch, n)   (Ba et al. 2016)."""
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
-    value, scale = whole(x._data), gamma._data
-    y, mean, var = kernels.layer_norm(value, scale, beta._data, eps)
+    value, scale, shift = whole(x._data), whole(gamma._data), whole(beta._data)
+    y, mean, var = kernels.layer_norm(value, scale, shift, eps)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         need_dgamma = gamma.requires_grad or beta.requires_grad

@@ -89,8 +89,8 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 def pad(x: Tensor, widths: Any, value: float = 0.0) -> Tensor:
     """y = x with a border of a constant; widths as for np.pad: ((before, after), ...) for each axis."""
     x = as_tensor(x)
-    around = np.broadcast_to(np.asarray(widths), (x.ndim, 2)).tolist()
-    inside = tuple(slice(b, b + n) for (b, _), n in zip(around, x._data.shape, strict=True))
+    around = np.broadcast_to(np.asarray(widths), (x.ndim, 2)).tolist() if x.ndim else []
+    inside: Any = (*(slice(b, b + n) for (b, _), n in zip(around, x._data.shape, strict=True)), ...)
     y = kernels.pad(x._data, around, value)
     return record(y, (x,), lambda dy: (dy[inside],), op="pad", widths=around, value=value)
 

@@ -14,6 +14,7 @@ from minidnn.leaves import gradient_of, held
 from minidnn.nn.constraints import Constraint, restore
 from minidnn.nn.parameter import Parameter
 from minidnn.reference.types import Array
+from minidnn.reference.weights import NonFiniteGradient
 from minidnn.schedules import Schedule
 from minidnn.tensor import Tensor
 
@@ -251,19 +252,46 @@ class Optimizer:
     def step(self) -> None:
         """Updates every parameter that has a gradient; then counts the step, which moves a schedule on.
 
+        While a step is captured, gradients are looked at only where the step has an op whose derivative has no bound.
+
         Raises:
             TypeError, ValueError: a schedule gives what no constant rate may be; nothing is changed.
+            FloatingPointError: a gradient has values that are NaN or infinite; names the parameter; nothing is changed.
         """
         recorder = kernels.recorder()
         step = int(self._steps)
         active = [(group, [t for t in group.tracks if gradient_of(t.param) is not None]) for group in self.groups]
         rates = [group.rate(step) if recorder is None else recorder.rate(group, self) for group in self.groups]
+        if recorder is None or recorder.may_overflow():
+            self._check(active)
         if recorder is not None:
             recorder.optimizer(self, active)
         kernels.count(self._steps, *[track._updates for _, tracks in active for track in tracks])
         for (group, tracks), lr in zip(active, rates, strict=True):
             for track in tracks:
                 self._update(track, lr, group.options)
+
+    def _check(self, active: Sequence[tuple[Group, Sequence[Track]]]) -> None:
+        """Refuses gradients that are not finite, before anything is changed."""
+        gradients = [(track.param, gradient_of(track.param)) for _, tracks in active for track in tracks]
+        try:
+            kernels.check_gradients(*[_size(gradient) for _, gradient in gradients if gradient is not None])
+        except NonFiniteGradient:
+            if kernels.recorder() is None:
+                raise NonFiniteGradient(f"{self._kind}.step: {self._fault(gradients)}") from None
+            raise
+
+    def _fault(self, gradients: Iterable[tuple[Tensor, Array | None]]) -> str:
+        """What says which gradient is not finite."""
+        places = {id(track.param): place for place, track in enumerate(self.tracks())}
+        for param, gradient in gradients:
+            if gradient is not None and (wrong := np.size(gradient) - np.count_nonzero(np.isfinite(gradient))):
+                of = f"params[{places[id(param)]}], of shape {param.shape},"
+                return (
+                    f"the gradient of {of} has {wrong} of {np.size(gradient)} values that are not finite, nothing was "
+                    "updated; try a smaller learning rate, or training.nan_guard, which names the op"
+                )
+        return "the squares of the gradients overflow, nothing was updated; try a smaller learning rate"
 
     def _update(self, track: Track, lr: Any, options: Mapping[str, Any]) -> None:
         """One parameter's update: slots where it has none yet, `update`, its constraint."""
@@ -349,6 +377,13 @@ def _decayed(param: Tensor, grad: Any, options: Mapping[str, Any]) -> tuple[Any,
     if decay:
         grad = kernels.add(grad, kernels.l1_l2_gradient(held(param), kernels.known(_ONE, "1"), 0.0, decay / 2))
     return grad, rest
+
+
+def _size(gradient: Array) -> Array:
+    """A number that is finite where the whole gradient is."""
+    if gradient.dtype == np.float32 and gradient.flags.c_contiguous:
+        return np.asarray(kernels.squared_norm(gradient))
+    return np.asarray(0.0 if np.isfinite(gradient).all() else np.nan)
 
 
 def _kind_of(key: str) -> str:

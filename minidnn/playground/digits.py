@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +12,7 @@ import numpy as np
 from minidnn import Generator, data, deploy, nn, no_grad, optim, training
 from minidnn.data import Splits
 from minidnn.nn.temporarily import modes_kept
+from minidnn.playground.coding import as_base64
 
 BATCH, TEST, FILTERS, WRONG = 50, 2000, 24, 24
 
@@ -77,7 +77,7 @@ class Digits:
             "filters": [_picture(column) for column in self.model.layers[0].tensors()["kernel"].numpy().T[:FILTERS]],
             "wrong": [
                 {
-                    "pixels": base64.b64encode(picture.tobytes()).decode(),
+                    "pixels": as_base64(picture),
                     "label": int(labels[i]),
                     "guess": int(guess[i]),
                 }
@@ -109,4 +109,4 @@ class Digits:
 def _picture(weights: Any) -> str:
     """784 weights as bytes in base64, 0 in the middle."""
     largest = max(float(np.abs(weights).max()), 1e-9)
-    return base64.b64encode((127.5 * (weights / largest + 1)).astype(np.uint8).tobytes()).decode()
+    return as_base64(127.5 * (weights / largest + 1))

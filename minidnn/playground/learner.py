@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from minidnn import Generator, Tensor, nn, no_grad, ops, training
 from minidnn.nn.temporarily import modes_kept
 from minidnn.playground import points
+from minidnn.playground.coding import as_base64
 from minidnn.playground.settings import OPTIMIZERS, SCHEDULES, Settings
 
 SPAN = 1.2
@@ -53,7 +54,8 @@ class Learner:
             if len(self._order) < batch:
                 self._order = self._shuffle.permutation(len(self.x))
             chosen, self._order = self._order[:batch], self._order[batch:]
-            self._captured(self.x[chosen], self.y[chosen])
+            with suppress(FloatingPointError):  # it has diverged, as its loss shows
+                self._captured(self.x[chosen], self.y[chosen])
             self.step += 1
 
     def _train(self, x: Any, y: Any) -> Tensor:
@@ -174,7 +176,7 @@ def _grid(side: int) -> Any:
 def _bytes(unit: Any) -> str:
     """Numbers in [0, 1] as bytes in base64; what is no number is the middle."""
     clean = np.clip(np.nan_to_num(unit, nan=0.5), 0, 1)
-    return base64.b64encode((255 * clean).astype(np.uint8).tobytes()).decode()
+    return as_base64(255 * clean)
 
 
 def _finite(value: float) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import Tensor, optim
+from minidnn.playground.coding import as_base64
 from minidnn.playground.settings import OPTIMIZERS
 
 SIDE = 96
@@ -121,7 +121,7 @@ def _heights(surface: Surface, condition: float) -> str:
     x, y = np.meshgrid(np.linspace(left, right, SIDE), np.linspace(high, low, SIDE))
     logs = np.log(np.maximum(surface.height(x, y, condition) - surface.height(*surface.least, condition), 0) + 0.02)
     unit = (logs - logs.min()) / (logs.max() - logs.min())
-    return base64.b64encode((255 * unit).astype(np.uint8).tobytes()).decode()
+    return as_base64(255 * unit)
 
 
 def _number(query: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:

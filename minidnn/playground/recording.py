@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from minidnn.files import atomic_write
 from minidnn.playground.run import Control
-from minidnn.playground.server import _choices, stream_points
+from minidnn.playground.server import page_choices, stream_points
 
 
 def record(path: str | os.PathLike[str], settings: str = "", frames: int = 120, speed: int = 5) -> None:
@@ -36,7 +36,7 @@ def record(path: str | os.PathLike[str], settings: str = "", frames: int = 120, 
     control.command(f"speed {speed}")
     shown = list(_taken(stream_points(query, control), frames))
     control.command("stop")
-    recording = {"query": urlencode(query), "frames": shown, "choices": _choices({})}
+    recording = {"query": urlencode(query), "frames": shown, "choices": page_choices({})}
     atomic_write(Path(path), page(recording).encode())
 
 

@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         if not self._is_ours():
             return
         answers: dict[str, Callable[[Mapping[str, str]], Any]] = {
-            "/choices": _choices,
+            "/choices": page_choices,
             "/race": race,
             "/inside": inside,
             "/explain": lambda given: explained(given.get("name", "")),
@@ -242,7 +242,7 @@ def _pace(control: Control) -> Iterator[int]:
             control.rest(max(0.0, FRAME - (time.monotonic() - start)))
 
 
-def _choices(query: Mapping[str, str]) -> dict[str, Any]:
+def page_choices(query: Mapping[str, str]) -> dict[str, Any]:
     return {
         "choices": choices(),
         "defaults": defaults(),

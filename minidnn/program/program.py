@@ -18,6 +18,7 @@ from minidnn.program.recorder import Recorder, recording
 from minidnn.program.show import as_text
 from minidnn.recording import mode
 from minidnn.reference.types import Array
+from minidnn.reference.weights import NonFiniteGradient
 from minidnn.tensor import Tensor, record
 
 Step = Callable[..., Any]
@@ -82,8 +83,19 @@ class Program:
         )
 
     def run(self, arrays: tuple[Array, ...]) -> Any:
-        """A replay: what the step itself would return, with copies of the results."""
-        self._core.replay((*arrays, *[_whole(tensor._grad) for tensor in self._continued]))
+        """A replay: what the step itself would return, with copies of the results.
+
+        One that raises leaves no gradients, since their memory may hold anything; those that are whole and not finite
+        stay, to be looked at.
+        """
+        try:
+            self._core.replay((*arrays, *[_whole(tensor._grad) for tensor in self._continued]))
+        except NonFiniteGradient:
+            self._leave()
+            raise
+        except BaseException:
+            self._abandon()
+            raise
         self._leave()
         return self.copies()
 
@@ -118,6 +130,12 @@ class Program:
         for tensor, gradient in self._leaves:
             tensor._grad = gradient
             tensor._lent = gradient is not None
+
+    def _abandon(self) -> None:
+        for tensor in self._changed:
+            tensor.version += 1
+        for tensor, _ in self._leaves:
+            tensor._grad = None
 
     def copies(self) -> Any:
         """What the step returned in the latest run, in arrays of its own."""

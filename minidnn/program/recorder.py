@@ -23,6 +23,9 @@ from minidnn.recording import mode
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
+_UNBOUNDED = {"divide", "sqrt_backward", "power_backward", "power_exponent_backward"}
+"""Kernels that give infinite gradients of finite numbers (log's is a division)."""
+
 
 class Unknown(NamedTuple):
     """An array that a call read, and that was not known then."""
@@ -231,6 +234,10 @@ class Recorder:
         if is_ours(getattr(optimizer.update, "__module__", None)):
             return gradient, lr
         return Handle(gradient, "grad"), Handle(lr, "lr")
+
+    def may_overflow(self) -> bool:
+        """Whether the step has an op whose derivative is infinite somewhere, so that gradients are to be looked at."""
+        return any(call.kernel in _UNBOUNDED for call in self.calls)
 
     # The end
 

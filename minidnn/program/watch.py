@@ -110,7 +110,7 @@ class Watch:
         for _, part in module.named_modules():
             if self._is_new(part):
                 object.__setattr__(part, "training", part.training)
-                part.activity_penalties  # noqa: B018 - there from now on
+                part.activity_penalties.clear()  # there from now on, without what an earlier pass left
                 now, what = vars(part), _located(part)
                 self._dicts.append((what, _as_it_is(now), now))
                 self._reached(what, now.values(), 1)

@@ -100,6 +100,7 @@ from minidnn.reference.shaping import (
 )
 from minidnn.reference.weights import (
     adafactor_rate,
+    check_gradients,
     clip,
     clip_factor,
     global_norm,
@@ -128,6 +129,7 @@ __all__ = [
     "check_between",
     "check_binary",
     "check_finite",
+    "check_gradients",
     "check_signs",
     "clip",
     "clip_factor",

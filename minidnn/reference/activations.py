@@ -42,7 +42,8 @@ def prelu_backward(dy: Floats, x: Floats, alpha: Floats, need_dalpha: bool) -> t
     dx = np.where(x > 0, dy, alpha * dy)
     if not need_dalpha:
         return dx, None
-    return dx, np.where(x > 0, x.dtype.type(0), dy * x).reshape(-1, alpha.size).sum(axis=0)
+    rows = x.size // max(alpha.size, 1)
+    return dx, np.where(x > 0, x.dtype.type(0), dy * x).reshape(rows, alpha.size).sum(axis=0)
 
 
 def elu(x: Floats, alpha: float) -> Floats:

@@ -39,8 +39,9 @@ def power_backward(dy: Array, a: Operand, b: Operand) -> Array:
 
 
 def power_exponent_backward(dy: Array, a: Operand, y: Array) -> Array:
-    """``db = dy * y * log(a)``, where ``y = a ** b``; needs a > 0."""
-    return np.asarray(dy * y * np.log(a))
+    """``db = dy * y * log(a)``, where ``y = a ** b``, and 0 where a is 0 and y is finite; needs a >= 0."""
+    flat = np.equal(a, 0) & np.isfinite(y)
+    return np.asarray(np.where(flat, y.dtype.type(0), dy * y * np.log(np.where(flat, y.dtype.type(1), a))))
 
 
 def negative(x: Array) -> Array:

@@ -63,7 +63,7 @@ def stack(*parts: Array, axis: int) -> Array:
 
 def pad(x: Array, widths: Sequence[Sequence[int]], value: float) -> Array:
     """x with a border of the value: (before, after) for each axis."""
-    return np.pad(x, widths, constant_values=value)
+    return np.pad(x, widths, constant_values=value) if x.ndim else x.copy()
 
 
 def stacked_matmul(a: Array, b: Array) -> Array:

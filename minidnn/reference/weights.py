@@ -19,6 +19,16 @@ def global_norm(*squares: Array) -> Array:
     return np.asarray(math.sqrt(sum(square.item() for square in squares)))
 
 
+class NonFiniteGradient(FloatingPointError):
+    """A gradient has NaN or infinite values."""
+
+
+def check_gradients(*squares: Array) -> None:
+    """Does nothing; NonFiniteGradient where one of what `squared_norm` or `global_norm` gave is NaN or infinite."""
+    if not all(math.isfinite(square.item()) for square in squares):
+        raise NonFiniteGradient("check_gradients: a gradient has values that are not finite; nothing was updated")
+
+
 def clip_factor(norm: Array, limit: float) -> Array:
     """``limit / norm`` where the norm exceeds the limit and is finite, else 1; a float64 array without axes."""
     return np.asarray(limit / norm.item() if limit < norm.item() < math.inf else 1.0)

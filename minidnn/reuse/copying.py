@@ -6,6 +6,7 @@ import copy
 
 from minidnn.checks import positive_integer
 from minidnn.nn import Module, Sequential, blocks
+from minidnn.nn.module import forget_penalties
 
 
 def copy_lower(model: Sequential, upto: str | int, share: bool = False) -> Sequential:
@@ -105,8 +106,7 @@ def _sequential(model: Sequential, layers: list[Module], share: bool) -> Sequent
 def copied(layers: list[Module]) -> list[Module]:
     """Layers with copies of the weights, and no gradients."""
     for layer in layers:
-        for _, module in layer.named_modules():
-            module.activity_penalties.clear()  # of a step that is over; they hold its graph
+        forget_penalties(layer)
     fresh = copy.deepcopy(layers)
     for layer in fresh:
         for tensor in layer.tensors().values():

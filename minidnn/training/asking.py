@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -9,18 +10,22 @@ from typing import Any
 import numpy as np
 
 from minidnn import ops
-from minidnn.data.datasets import Dataset, same_meaning
-from minidnn.data.meaning import Meaning
+from minidnn.data.datasets import Dataset, Subset, same_meaning
+from minidnn.data.meaning import meaning_of
 from minidnn.data.targets import Targets, as_targets, each, parts_of
 from minidnn.nn import Graph, Module, Sequential
 from minidnn.nn.takes import bad_values, mismatch, takes_of, unwrapped
 from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
 from minidnn.recording import no_grad
+from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 from minidnn.training.inputs import inputs_fault
+from minidnn.training.metrics import Metric, arrays_of, as_number
 
 OWN = "minidnn.nn."
+SOME = 64
+"""Examples that metrics are tried on, or more where there are more classes."""
 FINAL = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 """Layers that end a model in the activation that a loss may have of its own."""
 ACTIVATIONS = {"sigmoid": "sigmoid", "softmax": "softmax"}
@@ -57,12 +62,6 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
         )
     if fault := bad_values(name, description, y):
         raise ValueError(f"{owner}: {fault}")
-
-
-def meaning_of(model: Module) -> Meaning | None:
-    """What the model learned from, as far as it is known."""
-    meaning = model.meaning
-    return meaning if isinstance(meaning, Meaning) else None
 
 
 def ask_order(owner: str, model: Module, columns: Sequence[str]) -> None:
@@ -102,14 +101,12 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
     minidnn's own. Layers of the user's may count, print or draw; there the loss speaks in the first step, which is
     before the first update too.
     """
-    if takes_of(loss) is None or not all(type(part).__module__.startswith(OWN) for _, part in model.named_modules()):
+    if takes_of(loss) is None or not _is_own(model):
         return
     y = each(as_targets(owner, dataset.y), lambda part: part[:2])
     x = parts_of(dataset[:2].inputs)
     try:
-        with modes_kept(model), no_grad():
-            model.eval()
-            outputs = model(*x)
+        outputs = _outputs(model, x)
     except TypeError as error:
         if any(part.dtype == np.int64 for part in x):
             raise TypeError(
@@ -122,6 +119,56 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
         whole = as_targets(owner, dataset.y)
         if fault := bad_values(_name(loss), description, whole, outputs.shape[1]):
             raise ValueError(f"{owner}: {fault}; the model has {outputs.shape[1]} outputs")
+
+
+def ask_metrics(owner: str, model: Module, dataset: Dataset, metrics: Sequence[Metric]) -> None:
+    """Raises unless each metric makes a number of some examples, of which every class has one.
+
+    The model runs in evaluation mode, if all of its layers are minidnn's own, as in `ask_model`.
+
+    Raises:
+        TypeError: a metric returns what is not a number.
+        ValueError: a metric raises an error.
+    """
+    if not metrics or not len(dataset) or not _is_own(model):
+        return
+    some = Subset(dataset, _some(as_targets(owner, dataset.y), len(dataset)))
+    outputs = arrays_of(_outputs(model, parts_of(some.inputs)))
+    for metric in map(copy.deepcopy, metrics):
+        metric.reset()
+        try:
+            metric.update(outputs, some.y)
+            value = metric.compute()
+        except Exception as error:
+            told = str(error) if isinstance(error, TypeError) and str(error).startswith("metric ") else None
+            if told:
+                raise TypeError(f"{owner}: {told}") from None
+            raise ValueError(
+                f"{owner}: metric {metric.name!r} raises {type(error).__name__} on {len(some)} of the training "
+                f"examples, before the first update: {error}"
+            ) from error
+        as_number(metric.name, value)
+
+
+def _some(y: Targets, n: int) -> Array:
+    """Places of a few examples from all over the data set, with one of each class or label at least."""
+    places = [np.linspace(0, n - 1, min(n, SOME)).astype(np.int64)]
+    for part in parts_of(y):
+        for column in part.reshape(n, -1).T[:SOME]:
+            values, first = np.unique(column, return_index=True)
+            if len(values) <= SOME:
+                places.append(first)
+    return np.unique(np.concatenate(places))
+
+
+def _is_own(model: Module) -> bool:
+    return all(type(part).__module__.startswith(OWN) for _, part in model.named_modules())
+
+
+def _outputs(model: Module, x: Sequence[Any]) -> Any:
+    with modes_kept(model), no_grad():
+        model.eval()
+        return model(*x)
 
 
 def ask_optimizer(owner: str, model: Module, optimizer: Optimizer) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 from minidnn.checks import positive_integer
 from minidnn.data import Dataset
 from minidnn.data.datasets import same_meaning
+from minidnn.data.meaning import meaning_of
 from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import Targets, as_targets, each, parts_of
 from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.nn.temporarily import modes_kept
 from minidnn.parallel import World
 from minidnn.recording import no_grad
-from minidnn.training.asking import ask_about, ask_shapes, meaning_of
+from minidnn.training.asking import ask_about, ask_shapes
 from minidnn.training.metrics import Metric, arrays_of, as_metrics
 from minidnn.training.run import Callback, Loss, Run
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from minidnn import data
 from minidnn.checks import number, positive_integer
+from minidnn.data.meaning import meaning_of
 from minidnn.data.stacking import as_dataset
 from minidnn.data.types import Augmentation
 from minidnn.nn import Module, softmax_cross_entropy
@@ -16,7 +17,7 @@ from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
 from minidnn.parallel import world
 from minidnn.random import Generator, default_generator
-from minidnn.training.asking import ask_about, ask_model, ask_optimizer, ask_order, meaning_of
+from minidnn.training.asking import ask_about, ask_metrics, ask_model, ask_optimizer, ask_order
 from minidnn.training.checkpoint import Checkpoint
 from minidnn.training.ending import end_all
 from minidnn.training.history import History
@@ -78,7 +79,8 @@ def fit(
         valid: evaluated after each epoch: data as ``train``, or a share in (0, 1) of the training examples that is held
             back (with the same share of every class), by two draws of ``rng``.
         metrics: functions ``f(outputs, targets) -> number`` of all examples of an epoch, `training.Metric` objects, or
-            a mapping of names to functions; None for those that follow from the loss: accuracy, or mae and r2.
+            a mapping of names to functions; None for those that follow from the loss: accuracy, or mae and r2. They are
+            tried on some examples before the first update, where the model's layers are minidnn's own.
         callbacks: see `Callback`.
         class_weight: class -> weight, an array of a weight for each class, or "balanced"; the loss of an example is
             multiplied by that of its class. Validation and metrics know no weights.
@@ -121,7 +123,7 @@ def fit(
         TypeError, ValueError: an argument of another kind or out of range; no examples; an input or target that is not
             finite, named by example and column; targets that do not go with the loss or the model's outputs; a model
             that ends in the activation that the loss has of its own; an optimizer that holds no parameter of the model;
-            validation data with other classes or columns.
+            validation data with other classes or columns; a metric that raises an error or returns no number.
     """
     if capture not in (True, False, "auto"):
         raise ValueError(f"fit: capture is {capture!r}, must be 'auto', True or False")
@@ -153,6 +155,8 @@ def fit(
     _ask(run)
     run.regularized = model.is_regularized
     run.metrics = as_metrics("fit", metrics, loss, run.train.y)
+    if metrics is not None:
+        ask_metrics("fit", run.model, run.train, run.metrics)
     if resume is not None or run.world.size > 1 or any(isinstance(callback, Checkpoint) for callback in callbacks):
         run.identity = _identity(run, augment, valid)
     if isinstance(valid, float):

@@ -16,8 +16,10 @@ from minidnn import data
 from minidnn.data.targets import each, parts_of
 from minidnn.data.types import Augmentation
 from minidnn.nn import Module
+from minidnn.nn.finite import not_finite
 from minidnn.nn.outputs import Outputs, names_of
 from minidnn.nn.takes import takes_of
+from minidnn.reference.weights import NonFiniteGradient
 from minidnn.training.anomaly import AnomalyError, nan_guard
 from minidnn.training.capture import Captured, Step
 from minidnn.training.evaluate import measured_in
@@ -155,6 +157,8 @@ class Loop:
         run.optimizer.rates()  # schedules speak once a step, before it, captured or not
         try:
             loss, *outputs = self.step(*arrays)
+        except NonFiniteGradient:
+            raise NonFiniteError(self._non_finite_gradient()) from None
         except FloatingPointError as error:
             raise NonFiniteError(self.non_finite(run.step + 1, str(error).split()[-1], arrays)) from None
         run.loss = loss.item()
@@ -168,6 +172,17 @@ class Loop:
             targets = self.layout.targets_of(y)
             for metric in self.run.metrics:
                 metric.update(outputs, targets)
+
+    def _non_finite_gradient(self) -> str:
+        run = self.run
+        for path, param in run.model.named_parameters():
+            if param._grad is not None and (wrong := np.count_nonzero(~np.isfinite(param._grad))):
+                return (
+                    f"fit: in step {run.step + 1} (epoch {run.epoch}) the gradient of {path} has {wrong} of "
+                    f"{param.size} values that are not finite; no weight was changed. Try DetectAnomaly, which "
+                    f"names the op, or a smaller learning rate (now {run.optimizer.lr:g})"
+                )
+        return f"fit: in step {run.step + 1} (epoch {run.epoch}) the norm of the gradients is not finite"
 
     def non_finite(self, step: int, value: str, arrays: Sequence[Any]) -> str:
         """What is wrong with a step whose loss is not finite."""
@@ -208,5 +223,6 @@ def _culprit(run: Run, x: Sequence[Any], y: Any, weights: dict[str, Any]) -> str
         with nan_guard(run.model):
             run.loss_function(run.model(*x), y, **weights)
     except AnomalyError as error:
-        return str(error)
+        fault = not_finite(run.model)
+        return f"{error}; {fault}, since an earlier update" if fault else str(error)
     return None

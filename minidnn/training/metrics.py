@@ -193,7 +193,7 @@ class Collected(Metric):
         if not self._pieces:
             return float("nan")
         outputs, targets = (_joined([pair[i] for pair in self._pieces]) for i in (0, 1))
-        return float(self.function(outputs, targets))
+        return as_number(self.name, self.function(outputs, targets))
 
     def state_dict(self) -> dict[str, Any]:
         if not self._pieces:
@@ -210,6 +210,19 @@ class Collected(Metric):
         self.reset()
         if state:
             self._pieces.append((_under(state, "outputs"), _under(state, "targets")))
+
+
+def as_number(name: str, value: Any) -> float:
+    """What a metric gave, as a float.
+
+    Raises:
+        TypeError: it is not a number.
+    """
+    value = arrays_of(value) if isinstance(value, Tensor) else value
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "fiub":
+        raise TypeError(f"metric {name!r} returned {value!r}, must be a number")
+    return float(array.item())
 
 
 def as_metrics(owner: str, given: Any, loss: Loss, y: Targets) -> list[Metric]:

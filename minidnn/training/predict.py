@@ -11,7 +11,7 @@ import numpy as np
 from minidnn.checks import positive_integer
 from minidnn.data.datasets import ArrayDataset, Dataset, same_meaning
 from minidnn.data.frames import frame_inputs, is_frame
-from minidnn.data.meaning import Meaning
+from minidnn.data.meaning import Meaning, meaning_of
 from minidnn.data.stacking import StackDataset
 from minidnn.data.targets import as_array, as_float32, parts_of
 from minidnn.nn import AlphaDropout, DropConnect, Dropout, Module, Outputs
@@ -20,7 +20,7 @@ from minidnn.nn.temporarily import modes_kept
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
-from minidnn.training.asking import ask_inputs, meaning_of
+from minidnn.training.asking import ask_inputs
 from minidnn.training.inputs import takes_inputs
 
 

@@ -190,7 +190,10 @@ def _short_run(
                 losses.append(smoothed)
                 optimizer.zero_grad()
                 (value + model.regularization_loss()).backward()
-                optimizer.step()
+                try:
+                    optimizer.step()
+                except FloatingPointError:  # a gradient is not finite: the rate is too high
+                    break
         finally:
             model.load_state_dict(before)
     return losses

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from minidnn.data.meaning import meaning_of
 from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import as_targets
 from minidnn.nn import Module
 from minidnn.reference.types import Array
-from minidnn.training.asking import final_activation, meaning_of
+from minidnn.training.asking import final_activation
 from minidnn.training.metrics import R2, paired
 from minidnn.training.predict import predict
 
@@ -34,6 +35,7 @@ class Report:
         accuracy: the share of examples classified correctly; of "labels", all labels at once; None of numbers.
         residuals: prediction - target, (n, outputs), of numbers; else None.
         targets: (n, outputs), of numbers; else None.
+        examples: how many there were.
     """
 
     kind: Kind
@@ -43,6 +45,7 @@ class Report:
     accuracy: float | None = None
     residuals: Array | None = None
     targets: Array | None = None
+    examples: int = 0
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
@@ -57,13 +60,17 @@ class Report:
                 cells[3] = f"{int(row[3]):11d}"
             lines.append(f"{name:>{wide}}" + "".join(cells))
         if self.accuracy is not None:
-            lines.append(f"accuracy {self.accuracy:.4f} of {int(self._examples())} examples")
+            lines.append(f"accuracy {self.accuracy:.4f} of {self.examples} examples")
         if self.confusion is not None:
             lines += ["", "true class (row), told class (column):", *self._matrix(wide)]
         return "\n".join(lines)
 
-    def _examples(self) -> float:
-        return float(self.confusion.sum() if self.confusion is not None else self.values[:, 3].max())
+    def document(self) -> dict[str, dict[str, float]]:
+        """The table as numbers by name, for JSON."""
+        heads = ("mae", "rmse", "r2", "bias") if self.kind == "numbers" else ("precision", "recall", "f1", "support")
+        return {
+            name: dict(zip(heads, row, strict=True)) for name, row in zip(self.names, self.values.tolist(), strict=True)
+        }
 
     def _matrix(self, wide: int) -> list[str]:
         assert self.confusion is not None
@@ -151,13 +158,22 @@ def report(
         raise ValueError("report: takes one target and one output; report each on its own, as a pair (x, y[i])")
     if threshold is None:
         threshold = 0.5 if final_activation(model) == "sigmoid" else 0.0
-    names = tuple(names) or data.classes
+    meaning = data.meaning
+    return report_of(y, outputs, threshold, tuple(names) or data.classes or (meaning.labels if y.ndim > 1 else ()))
+
+
+def report_of(y: Array, outputs: Array, threshold: float, names: Sequence[str] = ()) -> Report:
+    """The report of outputs that are there already; see `report`.
+
+    Raises:
+        ImportError, ValueError: as `report`.
+    """
     if y.ndim == 1 and y.dtype.kind == "i":
         return _of_classes(y, outputs, threshold, names)
     outputs, y = paired("report", outputs, y)
     if y.ndim == 2 and np.isin(y, (0, 1)).all():
         return _of_labels(y.astype(np.int64), (outputs > threshold).astype(np.int64), names)
-    return _of_numbers(y.reshape(len(y), -1), outputs.reshape(len(y), -1), names)
+    return numbers_report(y.reshape(len(y), -1), outputs.reshape(len(y), -1), names)
 
 
 def _of_classes(y: Array, outputs: Array, threshold: float, names: Sequence[str]) -> Report:
@@ -173,16 +189,19 @@ def _of_classes(y: Array, outputs: Array, threshold: float, names: Sequence[str]
         raise ValueError(f"report: labels must be in {classes}, got {y.min()} to {y.max()}")
     values = np.stack(metrics.precision_recall_fscore_support(y, told, labels=classes, zero_division=0.0), axis=1)
     confusion = metrics.confusion_matrix(y, told, labels=classes)
-    return Report("classes", _names(names, classes), values, confusion, float((y == told).mean()))
+    return Report("classes", _names(names, classes), values, confusion, float((y == told).mean()), examples=len(y))
 
 
 def _of_labels(y: Array, told: Array, names: Sequence[str]) -> Report:
     metrics = _sklearn()
     values = np.stack(metrics.precision_recall_fscore_support(y, told, average=None, zero_division=0.0), axis=1)
-    return Report("labels", _names(names, range(y.shape[1])), values, None, float((y == told).all(axis=1).mean()))
+    return Report(
+        "labels", _names(names, range(y.shape[1])), values, None, float((y == told).all(axis=1).mean()), examples=len(y)
+    )
 
 
-def _of_numbers(y: Array, outputs: Array, names: Sequence[str]) -> Report:
+def numbers_report(y: Array, outputs: Array, names: Sequence[str]) -> Report:
+    """The report of numbers (n, outputs)."""
     residuals = outputs.astype(np.float64) - y
     rows = []
     for i in range(y.shape[1]):
@@ -190,7 +209,7 @@ def _of_numbers(y: Array, outputs: Array, names: Sequence[str]) -> Report:
         r2.update(outputs[:, i], y[:, i])
         rows.append([np.abs(e).mean(), np.sqrt((e * e).mean()), r2.compute(), e.mean()])
     called = _names(names if len(names) == len(rows) else (), range(len(rows)))
-    return Report("numbers", called, np.array(rows), residuals=residuals, targets=y)
+    return Report("numbers", called, np.array(rows), residuals=residuals, targets=y, examples=len(y))
 
 
 def _names(names: Sequence[str], classes: Sequence[int]) -> tuple[str, ...]:

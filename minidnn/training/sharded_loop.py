@@ -108,10 +108,8 @@ class ShardedLoop(Loop):
         for half in (step.gradients, step.update):
             explain_capture(half)
         if run.metrics:
-            self._count_all(
-                pieces,
-                [outputs_of(self.run.model, made, len(piece)) for made, piece in zip(outputs, pieces, strict=True)],
-            )
+            pairs = zip(outputs, pieces, strict=True)
+            self._count_all(pieces, [outputs_of(run.model, made, len(piece)) for made, piece in pairs])
         return examples
 
     def _count_all(self, pieces: Sequence[Any], outputs: Sequence[Any]) -> None:

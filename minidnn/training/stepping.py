@@ -9,6 +9,7 @@ from typing import Any
 
 from minidnn import kernels, optim
 from minidnn.data.targets import parts_of
+from minidnn.nn.module import forget_penalties
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 from minidnn.training.capture import Step
@@ -62,7 +63,9 @@ def layout_of(run: Run, x: Any) -> Layout:
 
 
 def step_of(run: Run, layout: Layout) -> Step:
-    """The training step, which raises FloatingPointError before it changes weights if the loss is not finite.
+    """The training step, which raises FloatingPointError before it changes weights if the loss is not finite, and
+    NonFiniteGradient if a gradient is not: that is looked for where the step runs as Python, where gradients are
+    clipped by their norm, and where an op has a derivative without bound.
 
     It takes the arrays of one batch or of several, of which it makes one update: that of their mean loss. It returns
     the loss and the outputs, batch by batch.
@@ -95,6 +98,8 @@ def gradients_of(run: Run, layout: Layout, share: Share | None = None) -> Step:
         made: list[Tensor] = []
         starts = range(0, len(arrays), layout.width)
         examples = sum(len(arrays[start]) for start in starts)
+        if run.regularized:
+            forget_penalties(run.model)  # of passes that nobody asked for them
         for start in starts:
             x, y, weights = layout.split(arrays[start : start + layout.width])
             outputs: Any = run.model(*x)
@@ -126,7 +131,7 @@ def update_of(run: Run) -> Callable[[], None]:
         if run.clip_value is not None:
             optim.clip_by_value(params, run.clip_value)
         if run.clip_norm is not None:
-            optim.clip_by_global_norm(params, run.clip_norm)
+            kernels.check_gradients(optim.clip_by_global_norm(params, run.clip_norm)._data)
         run.optimizer.step()
 
     return update
