@@ -191,7 +191,7 @@ def columns(arguments: argparse.Namespace, parts: datasets.Parts) -> list[str]:
 
 def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, Any]:
     """Those arguments of `training.fit` that were asked for."""
-    options = {name: getattr(arguments, name) for name in ("class_weight", "clip_norm", "shards")}
+    options = {name: getattr(arguments, name, None) for name in ("class_weight", "clip_norm", "shards")}
     if parts.meaning.task == "regression":
         if arguments.class_weight is not None:
             raise ValueError("--class-weight is for classes, and the task is regression")

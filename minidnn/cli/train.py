@@ -31,6 +31,7 @@ def add(subparsers: Any) -> None:
     )
     building.add_data(parser)
     building.add_training(parser)
+    ranks.add(parser)
     parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
     parser.add_argument(
         "--lr",
