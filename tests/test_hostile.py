@@ -188,6 +188,7 @@ def test_layers(layer):
 
 OPTIMIZERS = {name: getattr(optim, name) for name in optim.__all__ if isinstance(getattr(optim, name), type)}
 OPTIMIZERS["SGD"] = lambda params: optim.SGD(params, 0.1, momentum=0.9)
+OPTIMIZERS["LARS"] = lambda params: optim.LARS(params, 0.1)
 del OPTIMIZERS["Optimizer"]
 
 

@@ -72,6 +72,10 @@ class Adafactor(Optimizer):
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         param, count, (eps, scale) = track.param._data, max(track.param._data.size, 1), options["eps"]
         eps = float(np.finfo(param.dtype).eps) if eps is None else eps
+        if grad.dtype != param.dtype:
+            raise TypeError(f"Adafactor: grad is of {grad.dtype}, must be of {param.dtype}, as its parameter")
+        if grad.shape != param.shape:
+            raise ValueError(f"Adafactor: grad has shape {grad.shape}, must have {param.shape}, as its parameter")
         direction = kernels.copy(grad)
         squares = _mean_squares(track, kernels.multiply(grad, grad), options["beta2_decay"], eps)
         kernels.update("adafactor_direction")(direction, squares, eps=eps)
