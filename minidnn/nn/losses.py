@@ -19,7 +19,7 @@ from minidnn import kernels, ops
 from minidnn.checks import same_shape
 from minidnn.handle import as_array
 from minidnn.nn.takes import Takes, bad_values, fitting, takes
-from minidnn.ops.losses import as_labels
+from minidnn.ops.losses import as_labels, binary_terms
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_result
 
@@ -80,11 +80,6 @@ def sigmoid_cross_entropy(logits: Tensor, targets: Any, label_smoothing: float =
     _check_smoothing(op, label_smoothing)
     logits, t = _paired(op, "logits", logits, targets, PROBABILITIES)
     return _mean(op, binary_terms(logits, _smoothed(t, label_smoothing, 2)), weights)
-
-
-def binary_terms(logits: Tensor, targets: Any) -> Tensor:
-    """``-t * log(p) - (1 - t) * log(1 - p)`` of each element, as ``log(1 + exp(x)) - t * x``: nothing overflows."""
-    return ops.softplus(logits) - logits * targets
 
 
 @takes(NUMBERS)

@@ -8,7 +8,7 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.handle import as_array
-from minidnn.ops.activations import whole
+from minidnn.ops.activations import softplus, whole
 from minidnn.reference.types import Labels
 from minidnn.tensor import Tensor, as_tensor, record
 
@@ -23,6 +23,11 @@ def as_labels(op: str, labels: Any) -> Labels:
     if array.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels must be integers, got an array of {array.dtype}")
     return kernels.astype(array, "int64")
+
+
+def binary_terms(logits: Tensor, targets: Any) -> Tensor:
+    """``-t * log(p) - (1 - t) * log(1 - p)`` of each element, as ``log(1 + exp(x)) - t * x``: nothing overflows."""
+    return softplus(logits) - logits * targets
 
 
 def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:

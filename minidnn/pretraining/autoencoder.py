@@ -10,11 +10,11 @@ from minidnn.activations import ALPHA
 from minidnn.nn.activations import Sigmoid
 from minidnn.nn.initializers import initialize
 from minidnn.nn.layers import Dense
-from minidnn.nn.losses import binary_terms
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import Regularizer, penalties_of
 from minidnn.nn.sequential import Sequential
+from minidnn.ops.losses import binary_terms
 from minidnn.pretraining.corruption import Corruption
 from minidnn.random import Generator, default_generator
 from minidnn.tensor import Tensor, as_result
