@@ -101,6 +101,7 @@ RULES |= {name: _reduction(name, kinked=True) for name in ("max", "min")}
 RULES |= {
     "negative": _unary("negative"),
     "exp": _unary("exp"),
+    "erf": _unary("erf"),
     "log": _unary("log", lambda x: bool((x > 0.1).all())),
     "sqrt": _unary("sqrt", lambda x: bool((x > 0.1).all())),
     "abs": _unary("abs", lambda x: away(x, 0.0)),
@@ -347,6 +348,13 @@ def layer_norm(draw: Draw) -> None:
     x = draw.pick(lambda x: x.ndim == 2 and x.shape[1] > 0)
     n = draw.values[x].shape[1]
     draw.call("layer_norm", x, draw.leaf((n,)), draw.leaf((n,)), eps=0.1)
+
+
+@rule
+def embedding(draw: Draw) -> None:
+    place = draw.pick(lambda x: x.ndim == 2 and len(x) > 0)
+    shape = draw.one_of((), (3,), (2, 3), (0,), (2, 1, 2))
+    draw.call("embedding", place, indices=draw.rng.integers(0, len(draw.values[place]), shape))
 
 
 @rule

@@ -76,7 +76,7 @@ for inside in (lambda: here.first(lambda: 1 / 0), lambda: 1 / (here.rank - 2)):
         print("raised")
 """,
     )
-    assert start(4, path).stdout.split() == ["raised"] * 8
+    assert start(4, path).stdout.count("raised") == 8
 
 
 @pytest.mark.parametrize(

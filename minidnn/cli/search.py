@@ -24,7 +24,7 @@ NAME = "minidnn tune"
 STARTUP = 5
 """Trials that come to their end before one is compared with them."""
 
-FREE = ("trials", "study", "threads", "run", "command", "lr", "layers", "sizes", "dropout")
+FREE = ("trials", "study", "threads", "run", "command", "given", "lr", "layers", "sizes", "dropout")
 """What may differ from process to process of one study: its trials can still be compared."""
 FILES = ("data", "valid", "labels", "valid_labels")
 """What is told by its content."""

@@ -86,7 +86,7 @@ def command(arguments: argparse.Namespace, chosen: dict[str, Any]) -> str:
     for name, default in vars(parser.parse_args([])).items():
         value = getattr(arguments, name)
         if value != default:
-            if name == "label":
+            if name == "label" and isinstance(value, (list, tuple)):
                 value = ",".join(map(str, value))
             texts = value if isinstance(value, list) else ["x".join(map(str, value)) if _is_size(value) else value]
             words += [_option(name, text) for text in texts]
