@@ -143,7 +143,7 @@ for room in range(0, 40 << 20, 1 << 20):
         assert result == whole
     limit(resource.RLIM_INFINITY)
 assert step() == whole and kernels.matmul(X, W).tobytes() == expected
-print(failed > 5, fitted > 5)
+print(failed > 0, fitted > 0)
 limit(used() + (64 << 20))
 for work in (
     lambda: kernels.matmul(X[:, :1].repeat(100, 0), X[:1].repeat(100, 1)),

@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("MINIDNN_TRACEBACK"):
             raise
-        print(f"minidnn {arguments.command}: {one_line(error)}", file=sys.stderr)
+        # in one piece, since other ranks may speak, too
+        print(f"minidnn {arguments.command}: {one_line(error)}\n", end="", file=sys.stderr)
         if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk behind standard output
             silence_stdout()
         return 2 if isinstance(error, (ValueError, TypeError, OSError, ImportError)) else 1

@@ -19,7 +19,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="cut each batch into so many parts, whose order of adding does not depend on --ranks (default: none)",
     )
     parser.add_argument(
-        "--ranks", type=types.count, metavar="COUNT", help="processes that share the shards, with the same bytes (default: one)"
+        "--ranks",
+        type=types.count,
+        metavar="COUNT",
+        help="processes that share the shards, with the same bytes (default: one)",
     )
     parser.add_argument(
         "--hosts", type=types.hosts, metavar="HOSTS", help="where ranks run, as a:4,b:4 (default: this machine alone)"
