@@ -55,7 +55,7 @@ class Embedding(_Lookup):
 
     Args:
         n_in: how many numbers there are; x holds numbers in [0, n_in), and may have any shape.
-        n_out: the length of a vector; y has one axis more than x, (*x.shape, n_out).
+        n_out: the length of a vector; y has one axis more than x, ``(*x.shape, n_out)``.
         padding: a number in [0, n_in) that stands for nothing: its row begins at 0 and gets no gradient. None where
             every number is one.
         kernel_initializer: a name or function of `minidnn.nn.initializers`.

@@ -38,17 +38,15 @@ class MLPRegressor(RegressorMixin, Perceptron):
 
     Args:
         loss: "squared_error", "absolute_error" or "huber" (Huber 1964, which is linear beyond an error of 1).
-        hidden_layer_sizes, activation, solver, alpha, l1, batch_size, learning_rate, learning_rate_init, power_t,
-            max_iter, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping,
-            validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, dropout, batch_norm, kernel_initializer,
-            max_norm, clip_norm, precision: as for `MLPClassifier`; early stopping watches R**2.
+
+    The other arguments are those of `MLPClassifier`; early stopping watches ``R**2``.
 
     Attributes:
         model_: the fitted network, an `nn.Sequential`.
         n_features_in_, feature_names_in_: of X.
         n_outputs_, n_layers_, out_activation_: of the network.
-        loss_curve_, loss_, best_loss_, validation_scores_, best_validation_score_, n_iter_, t_, coefs_, intercepts_: as
-            those of `MLPClassifier`.
+        loss_curve_, loss_, best_loss_, validation_scores_, best_validation_score_: as those of `MLPClassifier`.
+        n_iter_, t_, coefs_, intercepts_: as those of `MLPClassifier`.
     """
 
     _score = "valid_r2"
