@@ -141,14 +141,14 @@ class Block {
       detail::pack_panels(table_, block_of(b, {0, depth.size()}, {whole, columns.size()}).transposed(), width,
                           b_memory);
     const bool wide = a_.rows <= table_.wide_rows && !pack_b_;
-    const std::size_t wide_step = even_step(pack_edge ? whole : columns.size());
+    const std::size_t in_place = pack_edge ? whole : columns.size(), wide_step = even_step(in_place);
     for (std::size_t i = 0; i < a_.rows; i += detail::kRows) {
       if (blocks_++) may_stop();
       const Range rows{i, std::min(a_.rows, i + detail::kRows)};
       const detail::Left a = left(rows, depth, a_memory);
       for (std::size_t j = 0, step = width; j < columns.size(); j += step) {
         const bool packed = pack_b_ || (pack_edge && j == whole);
-        step = wide && !packed ? std::min(wide_step, (pack_edge ? whole : columns.size()) - j) : width;
+        step = wide && !packed ? std::min(wide_step, in_place - j) : width;
         const Range panel{columns.begin + j, std::min(columns.begin + j + step, columns.end)};
         if (packed)
           column_of_tiles(a, rows, depth, b_memory + (pack_b_ ? j * depth.size() : 0),

@@ -1,4 +1,4 @@
-"""What ``minidnn train`` and ``minidnn tune`` are told, and the run that comes of it."""
+"""Options that ``minidnn train`` and ``minidnn tune`` share, and the run that they describe."""
 
 from __future__ import annotations
 
