@@ -24,7 +24,7 @@ def command(folder, ranks, epochs, restarts=0):
     recipe = "--data digits --shards 8 --hidden 64,32 --batch-size 64 --optimizer adam --clip-norm 1"
     where = f"--ranks {ranks} --threads 1 --oversubscribe --restarts {restarts} --output"
     own = [*recipe.split(), "--epochs", str(epochs), "--checkpoint-every", "5", *where.split(), str(folder)]
-    return [sys.executable, "-m", "minidnn", "train", *own]
+    return [sys.executable, "-P", "-m", "minidnn", "train", *own]
 
 
 def ranks_of(folder):

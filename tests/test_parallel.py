@@ -213,10 +213,10 @@ def test_launcher_goes_on_where_ranks_were_killed_to_the_same_bytes(tmp_path):
     assert kill_ranks.model_of(killed) == kill_ranks.model_of(whole)
 
 
-def minidnn_train(*arguments):
+def minidnn_train(*arguments, folder=None):
     return subprocess.run(
-        [sys.executable, "-m", "minidnn", "train", *map(str, arguments)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
+        [sys.executable, "-P", "-m", "minidnn", "train", *map(str, arguments)],
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
 
 
@@ -244,6 +244,15 @@ def test_launcher_shows_an_error_of_the_ranks_once(tmp_path):
     assert done.stderr == "minidnn train: fit: batch_size is 50, must be a multiple of shards=8; give batch_size=48\n"
 
 
+def test_ranks_import_what_the_launcher_imported(tmp_path):
+    folder = tmp_path / "minidnn"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise ImportError('the folder, not the package')\n")
+    options = "--data digits --shards 8 --ranks 2 --threads 1 --oversubscribe --epochs 1 --batch-size 64 --output out"
+    done = minidnn_train(*options.split(), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_filter_drops_what_mpiexec_says_and_keeps_what_it_tells():
     said = io.StringIO(
         "epoch 1\n\n"
@@ -262,7 +271,7 @@ def test_filter_drops_what_mpiexec_says_and_keeps_what_it_tells():
 def test_nobody_reads_what_the_ranks_print(tmp_path):
     options = "--data digits --shards 8 --ranks 2 --threads 1 --oversubscribe --epochs 100000 --batch-size 64"
     process = subprocess.Popen(
-        [sys.executable, "-m", "minidnn", "train", *options.split(), "--output", tmp_path],
+        [sys.executable, "-P", "-m", "minidnn", "train", *options.split(), "--output", tmp_path],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout.readline()

@@ -90,7 +90,7 @@ def launch(
         raise ValueError(f"ranks is {ranks}, must be at most what the hosts take, {sum(hosts.values())}")
     wanted = threads_of(ranks, hosts, threads, oversubscribe)
     while True:
-        start = [mpiexec, "-n", str(ranks), *_where(hosts), sys.executable, "-m", "mpi4py", *command, *more]
+        start = [mpiexec, "-n", str(ranks), *_where(hosts), *_python(), "-m", "mpi4py", *command, *more]
         ended = _run(start, {"OMP_NUM_THREADS": str(wanted)})
         if ended.signal is None or restarts == 0:
             if ended.signal is not None:
@@ -113,6 +113,15 @@ def _mpiexec() -> str:
     if missing is not None or found is None:
         raise ImportError(f"ranks: needs mpi4py and mpiexec, {missing} is missing; {REMEDY}")
     return found
+
+
+def _python() -> list[str]:
+    """Python that finds modules in the current folder only if this process does.
+
+    Else ``minidnn train --ranks 2`` in a checkout would import the folder minidnn/ rather than what is installed.
+    """
+    here = {os.getcwd(), ""}
+    return [sys.executable] if here.intersection(sys.path) else [sys.executable, "-P"]
 
 
 def _where(hosts: Mapping[str, int]) -> list[str]:
