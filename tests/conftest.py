@@ -10,8 +10,6 @@ import pytest
 import minidnn
 from minidnn import kernels
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-
 
 def pytest_configure(config):
     # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start and interrupt.

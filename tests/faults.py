@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import preload
+from kit import preload
 
 import minidnn
 from minidnn import data, nn, optim, training

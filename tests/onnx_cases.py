@@ -9,16 +9,16 @@ import re
 import warnings
 from collections import Counter
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx.backend.test.case.node as nodes
+from kit import CHECKOUT
 
 from minidnn import convert
 from minidnn.convert.onnx.operators import OPERATORS
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "onnx.md"
+PAGE = CHECKOUT / "docs" / "onnx.md"
 BEGIN, END = "<!-- node tests -->\n", "<!-- end -->\n"
 
 REASONS = {

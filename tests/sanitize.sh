@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the suite, or the tests named in TESTS, with _core and _pipeline built under ASan and UBSan.
-# Usage: [TESTS="tests/test_kernels.py ..."] sanitize.sh FOLDER [CMAKE FLAGS]
+# Usage: [TESTS="tests/kernels/test_kernels.py ..."] sanitize.sh FOLDER [CMAKE FLAGS]
 set -euo pipefail
 folder=$(realpath -m "$1")
 shift

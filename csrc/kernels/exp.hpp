@@ -1,6 +1,6 @@
 // exp, log, exp(x) - 1 and log(1 + x), the latter two where they are needed, for one float, without branches,
 // so that the loops of map.hpp become vector code. Range reduction and polynomials follow Cephes (Moshier
-// 1989); errors are below 2 ULP, see tests/cases.py.
+// 1989); errors are below 2 ULP, see tests/kit/cases.py.
 #pragma once
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 """What reads files, fed with bytes of every kind: an array, a model or a clear error comes out, and nothing else.
 
-`fuzz.py` lets a coverage-guided fuzzer choose the bytes; `tests/test_fuzz.py` damages good files in simple ways, and
-reads once more what the fuzzer found worth keeping.
+`fuzz.py` lets a coverage-guided fuzzer choose the bytes; `tests/models/test_fuzz.py` damages good files in simple
+ways, and reads once more what the fuzzer found worth keeping.
 """
 
 from __future__ import annotations

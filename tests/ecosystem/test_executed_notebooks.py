@@ -1,0 +1,40 @@
+"""Tutorials and an example run as notebooks, and pictures are shown without a path."""
+
+from pathlib import Path
+
+import pytest
+from kit.documented import CHECKOUT, blocks
+
+nbclient = pytest.importorskip("nbclient", reason='needs nbclient, of the extra "docs"')
+nbformat = pytest.importorskip("nbformat", reason='needs nbformat, of the extra "docs"')
+pytest.importorskip("ipykernel", reason='needs ipykernel, of the extra "docs"')
+
+OPTIONS = 'import sys\n\nsys.argv = ["example", "--epochs", "1", "--examples", "200"]'
+
+
+def executed(cells, folder):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+def tutorial(name):
+    return [block.runs_as for block in blocks(CHECKOUT / "docs" / name) if block.language == "python"]
+
+
+@pytest.mark.compiled
+@pytest.mark.filterwarnings("default")  # of the kernel's own libraries
+def test_a_tutorial_is_a_notebook_with_a_model_a_history_and_its_curves(tmp_path):
+    pytest.importorskip("matplotlib")
+    notebook = executed([*tutorial("first_network.md"), "model", "history", "history.plot()"], tmp_path)
+    model, history, curves = (cell.outputs[-1].data for cell in notebook.cells[-3:])
+    assert "<details" in model["text/html"] and "<table" in history["text/html"]
+    assert curves["image/png"]
+
+
+@pytest.mark.compiled
+@pytest.mark.filterwarnings("default")
+def test_an_example_is_a_notebook(tmp_path):
+    script = Path(CHECKOUT / "examples" / "inside_a_step.py").read_text()
+    notebook = executed([OPTIONS, script], tmp_path)
+    assert any("text" in output for output in notebook.cells[-1].outputs)

@@ -1,0 +1,146 @@
+"""Every kernel equals its reference on NaN, infinities, -0.0, denormals and the largest numbers, in any place."""
+
+import itertools
+import zlib
+
+import numpy as np
+import pytest
+from kit.cases import KERNELS
+from kit.checks import EPS, TINY, Bits, Ulps, as_float64, outputs_of
+
+from minidnn import kernels, reference
+
+pytestmark = [pytest.mark.compiled, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
+
+ISAS = kernels.usable_isas()
+LARGEST, SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).smallest_normal
+SPECIAL = np.array(
+    [
+        sign * x
+        for x in (np.nan, np.inf, 0.0, TINY, 1e-39, SMALLEST, LARGEST, 1.0, 87.3, 88.8, 104.0)
+        for sign in (1, -1)
+    ],
+    np.float32,
+)
+CRITICAL = [0, 2, 3, 6, 12]
+SMALL, BLOCK = 40, 3000
+"""Up to SMALL elements get the critical values in every place, up to BLOCK all values in some place, others one."""
+ROUGHLY = 1e-5
+"""The error allowed, relative to the largest result, where the special value makes the derived bound infinite."""
+
+elementwise = [row for row in KERNELS if all(isinstance(size, int) for size in row.sizes) and not row.reduces]
+reductions = [row for row in KERNELS if row not in elementwise]
+
+
+def floats(arguments):
+    """Where the float32 arrays with elements stand among the arguments."""
+    return [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray) and a.dtype == np.float32 and a.size]
+
+
+def kinds(x):
+    """0 where finite, 1 where NaN, 2 and 3 where infinite."""
+    return np.isnan(x) + 2 * np.isposinf(x) + 3 * np.isneginf(x)
+
+
+def check(tolerance, arguments, got, truth32, exact):
+    if isinstance(tolerance, Bits):
+        tolerance.check(got, truth32, exact)
+    elif isinstance(tolerance, Ulps):
+        tolerance.check(got, truth32, exact)
+        tolerance.check(truth32, truth32, exact)
+    else:
+        # Where float32 overflows on the way, the order of a sum decides: near either truth is right.
+        scale = EPS * np.broadcast_to(tolerance(*arguments, exact).scale, exact.shape)
+        scale = np.where(np.isfinite(scale), scale, ROUGHLY * np.abs(exact[np.isfinite(exact)]).max(initial=0))
+        scale = scale + TINY * (2 + largest(arguments))
+        kind = kinds(got)
+        truths = exact, exact.astype(got.dtype), truth32
+        right = [(np.abs(got - truth) <= scale) | (kind > 0) & (kind == kinds(truth)) for truth in truths]
+        assert np.logical_or.reduce(right).all(), f"{got}, not {truth32}, exactly {exact}, at most {scale}"
+
+
+def outcome(function, arguments, options, mutated):
+    """The outputs, or nothing and the exception's type where `check_finite` raises."""
+    try:
+        return outputs_of(function, arguments, options, mutated), None
+    except FloatingPointError:
+        return (), FloatingPointError
+
+
+def equals_its_reference(row, arguments, options):
+    exact_arguments = tuple(as_float64(a) for a in arguments)
+    truths, raised = outcome(getattr(reference, row.name), arguments, options, row.mutated)
+    exacts, _ = outcome(getattr(reference, row.name), exact_arguments, options, row.mutated)
+    for isa in ISAS:
+        kernels.use_isa(isa)
+        outputs, failed = outcome(getattr(kernels, row.name), arguments, options, row.mutated)
+        assert failed is raised
+        for place, (tolerance, *values) in enumerate(zip(row.tolerances, outputs, truths, exacts, strict=False)):
+            try:
+                check(tolerance, exact_arguments, *values)
+            except AssertionError as wrong:
+                raise AssertionError(f"{isa}, output {place}: {wrong} of {arguments}") from None
+
+
+def among(row, place, values):
+    """The values, made such that they may stand in this argument."""
+    values = np.asarray(values, np.float32)
+    return row.domain[place](values) if place in row.domain else values
+
+
+@pytest.mark.parametrize("row", elementwise, ids=str)
+def test_elementwise_kernels(row):
+    """Arrays of special and ordinary numbers, all pairs of them among the larger arrays."""
+    rng = np.random.default_rng(zlib.crc32(str(row).encode()))
+    for n in (*range(1, 70), 2000, 2 * 32768 + 17):
+        arguments, options = row.make(rng, n)
+        arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        for i in floats(arguments):
+            a = arguments[i]
+            a[...] = np.where(rng.random(a.shape) < 0.7, rng.choice(among(row, i, SPECIAL), a.shape), a)
+        equals_its_reference(row, tuple(arguments), options)
+
+
+def largest(arguments):
+    """How many elements the largest array has."""
+    return max(a.size for a in arguments if isinstance(a, np.ndarray))
+
+
+def places(rng, a, values, size):
+    """Flat places of an array with the values to put there; size is that of the largest array of the call."""
+    if size > BLOCK:
+        values = rng.choice(values[CRITICAL[:3]], 1)
+    every = [(int(rng.integers(a.size)), value) for value in values]
+    return every + list(itertools.product(range(a.size), values[CRITICAL])) if size <= SMALL else every
+
+
+@pytest.mark.parametrize("row", reductions, ids=str)
+def test_sums_and_products(row):
+    """One special value at a time, which reaches every sum that it is part of and no other."""
+    rng = np.random.default_rng(zlib.crc32(str(row).encode()))
+    for size in row.sizes:
+        arguments, options = row.make(rng, size)
+        for i in floats(arguments):
+            for place, value in places(rng, arguments[i], among(row, i, SPECIAL), largest(arguments)):
+                a = np.array(arguments[i])
+                a.flat[place] = value
+                equals_its_reference(row, (*arguments[:i], a, *arguments[i + 1 :]), options)
+
+
+@pytest.mark.parametrize("row", reductions, ids=str)
+def test_sums_of_two_infinities(row):
+    """Two special values in one array, and an array of one value alone."""
+    rng = np.random.default_rng(zlib.crc32(str(row).encode()) + 1)
+    pairs = [(np.inf, -np.inf), (np.inf, np.inf), (np.nan, np.inf), (-0.0, 0.0)]
+    for size in row.sizes:
+        arguments, options = row.make(rng, size)
+        if largest(arguments) > BLOCK:
+            continue
+        for i in floats(arguments):
+            for pair in pairs:
+                a = np.array(arguments[i])
+                a.flat[rng.choice(a.size, min(2, a.size), replace=False)] = among(row, i, pair)[: a.size]
+                equals_its_reference(row, (*arguments[:i], a, *arguments[i + 1 :]), options)
+            for value in (np.nan, np.inf, -np.inf, -0.0, TINY):
+                same = np.full(arguments[i].shape, among(row, i, [value])[0], np.float32)
+                equals_its_reference(row, (*arguments[:i], same, *arguments[i + 1 :]), options)
