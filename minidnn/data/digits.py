@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minidnn.data.datasets import ArrayDataset, Splits
-from minidnn.data.packaged import load_packaged
+from minidnn.data.packaged import digits_folder, load_packaged
 
 
 def load_digits_sample() -> Splits:
@@ -17,6 +17,6 @@ def load_digits_sample() -> Splits:
 
     The files are inside the package and come under CC BY 4.0; see ``minidnn/data/digits/README.md``.
     """
-    images, labels = (load_packaged("digits", f"{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
+    images, labels = (load_packaged(digits_folder(), f"{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
     whole = ArrayDataset(images.astype(np.float32) / np.float32(16), labels)
     return Splits(whole[:1197], whole[1197:1497], whole[1497:])

@@ -1,9 +1,9 @@
-"""MNIST, from the files inside the package."""
+"""MNIST, from files that are installed."""
 
 from __future__ import annotations
 
 from minidnn.data.datasets import ArrayDataset, Splits
-from minidnn.data.packaged import load_packaged
+from minidnn.data.packaged import load_packaged, mnist_folder
 
 VALIDATION = 5000
 
@@ -15,12 +15,19 @@ def load_mnist() -> Splits:
     5,000 images of the training file validate. Images are uint8 rows of 784 pixels, 0 background to 255 ink
     (``.images`` has them as float32 in [0, 1]), labels 0 to 9.
 
-    The files are inside the package and come under CC BY-SA 3.0; see ``minidnn/data/mnist/README.md``.
+    An installation from a checkout has the files; published wheels leave them to the package minidnn-mnist
+    (``pip install "minidnn[mnist]"``). They come under CC BY-SA 3.0; see
+    ``packages/minidnn-mnist/src/minidnn_mnist/mnist/README.md``.
+
+    Raises:
+        FileNotFoundError: the files are not installed.
     """
     train, test = _examples("train"), _examples("t10k")
     return Splits(train[VALIDATION:], train[:VALIDATION], test)
 
 
 def _examples(part: str) -> ArrayDataset:
-    images = load_packaged("mnist", f"{part}-images-idx3-ubyte.gz")
-    return ArrayDataset(images, load_packaged("mnist", f"{part}-labels-idx1-ubyte.gz"))
+    images, labels = (
+        load_packaged(mnist_folder(), f"{part}-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1")
+    )
+    return ArrayDataset(images, labels)
