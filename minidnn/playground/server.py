@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from minidnn import __version__, kernels
+from minidnn.optimizers import UPDATES
 from minidnn.playground.digits import Digits
 from minidnn.playground.inside import explained, inside
 from minidnn.playground.learner import Learner
@@ -245,6 +246,7 @@ def _pace(control: Control) -> Iterator[int]:
 def page_choices(query: Mapping[str, str]) -> dict[str, Any]:
     return {
         "choices": choices(),
+        "kernels": {row.shown: name for name, row in UPDATES.items()},
         "defaults": defaults(),
         "surfaces": {name: {"lr": s.lr, "adaptive_lr": s.adaptive_lr} for name, s in SURFACES.items()},
         "presets": PRESETS,

@@ -259,6 +259,13 @@ def test_only_the_loopback_interface(server):
     assert server.server_address[0] == "127.0.0.1"
 
 
+def test_every_optimizer_of_the_page_is_explained(server):
+    told = json.loads(ask(server, "/choices")[1])
+    assert set(told["kernels"]) == set(told["choices"]["optimizer"])
+    for kernel in told["kernels"].values():
+        assert ask(server, f"/explain?name={kernel}")[0].status == 200
+
+
 def test_mistakes_are_told(server):
     for path in ("/stream?lr=x", "/digits?seed=x", "/race?surface=x", "/inside?optimizer=x", "/explain?name=x"):
         response, body = ask(server, path)

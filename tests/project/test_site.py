@@ -17,7 +17,7 @@ def test_every_page_is_of_a_module_and_in_the_index():
 
 
 def test_every_module_whose_names_are_recorded_has_a_page():
-    recorded = json.loads((CHECKOUT / "tests" / "public_names.json").read_text())
+    recorded = json.loads((CHECKOUT / "tests" / "kit" / "public_names.json").read_text())
     modules = {f"minidnn.{name}" for name, what in recorded.items() if what == "module" and "." not in name}
     modules |= {f"minidnn.{name.rpartition('.')[0]}" for name in recorded if "." in name}
     classes = {f"minidnn.{name}" for name, what in recorded.items() if what != "module"}

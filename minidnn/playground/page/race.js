@@ -1,6 +1,6 @@
 "use strict";
 // The second page: paths of the optimizers on a surface.
-const COLOURS = ["#8a8f98", "#e11d48", "#ea8a00", "#b08968", "#0ea5a0", "#1d8fe0", "#65a30d", "#c026d3", "#a16207", "#475bd8", "#059669", "#8b5cf6", "#0891b2", "#b45309", "#4d7c0f", "#9333ea"];
+const COLOURS = ["#8a8f98", "#e11d48", "#ea8a00", "#b08968", "#0ea5a0", "#1d8fe0", "#65a30d", "#c026d3", "#a16207", "#475bd8", "#059669", "#8b5cf6", "#0891b2", "#b45309", "#4d7c0f", "#9333ea", "#be185d", "#64748b", "#0f766e", "#ca8a04"];
 const FIRST = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"];
 
 const racing = (pages.race = {
@@ -86,7 +86,7 @@ const racing = (pages.race = {
   async explain() {
     const name = $("explained").value;
     try {
-      const parts = await this.askExplained(`/explain?name=${encodeURIComponent(name.toLowerCase())}`);
+      const parts = await this.askExplained(`/explain?name=${encodeURIComponent(table.kernels[name])}`);
       if (parts) showExplained($("race-explain"), parts, true);
     } catch (error) {
       problem(error.message);
