@@ -7,6 +7,7 @@ the package's.
 
 from __future__ import annotations
 
+import dataclasses
 import types
 from collections.abc import Iterator
 from functools import cached_property, partial
@@ -78,7 +79,8 @@ def _extends_ours(kind: type) -> bool:
 def _is_foreign(method: Any) -> bool:
     """Whether an entry of one of the package's classes is a function, or the like, that is not the package's."""
     if isinstance(method, types.FunctionType):
-        return not is_ours(method.__module__)
+        # The decorator of dataclasses adds functions of its own: __replace__ from Python 3.13 on.
+        return not is_ours(method.__module__) and method.__module__ != dataclasses.__name__
     if isinstance(method, cached_property):
         return _is_foreign(method.func)
     owner = type(method).__module__
