@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
+from minidnn.columns import columns
+
 Action = Callable[[], object]
 
 
@@ -99,10 +101,7 @@ def _cells(r: Result) -> tuple[str, ...]:
 
 def table(results: Iterable[Result]) -> str:
     """The results as text: names to the left, numbers to the right."""
-    rows = [HEAD, *map(_cells, results)]
-    name, *numbers, peer = (max(map(len, column)) for column in zip(*rows, strict=True))
-    form = "  ".join([f"{{:<{name}}}", *(f"{{:>{width}}}" for width in numbers), f"{{:<{peer}}}"])
-    return "\n".join(form.format(*row).rstrip() for row in rows)
+    return columns([HEAD, *map(_cells, results)], left=(0, len(HEAD) - 1))
 
 
 def to_json(results: Iterable[Result]) -> str:

@@ -17,6 +17,8 @@ __all__ = ["apply_environment", "get_num_threads", "set_num_threads", "show_conf
 
 def show_config() -> None:
     """Prints version, backend, instruction set, threads, compiler and flags."""
+    from minidnn.columns import columns
+
     build = kernels.build_info()
     rows = {
         "minidnn": __version__,
@@ -29,9 +31,7 @@ def show_config() -> None:
         "numpy": np.__version__,
         "python": sys.version.split()[0],
     }
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        print(f"{name:<{width}}  {value}")
+    print(columns(rows.items(), left=(0, 1)))
 
 
 def apply_environment() -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from minidnn.columns import columns
+
 if TYPE_CHECKING:
     from minidnn.training import History
 
@@ -72,17 +74,14 @@ class Study:
 
     def table(self) -> str:
         """Median and range of each method, and of its gain over the baseline, for each x."""
-        wide, name = max(len(self.x_label), 6), max(len("method"), *map(len, self.runs))
-        lines = [f"{self.x_label:>{wide}}  {'method':{name}}  median  lowest  highest     gain   lowest  highest"]
+        rows = [(self.x_label, "method", "median", "lowest", "highest", "gain", "lowest", "highest")]
         for i, x in enumerate(self.x):
             for method in self.runs:
-                ours, gains = self.over_seeds(method)[i], self.gains(method)[i]
-                cells = [f"{x:g}" if method == self.baseline else "", method, *map("{:.4f}".format, _spread(ours))]
-                line = f"{cells[0]:>{wide}}  {cells[1]:{name}}  {cells[2]}  {cells[3]}   {cells[4]}"
-                if method != self.baseline:
-                    line += "".join(f"  {value:+.4f}" for value in _spread(gains))
-                lines.append(line)
-        return "\n".join(lines)
+                ours, gains = self.over_seeds(method)[i], _spread(self.gains(method)[i])
+                first = method == self.baseline
+                gained = [""] * 3 if first else map("{:+.4f}".format, gains)
+                rows.append((f"{x:g}" if first else "", method, *map("{:.4f}".format, _spread(ours)), *gained))
+        return columns(rows, left=(1,))
 
     def report(self) -> str:
         """The table, what else was measured, and the notes."""

@@ -19,6 +19,7 @@ from minidnn.cli.examples import Reader
 from minidnn.cli.models import Model, open_model
 from minidnn.cli.scores import Scores, scores
 from minidnn.cli.terminal import shown, shown_lines
+from minidnn.columns import columns
 
 CALIBRATION_EXAMPLES = 1000
 MNIST_INPUTS, FAR_FROM_CHANCE = 784, 0.5
@@ -230,12 +231,11 @@ def _bench(arguments: argparse.Namespace) -> int:
         return 0
     print(shown_lines(model.describe()))
     print(f"{kernels.isa()}, threads: {kernels.num_threads()}; microseconds a call, on random inputs without zeros")
-    print(f"{'batch':>6}  {'calls':>8}  {'p50':>9}  {'p90':>9}  {'p99':>9}  {'examples/s':>12}")
+    table: list[tuple[str, ...]] = [("batch", "calls", "p50", "p90", "p99", "examples/s")]
     for row in rows:
-        print(
-            f"{row['batch']:6d}  {row['calls']:8d}  {row['p50']:9.1f}  {row['p90']:9.1f}  {row['p99']:9.1f}  "
-            f"{row['batch'] / row['p50'] * 1e6:12,.0f}"
-        )
+        times = (f"{row[name]:.1f}" for name in ("p50", "p90", "p99"))
+        table.append((str(row["batch"]), str(row["calls"]), *times, f"{row['batch'] / row['p50'] * 1e6:,.0f}"))
+    print(columns(table, left=()))
     return 0
 
 

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from minidnn import data, manual_seed, plot
+from minidnn.columns import columns
 
 NAMES = ("lr-schedule", "l1-manual", "l1-per-layer", "dropout", "max-norm")
 
@@ -41,11 +42,11 @@ class Outcome:
         return "published lies below our range" if self.published[last] < min(ours) else "published lies in our range"
 
     def table(self) -> str:
-        lines = [" epoch  published  median  lowest  highest"]
+        rows: list[Sequence[str]] = [("epoch", "published", "median", "lowest", "highest")]
         for epoch, ours in enumerate(zip(*self.runs, strict=True), start=1):
             published = f"{self.published[epoch]:.4f}" if epoch in self.published else ""
-            lines.append(f"{epoch:6d}  {published:>9}  {median(ours):.4f}  {min(ours):.4f}  {max(ours):7.4f}")
-        return "\n".join(lines)
+            rows.append((str(epoch), published, *(f"{f(ours):.4f}" for f in (median, min, max))))
+        return columns(rows, left=())
 
     def document(self) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from minidnn.columns import columns
 from minidnn.data import Meaning
 from minidnn.deploy import storage
 from minidnn.deploy.comparison import Loss, Validation
@@ -84,9 +85,7 @@ class InferenceModel:
         widths = self._program.widths
         for stage, size in zip(self._program.stages, sizes, strict=True):
             rows.append((stage.name, *storage.summary(stage, widths), f"{size:,}"))
-        columns = list(zip(*rows, strict=True))
-        form = "  ".join(f"{{:{'>' if i > 3 else '<'}{max(map(len, column))}}}" for i, column in enumerate(columns))
-        lines = [form.format(*row).rstrip() for row in rows]
+        lines = [columns(rows, left=range(4))]
         lines.append(f"density {self.density:.3f}, {self.nbytes:,} bytes ({self._engine.nbytes:,} in memory, packed)")
         if self.loss is not None:
             lines.append(

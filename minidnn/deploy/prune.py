@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minidnn.checks import number
+from minidnn.columns import columns
 from minidnn.nn import Module
 from minidnn.nn.sparsity import Scope, check_fraction, check_scope, keep_largest, magnitudes, prunable
 from minidnn.tensor import Tensor
@@ -55,11 +56,9 @@ class Sparsity:
         return (self.size - self.zeros) / max(self.size, 1)
 
     def __str__(self) -> str:
-        rows = [*self.layers, LayerSparsity("all", self.size, self.zeros)]
-        width = max(len(row.path) for row in rows)
-        lines = [f"{'':{width}}  {'size':>11}  {'zeros':>11}  density"]
-        lines += [f"{row.path:{width}}  {row.size:11,}  {row.zeros:11,}  {row.density:7.2%}" for row in rows]
-        return "\n".join(lines)
+        layers = [*self.layers, LayerSparsity("all", self.size, self.zeros)]
+        rows = [(layer.path, f"{layer.size:,}", f"{layer.zeros:,}", f"{layer.density:.2%}") for layer in layers]
+        return columns([("", "size", "zeros", "density"), *rows])
 
 
 def prune(

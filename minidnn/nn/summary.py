@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidnn.columns import columns
 from minidnn.nn.temporarily import Forward, forwards_wrapped, modes_kept
 from minidnn.recording import no_grad
 from minidnn.tensor import Tensor, as_tensor
 
 if TYPE_CHECKING:
     from minidnn.nn.module import Module
+
+_HEADS = ["layer", "kind", "output", "parameters", "state", "bytes"]
 
 
 class Summary(str):
@@ -51,7 +53,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     total = (
         f"parameters: {count_in_all:,} ({trained:,} trained, {count_in_all - trained:,} frozen); {bytes_in_all:,} bytes"
     )
-    return Summary("\n".join([*_table(["layer", "kind", "output", "parameters", "state", "bytes"], rows), total]))
+    return Summary(f"{columns([_HEADS, *rows], left=(0, 1, 2, 4))}\n{total}")
 
 
 def as_html(model: Module) -> str:
@@ -63,13 +65,6 @@ def as_html(model: Module) -> str:
     head = f"{escape(type(model).__name__)}: {count:,} parameters"
     text = escape(str(summary(model)) if known else repr(model))
     return f"<details open><summary>{head}</summary><pre>{text}</pre></details>"
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in (heads, *rows):
-        cells = [f"{c:>{w}}" if i in (3, 5) else f"{c:{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        yield "  ".join(cells).rstrip()
 
 
 def _zeros(model: Module) -> tuple[Any, ...]:

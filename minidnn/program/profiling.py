@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minidnn import kernels
+from minidnn.columns import columns
 from minidnn.program.buffers import Call
 from minidnn.program.program import Program
 from minidnn.program.show import flow, settings
@@ -57,23 +58,17 @@ class Profile:
     threads: int
 
     def __str__(self) -> str:
-        flows = [flow(row.call) for row in self.rows]
-        kernel = max((len(row.call.kernel) for row in self.rows), default=6)
-        flowing = max((len(text) for text in flows), default=0)
         alone = sum(row.seconds for row in self.rows)
-        head = f"{'writes <- reads':<{flowing}} {'us':>8} {'share':>6} {'rate':>12} x floor"
-        lines = [f"{'':>3}  {'kernel':<{kernel}}  {head}"]
-        for number, (row, text) in enumerate(zip(self.rows, flows, strict=True)):
+        table = [("", "kernel", "writes <- reads", "us", "share", "rate", "x floor", "")]
+        for number, row in enumerate(self.rows):
             floor = "" if row.floor is None else f"{row.floor:.2f}"
-            lines.append(
-                f"{number:>3}  {row.call.kernel:<{kernel}}  {text:<{flowing}} {1e6 * row.seconds:>8.1f} "
-                f"{row.share:>6.1%} {row.rate:>12} {floor:>7}  {settings(row.call)}".rstrip()
-            )
-        lines.append(
+            measured = (f"{1e6 * row.seconds:.1f}", f"{row.share:.1%}", row.rate, floor)
+            table.append((str(number), row.call.kernel, flow(row.call), *measured, settings(row.call)))
+        return (
+            f"{columns(table, left=(1, 2, 7))}\n"
             f"replay {1e6 * self.seconds:.1f} us; its calls one by one {1e6 * alone:.1f} us; {self.threads} "
             f"thread{'s' * (self.threads > 1)}; fastest product {self.peak / 1e9:.0f} GFLOP/s"
         )
-        return "\n".join(lines)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draws a bar for each call; see `minidnn.program.pictures`."""

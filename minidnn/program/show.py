@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from minidnn.columns import columns
 from minidnn.program.buffers import Buffer, Call
 
 if TYPE_CHECKING:
@@ -20,14 +21,8 @@ def as_text(program: Program) -> str:
     inputs = ", ".join(f"{buffer.name} {_type(buffer)}" for buffer in program.inputs)
     results = ", ".join(f"{buffer.name} {_type(buffer)}" for buffer in program.results) or "nothing"
     head = f"{program.name}({inputs}) -> {results}    {len(program.calls)} calls, {_size(program.nbytes)}"
-    kernel = max((len(call.kernel) for call in program.calls), default=0)
-    flows = [flow(call) for call in program.calls]
-    flowing = max((len(text) for text in flows), default=0)
-    lines = [
-        f"{number:>3}  {call.kernel:<{kernel}}  {text:<{flowing}}  {settings(call)}".rstrip()
-        for number, (call, text) in enumerate(zip(program.calls, flows, strict=True))
-    ]
-    return "\n".join([head, *lines])
+    rows = [(f"{i:>3}", call.kernel, flow(call), settings(call)) for i, call in enumerate(program.calls)]
+    return "\n".join([head, *columns(rows, left=(1, 2, 3)).splitlines()])
 
 
 def flow(call: Call) -> str:

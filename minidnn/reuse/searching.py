@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from minidnn.checks import positive_integer
+from minidnn.columns import columns
 from minidnn.data import ArrayDataset
 from minidnn.models.registry import build, describe
 from minidnn.nn import Dense, Module, Sequential, blocks, softmax_cross_entropy
@@ -62,12 +63,12 @@ class DepthSearch:
 
     def table(self) -> str:
         """A line for each trial; the best is marked."""
-        lines = ["reused  thawed  accuracy  lowest  highest  seconds"]
+        rows: list[Sequence[str]] = [("reused", "thawed", "accuracy", "lowest", "highest", "seconds", "")]
         for trial in self.trials:
-            spread = f"{trial.accuracy:8.4f}  {min(trial.accuracies):.4f}  {max(trial.accuracies):7.4f}"
-            mark = "  best" if trial is self.best else ""
-            lines.append(f"{trial.reused:6d}  {trial.thawed:6d}  {spread}  {trial.seconds:7.2f}{mark}")
-        return "\n".join(lines)
+            spread = (f"{a:.4f}" for a in (trial.accuracy, min(trial.accuracies), max(trial.accuracies)))
+            mark = "best" if trial is self.best else ""
+            rows.append((str(trial.reused), str(trial.thawed), *spread, f"{trial.seconds:.2f}", mark))
+        return columns(rows, left=(6,))
 
     __str__ = table
 

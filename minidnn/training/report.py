@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from minidnn.columns import columns
 from minidnn.data.meaning import meaning_of
 from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import as_targets
@@ -52,17 +53,17 @@ class Report:
 
     def __str__(self) -> str:
         heads = ("MAE", "RMSE", "R2", "bias") if self.kind == "numbers" else ("precision", "recall", "F1", "support")
-        wide = max(6, *map(len, self.names))
-        lines = [" " * wide + "".join(f"{head:>11}" for head in heads)]
+        rows: list[Sequence[str]] = [("", *heads)]
         for name, row in zip(self.names, self.values.tolist(), strict=True):
-            cells = [f"{value:11.4g}" if self.kind == "numbers" else f"{value:11.4f}" for value in row]
+            cells = [f"{value:.4g}" if self.kind == "numbers" else f"{value:.4f}" for value in row]
             if self.kind != "numbers":
-                cells[3] = f"{int(row[3]):11d}"
-            lines.append(f"{name:>{wide}}" + "".join(cells))
+                cells[3] = str(int(row[3]))
+            rows.append((name, *cells))
+        lines = [columns(rows)]
         if self.accuracy is not None:
             lines.append(f"accuracy {self.accuracy:.4f} of {self.examples} examples")
         if self.confusion is not None:
-            lines += ["", "true class (row), told class (column):", *self._matrix(wide)]
+            lines += ["", "true class (row), told class (column):", self._matrix()]
         return "\n".join(lines)
 
     def document(self) -> dict[str, dict[str, float]]:
@@ -72,12 +73,10 @@ class Report:
             name: dict(zip(heads, row, strict=True)) for name, row in zip(self.names, self.values.tolist(), strict=True)
         }
 
-    def _matrix(self, wide: int) -> list[str]:
+    def _matrix(self) -> str:
         assert self.confusion is not None
-        cell = max(5, *(len(name) + 1 for name in self.names), len(str(self.confusion.max())) + 1)
-        head = " " * wide + "".join(f"{name:>{cell}}" for name in self.names)
         rows = zip(self.names, self.confusion.tolist(), strict=True)
-        return [head, *(f"{name:>{wide}}" + "".join(f"{n:>{cell}}" for n in row) for name, row in rows)]
+        return columns([("", *self.names), *((name, *map(str, row)) for name, row in rows)])
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Draws the confusion matrix, precision and recall of each label, or residuals over targets.

@@ -177,7 +177,7 @@ def test_reproduce_prints_published_beside_ours_and_leaves_results_and_picture(i
     pytest.importorskip("matplotlib")
     done = call("reproduce", "l1-manual", "--seeds", "2", "--epochs", "1", folder=in_folder)
     assert done.returncode == 0, done.stderr
-    first = next(line.split() for line in done.stdout.splitlines() if line.startswith("     1"))
+    first = next(line.split() for line in done.stdout.splitlines() if line.strip().startswith("1 "))
     published, median, lowest, highest = map(float, first[1:])
     assert published == 0.8357 and 0.8 < lowest < median < highest < 0.88
     results = json.loads((in_folder / "runs/reproduce/results.json").read_text())["experiments"]["l1-manual"]

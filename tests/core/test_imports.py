@@ -14,7 +14,7 @@ PACKAGE = Path(minidnn.__file__).parent
 
 # Each may import those before it, never those behind it; at call time neither.
 LAYERS = [
-    ("activations", "optimizers", "later", "version"),
+    ("activations", "columns", "optimizers", "later", "version"),
     ("reference", "_core", "files", "locks", "plot"),
     ("kernels",),
     ("doors", "pipeline"),

@@ -92,8 +92,8 @@ def test_layers_and_parameters_by_path():
 def test_a_single_layer_is_a_model():
     layer = nn.Dense(4, 5)
     assert str(deploy.prune(layer, fraction=0.75)).splitlines()[1:] == [
-        "kernel           20           15   25.00%",
-        "all              20           15   25.00%",
+        "kernel    20     15   25.00%",
+        "all       20     15   25.00%",
     ]
 
 
