@@ -33,6 +33,7 @@ def remote_cards(registry: str) -> list[Card]:
         OSError: it cannot be reached, or has not sent all of it before the deadline.
     """
     from http.client import HTTPException
+    from urllib.error import HTTPError
     from urllib.request import Request, urlopen  # slow to import
 
     address = f"{_checked(registry)}/{MANIFEST}"
@@ -40,6 +41,8 @@ def remote_cards(registry: str) -> list[Card]:
         with urlopen(Request(address, headers={"User-Agent": "minidnn"}), timeout=TIMEOUT) as response:
             content = _read(response, time.monotonic() + DEADLINE)
     except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection and what the server said
         raise OSError(f"{address} cannot be reached: {error}") from error
     return read_manifest(content, address)
 
