@@ -60,17 +60,17 @@ struct Softplus {
 
 struct Relu6 {
   float operator()(float x) const { return clamp(x, 0.0f, 6.0f); }
-  float backward(float dy, float y) const { return (y > 0) & (y < 6) ? dy : 0.0f; }
+  float backward(float dy, float y) const { return ((y > 0) & (y < 6)) ? dy : 0.0f; }
 };
 
 struct Hardtanh {
   float operator()(float x) const { return clamp(x, -1.0f, 1.0f); }
-  float backward(float dy, float y) const { return (y > -1) & (y < 1) ? dy : 0.0f; }
+  float backward(float dy, float y) const { return ((y > -1) & (y < 1)) ? dy : 0.0f; }
 };
 
 struct Hardsigmoid {
   float operator()(float x) const { return clamp(x + 3.0f, 0.0f, 6.0f) / 6.0f; }
-  float backward(float dy, float y) const { return (y > 0) & (y < 1) ? dy / 6.0f : 0.0f; }
+  float backward(float dy, float y) const { return ((y > 0) & (y < 1)) ? dy / 6.0f : 0.0f; }
 };
 
 struct Hardswish {
