@@ -30,7 +30,11 @@ def embedding(weight: Tensor, indices: Any, padding: int | None = None) -> Tenso
     entries = as_labels(op, indices)
     bags = kernels.reshape(entries, (-1, 1))  # of one index each
     rows, n, dtype = len(weight), weight._data.shape[1], weight.dtype
-    y = kernels.reshape(kernels.embedding_bag(whole(weight._data), bags, None, NO_PADDING, False), (*entries.shape, n))
+    try:
+        y = kernels.embedding_bag(whole(weight._data), bags, None, NO_PADDING, False)
+    except ValueError as error:  # an index out of range; it names the kernel
+        raise ValueError(str(error).replace("embedding_bag", op, 1)) from None
+    y = kernels.reshape(y, (*entries.shape, n))
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         flat = kernels.reshape(_like(dy, dtype), (bags.shape[0], n))

@@ -129,6 +129,8 @@ def test_bags_that_make_no_sense(x, offsets, error, message, backend):
 
 
 def test_the_op_names_what_is_wrong():
+    with pytest.raises(ValueError, match=r"^embedding: indices holds 9, must be in \[0, 9\)"):
+        nn.Embedding(9, 4)(np.array([[1, 9]]))
     with pytest.raises(ValueError, match="embedding_bag: weight has shape"):
         ops.embedding_bag(Tensor(np.zeros(3, np.float32)), [[0]])
     with pytest.raises(ValueError, match="mode must be 'sum' or 'mean', got 'max'"):
