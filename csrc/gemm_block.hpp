@@ -158,7 +158,7 @@ class Block {
     const std::size_t least_depth = a.row_stride == 1 && floats(a) > table.near ? 128 : 256;
     pack_a_ = b.columns >= 4 * table.tile_columns && a.columns >= least_depth &&
               a.rows >= 2 * table.tile_rows && !(table.rows_in_place && a.column_stride == 1);
-    streamed_ = !pack_b_ && far;
+    streamed_ = !pack_b_ && far && a.rows > 1;
     wide_ = a.rows <= table.wide_rows && !pack_b_;
     depths_ = ceil_div(a.columns, !streamed_ ? detail::kDepth : wide_ ? table.wide_depth : table.few_depth);
     keep_a_ = pack_a_ && a.rows * a.columns <= detail::kKept;
@@ -193,6 +193,7 @@ class Block {
       pack(b, {0, edge}, width, b_memory);
       pack(b, {edge, columns.size()}, table_.edge_columns, b_memory + edge * depth.size());
     }
+    if (a_.rows == 1 && !pack_b_) return one_row(depth, columns, b);
     if (pack_edge) pack(b, {whole, columns.size()}, width, b_memory);
     const std::size_t in_place = pack_edge ? whole : columns.size(), wide_step = even_step(in_place);
     for (std::size_t i = 0; i < a_.rows; i += block_.rows) {
@@ -210,6 +211,19 @@ class Block {
           column_of_tiles(a, rows, depth, b.data + j, b.row_stride, panel);
       }
     }
+  }
+
+  void one_row(Range depth, Range columns, const Matrix& b) {
+    TileArgs args{};
+    args.a = a_.data + static_cast<std::ptrdiff_t>(depth.begin) * a_.column_stride;
+    args.a_k = a_.column_stride;
+    args.b = b.data;
+    args.b_k = b.row_stride;
+    args.c = row(0) + columns.begin;
+    args.depth = depth.size();
+    args.columns = columns.size();
+    args.accumulate = accumulate_ || depth.begin > 0;
+    table_.gemm_row(args);
   }
 
   void pack(const Matrix& b, Range columns, std::size_t width, float* to) const {

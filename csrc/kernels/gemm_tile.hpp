@@ -15,7 +15,7 @@ constexpr int kTileRows = kRegisters == 32 ? 13 : 6;
 
 // Few rows leave registers for more columns, and b's rows are read in longer pieces.
 constexpr int kWideVectors = 8;
-constexpr int kWideRows = kRegisters == 32 ? 3 : 1;
+constexpr int kWideRows = kRegisters == 32 ? 3 : 0;
 
 // Columns that are little more than a tile's end in one wide tile of half the rows: a tile of one vector has
 // too few sums to hide the latency of a multiply-add.
@@ -127,6 +127,51 @@ void gemm_tile_of(const TileArgs& t) {
   if (wide) return gemm_tile<ROWS, 2, false>(t);
   if (partial) return gemm_tile<ROWS, 1, true>(t);
   return gemm_tile<ROWS, 1, false>(t);
+}
+
+// VECTORS vectors of the one row of c from column j on; a few rows of b.
+template <int ROWS, int VECTORS>
+MINIDNN_INLINE void add_rows_to(float* to, const Vector* x, const float* b, std::ptrdiff_t b_k,
+                                bool accumulate) {
+  Vector c[VECTORS] = {};
+  if (accumulate) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) c[v] = load(to + v * kVectorLanes);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < ROWS; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v)
+      c[v] = fused_multiply_add(x[i], load(b + i * b_k + v * kVectorLanes), c[v]);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < VECTORS; ++v) store(to + v * kVectorLanes, c[v]);
+}
+
+template <int ROWS>
+MINIDNN_INLINE void add_rows(const TileArgs& t, const float* a, const float* b, bool accumulate) {
+  constexpr std::size_t lanes = kVectorLanes, together = 4 * lanes;
+  Vector x[ROWS];
+  for (int i = 0; i < ROWS; ++i) x[i] = broadcast(a[i * t.a_k]);
+  std::size_t j = 0;
+  for (; j + together <= t.columns; j += together) add_rows_to<ROWS, 4>(t.c + j, x, b + j, t.b_k, accumulate);
+  for (; j + lanes <= t.columns; j += lanes) add_rows_to<ROWS, 1>(t.c + j, x, b + j, t.b_k, accumulate);
+  for (; j < t.columns; ++j) {
+    float c = accumulate ? t.c[j] : 0.0f;
+    for (int i = 0; i < ROWS; ++i) c = fused_multiply_add(a[i * t.a_k], b[i * t.b_k + j], c);
+    t.c[j] = c;
+  }
+}
+
+// One row of c: a few rows of b at a time, each read from end to end, which the hardware's prefetcher
+// follows.
+inline void gemm_row(const TileArgs& t) {
+  constexpr std::size_t together = 4;
+  const float *a = t.a, *b = t.b;
+  std::size_t k = 0;
+  for (; k + together <= t.depth; k += together, a += together * t.a_k, b += together * t.b_k)
+    add_rows<together>(t, a, b, t.accumulate || k > 0);
+  for (; k < t.depth; ++k, a += t.a_k, b += t.b_k) add_rows<1>(t, a, b, t.accumulate || k > 0);
 }
 
 template <int ROWS>

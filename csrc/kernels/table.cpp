@@ -281,6 +281,7 @@ const Table table = {
     kRowsInPlace,
     kMaskedLoads,
     [](int rows, const TileArgs& args) { choose_rows<kTileRows>(rows, args); },
+    gemm_row,
     copy_rows,
     transpose_block,
 

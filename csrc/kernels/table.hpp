@@ -260,6 +260,7 @@ struct Table {
   bool rows_in_place;                                 // contiguous rows of a are never packed
   bool masked_loads;                                  // else b must be readable up to a whole vector
   void (*gemm_tile)(int rows, const TileArgs& args);
+  void (*gemm_row)(const TileArgs& args);  // one row, any number of columns, none read behind the last
   void (*copy_rows)(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
                     std::size_t width, std::size_t n);
   // `count` rows, at most vector_lanes, of vector_lanes columns; rows are from_row and to_row floats apart.
