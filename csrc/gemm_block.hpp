@@ -158,7 +158,8 @@ class Block {
     const std::size_t least_depth = a.row_stride == 1 && floats(a) > table.near ? 128 : 256;
     pack_a_ = b.columns >= 4 * table.tile_columns && a.columns >= least_depth &&
               a.rows >= 2 * table.tile_rows && !(table.rows_in_place && a.column_stride == 1);
-    streamed_ = !pack_b_ && far && a.rows > 1;
+    one_row_ = a.rows == 1 && !pack_b_ && far;
+    streamed_ = !pack_b_ && far && !one_row_;
     wide_ = a.rows <= table.wide_rows && !pack_b_;
     depths_ = ceil_div(a.columns, !streamed_ ? detail::kDepth : wide_ ? table.wide_depth : table.few_depth);
     keep_a_ = pack_a_ && a.rows * a.columns <= detail::kKept;
@@ -193,7 +194,7 @@ class Block {
       pack(b, {0, edge}, width, b_memory);
       pack(b, {edge, columns.size()}, table_.edge_columns, b_memory + edge * depth.size());
     }
-    if (a_.rows == 1 && !pack_b_) return one_row(depth, columns, b);
+    if (one_row_) return one_row(depth, columns, b);
     if (pack_edge) pack(b, {whole, columns.size()}, width, b_memory);
     const std::size_t in_place = pack_edge ? whole : columns.size(), wide_step = even_step(in_place);
     for (std::size_t i = 0; i < a_.rows; i += block_.rows) {
@@ -302,7 +303,8 @@ class Block {
   float* c_;
   std::ptrdiff_t c_row_;
   bool accumulate_, pack_a_, pack_b_, keep_a_;
-  bool streamed_, wide_;  // B is read in place, and is larger than the cache | few rows, in wide tiles
+  bool one_row_, wide_;  // few rows: one, without tiles | in wide tiles
+  bool streamed_;        // B is read in place by several rows, and is larger than the cache
   detail::CacheBlock block_;
   std::size_t depths_;
   std::size_t blocks_ = 0;

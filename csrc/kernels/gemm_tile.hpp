@@ -15,7 +15,7 @@ constexpr int kTileRows = kRegisters == 32 ? 13 : 6;
 
 // Few rows leave registers for more columns, and b's rows are read in longer pieces.
 constexpr int kWideVectors = 8;
-constexpr int kWideRows = kRegisters == 32 ? 3 : 0;
+constexpr int kWideRows = kRegisters == 32 ? 3 : 1;
 
 // Columns that are little more than a tile's end in one wide tile of half the rows: a tile of one vector has
 // too few sums to hide the latency of a multiply-add.
