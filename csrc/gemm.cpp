@@ -67,7 +67,7 @@ void in_grid(const Table& table, const Matrix& a, const Matrix& b, float* c, con
 // next thread. Each element is still one chain over k, in order.
 class Pipeline {
  public:
-  static constexpr size_t kMostGroups = 64;
+  static constexpr size_t kMostGroups = 64, kMostKept = 212992;  // floats of A that a core keeps at hand
 
   Pipeline(const Table& table, const Matrix& b, size_t stages) : stages_(stages), columns_(b.columns) {
     width_ = ceil_div(ceil_div(columns_, kMostGroups), table.tile_columns) * table.tile_columns;
@@ -77,7 +77,7 @@ class Pipeline {
     const size_t groups = b.columns / table.tile_columns;
     return threads > 1 && b.column_stride == 1 && a.rows > table.wide_rows && 2 * a.rows <= a.columns &&
            groups >= 4 * threads && a.columns >= 64 * threads &&
-           a.rows * ceil_div(a.columns, threads) <= detail::kKept;
+           a.rows * ceil_div(a.columns, threads) <= kMostKept;
   }
 
   void run(const Table& table, const Matrix& a, const Matrix& b, float* c, const Epilogue* epilogue) {

@@ -49,7 +49,7 @@ CASES = [
     Product("nn", 200, 784, 300), Product("tn", 784, 200, 300), Product("nn", 256, 1024, 1024),
     Product("tn", 1024, 256, 1024), Product("nt", 256, 1024, 1024), Product("nn", 512, 512, 512),
     Product("nn", 1024, 1024, 1024), Product("nn", 2048, 1024, 1024), Product("tn", 1024, 2048, 1024),
-    Product("nt", 2048, 1024, 1024),
+    Product("nt", 2048, 1024, 1024), Product("nn", 1, 1024, 1024), Product("nn", 16, 1024, 1024),
 ]  # fmt: skip
 
 

@@ -92,6 +92,7 @@ class Panels : public Product {
       args.a = x.row(top) + k;
       args.a_row = static_cast<std::ptrdiff_t>(x.stride), args.a_k = 1;
       args.b = b, args.b_k = static_cast<std::ptrdiff_t>(width_);
+      args.ahead = table_.rows_ahead * args.b_k;
       args.c = y.row(top) + column, args.c_row = static_cast<std::ptrdiff_t>(y.stride);
       args.depth = depth, args.columns = columns, args.accumulate = k > 0;
       table_.gemm_tile(static_cast<int>(bottom - top), args);

@@ -17,13 +17,18 @@ constexpr int kTileRows = kRegisters == 32 ? 13 : 6;
 constexpr int kWideVectors = 8;
 constexpr int kWideRows = kRegisters == 32 ? 3 : 1;
 
+// Columns that are little more than a tile's end in one wide tile of half the rows: a tile of one vector has
+// too few sums to hide the latency of a multiply-add.
+constexpr int kEdgeVectors = kRegisters == 32 ? kTileVectors : kTileVectors + 1;
+
 // Rows of b to prefetch. Rows 4 kB apart share a set of the first-level cache: more of them than the set has
-// ways would evict each other before they are read.
-constexpr std::ptrdiff_t kAhead = kRegisters == 32 ? 8 : 4;
+// ways would evict each other before they are read. For the same reason a tile of 13 rows needs a packed.
+constexpr std::ptrdiff_t kRowsAhead = kRegisters == 32 ? 8 : 4;
+constexpr bool kRowsInPlace = kTileRows <= 6;
 constexpr int kLineVectors = 64 / sizeof(Vector);
 
 // Where b is read in place and a has few rows, k is cut: up to so many rows of b are streamed together.
-constexpr std::size_t kFewDepth = kRegisters == 32 ? 128 : 64, kWideDepth = 16;
+constexpr std::size_t kFewDepth = kRegisters == 32 ? 128 : 256, kWideDepth = 16;
 
 // Floats of b from which copying them into panels costs less than reading them in place.
 constexpr std::size_t kNear = kRegisters == 32 ? 65536 : 8192;
@@ -33,7 +38,7 @@ void gemm_tile(const TileArgs& t) {
   constexpr int LAST = VECTORS - 1;
   const int partial = static_cast<int>(t.columns) - LAST * kVectorLanes;  // lanes in use in the last vector
   float* const to = t.c;  // copies, since stores to c might change t
-  const std::ptrdiff_t c_row = t.c_row, a_row = t.a_row, a_k = t.a_k, b_k = t.b_k;
+  const std::ptrdiff_t c_row = t.c_row, a_row = t.a_row, a_k = t.a_k, b_k = t.b_k, ahead = t.ahead;
   Vector c[ROWS][VECTORS] = {};
   if (t.accumulate) {
 #pragma GCC unroll 16
@@ -53,9 +58,9 @@ void gemm_tile(const TileArgs& t) {
   const float *a = t.a, *b = t.b;
 #pragma GCC unroll 2
   for (std::size_t k = 0; k < t.depth; ++k, a += a_k, b += b_k) {
-    // Where b lies in place its rows are far apart, often in another core's cache: ask for them in time.
+    // The next rows, or the same rows of the next columns: see Block::ahead.
 #pragma GCC unroll 8
-    for (int v = 0; v < VECTORS; v += kLineVectors) __builtin_prefetch(b + kAhead * b_k + v * kVectorLanes);
+    for (int v = 0; v < VECTORS; v += kLineVectors) __builtin_prefetch(b + ahead + v * kVectorLanes);
     Vector row[VECTORS];
 #pragma GCC unroll 8
     for (int v = 0; v < VECTORS; ++v)
@@ -91,14 +96,82 @@ MINIDNN_INLINE void wide_tile(const TileArgs& t) {
 }
 
 template <int ROWS>
+MINIDNN_INLINE void edge_rows(const TileArgs& t) {
+  if (t.columns == kEdgeVectors * kVectorLanes) return gemm_tile<ROWS, kEdgeVectors, false>(t);
+  gemm_tile<ROWS, kEdgeVectors, true>(t);
+}
+
+// One vector more than the usual tile: upper and lower rows one after the other where registers are too few.
+template <int ROWS>
+MINIDNN_INLINE void edge_tile(const TileArgs& t) {
+  if constexpr (ROWS * kEdgeVectors <= kTileRows * kTileVectors) {
+    edge_rows<ROWS>(t);
+  } else {
+    constexpr int UPPER = ROWS - ROWS / 2;
+    edge_rows<UPPER>(t);
+    TileArgs lower = t;
+    lower.a += UPPER * t.a_row;
+    lower.c += UPPER * t.c_row;
+    edge_rows<ROWS - UPPER>(lower);
+  }
+}
+
+template <int ROWS>
 void gemm_tile_of(const TileArgs& t) {
   if constexpr (ROWS <= kWideRows)
     if (t.columns > kTileVectors * kVectorLanes) return wide_tile<ROWS, kWideVectors>(t);
+  if constexpr (kEdgeVectors > kTileVectors)
+    if (t.columns > kTileVectors * kVectorLanes) return edge_tile<ROWS>(t);
   const bool wide = t.columns > kVectorLanes, partial = t.columns % kVectorLanes != 0;
   if (wide && partial) return gemm_tile<ROWS, 2, true>(t);
   if (wide) return gemm_tile<ROWS, 2, false>(t);
   if (partial) return gemm_tile<ROWS, 1, true>(t);
   return gemm_tile<ROWS, 1, false>(t);
+}
+
+// VECTORS vectors of the one row of c from column j on; a few rows of b.
+template <int ROWS, int VECTORS>
+MINIDNN_INLINE void add_rows_to(float* to, const Vector* x, const float* b, std::ptrdiff_t b_k,
+                                bool accumulate) {
+  Vector c[VECTORS] = {};
+  if (accumulate) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) c[v] = load(to + v * kVectorLanes);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < ROWS; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v)
+      c[v] = fused_multiply_add(x[i], load(b + i * b_k + v * kVectorLanes), c[v]);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < VECTORS; ++v) store(to + v * kVectorLanes, c[v]);
+}
+
+template <int ROWS>
+MINIDNN_INLINE void add_rows(const TileArgs& t, const float* a, const float* b, bool accumulate) {
+  constexpr std::size_t lanes = kVectorLanes, together = 4 * lanes;
+  Vector x[ROWS];
+  for (int i = 0; i < ROWS; ++i) x[i] = broadcast(a[i * t.a_k]);
+  std::size_t j = 0;
+  for (; j + together <= t.columns; j += together) add_rows_to<ROWS, 4>(t.c + j, x, b + j, t.b_k, accumulate);
+  for (; j + lanes <= t.columns; j += lanes) add_rows_to<ROWS, 1>(t.c + j, x, b + j, t.b_k, accumulate);
+  for (; j < t.columns; ++j) {
+    float c = accumulate ? t.c[j] : 0.0f;
+    for (int i = 0; i < ROWS; ++i) c = fused_multiply_add(a[i * t.a_k], b[i * t.b_k + j], c);
+    t.c[j] = c;
+  }
+}
+
+// One row of c: a few rows of b at a time, each read from end to end, which the hardware's prefetcher
+// follows.
+inline void gemm_row(const TileArgs& t) {
+  constexpr std::size_t together = 4;
+  const float *a = t.a, *b = t.b;
+  std::size_t k = 0;
+  for (; k + together <= t.depth; k += together, a += together * t.a_k, b += together * t.b_k)
+    add_rows<together>(t, a, b, t.accumulate || k > 0);
+  for (; k < t.depth; ++k, a += t.a_k, b += t.b_k) add_rows<1>(t, a, b, t.accumulate || k > 0);
 }
 
 template <int ROWS>

@@ -10,6 +10,19 @@ namespace minidnn::MINIDNN_ISA {
 inline void copy_rows(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
                       std::size_t width, std::size_t n) {
   constexpr std::size_t lanes = kVectorLanes;
+  if (count == width && width == 2 * lanes) {
+    for (std::size_t k = 0; k < n; ++k, from += from_row, to += width) {
+      __builtin_prefetch(from + 2 * width);
+      store(to, load(from));
+      store(to + lanes, load(from + lanes));
+    }
+    return;
+  }
+  if (kMaskedLoads && count == width && width < lanes) {
+    for (std::size_t k = 0; k < n; ++k, from += from_row, to += width)
+      store(to, load_first(from, static_cast<int>(width)));
+    return;
+  }
   const bool overrun = kMaskedLoads && (width <= lanes || width % lanes == 0);
   for (std::size_t k = 0; k < n; ++k, from += from_row, to += width) {
     std::size_t i = 0;

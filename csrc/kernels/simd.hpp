@@ -107,7 +107,17 @@ MINIDNN_INLINE void store_first(float* p, Vector v, int count) {
 #if defined(__AVX512F__)
   __builtin_ia32_storeups512_mask(p, v, static_cast<std::uint16_t>((1u << count) - 1));
 #else
-  for (int i = 0; i < count; ++i) p[i] = v[i];
+  if (count == kVectorLanes) return store(p, v);
+  const float* from = reinterpret_cast<const float*>(&v);
+  if (kVectorLanes > 4 && count & 4) {
+    __builtin_memcpy(p, from, 16);
+    p += 4, from += 4;
+  }
+  if (count & 2) {
+    __builtin_memcpy(p, from, 8);
+    p += 2, from += 2;
+  }
+  if (count & 1) *p = *from;
 #endif
 }
 

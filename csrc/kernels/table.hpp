@@ -87,6 +87,7 @@ struct TileArgs {
   std::ptrdiff_t b_k;
   float* c;
   std::ptrdiff_t c_row;
+  std::ptrdiff_t ahead;  // from a row of b to the place that is prefetched with it
   std::size_t depth, columns;
   bool accumulate;  // start from C instead of 0
 };
@@ -252,10 +253,14 @@ struct Table {
 
   std::size_t tile_rows, tile_columns, vector_lanes;  // the largest tile
   std::size_t wide_rows, wide_columns;                // the largest one with few rows
+  std::size_t edge_columns;                           // the widest one at the end of a row of tiles
   std::size_t wide_depth, few_depth;                  // how far k is cut for few rows and b in place
   std::size_t near;                                   // floats of b that are read in place
+  std::ptrdiff_t rows_ahead;                          // rows of b from the one read to the one prefetched
+  bool rows_in_place;                                 // contiguous rows of a are never packed
   bool masked_loads;                                  // else b must be readable up to a whole vector
   void (*gemm_tile)(int rows, const TileArgs& args);
+  void (*gemm_row)(const TileArgs& args);  // one row, any number of columns, none read behind the last
   void (*copy_rows)(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
                     std::size_t width, std::size_t n);
   // `count` rows, at most vector_lanes, of vector_lanes columns; rows are from_row and to_row floats apart.
