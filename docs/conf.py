@@ -2,12 +2,15 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from minidnn import __version__
 
 DOCS = Path(__file__).resolve().parent
 CHECKOUT = DOCS.parent
+sys.path.insert(0, str(DOCS))
+from notebooks import stays  # noqa: E402
 
 project = "minidnn"
 author = "the minidnn developers"
@@ -42,7 +45,31 @@ FOLDERS = {
     "deploy": "Small and fast models",
     "zoo": "The model zoo",
 }
-NAMES = {"elu": "ELU", "best_mlp": "Best MLP", "l1_manual": "l1 by hand", "l1_per_layer": "l1 by layer"}
+NAMES = {
+    "beside_sklearn": "Beside scikit-learn",
+    "best_mlp": "Best MLP",
+    "elu": "ELU",
+    "exploding": "Exploding gradients",
+    "l1_manual": "l1 by hand",
+    "l1_per_layer": "l1 by layer",
+    "lr_schedule": "Learning rate schedule",
+    "max_norm": "Max-norm",
+    "rates": "Rates that fall",
+    "zeros": "Three ways to zeros",
+}
+PICTURES = {
+    "auxiliary": "reproduce-auxiliary-pairs",
+    "inside_a_step": "program",
+    "nesterov": "reproduce-nesterov-bowls",
+}
+
+
+def picture(example: str) -> str:
+    """The figure that an example makes, as the configuration comment of its thumbnail; empty where there is none."""
+    for name in (PICTURES.get(example), f"reproduce-{example.replace('_', '-')}", f"reproduce-{example}", example):
+        if (DOCS / "pictures" / f"{name}.png").is_file():
+            return f"\n# sphinx_gallery_thumbnail_path = 'pictures/{name}.png'\n"
+    return ""
 
 
 def gallery(made: Path) -> None:
@@ -50,13 +77,16 @@ def gallery(made: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)
     for folder, title in FOLDERS.items():
         (made / folder).mkdir(parents=True)
-        (made / folder / "GALLERY_HEADER.rst").write_text(f"{title}\n{'=' * len(title)}\n")
+        line = ("-" if folder else "=") * len(title)  # folders are sections of the gallery's page
+        (made / folder / "GALLERY_HEADER.rst").write_text(f"{title}\n{line}\n")
         for script in sorted((CHECKOUT / "examples" / folder).glob("[!_]*.py")):
             if script.name == "common.py":
                 continue
             name = NAMES.get(script.stem) or script.stem.replace("_", " ").capitalize()
-            code = script.read_text().replace('"""', f'"""\n{name}\n{"=" * len(name)}\n\n', 1)
-            (made / folder / script.name).write_text(code)
+            _, text, code = script.read_text().split('"""', 2)
+            text = re.sub(r"\n\n(?=    )", "\n\n.. code-block:: bash\n\n", text, count=1)
+            heading = f"{name}\n{'=' * len(name)}"
+            (made / folder / script.name).write_text(f'"""\n{heading}\n\n{text}"""{stays(code)}{picture(script.stem)}')
 
 
 gallery(DOCS / "_examples")

@@ -36,9 +36,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=types.count,
-        help=f"visits of every example (default: {DEFAULTS[False]['epochs']}, of a table {DEFAULTS[True]['epochs']})",
+        help=f"passes over the data (default: {DEFAULTS[False]['epochs']}, of a table {DEFAULTS[True]['epochs']})",
     )
-    parser.add_argument("--batch-size", type=types.count, default=50, help="examples in an update")
+    parser.add_argument("--batch-size", type=types.count, default=50, help="examples per update")
     parser.add_argument(
         "--activation",
         choices=list(ALPHA),
@@ -50,22 +50,27 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--optimizer",
         choices=list(MAKERS),
         metavar="NAME",
-        help=f"its kind: {', '.join(MAKERS)} (default: {DEFAULTS[False]['optimizer']}, of a table "
+        help=f"the optimizer: {', '.join(MAKERS)} (default: {DEFAULTS[False]['optimizer']}, of a table "
         f"{DEFAULTS[True]['optimizer']})",
     )
     parser.add_argument(
-        "--weight-decay", type=types.decay, metavar="NUMBER", help="of the optimizer (default: the optimizer's own)"
+        "--weight-decay", type=types.decay, metavar="NUMBER", help="weight decay (default: the optimizer's own)"
     )
     parser.add_argument(
-        "--clip-norm", type=types.rate, metavar="NUMBER", help="the most that the gradients' norm may be (default: any)"
+        "--clip-norm",
+        type=types.rate,
+        metavar="NUMBER",
+        help="scale gradients down to this norm (default: no limit)",
     )
     parser.add_argument(
         "--class-weight",
         choices=("balanced",),
         help="balanced: each class counts as much as another, however few its examples (default: each example does)",
     )
-    parser.add_argument("--seed", type=types.seed, default=42, help="of initial weights and orders")
-    parser.add_argument("--threads", type=types.count, help="at most; the results are the same bytes (default: all)")
+    parser.add_argument("--seed", type=types.seed, default=42, help="seed of initial weights and the order of examples")
+    parser.add_argument(
+        "--threads", type=types.count, help="thread limit; the results are the same bytes (default: all)"
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +86,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         choices=("auto", *TASKS),
         default="auto",
         help="whether labels are classes or quantities; auto takes text for classes and numbers with a fraction for "
-        "quantities, and asks where labels are whole numbers",
+        "quantities, and refuses whole numbers, which could be either",
     )
     parser.add_argument(
         "--label",
@@ -105,7 +110,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--missing",
         choices=("mean", "indicator"),
-        help="how to read empty cells of a table: as the column's mean, or with an input more that tells where one was "
+        help="how to read empty cells of a table: as the column's mean, or with one more input that says where one was "
         "empty (default: they are refused)",
     )
     parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file of examples (default: none)")
@@ -121,7 +126,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--split",
         type=types.share,
         metavar="FRACTION",
-        help=f"of data of your own, held back for validation, and as much again for test (default: {datasets.SPLIT})",
+        help=f"share of your own data held out for validation, and as much again for test (default: {datasets.SPLIT})",
     )
 
 

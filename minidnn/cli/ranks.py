@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--shards",
         type=types.count,
         metavar="COUNT",
-        help="cut each batch into so many parts, whose order of adding does not depend on --ranks (default: none)",
+        help="cut each batch into this many parts, added in an order that does not depend on --ranks (default: none)",
     )
     parser.add_argument(
         "--ranks",

@@ -56,7 +56,9 @@ def add(subparsers: Any) -> None:
         "--epochs", type=types.count, help="of the notebook's experiments (default: as many as published)"
     )
     parser.add_argument("--quick", action="store_true", help="of the lessons: less of everything, for a look")
-    parser.add_argument("--threads", type=types.count, help="at most; the results are the same bytes (default: all)")
+    parser.add_argument(
+        "--threads", type=types.count, help="thread limit; the results are the same bytes (default: all)"
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/reproduce"), help="folder for results and pictures")
     parser.set_defaults(run=run)
 

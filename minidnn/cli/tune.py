@@ -23,10 +23,13 @@ def add(subparsers: Any) -> None:
     building.add_data(parser)
     building.add_training(parser)
     parser.add_argument(
-        "--trials", type=types.count, default=20, help="how many the study shall have, finished or given up"
+        "--trials", type=types.count, default=20, help="trials in the study, finished or given up, over all processes"
     )
     parser.add_argument(
-        "--study", type=Path, default=Path("runs/tune/study.db"), help="its file; the picture is beside"
+        "--study",
+        type=Path,
+        default=Path("runs/tune/study.db"),
+        help="the file of the study; its picture is saved beside it",
     )
     parser.add_argument(
         "--monitor",

@@ -43,7 +43,7 @@ def batches(
         augment: makes new examples of those of each batch: a `minidnn.data.augment.Augment`, or any function of the
             batch, the examples' numbers and the epoch's key. One that has ``changes_targets = True`` is also given the
             targets, ``augment(x, y, examples, key)``, and returns both, ``(x, y)``.
-        skip: leave out so many batches at the beginning, without making them.
+        skip: leave out this many batches at the beginning, without making them.
         prefetch: whether a thread makes batches ahead, which changes no byte. None: where that pays, on a core that the
             kernels leave free (`set_num_threads`), or on two cores and more for a data set that is `Dataset.slow`.
 

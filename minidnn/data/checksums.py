@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 MOST_BYTES, BLOCKS, BLOCK = 1 << 28, 1024, 1 << 16
-"""An array of up to so many bytes is read whole, of a larger one so many blocks of so many bytes."""
+"""An array of up to this many bytes is read whole; of a larger one, this many blocks of this many bytes."""
 MOST_FILES = 1000
 
 

@@ -26,7 +26,7 @@ from minidnn.data.types import Bytes, Floats32, Indices
 from minidnn.pipeline import gather, gather_labels
 
 Change = Callable[[Any], Any]
-"""What augmentation makes of the images of a batch."""
+"""The augmented images of a batch."""
 
 CHUNK = 4096
 """Examples that are looked at together; a data set may be larger than memory."""
@@ -133,7 +133,7 @@ class ArrayDataset(Dataset):
     Attributes:
         x: the examples as they are stored, (n, n_in), or (n, ...) with ``keep_axes``.
         image_shape: of one example, as it came.
-        images: the examples as float32, bytes divided by 255; made when first asked for, then kept.
+        images: the examples as float32, bytes divided by 255; made on first use, then kept.
         inputs: the examples as a model takes them: the images, or the numbers of words as they are.
 
     Raises:

@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 
 
 MOST_UNPACKED, FREE_BYTES = 100, 1 << 26
-"""A gzipped file may hold so many times its own bytes, or so many in all: gzip packs zeros by a thousand."""
+"""A gzipped file may hold this many times its own bytes, or this many in all: gzip packs zeros by a thousand."""
 
 
 class IdxError(ValueError):

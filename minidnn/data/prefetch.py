@@ -25,7 +25,7 @@ class Prefetch(Generic[T]):
         ahead: how many items may wait, at least 1.
 
     Raises:
-        RuntimeError: asked for an item in a process forked after it was made; the thread is only in the parent.
+        RuntimeError: used in a process forked after it was made; the thread is only in the parent.
     """
 
     def __init__(self, source: Iterator[T], ahead: int = 2) -> None:
@@ -60,7 +60,7 @@ class Prefetch(Generic[T]):
         return item
 
     def close(self) -> None:
-        """Ends the thread, which finishes the item in hand."""
+        """Ends the thread, which finishes the current item."""
         self._close()
 
 

@@ -23,8 +23,8 @@ from minidnn.data.unlabelled import Unlabelled
 __all__ = ["TableError", "load_csv"]
 
 MOST_BYTES_PER_BYTE, FREE_BYTES = 64, 1 << 26
-"""The inputs may take so many bytes for each byte of the file, or so many in all: each value of a category is an input
-of its own, so that a column of names would take the square of its length."""
+"""The inputs may take this many bytes for each byte of the file, or this many in all: each value of a category is an
+input of its own, so that a column of names would take the square of its length."""
 
 
 @overload
@@ -101,7 +101,7 @@ def load_csv(
 
     Raises:
         TableError: a row with more or fewer cells than the first; a cell or label that is empty, no finite number, or
-            an unknown value; no rows; bytes that are not UTF-8; a category of so many values that its inputs would take
+            an unknown value; no rows; bytes that are not UTF-8; a category with too many values, whose inputs take
             many times the file's size.
         ValueError: no such column, one named twice, or options that differ from those of ``like``.
         OSError: the file cannot be read.

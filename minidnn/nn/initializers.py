@@ -83,7 +83,7 @@ glorot_uniform = variance_scaling(1.0, "average", "uniform")
 """Glorot & Bengio 2010: for tanh, sigmoid and softmax layers."""
 glorot_normal = variance_scaling(1.0, "average", "normal")
 he_uniform = variance_scaling(2.0, "in", "uniform")
-"""He et al. 2015: for ReLU and its kin, ELU."""
+"""He et al. 2015: for ReLU and similar functions, such as ELU."""
 he_normal = variance_scaling(2.0, "in", "normal")
 lecun_uniform = variance_scaling(1.0, "in", "uniform")
 """LeCun et al. 1998: for SELU."""

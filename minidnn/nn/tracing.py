@@ -35,7 +35,7 @@ class TraceError(ValueError):
 
 
 class Batch(NamedTuple):
-    """A number that is so many times the batch's size."""
+    """A number that is a multiple of the batch's size."""
 
     times: int = 1
 

@@ -42,7 +42,7 @@ class Checkpoint(Callback):
     Raises:
         TypeError, ValueError: every or keep is not an integer, or below 1; best without monitor; fit without the
             column, which lists those there are.
-        FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was asked for.
+        FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was given.
         InUseError: at the beginning of fit: another run has the folder; says which.
         OSError: a file cannot be written: the disk is full, the folder gone or not writeable. The run ends, the older
             checkpoints stay, and the state is kept in memory, from where `retry` writes it.

@@ -11,7 +11,7 @@ from minidnn.training.watching import Mode, Watcher
 
 
 class EarlyStopping(Watcher):
-    """Ends the run when nothing better was seen for a while, and gives back the winner (Prechelt 1998).
+    """Ends the run when nothing improved for a while, and restores the best weights (Prechelt 1998).
 
     The chapter's form: evaluate at regular intervals (every 50 steps), keep a snapshot of the winner, count the steps
     since then and stop at a limit (2,000). The winner's parameters and buffers are put back on every way out: patience,

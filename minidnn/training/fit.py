@@ -87,10 +87,10 @@ def fit(
         sample_weight: a weight for each example (n,), or "balanced".
         clip_norm: gradients are scaled by one factor where the l2 norm of them all exceeds this.
         clip_value: each element of each gradient is kept within ``[-clip_value, clip_value]``.
-        accumulate: batches in an update, which is that of their mean loss: as one batch of so many times the size, in
+        accumulate: batches in an update, which is that of their mean loss: as one batch that many times as large, in
             the memory of one. The last update of an epoch may have fewer.
         drop_last: leave out the last batch of an epoch if it is smaller than the others.
-        shards: cuts each batch into so many parts, a power of two that divides batch_size. The gradient is a fixed
+        shards: cuts each batch into this many parts, a power of two that divides batch_size. The gradient is a fixed
             binary tree over them, so that 1, 2, 4, ... processes (`minidnn.parallel`) leave the same bytes. Dropout
             draws by shard, batch normalization uses each shard's statistics, and augmentation is given one shard at a
             time. None: the batch is one, and this process trains it alone.
@@ -109,7 +109,7 @@ def fit(
             allowed, and so are callbacks that only watch.
         resume_with: what may differ all the same, by name, and is as given now: ``("lr", "optimizer.momentum",
             "model.hidden1.rate")``; a first part, such as ``"callbacks"``, stands for all that it begins.
-        on_interrupt: Ctrl-C lets the step in hand finish and callbacks end; then "raise": KeyboardInterrupt, so that a
+        on_interrupt: Ctrl-C stops after the current step, and callbacks end; then "raise": KeyboardInterrupt, so that a
             loop around this one ends too; "stop": the history is returned, as if a callback had ended the run.
 
     Returns:

@@ -26,14 +26,14 @@ LONGEST = 200
 """Letters of a value that an error shows."""
 
 DEEPEST = 20
-"""Values within values that are looked at; what lies deeper is told by its class."""
+"""Values within values that are looked at; what lies deeper is described by its class."""
 
 
 def identity(run: Run, **recipe: Any) -> Identity:
     """The configuration of a run: what must be the same for a checkpoint to fit.
 
     ``{"lr": "0.1", "optimizer": "SGD", "optimizer.momentum": "0.9", "model.hidden1.activation": "'relu'", ...}``.
-    Numbers are told by their value, minidnn's objects by their arguments, functions of the user by their code, data by
+    Numbers are described by value, minidnn's objects by their arguments, functions of the user by their code, data by
     a checksum (of samples, where they are large). Callbacks that only watch are left out.
 
     Args:

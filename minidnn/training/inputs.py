@@ -8,13 +8,13 @@ from minidnn.nn import Graph, Module
 
 
 def takes_inputs(model: Module, count: int) -> bool:
-    """Whether the model needs just so many inputs."""
+    """Whether the model takes exactly this number of inputs."""
     needed, _ = _arguments(model)
     return needed is not None and len(needed) == count
 
 
 def inputs_fault(model: Module, count: int) -> str | None:
-    """What is wrong with so many inputs, in words; None where nothing is, or where only a call can tell."""
+    """What is wrong with this number of inputs, in words; None where nothing is, or where only a call can tell."""
     needed, allowed = _arguments(model)
     if needed is None or len(needed) <= count <= allowed:
         return None

@@ -13,7 +13,7 @@ from minidnn.training.watching import Mode, Watcher
 
 
 class ReduceOnPlateau(Watcher):
-    """Multiplies the learning rate by ``factor`` each time nothing better was seen for ``patience`` steps or epochs.
+    """Multiplies the learning rate by ``factor`` when nothing improved for ``patience`` steps or epochs.
 
     The chapter's performance scheduling (Senior et al. 2013). All groups of the optimizer follow; a group with a
     schedule keeps it, scaled.

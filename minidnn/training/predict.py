@@ -48,7 +48,7 @@ def predict(
             whose targets are not looked at.
         activation: of the outputs, such as ``ops.softmax`` for probabilities.
         batch_size: examples at a time.
-        mc_samples: Monte Carlo dropout (Gal & Ghahramani 2016): so many passes with dropout on, and all else as in
+        mc_samples: Monte Carlo dropout (Gal & Ghahramani 2016): this many passes with dropout on, and all else as in
             evaluation; their mean is a better estimate, their spread tells how sure the model is.
 
     Returns:

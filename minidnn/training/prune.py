@@ -147,7 +147,7 @@ class Prune(KeepZeros):
     own, with `KeepZeros`.
 
     Args:
-        schedule: the fraction that shall be zero after so many steps, such as `cubic_sparsity`; a number prunes before
+        schedule: the fraction to be zero after a number of steps, such as `cubic_sparsity`; a number prunes before
             the first step, and the run is retraining.
         every: steps from one pruning to the next; where the schedule comes to rest, it is followed at once.
         scope, layers: as for `deploy.prune`.

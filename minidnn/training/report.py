@@ -139,7 +139,7 @@ def report(
 
     Args:
         dataset: a data set, or a pair of arrays ``(x, y)``.
-        threshold: of one output, or of labels: what is above is told as 1. None: 0.5 where the model ends in a
+        threshold: of one output, or of labels: values above it count as 1. None: 0.5 where the model ends in a
             sigmoid, else 0, as for logits.
         names: of classes, labels or outputs; those of the data set by default.
 

@@ -50,7 +50,7 @@ class Run:
 
     Attributes:
         epoch: counts from 1.
-        epochs: how many were asked for.
+        epochs: how many were requested.
         step: the updates made in this run.
         loss: the loss of the latest update, penalties and weights included.
         metrics: of the training data in this epoch.

@@ -208,7 +208,7 @@ def _compare(run: Run, path: Path, before: dict[str, str], state: dict[str, Any]
 
 
 def _shortest(names: list[str]) -> list[str]:
-    """Names that cover these: those of more than one option of a model or a callback are told by their first part."""
+    """Names that cover these: those of several options of a model or a callback are shortened to their first part."""
     firsts = [name.split(".")[0] for name in names]
     return list(dict.fromkeys(f if firsts.count(f) > 3 else n for f, n in zip(firsts, names, strict=True)))
 

@@ -20,7 +20,7 @@ RISING = ("accuracy", "r2", "f1", "auc", "precision", "recall", "score", "densit
 
 
 class Watcher(Callback):
-    """Looks at a column of the history at each epoch's end, or at the validation set every so many steps.
+    """Looks at a column of the history at each epoch's end, or at the validation set every few steps.
 
     Keeps the best it has seen. Subclasses define ``on_check``.
 

@@ -1,5 +1,6 @@
 """Tutorials and an example run as notebooks, and pictures are shown without a path."""
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,18 @@ def test_an_example_is_a_notebook(tmp_path):
     script = Path(CHECKOUT / "examples" / "inside_a_step.py").read_text()
     notebook = executed([OPTIONS, script], tmp_path)
     assert any("text" in output for output in notebook.cells[-1].outputs)
+
+
+@pytest.mark.compiled
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("lesson", ["chapter/velocity", "chapter/symmetry", "reuse/pretraining"])
+def test_a_lesson_is_a_notebook(lesson, tmp_path):
+    """With the change that the site makes, without which its last cell ends in SystemExit."""
+    pytest.importorskip("matplotlib")
+    stays = runpy.run_path(str(CHECKOUT / "docs" / "notebooks.py"))["stays"]
+    script = (CHECKOUT / "examples" / f"{lesson}.py").read_text()
+    source = stays(script)
+    assert "sys.exit(" in script and "sys.exit(" not in source
+    notebook = executed(['import sys\n\nsys.argv = ["lesson", "--quick", "--seeds", "1"]', source], tmp_path)
+    printed = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)
+    assert "saved runs/reproduce/results.json" in printed and (tmp_path / "runs/reproduce/results.json").exists()

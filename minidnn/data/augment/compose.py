@@ -143,7 +143,7 @@ def _is_geometric(transformation: Any) -> bool:
 
 
 def _own(place: int, function: Any, images: Floats32, examples: Indices, key: tuple[int, int, int]) -> Floats32:
-    """What a user's function makes of the images, which it may change in place."""
+    """The user's function applied to the images, which it may change in place."""
     made = np.asarray(function(images.copy(), examples, key))
     if made.dtype.kind != "f" or made.shape != images.shape:
         raise ValueError(
@@ -173,7 +173,7 @@ def uniform(examples: Indices, n: int, key: tuple[int, int, int], place: int) ->
 def contact_sheet(
     augment: Augment, x: Floats32 | Bytes, path: str | os.PathLike[str] | None = None, columns: int = 10, seed: int = 0
 ) -> Any:
-    """Draws each image of x, and to its right what the augmentation makes of it in ``columns`` epochs.
+    """Draws each image of x, and to its right its augmented forms in ``columns`` epochs.
 
     Args:
         x: a few images.

@@ -117,7 +117,7 @@ RULES = {
 
 
 def write(count: int, rng: Generator) -> list[tuple[str, str]]:
-    """(topic, sentence) of so many sentences, the topics in turn."""
+    """This many (topic, sentence) pairs, the topics in turn."""
     topics = [list(TOPICS)[i % len(TOPICS)] for i in range(count)]
     return [(topic, _sentence(topic, iter(rng.uniform(256).tolist()))) for topic in topics]
 

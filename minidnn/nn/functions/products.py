@@ -18,7 +18,7 @@ class matmul:
 
 @dataclass(frozen=True)
 class gemm:
-    """y = alpha * a @ b + beta * c, with a and b transposed first where asked for; without c the product alone."""
+    """y = alpha * a @ b + beta * c, with a and b transposed first on request; without c the product alone."""
 
     alpha: float = 1.0
     beta: float = 1.0
