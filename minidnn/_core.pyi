@@ -39,6 +39,9 @@ def thread_limit() -> int:
     """The threads that a kernel called now may use: what OpenMP allows this thread, if that was changed."""
 
 def set_num_threads(n: int) -> None: ...
+def use_cores(n: int) -> None:
+    """Cuts work into at most n parts at once, whatever ``set_num_threads`` allows."""
+
 def fingerprint(array: np.ndarray) -> int: ...
 def aligned_copy(x: Floats, place: int) -> Floats:
     """A copy that begins at ``place`` quarters of a page behind a page boundary (a small one: at a cache line)."""

@@ -42,7 +42,9 @@ def apply_environment() -> None:
     """
     if isa := os.environ.get("MINIDNN_ISA"):
         kernels.use_isa(isa)
-    set_num_threads(_threads_of_environment() or available_cpus())
+    cores = available_cpus()
+    kernels.use_cores(cores)
+    set_num_threads(_threads_of_environment() or cores)
 
 
 def _threads_of_environment() -> int | None:

@@ -353,7 +353,7 @@ def num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Bounds the threads of every kernel from now on; no number depends on it.
+    """Bounds the threads of every kernel from now on; no number depends on it. More than the cores are not used.
 
     Raises:
         TypeError: n is not an integer.
@@ -365,6 +365,12 @@ def set_num_threads(n: int) -> None:
         raise ValueError(f"set_num_threads: n must be in [1, 1024], got {n}")
     if INSTALLED:
         _core.set_num_threads(int(n))
+
+
+def use_cores(n: int) -> None:
+    """The cores that this process may use: more threads than these are allowed, but not used."""
+    if INSTALLED:
+        _core.use_cores(n)
 
 
 def build_info() -> dict[str, str]:

@@ -15,6 +15,7 @@ def pytest_configure(config):
     # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "compiled: compares compiled kernels with the reference, so it needs them")
+    kernels.use_cores(64)  # so that work is cut for 2, 3 and 7 threads here, too, however few cores there are
     if kernels.INSTALLED:
         library = Path(kernels._core.__file__).resolve()
         expected = Path(os.environ.get("MINIDNN_SANITIZED") or sysconfig.get_path("platlib")).resolve()

@@ -15,6 +15,7 @@ void bind_config(py::module_& m) {
   m.def("num_threads", [] { return thread_count.load(); });
   m.def("thread_limit", thread_limit);
   m.def("set_num_threads", [](int n) { thread_count = n; }, py::arg("n"));
+  m.def("use_cores", runtime::use_cores, py::arg("n"));
 #ifdef _OPENMP
   m.attr("openmp") = _OPENMP;
 #else

@@ -43,9 +43,11 @@ inline int thread_limit() {
   return limit;
 }
 
-// How many parts a region of `pieces` pieces is cut into.
+// How many parts a region of `pieces` pieces is cut into: not more than cores, which could not run them at
+// once.
 inline int threads_for(std::size_t pieces) {
-  const auto limit = static_cast<std::size_t>(std::min(thread_limit(), runtime::kMostParts));
+  const int cores = std::min(runtime::usable_cores(), runtime::kMostParts);
+  const auto limit = static_cast<std::size_t>(std::min(thread_limit(), cores));
   return static_cast<int>(std::max<std::size_t>(1, std::min(limit, pieces)));
 }
 

@@ -6,11 +6,6 @@
 #include <exception>
 #include <mutex>
 #include <new>
-#include <thread>
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 #include "runtime/parallel.hpp"
 #include "runtime/thread.hpp"
@@ -28,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 // Long enough for the gap between two calls of a step, short enough to leave a neighbour its core.
 constexpr microseconds kHelperSpins{150}, kCallerSpins{50};
 constexpr microseconds kStalled{500};  // a part that takes this much longer was interrupted
+constexpr microseconds kInVain{100};   // what a helper costs that cannot leave the caller's core
 constexpr int kRest = 50;
 constexpr std::chrono::seconds kLongestRest{2};
 
@@ -74,6 +70,7 @@ class Team {
  public:
   void run(Region& region) {
     ensure(region.parts - 1);
+    callers_core_.store(current_core(), std::memory_order_relaxed);
     region_.store(&region);
     ticket_.fetch_add(1);
     if (const std::uint32_t sleepers = sleepers_.load())
@@ -81,17 +78,16 @@ class Team {
     region.help(0);
     region_.store(nullptr);
     const auto alone = [this] { return inside_.load() == 0; };
-    if (spin(kCallerSpins, alone)) return;
-    const Clock::time_point begin = Clock::now();
-    waiting_.store(1);
-    while (const std::uint32_t inside = inside_.load()) sleep_on(inside_, inside);
-    waiting_.store(0);
-    const Clock::time_point end = Clock::now();
-    if (end - begin > kStalled) rest(end, end - begin);
+    if (!spin(kCallerSpins, alone)) wait();
+    if (in_vain_.load(std::memory_order_relaxed)) {
+      in_vain_.store(false, std::memory_order_relaxed);
+      rest(Clock::now(), kInVain);
+    }
   }
 
-  // Whether a helper was lately interrupted in its part, for others use its core: then callers work alone for
-  // a while, many times as long as one had to wait, and longer each time that it happens again soon.
+  // Whether a helper was lately interrupted in its part, for others use its core, or could not leave the
+  // caller's: then callers work alone for a while, many times as long as one had to wait, and longer each
+  // time that it happens again soon.
   bool rests() {
     if (!resting_) return false;
     resting_ = Clock::now() < rests_until_;
@@ -102,9 +98,16 @@ class Team {
   bool take() { return !taken_.exchange(true, std::memory_order_acquire); }
   void give_back() { taken_.store(false, std::memory_order_release); }
 
-  std::atomic<int> most_helpers{0};
-
  private:
+  void wait() {
+    const Clock::time_point begin = Clock::now();
+    waiting_.store(1);
+    while (const std::uint32_t inside = inside_.load()) sleep_on(inside_, inside);
+    waiting_.store(0);
+    const Clock::time_point end = Clock::now();
+    if (end - begin > kStalled) rest(end, end - begin);
+  }
+
   void rest(Clock::time_point now, Clock::duration waited) {
     const bool again = now < rests_until_ + rest_;
     rest_ = std::min<Clock::duration>(again ? 2 * rest_ : kRest * waited, kLongestRest);
@@ -113,8 +116,7 @@ class Team {
   }
 
   void ensure(int wanted) {
-    const int limit = most_helpers.load(std::memory_order_relaxed);
-    const int most = std::min(wanted, limit ? limit : std::max(1, cores() - 1));
+    const int most = std::min(wanted, usable_cores() - 1);
     while (helpers_ < most && start(helpers_ + 1)) ++helpers_;
   }
 
@@ -146,18 +148,21 @@ class Team {
         sleepers_.fetch_sub(1);
       }
       seen = ticket_.load();
+      if (!leaves_the_caller()) {
+        in_vain_.store(true, std::memory_order_relaxed);
+        continue;
+      }
       inside_.fetch_add(1);
       if (Region* region = region_.load()) region->help(number);
       if (inside_.fetch_sub(1) == 1 && waiting_.load()) wake(inside_, 1);
     }
   }
 
-  static int cores() {
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-#endif
-    return static_cast<int>(std::thread::hardware_concurrency());
+  // A helper that the scheduler wakes on the caller's core runs there at once, in the caller's stead, and if
+  // it computed, the caller would wait for it. So it goes elsewhere; returns whether it is there.
+  bool leaves_the_caller() const {
+    const int core = current_core();
+    return core < 0 || core != callers_core_.load(std::memory_order_relaxed) || avoid_core(core);
   }
 
   // Each in cache lines of its own.
@@ -166,6 +171,8 @@ class Team {
   alignas(128) Word inside_{0};    // helpers that may look at the region
   alignas(128) Word sleepers_{0};  // helpers asleep, or about to be
   Word waiting_{0};                // whether the caller sleeps on inside_
+  std::atomic<int> callers_core_{-1};
+  std::atomic<bool> in_vain_{false};  // whether a helper could not leave it
   std::atomic<bool> taken_{false};
   int helpers_ = 0;
   Clock::time_point rests_until_{};  // as helpers_, all of these are the caller's
@@ -178,6 +185,8 @@ Team& team() {
   static Team* const one = new (memory) Team;
   return *one;
 }
+
+std::atomic<int> cores{std::max(1, cores_of_process())};
 
 thread_local bool inside = false;  // a region opened within a part is run by its own thread
 
@@ -197,7 +206,9 @@ void run_parts(int parts, Work work, const void* context) {
   if (region.error) std::rethrow_exception(region.error);
 }
 
-void limit_helpers(int most) { team().most_helpers = most; }
+int usable_cores() { return cores.load(std::memory_order_relaxed); }
+
+void use_cores(int n) { cores = std::max(1, n); }
 
 void survive_fork() {
   team();

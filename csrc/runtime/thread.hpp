@@ -1,11 +1,15 @@
 // Threads of the operating system: started for good, and what is done in the child after a fork.
 #pragma once
+#include <thread>
 #if defined(_WIN32)
 #include <system_error>
-#include <thread>
 #else
 #include <pthread.h>
 #include <signal.h>
+#if defined(__linux__)
+#include <sched.h>
+#include <unistd.h>
+#endif
 
 #include <new>
 #endif
@@ -13,6 +17,38 @@
 namespace minidnn::runtime {
 
 using Body = void (*)(void*);
+
+// The core that runs the calling thread; -1 where the system does not tell it within nanoseconds.
+inline int current_core() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// Keeps the calling thread off a core from now on, on the others that the process may use. Returns whether it
+// has left.
+inline bool avoid_core(int core) {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(getpid(), sizeof set, &set) != 0) return false;
+  CPU_CLR(core, &set);
+  return CPU_COUNT(&set) > 0 && sched_setaffinity(0, sizeof set, &set) == 0;
+#else
+  (void)core;
+  return false;
+#endif
+}
+
+// The cores that this process may run on.
+inline int cores_of_process() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
 
 #if defined(_WIN32)
 

@@ -122,7 +122,7 @@ def test_the_signature_says_what_is_changed(row):
 def test_every_kernel_has_a_compiled_twin_and_a_facade():
     assert {row.name for row in KERNELS} <= set(dir(kernels._core)) & set(dir(kernels))
     compiled = {name for name in dir(kernels._core) if callable(getattr(kernels._core, name)) and name[0] != "_"}
-    control = {"isa", "usable_isas", "use_isa", "num_threads", "set_num_threads", "thread_limit"}
+    control = {"isa", "usable_isas", "use_isa", "num_threads", "set_num_threads", "thread_limit", "use_cores"}
     others = {"aligned_copy", "fingerprint", "Engine", "NotFinite", "Program"}
     assert compiled - control - others - NUMBERS == {row.name for row in KERNELS}
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -140,3 +142,24 @@ def test_set_num_threads_refuses(n, error):
 def test_set_num_threads_is_what_is_got():
     minidnn.set_num_threads(5)
     assert minidnn.get_num_threads() == 5
+
+
+LATER_PINNED = """
+import os
+import numpy as np
+from minidnn import kernels
+
+core = min(os.sched_getaffinity(0))
+x, w = np.ones((400, 300), np.float32), np.ones((300, 200), np.float32)
+kernels.use_cores(4)
+kernels.set_num_threads(4)
+before = kernels.matmul(x, w).tobytes()
+os.sched_setaffinity(0, {core})
+assert all(kernels.matmul(x, w).tobytes() == before for _ in range(200))
+assert os.sched_getaffinity(0) == {core}
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads cannot be pinned here")
+def test_a_process_that_is_pinned_to_one_core_after_its_threads_have_started_computes_the_same_bytes():
+    subprocess.run([sys.executable, "-c", LATER_PINNED], check=True, timeout=60)

@@ -4,6 +4,7 @@
 //
 // Every result at 2, 3, 7 and 64 threads must have the bytes of the one at 1, also where threads are delayed
 // at random places. "race" writes one place from every thread on purpose: the sanitizer must find it.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +16,7 @@
 #include "dispatch.hpp"
 #include "gemm.hpp"
 #include "runtime/parallel.hpp"
+#include "runtime/thread.hpp"
 
 using namespace minidnn;
 
@@ -189,6 +191,25 @@ void nested() {
   ++cases;
 }
 
+// Work is not cut into more parts than there are cores; a thread can leave the core that it runs on.
+void cores() {
+  for (const int cores : {1, 2, 64}) {
+    runtime::use_cores(cores);
+    for (const int threads : {1, 2, 8}) {
+      thread_count = threads;
+      require(threads_for(100) == std::min(threads, cores), "parts for cores");
+      ++cases;
+    }
+  }
+  std::thread([] {
+    if (runtime::cores_of_process() < 2 || runtime::current_core() < 0) return;
+    const int before = runtime::current_core();
+    require(runtime::avoid_core(before) && runtime::current_core() != before, "a core is left");
+    ++cases;
+  }).join();
+  require(!runtime::avoid_core(-1), "no core");
+}
+
 int race() {
   thread_count = 3;
   runtime::before_part = [](int) {
@@ -202,7 +223,7 @@ int race() {
 }  // namespace
 
 int main(int count, char** words) {
-  runtime::limit_helpers(6);  // more than there are cores, so that they are interrupted
+  runtime::use_cores(64);  // more than there are, so that threads are interrupted
   if (count > 1 && std::strcmp(words[1], "race") == 0) return race();
   for (const auto& isa : usable_isas()) {
     use_isa(isa);
@@ -213,6 +234,7 @@ int main(int count, char** words) {
   questions();
   at_once();
   nested();
+  cores();
   delayed();
   std::printf("%d cases, every byte equal\n", cases);
 }
