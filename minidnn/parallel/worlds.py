@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -161,6 +164,7 @@ def world() -> World:
     if MPI.COMM_WORLD.size == 1:
         return World()
     sys.excepthook = _end_all(MPI.COMM_WORLD)
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="launcher-watch", daemon=True).start()
     return MPIWorld(MPI.COMM_WORLD)
 
 
@@ -173,6 +177,13 @@ def _end_all(communicator: Any) -> Callable[..., None]:
         communicator.Abort(1)
 
     return hook
+
+
+def _end_with(launcher: int) -> None:
+    """Kills this process once its parent, mpich's proxy, has gone: nobody else would end a rank that waits."""
+    while os.getppid() == launcher:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _portable(error: Exception) -> Exception:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import json
 import os
 import random
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -210,6 +213,38 @@ def test_launcher_goes_on_where_ranks_were_killed_to_the_same_bytes(tmp_path):
     lost, code = kill_ranks.train_with_kills(killed, 2, 10, 2, random.Random(1))
     assert (lost > 0, code) == (True, 0)
     assert kill_ranks.model_of(killed) == kill_ranks.model_of(whole)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks' parent in /proc")
+@pytest.mark.parametrize("killed", ["proxy", "mpiexec"])
+def test_ranks_end_when_their_launcher_was_killed(tmp_path, killed):
+    path = script(
+        tmp_path,
+        """
+import os, threading
+from minidnn.parallel import world
+here = world()
+print(os.getpid(), os.getppid(), flush=True)
+threading.Event().wait()
+""",
+    )
+    process = subprocess.Popen(
+        [MPIEXEC, "-n", "2", sys.executable, "-m", "mpi4py", str(path)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    pairs = [tuple(map(int, process.stdout.readline().split())) for _ in range(2)]
+    watches = [os.pidfd_open(rank) for rank, _ in pairs]
+    os.kill(pairs[0][1] if killed == "proxy" else process.pid, signal.SIGKILL)
+    try:
+        for watch in watches:
+            assert select.select([watch], [], [], 20)[0], "a rank outlived its launcher"
+    finally:
+        for watch in watches:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(watch, signal.SIGKILL)
+            os.close(watch)
+        process.kill()
+        process.communicate()
 
 
 def minidnn_train(*arguments, folder=None):
