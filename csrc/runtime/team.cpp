@@ -22,8 +22,9 @@ using Clock = std::chrono::steady_clock;
 
 // Long enough for the gap between two calls of a step, short enough to leave a neighbour its core.
 constexpr microseconds kHelperSpins{150}, kCallerSpins{50};
-constexpr microseconds kStalled{500};  // a part that takes this much longer was interrupted
-constexpr microseconds kInVain{100};   // what a helper costs that cannot leave the caller's core
+constexpr microseconds kStalled{
+    500};  // a part that takes this much longer, and half as long again, was interrupted
+constexpr microseconds kInVain{100};  // what a helper costs that cannot leave the caller's core
 constexpr int kRest = 50;
 constexpr std::chrono::seconds kLongestRest{2};
 
@@ -69,6 +70,7 @@ struct Region {
 class Team {
  public:
   void run(Region& region) {
+    const Clock::time_point opened = Clock::now();
     ensure(region.parts - 1);
     callers_core_.store(current_core(), std::memory_order_relaxed);
     region_.store(&region);
@@ -78,7 +80,7 @@ class Team {
     region.help(0);
     region_.store(nullptr);
     const auto alone = [this] { return inside_.load() == 0; };
-    if (!spin(kCallerSpins, alone)) wait();
+    if (!spin(kCallerSpins, alone)) wait(opened);
     if (in_vain_.load(std::memory_order_relaxed)) {
       in_vain_.store(false, std::memory_order_relaxed);
       rest(Clock::now(), kInVain);
@@ -99,13 +101,14 @@ class Team {
   void give_back() { taken_.store(false, std::memory_order_release); }
 
  private:
-  void wait() {
+  void wait(Clock::time_point opened) {
     const Clock::time_point begin = Clock::now();
     waiting_.store(1);
     while (const std::uint32_t inside = inside_.load()) sleep_on(inside_, inside);
     waiting_.store(0);
     const Clock::time_point end = Clock::now();
-    if (end - begin > kStalled) rest(end, end - begin);
+    const Clock::duration own = begin - opened;  // long parts differ by more than short ones
+    if (end - begin > std::max<Clock::duration>(kStalled, own / 2)) rest(end, end - begin);
   }
 
   void rest(Clock::time_point now, Clock::duration waited) {
