@@ -32,7 +32,7 @@ class Report:
         names: of the classes, labels or outputs.
         values: one row for each name: precision, recall, F1 and support; of numbers MAE, RMSE, R2 and bias (the mean of
             prediction - target).
-        confusion: (classes, classes), of each true class (row) how many were told which (column); None of others.
+        confusion: (classes, classes), true (row) beside predicted class (column); None of others.
         accuracy: the share of examples classified correctly; of "labels", all labels at once; None of numbers.
         residuals: prediction - target, (n, outputs), of numbers; else None.
         targets: (n, outputs), of numbers; else None.
@@ -63,7 +63,7 @@ class Report:
         if self.accuracy is not None:
             lines.append(f"accuracy {self.accuracy:.4f} of {self.examples} examples")
         if self.confusion is not None:
-            lines += ["", "true class (row), told class (column):", self._matrix()]
+            lines += ["", "true class (row), predicted class (column):", self._matrix()]
         return "\n".join(lines)
 
     def document(self) -> dict[str, dict[str, float]]:
@@ -120,7 +120,7 @@ class Report:
         places = range(len(self.names))
         axis.set_xticks(places, self.names, rotation=90 if max(map(len, self.names)) > 2 else 0)
         axis.set_yticks(places, self.names)
-        axis.set_xlabel("told class", fontsize=9)
+        axis.set_xlabel("predicted class", fontsize=9)
         axis.set_ylabel("true class", fontsize=9)
 
 

@@ -120,4 +120,4 @@ def test_a_report_of_classes_by_name(tmp_path, monkeypatch, capsys):
         csv.writer(file).writerows([["a", "b", "kind"], *[[*row, ["cat", "dog"][int(row[0] > 0)]] for row in x]])
     assert call(capsys, "train", "--data", "names.csv", *TRAIN)[0] == 0
     text = call(capsys, "evaluate", MODEL, "names.csv", "--report")[1].out
-    assert "recall" in text and "true class (row), told class (column)" in text and "cat" in text and "dog" in text
+    assert "recall" in text and "true class (row), predicted class (column)" in text and "cat" in text and "dog" in text
