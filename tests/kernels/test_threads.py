@@ -162,4 +162,4 @@ assert os.sched_getaffinity(0) == {core}
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads cannot be pinned here")
 def test_a_process_that_is_pinned_to_one_core_after_its_threads_have_started_computes_the_same_bytes():
-    subprocess.run([sys.executable, "-c", LATER_PINNED], check=True, timeout=60)
+    subprocess.run([sys.executable, "-P", "-c", LATER_PINNED], check=True, timeout=60)

@@ -34,7 +34,7 @@ def start(ranks, *arguments, check=True):
     """Runs Python with these arguments on so many ranks, one thread each."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [MPIEXEC, "-n", str(ranks), sys.executable, "-m", "mpi4py", *map(str, arguments)],
+        [MPIEXEC, "-n", str(ranks), sys.executable, "-P", "-m", "mpi4py", *map(str, arguments)],
         env=environment, cwd=TESTS, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert not check or done.returncode == 0, done.stderr
@@ -229,7 +229,7 @@ threading.Event().wait()
 """,
     )
     process = subprocess.Popen(
-        [MPIEXEC, "-n", "2", sys.executable, "-m", "mpi4py", str(path)],
+        [MPIEXEC, "-n", "2", sys.executable, "-P", "-m", "mpi4py", str(path)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     pairs = [tuple(map(int, process.stdout.readline().split())) for _ in range(2)]
