@@ -172,11 +172,27 @@ def _end_all(communicator: Any) -> Callable[..., None]:
     """What an exception that nobody catches does: the other ranks would wait for this one for ever."""
 
     def hook(kind: Any, error: Any, where: Any) -> None:
-        traceback.print_exception(kind, error, where)
+        sys.stderr.write("".join(traceback.format_exception(kind, error, where)))
         sys.stderr.flush()
+        _wait_until_read(sys.stderr)
         communicator.Abort(1)
 
     return hook
+
+
+def _wait_until_read(stream: Any, most: float = 2.0) -> None:
+    """Waits until the pipe behind a stream is empty: mpich's proxy drops what it has not read when a rank aborts."""
+    try:
+        import fcntl
+        import termios
+
+        until = time.monotonic() + most
+        while time.monotonic() < until:
+            if not int.from_bytes(fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder):
+                return
+            time.sleep(0.01)
+    except (ImportError, OSError, ValueError):  # no pipe, or a system that does not tell
+        return
 
 
 def _end_with(launcher: int) -> None:
