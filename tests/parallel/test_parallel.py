@@ -221,10 +221,12 @@ def test_ranks_end_when_their_launcher_was_killed(tmp_path, killed):
     path = script(
         tmp_path,
         """
-import os, threading
+import json, os, threading
 from minidnn.parallel import world
 here = world()
-print(os.getpid(), os.getppid(), flush=True)
+told = here.gather((os.getpid(), os.getppid()))
+if here.rank == 0:
+    print(json.dumps(told), flush=True)
 threading.Event().wait()
 """,
     )
@@ -232,7 +234,7 @@ threading.Event().wait()
         [MPIEXEC, "-n", "2", sys.executable, "-P", "-m", "mpi4py", str(path)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    pairs = [tuple(map(int, process.stdout.readline().split())) for _ in range(2)]
+    pairs = json.loads(process.stdout.readline())
     watches = [os.pidfd_open(rank) for rank, _ in pairs]
     os.kill(pairs[0][1] if killed == "proxy" else process.pid, signal.SIGKILL)
     try:
