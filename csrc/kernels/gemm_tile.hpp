@@ -58,7 +58,7 @@ void gemm_tile(const TileArgs& t) {
   const float *a = t.a, *b = t.b;
 #pragma GCC unroll 2
   for (std::size_t k = 0; k < t.depth; ++k, a += a_k, b += b_k) {
-    // The next rows, or the same rows of the next columns: see Block::ahead.
+    // The next rows, or the same rows of the next columns: see TileArgs::ahead.
 #pragma GCC unroll 8
     for (int v = 0; v < VECTORS; v += kLineVectors) __builtin_prefetch(b + ahead + v * kVectorLanes);
     Vector row[VECTORS];

@@ -22,8 +22,8 @@ using Clock = std::chrono::steady_clock;
 
 // Long enough for the gap between two calls of a step, short enough to leave a neighbour its core.
 constexpr microseconds kHelperSpins{150}, kCallerSpins{50};
-constexpr microseconds kStalled{
-    500};  // a part that takes this much longer, and half as long again, was interrupted
+// A helper was interrupted if its part takes this much longer than the caller's, and half as long again.
+constexpr microseconds kStalled{500};
 constexpr microseconds kInVain{100};  // what a helper costs that cannot leave the caller's core
 constexpr int kRest = 50;
 constexpr std::chrono::seconds kLongestRest{2};

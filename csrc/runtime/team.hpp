@@ -3,8 +3,8 @@
 // The thread that opens a region begins with part 0 and takes every part that nobody has begun, so that it
 // can always finish alone: a helper that is asleep, or that the scheduler has not running, costs nothing. It
 // waits only for parts that a helper has begun: some microseconds spinning, then asleep, so that its core is
-// free for the helper to be moved to. Helpers that find nothing to do sleep, too. One
-// that the scheduler has put on the caller's core, as it does where others use the remaining ones, leaves it.
+// free for the helper to be moved to. Helpers that find nothing to do sleep, too. One that the scheduler has
+// put on the caller's core, as it does where others use the remaining ones, leaves it.
 #pragma once
 
 namespace minidnn::runtime {
