@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.columns import markdown
+
 NETWORKS = {
     "784-300-50-10, batch 64": ((784, 300, 50, 10), 64),
     "784-1024-1024-10, batch 2048": ((784, 1024, 1024, 10), 2048),
@@ -121,29 +123,32 @@ def main(argv: list[str]) -> int:
         "2 threads, shards=8": _child(2, 1, 8),
         "2 ranks of 1 thread, shards=8": _child(1, 2, 8),
     }
-    print(f"| milliseconds a step | {' | '.join(MEASURED)} |\n|---|{'---|' * len(MEASURED)}")
-    for label, found in rows.items():
-        steps = [found["steps"][name] for name in MEASURED]
-        print(f"| {label} | {' | '.join(f'{1e3 * seconds:.2f}' for seconds in steps)} |")
+    steps = [[label, *(f"{1e3 * found['steps'][name]:.2f}" for name in MEASURED)] for label, found in rows.items()]
+    print(markdown(["milliseconds a step", *MEASURED], steps))
     exchange = {int(size): seconds for size, seconds in rows["2 ranks of 1 thread, shards=8"]["exchange"].items()}
     alpha, beta = fitted(exchange, 2)
     print(f"\nexchange of 2 ranks here: alpha {1e6 * alpha:.1f} us, {1e-9 / beta:.2f} GB/s\n")
-    print("| bytes | measured, us | model |\n|---|---|---|")
-    for size, seconds in exchange.items():
-        print(f"| {4 * size} | {1e6 * seconds:.0f} | {1e6 * exchange_seconds(2, size, alpha, beta):.0f} |")
+    exchanges = [
+        (str(4 * size), f"{1e6 * seconds:.0f}", f"{1e6 * exchange_seconds(2, size, alpha, beta):.0f}")
+        for size, seconds in exchange.items()
+    ]
+    print(markdown(["bytes", "measured, us", "model"], exchanges))
     alone = rows["1 thread, shards=8"]["steps"]
-    print("\n| step of 2 ranks | measured, ms | model, compute / 2 + exchange |\n|---|---|---|")
+    checked = []
     for name in MEASURED:
         told = alone[name] / 2 + exchange_seconds(2, elements(NETWORKS[name][0]), alpha, beta)
-        print(f"| {name} | {1e3 * rows['2 ranks of 1 thread, shards=8']['steps'][name]:.2f} | {1e3 * told:.2f} |")
+        measured = rows["2 ranks of 1 thread, shards=8"]["steps"][name]
+        checked.append((name, f"{1e3 * measured:.2f}", f"{1e3 * told:.2f}"))
+    print(f"\n{markdown(['step of 2 ranks', 'measured, ms', 'model, compute / 2 + exchange'], checked)}")
     (large, batch), last = NETWORKS[MEASURED[-1]], tuple(NETWORKS)[-1]
     known = alone | {last: alone[MEASURED[-1]] * _work(last) / (elements(large) * batch)}  # at the same GFLOP/s
-    print(f"\n| speed-up predicted | {' | '.join(map(str, RANKS))} |\n|---|{'---|' * len(RANKS)}")
+    predicted = []
     for name, seconds in known.items():
         for link, (latency, inverse) in LINKS.items():
             size = elements(NETWORKS[name][0])
             cells = [seconds / (seconds / r + exchange_seconds(r, size, latency, inverse)) for r in RANKS]
-            print(f"| {name}; {link} | {' | '.join(f'{cell:.1f}' for cell in cells)} |")
+            predicted.append([f"{name}; {link}", *(f"{cell:.1f}" for cell in cells)])
+    print(f"\n{markdown(['speed-up predicted', *map(str, RANKS)], predicted)}")
     return 0
 
 

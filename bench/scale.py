@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from minidnn.columns import markdown
+
 BATCHES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)  # of 784-300-50-10
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)  # of 784-width-width-10, batch 256
 Point = dict[str, float]
@@ -82,11 +84,12 @@ def main(argv: list[str]) -> int:
             subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
         )
     for name, values in (("batch", BATCHES), ("width", WIDTHS)):
-        print(f"\n| {name} | " + " | ".join(f"{n} threads, us an example | GFLOP/s" for n in curves) + " |")
-        print("|---" * (1 + 2 * len(curves)) + "|")
-        for i, value in enumerate(values):
-            cells = [f"{curve[name][i]['us']:.2f} | {curve[name][i]['gflops']:.0f}" for curve in curves.values()]
-            print(f"| {value} | {' | '.join(cells)} |")
+        heads, rows = [name], [[str(value)] for value in values]
+        for n, curve in curves.items():
+            heads += [f"{n} threads, us an example", "GFLOP/s"]
+            for row, point in zip(rows, curve[name], strict=True):
+                row += [f"{point['us']:.2f}", f"{point['gflops']:.0f}"]
+        print(f"\n{markdown(heads, rows)}")
     if arguments.picture:
         draw(curves, arguments.picture)
     return 0

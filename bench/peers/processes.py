@@ -7,6 +7,8 @@ import statistics
 import subprocess
 from pathlib import Path
 
+from minidnn.columns import markdown
+
 from . import steps
 from .workers import Worker
 
@@ -37,9 +39,9 @@ def peak_megabytes(name: str, python: Path) -> float:
 
 
 def table(pythons: dict[str, Path]) -> str:
-    lines = ["| framework | import, ms beyond NumPy | peak memory of training, MB |", "|---|---|---|"]
+    rows = []
     for framework, python in pythons.items():
         seconds = import_seconds(python, IMPORTS[framework])
         peak = peak_megabytes(steps.WORKERS[framework][0], python)
-        lines.append(f"| {framework} | {1e3 * seconds:.0f} | {peak:.0f} |")
-    return "\n".join(lines)
+        rows.append((framework, f"{1e3 * seconds:.0f}", f"{peak:.0f}"))
+    return markdown(["framework", "import, ms beyond NumPy", "peak memory of training, MB"], rows)
