@@ -16,20 +16,35 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TextIO
 
 from minidnn.config import available_cpus
+from minidnn.parallel.watching import GONE
 from minidnn.parallel.worlds import SIZES
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM)
 """Signals that the ranks get; the user's wish to end, after which nothing is started again."""
 
+PATIENCE = 5
+"""Seconds that mpiexec has to end the ranks once a host is gone."""
+
+FAILED = 255
+"""The exit code of a failed mpiexec. On several hosts it fails where a signal ends a rank, and names no signal."""
+
 REMEDY = 'install them with: pip install "minidnn[mpi]"'
 
 
-class Lost(NamedTuple):
-    """How a start ended: its exit code; the signal that ended a rank, and the host of that rank, where one did."""
+class Ended(NamedTuple):
+    """How a start ended.
+
+    Attributes:
+        code: the exit code.
+        signal: that ended a rank; None: no rank was lost.
+        host: of that rank, or the one that did not answer.
+        gone: whether the host did not answer.
+    """
 
     code: int
     signal: int | None
     host: str | None
+    gone: bool
 
 
 def is_started() -> bool:
@@ -94,16 +109,16 @@ def launch(
         ended = _run(start, {"OMP_NUM_THREADS": str(wanted)})
         if ended.signal is None or restarts == 0:
             if ended.signal is not None:
-                _say(f"a rank was lost ({_name(ended.signal)}), and no restart is left")
+                _say(f"{_what(ended)}, and no restart is left")
             return ended.code
         restarts -= 1
-        hosts = _without(hosts, ended.host)
+        hosts = _without(hosts, ended)
         ranks = max(1, ranks // 2)
         while hosts and ranks > sum(hosts.values()):
             ranks //= 2
         more = list(again())
         place = "the last checkpoint" if more else "the beginning"
-        _say(f"a rank was lost ({_name(ended.signal)}); starting {ranks} from {place}")
+        _say(f"{_what(ended)}; starting {ranks} from {place}")
 
 
 def _mpiexec() -> str:
@@ -128,14 +143,18 @@ def _where(hosts: Mapping[str, int]) -> list[str]:
     return ["-hosts", ",".join(f"{name}:{slots}" for name, slots in hosts.items())] if hosts else []
 
 
-def _without(hosts: Mapping[str, int], lost: str | None) -> dict[str, int]:
-    """The hosts without one place of the host that lost a rank; all of them where it is the last place."""
-    left = {name: slots - (name == lost) for name, slots in hosts.items()}
+def _without(hosts: Mapping[str, int], ended: Ended) -> dict[str, int]:
+    """The hosts without the one that is gone, or without one place of the host that lost a rank.
+
+    All of them where nothing else is left.
+    """
+    lost = {ended.host: hosts.get(ended.host or "", 0) if ended.gone else 1}
+    left = {name: slots - lost.get(name, 0) for name, slots in hosts.items()}
     left = {name: slots for name, slots in left.items() if slots}
     return left or dict(hosts)
 
 
-def _run(start: Sequence[str], environment: Mapping[str, str]) -> Lost:
+def _run(start: Sequence[str], environment: Mapping[str, str]) -> Ended:
     # A session of its own: Ctrl-C at the terminal would reach the ranks twice, by the terminal and by mpiexec.
     process = subprocess.Popen(
         start,
@@ -153,16 +172,31 @@ def _run(start: Sequence[str], environment: Mapping[str, str]) -> Lost:
         for one in filters:
             while one.is_alive() and not any(other.error for other in filters):
                 one.join(0.2)
+                if any(other.gone for other in filters):
+                    _end_in_time(process)
         if error := next((one.error for one in filters if one.error), None):  # nobody reads what is printed
             process.terminate()
             process.wait()
             raise error
         code = process.wait()
     number = next((one.signal for one in filters if one.signal is not None), None)
-    host = next((one.host for one in filters if one.host is not None), None)
+    if number is None and code == FAILED:
+        number = next((one.ending for one in filters if one.ending is not None), None)
+    gone = next((one.gone for one in filters if one.gone), None)
+    if gone:
+        number = signal.SIGKILL
+    host = gone or next((one.host for one in filters if one.host is not None), None)
     if number is not None or code < 0:
         code = 128 + (number or -code)
-    return Lost(code, None if asked else number, host)
+    return Ended(code, None if asked else number, host, bool(gone))
+
+
+def _end_in_time(process: subprocess.Popen[str]) -> None:
+    """Ends an mpiexec one of whose hosts is gone: it waits for the proxy there for ever."""
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 @contextmanager
@@ -190,7 +224,9 @@ class Filter(threading.Thread):
 
     Attributes:
         signal: that ended a rank.
+        ending: what ended a rank: the number of a signal, or an exit code.
         host: of that rank.
+        gone: the host that does not answer.
         error: that kept it from handing on, after which it ended.
     """
 
@@ -205,7 +241,9 @@ class Filter(threading.Thread):
         super().__init__(daemon=True)
         self._source, self._target = source, target
         self.signal: int | None = None
+        self.ending: int | None = None
         self.host: str | None = None
+        self.gone: str | None = None
         self.error: OSError | None = None
         self.start()
 
@@ -224,6 +262,8 @@ class Filter(threading.Thread):
                 blank = ""
             elif not line.strip():
                 blank += line
+            elif line.startswith(GONE):
+                self.gone = line.removeprefix(GONE).strip()
             elif not (self.ERROR.match(line) and line in told):
                 told.add(line) if self.ERROR.match(line) else None
                 self._target.write(blank + line)
@@ -233,15 +273,21 @@ class Filter(threading.Thread):
     def _note(self, line: str) -> None:
         if found := re.search(r"EXIT STRING: .*\(signal (\d+)\)", line):
             self.signal = int(found[1])
+        if found := re.search(r"EXIT CODE: (\d+)", line):
+            self.ending = int(found[1])
         if found := re.search(r"PID \d+ RUNNING AT (\S+)", line):
             self.host = found[1]
 
 
-def _name(number: int) -> str:
+def _what(ended: Ended) -> str:
+    """What a start was ended by."""
+    if ended.gone:
+        return f"host {ended.host} does not answer"
+    assert ended.signal is not None
     try:
-        return signal.Signals(number).name
+        return f"a rank was lost ({signal.Signals(ended.signal).name})"
     except ValueError:
-        return f"signal {number}"
+        return f"a rank was lost (signal {ended.signal})"
 
 
 def _say(text: str) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minidnn.parallel.tree import Tree
+from minidnn.parallel.watching import watch_hosts, watch_launcher
 from minidnn.reference.types import Array
 
 T = TypeVar("T")
@@ -164,7 +163,8 @@ def world() -> World:
     if MPI.COMM_WORLD.size == 1:
         return World()
     sys.excepthook = _end_all(MPI.COMM_WORLD)
-    threading.Thread(target=_end_with, args=(os.getppid(),), name="launcher-watch", daemon=True).start()
+    watch_launcher()
+    watch_hosts(MPI.COMM_WORLD)
     return MPIWorld(MPI.COMM_WORLD)
 
 
@@ -193,13 +193,6 @@ def _wait_until_read(stream: Any, most: float = 2.0) -> None:
             time.sleep(0.01)
     except (ImportError, OSError, ValueError):  # no pipe, or a system that does not tell
         return
-
-
-def _end_with(launcher: int) -> None:
-    """Kills this process once its parent, mpich's proxy, has gone: nobody else would end a rank that waits."""
-    while os.getppid() == launcher:
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _portable(error: Exception) -> Exception:

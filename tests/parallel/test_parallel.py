@@ -11,6 +11,7 @@ import random
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -20,7 +21,7 @@ import parallel_runs
 import pytest
 from kit import TESTS
 
-from minidnn.parallel import launching
+from minidnn.parallel import launching, watching
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")]))
 
@@ -300,8 +301,49 @@ def test_filter_drops_what_mpiexec_says_and_keeps_what_it_tells():
     heard = io.StringIO()
     one = launching.Filter(said, heard)
     one.join()
-    assert (one.signal, one.host) == (9, "far")
+    assert (one.signal, one.ending, one.host, one.gone) == (9, 9, "far", None)
     assert heard.getvalue() == "epoch 1\n\nepoch 2\nminidnn train: no\n"
+
+
+def test_filter_keeps_the_name_of_a_host_that_is_gone():
+    heard = io.StringIO()
+    one = launching.Filter(io.StringIO(f"epoch 1\n{watching.GONE}far\nepoch 2\n"), heard)
+    one.join()
+    assert one.gone == "far" and heard.getvalue() == "epoch 1\nepoch 2\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "gone", "left"),
+    [
+        ("a", False, {"a": 1, "b": 2}),
+        ("a", True, {"b": 2}),
+        ("elsewhere", True, {"a": 2, "b": 2}),
+        (None, False, {"a": 2, "b": 2}),
+    ],
+)
+def test_hosts_that_are_left(host, gone, left):
+    ended = launching.Ended(9, signal.SIGKILL, host, gone)
+    assert launching._without({"a": 2, "b": 2}, ended) == left
+
+
+def test_a_host_is_watched_by_those_that_know_the_token():
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    stranger = watching._connected("127.0.0.1", port, "wrong elsewhere\n")
+    known = watching._connected("127.0.0.1", port, "right far\n")
+    watched = watching._accepted(listener, 1, "right")
+    assert list(watched.values()) == ["far"]
+    assert stranger.recv(1) == b""  # closed
+    stranger.close()
+    known.close()
+    watching._end_without(watched)  # returns: the process at the other end closed it, its host is there
+
+
+def test_a_host_that_cannot_be_watched_is_told(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert watching._connected("127.0.0.1", port, "") is None
+    assert capsys.readouterr().err.startswith("minidnn: host 127.0.0.1 cannot be watched, ")
 
 
 def test_nobody_reads_what_the_ranks_print(tmp_path):

@@ -1,0 +1,113 @@
+"""Ends a rank whose launcher or whose other hosts are gone: it would wait for them for ever."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+IDLE, INTERVAL, PROBES = 10, 5, 4
+"""A silent host is probed after so many seconds, then every so many; it is gone once so many probes had no answer."""
+
+GONE = "minidnn: no answer from host "
+"""How the line begins with which a rank says which host is gone; the launcher reads it."""
+
+LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
+"""How many ranks run on this host, as the starters of MPI programs tell it."""
+
+
+def watch_launcher() -> None:
+    """Kills this process (SIGKILL) once its parent, mpich's proxy, is gone."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="launcher-watch", daemon=True).start()
+
+
+def _end_with(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def watch_hosts(communicator: Any) -> None:
+    """Kills this process (SIGKILL) once a host has not answered for ``IDLE + PROBES * INTERVAL`` seconds.
+
+    Rank 0 watches the other hosts, and their ranks watch the host of rank 0. Each of them keeps a TCP connection with
+    rank 0 on which only the kernels' keep-alive probes travel. So a busy or stopped process does not count as gone.
+
+    All ranks must call it. It does nothing where they are all on one host.
+
+    Args:
+        communicator: of mpi4py.
+    """
+    local = next((int(os.environ[name]) for name in LOCAL_SIZES if name in os.environ), communicator.size)
+    if local == communicator.size:
+        return
+    here = socket.gethostname()
+    listener = socket.create_server(("", 0), backlog=communicator.size) if communicator.rank == 0 else None
+    place = (here, listener.getsockname()[1], secrets.token_hex(16)) if listener else None
+    host, port, token = communicator.bcast(place)
+    connection = None if host == here else _connected(host, port, f"{token} {here}\n")
+    count = communicator.reduce(int(connection is not None))
+    watched = _accepted(listener, count, token) if listener else {}
+    if connection is not None:
+        watched[connection] = host
+    if watched:
+        threading.Thread(target=_end_without, args=(watched,), name="host-watch", daemon=True).start()
+
+
+def _connected(host: str, port: int, greeting: str) -> socket.socket | None:
+    try:
+        connection = socket.create_connection((host, port), timeout=IDLE)
+        connection.sendall(greeting.encode())
+    except OSError as error:
+        print(f"minidnn: host {host} cannot be watched, {error}", file=sys.stderr, flush=True)
+        return None
+    return connection
+
+
+def _accepted(listener: socket.socket, count: int, token: str) -> dict[socket.socket, str]:
+    """The connections of so many ranks that sent the token, with their hosts."""
+    found: dict[socket.socket, str] = {}
+    with listener:
+        while len(found) < count:
+            connection, _ = listener.accept()
+            connection.settimeout(IDLE)
+            with connection.makefile("r") as lines:
+                sent, _, host = lines.readline(1024).strip().partition(" ")
+            if secrets.compare_digest(sent, token):
+                found[connection] = host
+            else:
+                connection.close()
+    return found
+
+
+def _end_without(watched: dict[socket.socket, str]) -> None:
+    """Kills this process once one of the hosts is gone. A closed connection is a process that ended: mpich sees it."""
+    with selectors.DefaultSelector() as selector:
+        for connection, host in watched.items():
+            _probe(connection)
+            selector.register(connection, selectors.EVENT_READ, (connection, host))
+        while selector.get_map():
+            for key, _ in selector.select():
+                selector.unregister(key.fileobj)
+                connection, host = key.data
+                try:
+                    connection.recv(1)
+                except OSError:
+                    print(f"{GONE}{host}", file=sys.stderr, flush=True)
+                    os.kill(os.getpid(), signal.SIGKILL)
+                connection.close()
+
+
+def _probe(connection: socket.socket) -> None:
+    """Lets the kernel send keep-alive probes."""
+    connection.settimeout(None)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"  # the second on macOS
+    for name, value in {idle: IDLE, "TCP_KEEPINTVL": INTERVAL, "TCP_KEEPCNT": PROBES}.items():
+        connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
