@@ -122,6 +122,7 @@ def main(argv: list[str]) -> int:
         "2 threads": _child(2, 1, None),
         "2 threads, shards=8": _child(2, 1, 8),
         "2 ranks of 1 thread, shards=8": _child(1, 2, 8),
+        "2 ranks of 1 thread, shards=2": _child(1, 2, 2),
     }
     steps = [[label, *(f"{1e3 * found['steps'][name]:.2f}" for name in MEASURED)] for label, found in rows.items()]
     print(markdown(["milliseconds a step", *MEASURED], steps))

@@ -15,11 +15,11 @@ from minidnn.parallel import world
 
 
 def notebook(**options):
-    """The notebook's network in small steps, momentum and a schedule."""
+    """The notebook's network in small steps, momentum and a schedule; the last batch has fewer examples than shards."""
     train = data.load_digits_sample().train
     model = nn.Sequential(nn.Dense(64, 30, "relu"), nn.Dense(30, 20, "relu"), nn.Dense(20, 10))
     optimizer = optim.SGD(model.parameters(), lr=minidnn.schedules.exponential(0.1, 0.1, 100), momentum=0.9)
-    return _fit(model, train[:400], optimizer=optimizer, valid=train[400:500], batch_size=48, **options)
+    return _fit(model, train[:386], optimizer=optimizer, valid=train[400:500], batch_size=48, **options)
 
 
 def everything(**options):

@@ -201,6 +201,8 @@ class Loop:
 
 def outputs_of(model: Module, tensors: Sequence[Any], batches: int) -> list[Any]:
     """The arrays of the outputs, batch by batch, with their names where the model gives them some."""
+    if not batches:  # a shard without examples
+        return []
     count, names = len(tensors) // batches, names_of(model)
     arrays = [output.data for output in tensors]
     if count == 1 and not names:
