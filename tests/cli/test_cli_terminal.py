@@ -18,7 +18,7 @@ import pytest
 
 import minidnn
 from minidnn import cli, data, nn
-from minidnn.cli import main, terminal
+from minidnn.cli import config, main, terminal
 from minidnn.cli.epochs import columns
 
 PYTHON = (sys.executable, "-P", "-m", "minidnn")
@@ -160,7 +160,7 @@ def test_every_exception_is_one_line(monkeypatch, capfd, error):
     def fails(arguments):
         raise error
 
-    monkeypatch.setattr(cli.config, "run", fails)
+    monkeypatch.setattr(config, "run", fails)
     monkeypatch.setattr(terminal, "silence_stdout", lambda: None)
     monkeypatch.setattr(cli, "silence_stdout", lambda: None)
     code = main(["config"])
@@ -224,6 +224,22 @@ sys.exit(main(sys.argv[1:]))
     assert target.get(where) is None or done.stderr == f"minidnn {arguments[0]}: interrupted\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_is_one_line_while_the_program_is_loading():
+    script = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Interrupt:
+    def find_spec(name, *rest):
+        if name == "minidnn.cli.zoo": os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt)
+from minidnn.cli import main
+sys.exit(main(["config"]))
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "minidnn: interrupted\n")
+
+
 # Names from files
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\u202ered\r\nname"
@@ -284,7 +300,7 @@ def parsers(parser, name="minidnn"):
 def every_parser():
     made = terminal.Parser(prog="minidnn")
     subparsers = made.add_subparsers(metavar="COMMAND")
-    for module in cli.SUBCOMMANDS:
+    for module in cli.subcommands():
         module.add(subparsers)
     return dict(parsers(made))
 
