@@ -111,6 +111,14 @@ def test_whatever_a_file_holds_is_told_in_one_line(model, capfd, name, command):
     assert err.startswith(f"minidnn {arguments[0]}: ") and err.rstrip("\n").isprintable()
 
 
+def test_what_a_file_holds_does_not_flood_the_terminal(capsys, in_folder):
+    (in_folder / "long.csv").write_text(f"a,b\n{'x' * 100_000},1\n")
+    assert main(["train", "--data", "long.csv"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("minidnn train: load_csv: long.csv, line 2: column 'a' has 'xxx") and len(err) < 2100
+    assert err.endswith("--ignore 'a' if it is text\n")
+
+
 def test_eps_never_reaches_ghostscript(model, monkeypatch, in_folder):
     """Whatever the file's name: a program called gs stands first in the path, and would leave a trace."""
     pytest.importorskip("PIL.Image")
