@@ -35,6 +35,10 @@ def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{owner}: {argument} must be a number, got {type(value).__name__}")
+    try:
+        float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        value = math.inf if value > 0 else -math.inf
     if not low <= value < below:
         bound = f"in [{low:g}, {below:g})" if below < math.inf else f"finite and at least {low:g}"
         raise ValueError(f"{owner}: {argument} must be {bound}, got {value}")

@@ -86,14 +86,29 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict
 
     from safetensors import SafetensorError, deserialize
 
-    with open(path, "rb") as file:
-        content = file.read()
+    content = _whole(path)
     try:
         arrays = {name: _array(name, **tensor) for name, tensor in deserialize(content)}  # type: ignore[no-untyped-call]
         header: Any = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return dict(header.get("__metadata__") or {}), arrays
+
+
+def _whole(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file; the first eight alone where they cannot begin one: a device such as /dev/zero never ends."""
+    with open(path, "rb", buffering=0) as file:
+        content = file.read(8)
+        if LEAST_HEADER <= int.from_bytes(content, "little") <= LARGEST_HEADER:
+            if file.seekable():
+                file.seek(0)
+                return file.readall()
+            content += file.readall()
+        return content
+
+
+LEAST_HEADER, LARGEST_HEADER = 2, 100_000_000
+"""Bytes of the header of a ``.safetensors`` file."""
 
 
 def _array(name: str, dtype: str, shape: list[int], data: bytes) -> Array:

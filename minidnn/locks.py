@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -63,7 +64,7 @@ def in_use(folder: str | os.PathLike[str], owner: str) -> Iterator[None]:
 
     Raises:
         InUseError: another has it; the message names process, host, program and time.
-        OSError: the file cannot be made.
+        OSError: the file cannot be made, or there is a link or a folder of its name.
     """
     path = Path(folder) / LOCK
     handle = _hold(path, owner)
@@ -81,7 +82,12 @@ def in_use(folder: str | os.PathLike[str], owner: str) -> Iterator[None]:
 def _hold(path: Path, owner: str) -> int:
     """The file at path, open and locked."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        except OSError as error:  # a link or a folder: whatever it leads to is not ours to write to
+            if error.errno not in (errno.ELOOP, errno.EISDIR):
+                raise
+            raise OSError(error.errno, f"{owner}: the lock of this folder must be a plain file", str(path)) from error
         try:
             if LOCKS and not try_lock(handle):
                 who = os.pread(handle, 1000, 0).decode(errors="replace") or "another process"

@@ -30,14 +30,21 @@ def quoted(path: object) -> str:
     return shlex.quote(shown(path))
 
 
+LONGEST = 2000
+"""Letters of an error; what a file holds may be longer than any terminal."""
+
+
 def one_line(error: BaseException) -> str:
-    """An exception's message, in which remedies are options of the command line."""
+    """An exception's message, in which remedies are options of the command line; of a long one begin and end."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError):
         text = f"there is not enough memory: {text}"
     text = re.sub(r"\bimage_shape=\(([\d, ]+)\)", lambda m: f"--image-size {m[1].replace(', ', 'x')}", text)
     text = re.sub(r"\b(missing|task|unknown)='(\w+)'", r"--\1 \2", text)
-    return shown(re.sub(r"\b(ignore|categories)=\[(.*?)\]", lambda m: f"--{OPTIONS.get(m[1], m[1])} {m[2]}", text))
+    text = re.sub(r"\b(ignore|categories)=\[(.*?)\]", lambda m: f"--{OPTIONS.get(m[1], m[1])} {m[2]}", text)
+    if len(text := shown(text)) > LONGEST:
+        text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 + 5 :]}"
+    return text
 
 
 def silence_stdout() -> None:

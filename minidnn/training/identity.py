@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,13 @@ def describe(value: Any, depth: int = 0) -> str:
         return f"Generator(seed={value.seed}, stream={value.stream})"
     if isinstance(value, (np.ndarray, Tensor)):
         array = np.ascontiguousarray(value.data if isinstance(value, Tensor) else value)
+        if array.dtype.hasobject:
+            return f"{array.dtype}{array.shape} of {inner(array.tolist())}"
         return f"{array.dtype}{array.shape} with checksum {_digest(array.tobytes())}"
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__qualname__}.{value.name}"
+    if isinstance(value, (range, slice, np.dtype)):
+        return repr(value)
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{inner(key)}: {inner(item)}' for key, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
@@ -141,14 +148,18 @@ def _of_function(value: Any, inner: Any) -> str | None:
         return f"{inner(value.func)} with {inner(value.args)} and {inner(value.keywords)}"
     if isinstance(value, MethodType):
         return f"{inner(value.__func__)} of {inner(value.__self__)}"
-    if isinstance(value, BuiltinFunctionType):
+    if not isinstance(value, FunctionType):  # a ufunc, a function in C, one in a wrapper such as lru_cache's
+        if (wrapped := getattr(value, "__wrapped__", None)) is not None:
+            return str(inner(wrapped))
+        name: str | None = getattr(value, "__qualname__", getattr(value, "__name__", None))
+        owner = getattr(value, "__self__", None)
+        return name if owner is None or isinstance(owner, ModuleType) else f"{name} of {inner(owner)}"
+    if (value.__module__ or "").startswith("minidnn."):
         return value.__qualname__
-    if not isinstance(value, FunctionType):
-        return None
-    if value.__module__.startswith("minidnn."):
-        return value.__qualname__
-    cells = [inner(cell.cell_contents) for cell in value.__closure__ or () if _is_full(cell)]
-    return f"{value.__qualname__} #{_digest(_of_code(value.__code__) + inner(value.__defaults__) + ' '.join(cells))}"
+    parts = [_of_code(value.__code__) + inner(value.__defaults__)]
+    parts[0] += " ".join(inner(cell.cell_contents) for cell in value.__closure__ or () if _is_full(cell))
+    parts += [inner(value.__kwdefaults__)] if value.__kwdefaults__ else []
+    return f"{value.__qualname__} #{_digest(' '.join(parts))}"
 
 
 def _is_full(cell: Any) -> bool:
@@ -160,8 +171,15 @@ def _is_full(cell: Any) -> bool:
 
 def _of_code(code: CodeType) -> str:
     """What a function does: where it stands, and in which file, does not matter."""
-    constants = [_of_code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {' '.join(constants)}"
+    return f"{code.co_code.hex()} {code.co_names} {' '.join(map(_of_constant, code.co_consts))}"
+
+
+def _of_constant(value: Any) -> str:
+    if isinstance(value, CodeType):
+        return _of_code(value)
+    if isinstance(value, frozenset):  # of ``x in {"a", "b"}``; its order is another in each process
+        return f"frozenset({sorted(map(_of_constant, value))})"
+    return repr(value)
 
 
 def _digest(content: str | bytes) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 import minidnn
 from minidnn import cli, data, nn
-from minidnn.cli import main, terminal
+from minidnn.cli import config, main, terminal
 from minidnn.cli.epochs import columns
 
 PYTHON = (sys.executable, "-P", "-m", "minidnn")
@@ -111,6 +111,14 @@ def test_whatever_a_file_holds_is_told_in_one_line(model, capfd, name, command):
     assert err.startswith(f"minidnn {arguments[0]}: ") and err.rstrip("\n").isprintable()
 
 
+def test_what_a_file_holds_does_not_flood_the_terminal(capsys, in_folder):
+    (in_folder / "long.csv").write_text(f"a,b\n{'x' * 100_000},1\n")
+    assert main(["train", "--data", "long.csv"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("minidnn train: load_csv: long.csv, line 2: column 'a' has 'xxx") and len(err) < 2100
+    assert err.endswith("--ignore 'a' if it is text\n")
+
+
 def test_eps_never_reaches_ghostscript(model, monkeypatch, in_folder):
     """Whatever the file's name: a program called gs stands first in the path, and would leave a trace."""
     pytest.importorskip("PIL.Image")
@@ -160,7 +168,7 @@ def test_every_exception_is_one_line(monkeypatch, capfd, error):
     def fails(arguments):
         raise error
 
-    monkeypatch.setattr(cli.config, "run", fails)
+    monkeypatch.setattr(config, "run", fails)
     monkeypatch.setattr(terminal, "silence_stdout", lambda: None)
     monkeypatch.setattr(cli, "silence_stdout", lambda: None)
     code = main(["config"])
@@ -224,6 +232,22 @@ sys.exit(main(sys.argv[1:]))
     assert target.get(where) is None or done.stderr == f"minidnn {arguments[0]}: interrupted\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_is_one_line_while_the_program_is_loading():
+    script = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Interrupt:
+    def find_spec(name, *rest):
+        if name == "minidnn.cli.zoo": os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt)
+from minidnn.cli import main
+sys.exit(main(["config"]))
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "minidnn: interrupted\n")
+
+
 # Names from files
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\u202ered\r\nname"
@@ -284,7 +308,7 @@ def parsers(parser, name="minidnn"):
 def every_parser():
     made = terminal.Parser(prog="minidnn")
     subparsers = made.add_subparsers(metavar="COMMAND")
-    for module in cli.SUBCOMMANDS:
+    for module in cli.subcommands():
         module.add(subparsers)
     return dict(parsers(made))
 

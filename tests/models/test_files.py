@@ -224,3 +224,32 @@ def test_memory_is_a_small_multiple_of_a_model_file(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * path.stat().st_size
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom"])
+def test_a_device_that_never_ends_is_no_model(path):
+    """Read on, it would take all memory; a limit makes that an error of this process alone."""
+    script = f"""
+import resource
+import minidnn
+from minidnn.models import CheckpointError
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+try:
+    minidnn.load({path!r})
+except CheckpointError:
+    raise SystemExit(0)
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="FIFOs of POSIX")
+def test_a_model_is_read_from_a_fifo(tmp_path):
+    minidnn.save(nn.Sequential(nn.Dense(2, 2, name="outputs")), tmp_path / "model")
+    os.mkfifo(tmp_path / "fifo")
+    writer = threading.Thread(target=lambda: (tmp_path / "fifo").write_bytes((tmp_path / "model").read_bytes()))
+    writer.start()
+    read = minidnn.load(tmp_path / "fifo")
+    writer.join()
+    assert read[0].kernel.shape == (2, 2)

@@ -248,3 +248,16 @@ going.wait()
     assert list(tmp_path.glob("checkpoint-*.safetensors"))
     # A run that begins while the interpreter exits may be cut; its lock is that of a process that is gone.
     assert again or not (tmp_path / ".minidnn.lock").exists()
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_an_integer_that_no_float_holds_is_refused_by_name(value):
+    parameters = nn.Dense(2, 2).parameters()
+    for make in (
+        lambda: optim.SGD(parameters, value),
+        lambda: optim.Adam(parameters, eps=value),
+        lambda: nn.l2(value),
+        lambda: nn.BatchNorm(3, eps=value),
+    ):
+        with pytest.raises(ValueError, match=r"must be .*, got -?inf"):
+            make()
