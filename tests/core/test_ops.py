@@ -115,7 +115,7 @@ def wrong(rule):
         (wrong(lambda dy: (2 * np.roll(dy, 1),)), "backward gives"),
         (wrong(lambda dy: (np.where(np.arange(3) == 2, np.nan, 2 * dy),)), r"at \(2,\): backward gives nan"),
         (wrong(lambda dy: (2 * dy[np.newaxis],)), "its gradient"),
-        (wrong(lambda dy: (None,)), "got no gradient"),
+        (wrong(lambda dy: (None,)), "has no gradient"),
     ],
 )
 def test_gradcheck_catches_a_wrong_rule(f, message):

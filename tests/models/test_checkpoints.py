@@ -94,7 +94,7 @@ def test_weights_alone_go_into_a_model(path):
     minidnn.save(Own(), path, architecture=False)
     model = Own()
     assert minidnn.load(path, into=model) is model
-    with pytest.raises(CheckpointError, match=r"model\.safetensors holds weights alone"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors holds only weights"):
         minidnn.load(path)
 
 

@@ -197,7 +197,7 @@ def test_many_unnamed_layers_take_time_in_proportion():
 
 @pytest.mark.parametrize("description", [{"same": 0}, {"same": "a"}, [{"type": "Tanh", "id": 1}, {"same": 2}]])
 def test_a_file_cannot_name_a_part_that_is_not_there(description):
-    with pytest.raises(registry.UnknownPartError, match="which no part before it is"):
+    with pytest.raises(registry.UnknownPartError, match="the id of no earlier part"):
         registry.build(description)
 
 

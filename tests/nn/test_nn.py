@@ -165,7 +165,7 @@ def test_dense_takes_functions_and_layers_as_activations():
         (lambda: nn.Dense(3, 2, activation="rleu"), ValueError, "activation must be one of relu.*'rleu'"),
         (lambda: nn.Dense(3, 2, activation=1), TypeError, "activation must be a name, a function or None"),
         (lambda: nn.Dense(3, 2, kernel_initializer="he"), ValueError, "kernel_initializer must be one of"),
-        (lambda: nn.Dense(3, 2, bias_initializer=lambda shape, rng: [1.0]), ValueError, "gave shape"),
+        (lambda: nn.Dense(3, 2, bias_initializer=lambda shape, rng: [1.0]), ValueError, "returned shape"),
         (lambda: nn.Dense(3, 2, name="h")(np.ones((4, 2), np.float32)), ValueError, r"Dense 'h': x has shape \(4, 2\)"),
         (lambda: nn.Dense(3, 2)(np.ones(3, np.float32)), ValueError, r"must be \(batch, 3\)"),
         (lambda: nn.Dropout(1.0), ValueError, r"Dropout: rate must be in \[0, 1\), got 1.0"),

@@ -212,7 +212,7 @@ def test_saved_and_loaded(tmp_path, make):
         (
             lambda: Reconstruction(Autoencoder(nn.Dense(6, 2), nn.Dense(2, 5)))(SOME),
             ValueError,
-            r"the decoder gives shape \(20, 5\), must give that of x, \(20, 6\)",
+            r"the decoder returns shape \(20, 5\), must return that of x, \(20, 6\)",
         ),
         (
             lambda: Reconstruction(Autoencoder(nn.Dense(6, 2), loss="cross_entropy"))(SOME + 1),

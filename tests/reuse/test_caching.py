@@ -126,8 +126,8 @@ CHANGES = {
     "thawed": (lambda m: reuse.unfreeze(m, "hidden2"), "layer 'hidden2' is no longer frozen"),
     "a parameter thawed": (lambda m: reuse.unfreeze(m, "hidden2.bias"), "layer 'hidden2' is no longer frozen"),
     "dropout thawed": (lambda m: reuse.unfreeze(m, "drop"), "layer 'drop' is no longer frozen"),
-    "another layer": (lambda m: m.layers.__setitem__(3, nn.Dense(37, 21)), "the model's lower layers are others"),
-    "a layer less": (lambda m: m.layers.clear(), "the model's lower layers are others"),
+    "another layer": (lambda m: m.layers.__setitem__(3, nn.Dense(37, 21)), "lower layers were replaced"),
+    "a layer less": (lambda m: m.layers.clear(), "lower layers were replaced"),
 }
 
 
