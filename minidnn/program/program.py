@@ -217,7 +217,7 @@ def _aligned(array: Array) -> Array:
 
 def _whole(gradient: Array | None) -> Array:
     assert gradient is not None
-    return np.ascontiguousarray(gradient)
+    return np.asarray(gradient, order="C")  # np.ascontiguousarray would add an axis to a scalar
 
 
 def _known(recorder: Recorder, array: Array) -> Buffer:

@@ -167,7 +167,7 @@ class Recorder:
         self.gradients[id(tensor)] = tensor, tensor._grad
         if tensor._grad is not None:
             before = tensor._grad
-            tensor._grad = np.array(before, order="C") if before.dtype != np.float32 else _aligned(before)
+            tensor._grad = kernels.aligned_copy(np.asarray(before, order="C"), place=0)
             self._owned.append((self._input(tensor._grad, "grad", "gradient"), tensor, ".grad"))
             self.continued.append(tensor)
         else:
@@ -384,11 +384,6 @@ def _again(truth: Callable[..., Any], args: Any, settings: dict[str, Any], resul
 def _arrays(result: Any) -> list[Array]:
     parts = result if isinstance(result, tuple) else (result,)
     return [part for part in parts if isinstance(part, np.ndarray)]
-
-
-def _aligned(array: Array) -> Array:
-    aligned: Array = kernels.aligned_copy(np.ascontiguousarray(array), place=0)
-    return aligned
 
 
 def _writable(array: Array) -> Array:
