@@ -208,7 +208,7 @@ def test_variance_scaling(name):
     variance, bounded = VARIANCES[name]
     values = INITIALIZERS[name]((300, 200), minidnn.Generator(5)).astype(np.float64)
     n = values.size
-    # Five standard errors of a mean, and of a variance (whose own is at most that of a normal sample).
+    # Five standard errors of the mean and of the variance (at most that of a normal sample).
     assert abs(values.mean()) < 5 * math.sqrt(variance / n)
     assert abs(values.var() / variance - 1) < 5 * math.sqrt(2 / n)
     limit = math.sqrt(3 * variance)
