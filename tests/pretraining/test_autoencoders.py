@@ -178,7 +178,7 @@ def test_a_stack_is_the_parts_one_in_the_other():
     assert {id(param) for param in model.parameters()} == {
         id(param) for part in (first, second, third) for param in part.parameters()
     }
-    with pytest.raises(ValueError, match="stack: there is nothing"):
+    with pytest.raises(ValueError, match="stack: autoencoders is empty"):
         stack([])
 
 

@@ -150,7 +150,7 @@ def test_changed_data_is_refused_until_refreshed(model):
     before = cached.x.copy()
     own.x[329, 400] ^= 1
     with pytest.raises(
-        reuse.StaleCacheError, match="the data set was changed since its outputs were computed; refresh"
+        reuse.StaleCacheError, match="the data set was changed since its outputs were computed; call refresh"
     ):
         next(data.batches(cached, 50))
     cached.refresh()

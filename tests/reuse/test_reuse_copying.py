@@ -121,7 +121,7 @@ D = nn.Dense
         (lambda m: reuse.add_hidden(m), ValueError, "add_hidden: no layers are given"),
         (lambda m: reuse.add_hidden(m, D(5, 9)), ValueError, "Dense 'outputs' takes 5 inputs, Dense below it has 9"),
         (lambda m: reuse.add_hidden(m, nn.BatchNorm(9)), ValueError, "BatchNorm takes 9 inputs"),
-        (lambda m: reuse.add_hidden(nn.Sequential(D(3, 3)), D(3, 3)), ValueError, "needs two layers with kernels"),
+        (lambda m: reuse.add_hidden(nn.Sequential(D(3, 3)), D(3, 3)), ValueError, "at least two layers with kernels"),
         (lambda m: reuse.drop_top(nn.Sequential()), ValueError, "the model has 0 layers"),
     ],
 )
