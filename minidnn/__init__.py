@@ -1,4 +1,4 @@
-"""minidnn: a from-scratch, C++-accelerated deep-learning framework that a reader can hold in the head."""
+"""minidnn: a from-scratch, C++-accelerated deep-learning framework that is small enough to read."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from minidnn.kernels import use_backend
 from minidnn.later import later
 from minidnn.version import __version__ as __version__
 
-if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
+if TYPE_CHECKING:  # for type checkers and editors; at run time these load on first use
     from minidnn import (
         convert,
         data,

@@ -1,7 +1,7 @@
-"""One row for each elementwise activation: what the rest of the house knows of it.
+"""The table of elementwise activations, one row each.
 
-Beside the row an activation has its formula in `minidnn.reference.activations`, a struct in
-``csrc/kernels/activations.hpp`` with a line in ``table.hpp``, an op and a layer. All other tables follow from here.
+An activation also has its formula in `minidnn.reference.activations`, a struct in ``csrc/kernels/activations.hpp``
+with a line in ``table.hpp``, an op and a layer. All other tables are derived from this one.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation ``y = f(x)`` and its names elsewhere; None where there is none.
+    """An activation ``y = f(x)`` and its names in other libraries; None if a library has no equivalent.
 
     Attributes:
-        name: of the op, the kernel and ``Dense(..., activation=)``.
+        name: the name of the op, of the kernel, and in ``Dense(..., activation=)``.
         layer: the class in `minidnn.nn`.
-        alpha: the default of its only setting.
-        reads: what its derivative is told by: the output y, which lets a dense layer forget its sums, or the input x.
-        variant: what the layer's constructor is given for this activation, where the layer has several.
+        alpha: the default of its only setting; None if it has none.
+        reads: what its derivative reads: the input x or the output y. With y a dense layer need not keep ``x @ w + b``.
+        variant: the constructor's argument that selects this activation, if the layer has several.
         torch, keras, onnx, sklearn: ``torch.nn``'s class, Keras' name, ONNX's operator, scikit-learn's name.
-        torch_settings: settings of ``torch.nn``'s class, with the range in which it computes the same.
+        torch_settings: (setting, low, high) of ``torch.nn``'s class: the range in which it computes the same function.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Activation:
 
     @property
     def setting(self) -> float:
-        """The default of alpha as kernels take it: 0 where it has none."""
+        """The default of alpha; 0.0 if the activation has none."""
         return 0.0 if self.alpha is None else self.alpha
 
     def settings(self, alpha: float | None = None) -> tuple[float, ...]:
-        """What kernels and references are given behind their arrays: alpha, or its default, where there is one."""
+        """The settings that kernels take after their arrays: (alpha or its default,), or () if there is none."""
         return () if self.alpha is None else (self.alpha if alpha is None else alpha,)
 
 
@@ -61,7 +61,7 @@ ACTIVATIONS: dict[str, Activation] = {
             torch="Softplus",
             keras="softplus",
             onnx="Softplus",
-            # Beyond its threshold PyTorch takes y = x; from 18 on that is the same number in float32.
+            # Above its threshold PyTorch computes y = x, which equals softplus in float32 for x >= 18.
             torch_settings=(("beta", 1.0, 1.0), ("threshold", 18.0, math.inf)),
         ),
         Activation("relu6", "ReLU6", torch="ReLU6", keras="relu6"),
@@ -87,8 +87,8 @@ ACTIVATIONS: dict[str, Activation] = {
 """Every activation by name."""
 
 LAYERS = {row.layer: row.name for row in ACTIVATIONS.values() if row.variant is None}
-"""The activation of each layer whose constructor is given nothing."""
+"""Layer class -> its activation, when the constructor gets no argument."""
 ALPHA = {name: row.setting for name, row in ACTIVATIONS.items()}
-"""The default setting by name."""
+"""Name -> default setting; 0.0 if the activation has none."""
 FUSED = {name: row.setting for name, row in ACTIVATIONS.items() if row.reads == "y"}
-"""Those whose derivative reads y, and which a dense layer so runs within its kernel in training as well."""
+"""Activations whose derivative reads y: the kernel of a dense layer runs them also in training."""

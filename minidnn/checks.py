@@ -1,4 +1,4 @@
-"""Checks that several modules share."""
+"""Checks of arguments, shared by several modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minidnn.reference.types import Array
 
 
 def positive_integer(owner: str, argument: str, value: Any) -> int:
-    """The value as an int.
+    """Returns the value as an int.
 
     Raises:
         TypeError: it is not an integer.
@@ -27,7 +27,7 @@ def positive_integer(owner: str, argument: str, value: Any) -> int:
 
 
 def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float = math.inf) -> float:
-    """The value as a float in [low, below).
+    """Returns the value as a float in [low, below).
 
     Raises:
         TypeError: it is not a number.
@@ -46,18 +46,18 @@ def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The remedy of an unknown name: the nearest known one, or what to do where none is near."""
+    """The remedy for an unknown name: the closest known name, or ``otherwise`` if none is close."""
     near = difflib.get_close_matches(name.lower(), list(known), 1)
     return f"did you mean {near[0]!r}?" if near else otherwise
 
 
 def an_array(owner: str, argument: str, value: Any) -> None:
-    """Raises a TypeError unless it is a NumPy array."""
+    """Raises a TypeError unless the value is a NumPy array."""
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{owner}: {argument} must be an array, got {type(value).__name__}")
 
 
 def same_shape(owner: str, name: str, x: Array, other_name: str, other: Array) -> None:
-    """Raises a ValueError unless both have one shape: a loss never broadcasts."""
+    """Raises a ValueError unless both have the same shape: a loss never broadcasts."""
     if x.shape != other.shape:
         raise ValueError(f"{owner}: {name} has shape {x.shape}, {other_name} has {other.shape}: they must be the same")

@@ -1,4 +1,4 @@
-"""What runs here: version, instruction set, threads, compiler; and the environment variables that choose them."""
+"""The configuration: version, instruction set, threads, compiler, and the environment variables that set them."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def show_config() -> None:
 
 
 def apply_environment() -> None:
-    """Sets the instruction set of ``MINIDNN_ISA`` and the threads of ``OMP_NUM_THREADS``, once, at import.
+    """Applies ``MINIDNN_ISA`` (instruction set) and ``OMP_NUM_THREADS`` (number of threads). Called once, at import.
 
     Raises:
-        ValueError: ``MINIDNN_ISA`` names one that is unknown or that this CPU does not support.
+        ValueError: the instruction set of ``MINIDNN_ISA`` is unknown or this CPU does not support it.
     """
     if isa := os.environ.get("MINIDNN_ISA"):
         kernels.use_isa(isa)
@@ -48,13 +48,13 @@ def apply_environment() -> None:
 
 
 def _threads_of_environment() -> int | None:
-    """The first number of ``OMP_NUM_THREADS`` ("4" or "4,2"), where it is one."""
+    """The first number of ``OMP_NUM_THREADS`` ("4" or "4,2"); None if it is not an integer in [1, 1024]."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isascii() and first.isdigit() and 1 <= int(first) <= 1024 else None
 
 
 def available_cpus() -> int:
-    """The CPUs that this process may use: the smaller of its affinity and its control group's quota."""
+    """The number of CPUs that this process may use: the smaller of its affinity mask and its control group's quota."""
     if sys.platform == "linux":
         cpus = len(os.sched_getaffinity(0))
     else:
@@ -64,16 +64,16 @@ def available_cpus() -> int:
 
 
 def _cgroup_quota(root: str, own: str) -> float | None:
-    """CPU time over period that this process may use: the least of its control groups, at every level of nesting.
+    """The number of CPUs (quota / period) of this process: the minimum over its control groups at every nesting level.
 
-    Paths are texts: importing pathlib would cost a fifth of importing minidnn.
+    Paths are strings, because importing pathlib would take a fifth of the import time of minidnn.
 
     Args:
         root: where the control groups are mounted.
-        own: the file that names those of this process, a line ``number:controllers:path`` each.
+        own: the file that lists the control groups of this process, one line ``number:controllers:path`` each.
 
     Returns:
-        None where no level sets a limit.
+        None if no level sets a limit.
     """
     try:
         lines = [line.split(":", 2) for line in _read(own).splitlines()]
@@ -93,7 +93,7 @@ def _cgroup_quota(root: str, own: str) -> float | None:
 
 
 def _quota_of(group: str) -> float | None:
-    """The quota of one control group, of version 2 or 1; None where it sets no limit, or does not exist."""
+    """The quota of one control group (version 2 or 1); None if it sets no limit or does not exist."""
     try:
         if os.path.exists(version2 := os.path.join(group, "cpu.max")):
             quota, period = _read(version2).split()[:2]

@@ -1,8 +1,7 @@
-"""Where numbers leave the tape for Python; while a step is recorded, these doors refuse.
+"""The methods of a tensor that give its numbers to Python; they raise `CaptureError` while a step is recorded.
 
-A recorded step runs its Python code once. A number that Python saw then would stay as it was for ever, so none is
-shown: `Tensor.data`, `Tensor.grad` and all that reads them raise `CaptureError`, and the step's arguments are `Handle`
-objects.
+The Python code of a captured step runs once. A number that Python reads then would be a constant in every replay, so
+`Tensor.data`, `Tensor.grad` and all methods that read them raise, and the step's arguments are `Handle` objects.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ PACKAGE = __name__.partition(".")[0]
 
 
 class CaptureError(RuntimeError):
-    """A step does something that a replay could not do again; the message names it and the line."""
+    """A step does something that a replay cannot repeat; the message names the operation and the line."""
 
 
 def is_ours(module: str | None) -> bool:
-    """Whether a module of that name belongs to this package (its lessons are programs like those of a user)."""
+    """Whether the module belongs to this package; its lessons and notebooks count as user code."""
     parts = (module or "").split(".")
     return parts[0] == PACKAGE and parts[1:2] not in (["lessons"], ["notebook"])
 
 
 def users_line() -> str:
-    """The innermost line of code that is running and not the package's: ``file:line: text``."""
+    """The innermost running line outside of the package: ``file:line: text``."""
     frame = sys._getframe(1)
     while frame.f_back is not None and is_ours(frame.f_globals.get("__name__")):
         frame = frame.f_back
@@ -40,7 +39,7 @@ def users_line() -> str:
 
 
 def refuse(door: str, remedy: str = "compute with ops on tensors, or return the tensor from the step") -> NoReturn:
-    """Raises a CaptureError: the door would show Python a number that changes from step to step."""
+    """Raises a CaptureError: ``door`` would give Python a number that changes from step to step."""
     error = CaptureError(
         f"capture: {door} would show Python a number of one step, which a replay could not follow, at {users_line()}; "
         f"{remedy}, or run the step without capture"
@@ -52,18 +51,18 @@ def refuse(door: str, remedy: str = "compute with ops on tensors, or return the 
 
 
 def refuse_while_recording(door: str) -> None:
-    """Refuses the door while a step is recorded in this thread."""
+    """Raises a CaptureError for ``door`` if a step is being recorded in this thread."""
     if kernels.recorder() is not None:
         refuse(door)
 
 
 class Doors:
-    """The part of `minidnn.Tensor` that shows numbers to Python."""
+    """The part of `minidnn.Tensor` that gives its numbers to Python."""
 
     __slots__ = ("_data", "_grad", "_lent")
     _data: Array
     _grad: Array | None
-    _lent: bool  # whether the gradient is memory of a program; may be unset
+    _lent: bool  # whether _grad is memory of a program; may be unset
 
     @property
     def data(self) -> Array:
@@ -81,7 +80,7 @@ class Doors:
     def grad(self) -> Array | None:
         if kernels.recorder() is not None:
             refuse("Tensor.grad", "return the tensor itself from the step, its grad comes with it")
-        if getattr(self, "_lent", False) and self._grad is not None:  # the next replay writes there again
+        if getattr(self, "_lent", False) and self._grad is not None:  # the next replay overwrites it
             self._grad, self._lent = self._grad.copy(), False
         return self._grad
 
@@ -95,13 +94,15 @@ class Doors:
         self._grad = gradient
 
     def item(self) -> Any:
-        """The one number in it, as a Python number."""
+        """Returns its single element as a Python number; `ValueError` unless there is exactly one."""
         if self._data.size != 1:
-            raise ValueError(f"item: the tensor has shape {self._data.shape}, must have one element")
+            raise ValueError(
+                f"item: the tensor has shape {self._data.shape}, must have one element; use numpy() for an array"
+            )
         return self.data.item()
 
     def numpy(self) -> Array:
-        """The data, not copied; read-only where it was recorded."""
+        """Returns ``data``, not copied; read-only if the tensor is a recorded result."""
         return self.data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -132,7 +133,7 @@ class Doors:
 
 
 def _door() -> str:
-    """What is read: the method of `Doors` that asks for the data, or ``data`` itself."""
+    """The name of the method of `Doors` that reads the data, or ``data`` itself."""
     names = []
     frame = sys._getframe(2)
     while frame is not None and frame.f_globals.get("__name__") == __name__:

@@ -1,4 +1,4 @@
-"""Gradients against central differences."""
+"""Checks gradients against central differences."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from minidnn.tensor import Tensor
 
 
 class GradientError(AssertionError):
-    """Backward and central differences disagree; the message names the place."""
+    """Backward and central differences disagree; the message names the input and the index."""
 
 
 def gradcheck(
     f: Callable[..., Tensor], inputs: Sequence[Any], eps: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-7
 ) -> bool:
-    """Whether the backward pass of f agrees with central differences, in float64, for every element of every input.
+    """Checks the backward pass of f against central differences, in float64, for every element of every input.
 
     The output y is projected on fixed random weights, ``s = sum(weights * y)``, and
-    ``ds/dx = (s(x + eps) - s(x - eps)) / (2 * eps)`` is compared with what ``s.backward()`` leaves. The error of the
-    difference is of the order of ``eps**2`` and ``1e-16 / eps``, both far below the tolerances for a smooth f.
+    ``ds/dx = (s(x + eps) - s(x - eps)) / (2 * eps)`` is compared with the gradient of ``s.backward()``. The
+    difference has a truncation error of order ``eps**2`` and a rounding error of order ``1e-16 / eps``, both far below
+    the tolerances for a smooth f.
 
     Args:
-        f: takes one Tensor for each input; returns a Tensor; the same one for the same inputs (fix its ``rng``).
+        f: takes one Tensor per input and returns a Tensor; must be deterministic (fix its ``rng``).
         inputs: arrays or Tensors of floating dtype, used as float64. Keep away from kinks such as relu's at 0.
-        eps: the step.
+        eps: the step of the differences.
         rtol, atol: fails where ``|analytic - numeric| > atol + rtol * max(|analytic|, |numeric|)``.
 
     Returns:
-        True.
+        True if they agree.
 
     Raises:
-        GradientError: they disagree, or an input has no gradient; names the input, the index and both numbers.
-        TypeError: an input is not floating.
+        GradientError: they disagree, or an input has no gradient. The message names the input, the index and both
+            numbers.
+        TypeError: the dtype of an input is not floating.
     """
     tensors = [_float64(i, x) for i, x in enumerate(inputs)]
     y = f(*tensors)
@@ -51,7 +53,7 @@ def gradcheck(
     for i, tensor in enumerate(tensors):
         gradient = analytic[i]
         if gradient is None:
-            raise GradientError(f"gradcheck: input {i} got no gradient")
+            raise GradientError(f"gradcheck: input {i} has no gradient: f does not depend on it")
         if gradient.shape != tensor.shape:
             raise GradientError(f"gradcheck: input {i} has shape {tensor.shape}, its gradient {gradient.shape}")
         for index in np.ndindex(tensor.shape):

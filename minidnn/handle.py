@@ -11,10 +11,10 @@ from minidnn.reference.types import Array
 
 
 class Handle:
-    """An argument of a step that is being recorded: it has a shape and a dtype, and no numbers.
+    """An argument of a step that is being recorded: it has a shape and a dtype, but its numbers cannot be read.
 
-    Tensors are made of it, losses take it as targets, and basic indexing and reshaping give parts of it. Anything else
-    that an array can do would compute in Python, and is refused.
+    ``Tensor(handle)`` makes a tensor of it, losses take it as targets, and basic indexing and reshaping return handles
+    of its parts. Any other operation of an array would compute in Python and raises `CaptureError`.
     """
 
     __slots__ = ("_array", "_name")
@@ -57,7 +57,7 @@ class Handle:
         return Handle(part if isinstance(part, np.ndarray) else self._array[(*parts, ...)], f"{self._name}[...]")
 
     def reshape(self, *shape: Any) -> Handle:
-        """The same numbers in another shape."""
+        """Returns a handle of the same numbers in another shape. `CaptureError` if that needs a copy."""
         part = self._array.reshape(*shape)
         if part.base is None:
             self._refuse(".reshape() of a strided part")
@@ -77,7 +77,7 @@ class Handle:
 def _refusing(name: str) -> Any:
     def door(self: Handle, *others: Any, **__: Any) -> Any:
         if len(others) == 1 and hasattr(others[0], "_data"):
-            return NotImplemented  # a tensor knows what to do with a handle
+            return NotImplemented  # Python then calls the tensor's operator, which accepts a handle
         return self._refuse(f".{name}")
 
     return door
@@ -128,20 +128,22 @@ for _name in [*_DOORS, *(side + name for name in _OPERATORS for side in ("", "r"
 
 
 def as_array(value: Any) -> Any:
-    """The array in a Tensor or Handle, for the package's own ops; any other value as it is."""
+    """Returns the array of a Tensor or Handle, for ops of the package; any other value unchanged."""
     if isinstance(value, Handle):
         return value._array
     return getattr(value, "_data", value)
 
 
 def numbers(data: Any) -> Array:
-    """The array of a new tensor: that of an ndarray or Handle itself; floats in lists become float32.
+    """Returns the array of a new tensor: an ndarray itself, the array of a Handle; floats in lists become float32.
 
     Raises:
         TypeError: data is a Tensor, or not numbers.
     """
     if hasattr(data, "_data"):
-        raise TypeError("Tensor: data is a Tensor already; use detach() for one off the tape")
+        raise TypeError(
+            "Tensor: data is a Tensor, must be an array or numbers; use data.detach() for a tensor off the tape"
+        )
     if isinstance(data, Handle):
         data = as_array(data)
     if isinstance(data, np.ndarray):

@@ -1,7 +1,7 @@
-"""The facade: every kernel under one name, compiled or reference. The only module that imports ``_core``.
+"""The facade: every kernel, compiled or reference, under one name. The only module that imports ``_core``.
 
 The compiled kernels take contiguous float32. float64 always runs on the reference, so that gradients can be checked
-tightly; so does everything inside ``use_backend("reference")`` or with ``MINIDNN_BACKEND=reference`` set.
+with tight tolerances. Everything runs on it within ``use_backend("reference")`` or with ``MINIDNN_BACKEND=reference``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Backend = Literal["compiled", "reference"]
 def _backend_of_environment() -> bool:
     name = os.environ.get("MINIDNN_BACKEND", "compiled")
     if name not in ("compiled", "reference"):
-        raise ValueError(f"MINIDNN_BACKEND: must be compiled or reference, got {name!r}")
+        raise ValueError(f"MINIDNN_BACKEND is {name!r}, must be 'compiled' or 'reference'")
     return name == "compiled"
 
 
@@ -60,13 +60,15 @@ def recorder() -> Any:
 
 @contextmanager
 def recording(recorder: Any) -> Iterator[None]:
-    """Within, the kernel calls of this thread are noted by the recorder.
+    """Within the context the recorder receives the kernel calls of this thread.
 
     Raises:
-        RuntimeError: another one is at work in this thread.
+        RuntimeError: another step is being recorded in this thread.
     """
     if _state.recorder is not None:
-        raise RuntimeError("capture: another step is being recorded in this thread")
+        raise RuntimeError(
+            "capture: another step is being recorded in this thread; call a captured step only outside of steps"
+        )
     _state.recorder = recorder
     try:
         yield
@@ -75,7 +77,7 @@ def recording(recorder: Any) -> Iterator[None]:
 
 
 def known(array: Any, name: str) -> Any:
-    """The array. While a step is recorded, it is declared as memory that outlives the step."""
+    """Returns the array. While a step is recorded, declares it as memory that is kept beyond the step."""
     if _state.recorder is not None:
         _state.recorder.known(array, name)
     return array
@@ -88,11 +90,11 @@ def backend() -> Backend:
 
 @contextmanager
 def use_backend(name: Backend) -> Iterator[None]:
-    """Runs the same program on the ``"compiled"`` kernels or on the NumPy ``"reference"``, in this thread.
+    """Context manager: kernels of this thread run ``"compiled"`` or on the NumPy ``"reference"``.
 
     Raises:
-        ValueError: another name.
-        RuntimeError: ``"compiled"`` where the compiled kernels could not be imported.
+        ValueError: name is neither of them.
+        RuntimeError: name is ``"compiled"`` and the compiled kernels could not be imported.
     """
     if name not in get_args(Backend):
         raise ValueError(f"use_backend: name must be 'compiled' or 'reference', got {name!r}")
@@ -110,7 +112,7 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def uniform(a: Any, b: Any) -> bool:
-    """Whether both are float32 arrays of one shape, in one piece each."""
+    """Whether both are contiguous float32 arrays of the same shape."""
     return (
         isinstance(a, np.ndarray)
         and isinstance(b, np.ndarray)
@@ -122,12 +124,12 @@ def uniform(a: Any, b: Any) -> bool:
 
 
 def _whole(x: Any, *_: Any) -> bool:
-    """Whether x is a float32 array with something in it, in one piece."""
+    """Whether x is a contiguous, non-empty float32 array."""
     return x.dtype == _FLOAT32 and x.flags.c_contiguous and x.size > 0
 
 
 def _has_rows(x: Any, *_: Any) -> bool:
-    """Whether x is neither float64 nor an empty batch, of which the references make an empty result."""
+    """Whether x is neither float64 nor an empty batch, for which only the references return an empty result."""
     return x.dtype != _FLOAT64 and not (x.ndim == 2 and len(x) == 0 and x.shape[1] > 0)
 
 
@@ -136,15 +138,16 @@ def _always(*_: Any) -> bool:
 
 
 def run_reference(truth: Callable[..., R], args: Any, settings: Any) -> R:
-    """Runs a reference, which takes its settings as Python numbers, wherever they lie."""
+    """Runs a reference, with settings that are arrays without axes converted to Python numbers."""
     return truth(*args, **{name: v.item() if isinstance(v, np.ndarray) else v for name, v in settings.items()})
 
 
 def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> Callable[P, R]:
-    """The kernel named as its reference: compiled, where there is one, this thread allows it and the arguments fit.
+    """Returns the kernel of a reference. It runs compiled if there is a compiled one, the backend is "compiled" and
+    the arguments fit; otherwise the reference runs.
 
-    Those fit whose first is not float64, if nothing else is said. This is the one door to all kernels: while a step is
-    recorded, its recorder makes each call.
+    Without ``fits``, arguments fit unless the first is float64. Every kernel call passes here: while a step is
+    recorded, its recorder makes the call.
     """
     compiled = cast(Callable[..., R] | None, getattr(_core, truth.__name__, None) if INSTALLED else None)
 
@@ -162,7 +165,7 @@ def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> C
             return compiled(*args, **settings)
         return run_reference(truth, args, settings)
 
-    # Pickled by name, it is this function again.
+    # pickle finds the function by this name.
     call.__module__, call.__qualname__ = __name__, truth.__name__
     return cast(Callable[P, R], call)
 
@@ -170,13 +173,13 @@ def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> C
 prelu = _kernel(reference.prelu)
 prelu_backward = _kernel(reference.prelu_backward)
 
-# relu, relu_backward and so on: those of each row, by their names, as all other kernels.
+# relu, relu_backward and so on, for each row.
 _OF_ACTIVATIONS = {name: _kernel(getattr(reference, name)) for row in ACTIVATIONS for name in (row, f"{row}_backward")}
 globals().update(_OF_ACTIVATIONS)
 
 
 def activation(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """An activation's kernel and that of its derivative, told by what the row in `minidnn.activations` says."""
+    """The kernels of an activation and of its derivative, which reads x or y as ``Activation.reads`` says."""
     return _OF_ACTIVATIONS[name], _OF_ACTIVATIONS[f"{name}_backward"]
 
 
@@ -210,7 +213,7 @@ embedding_bag = _kernel(reference.embedding_bag)
 embedding_bag_backward = _kernel(reference.embedding_bag_backward)
 
 fingerprint: Callable[[Any], int] = _core.fingerprint if INSTALLED else reference.fingerprint
-"""Not routed: an array must have one fingerprint, whichever backend asks."""
+"""Not routed: the fingerprint of an array must not depend on the backend."""
 
 count = _kernel(reference.count, _always)
 next_draw = _kernel(reference.next_draw, _always)
@@ -228,13 +231,13 @@ batch_norm_eval_backward = _kernel(reference.batch_norm_eval_backward, _has_rows
 layer_norm = _kernel(reference.layer_norm, _has_rows)
 layer_norm_backward = _kernel(reference.layer_norm_backward, _has_rows)
 
-# sgd_step and so on, of each row.
+# sgd_step and so on, for each row.
 _OF_UPDATES = {name: _kernel(getattr(reference, name)) for name in KERNELS}
 globals().update(_OF_UPDATES)
 
 
 def update(name: str) -> Callable[..., None]:
-    """The kernel of an optimizer's update, by the name in `minidnn.optimizers`."""
+    """The kernel of an optimizer's update, by its name in `minidnn.optimizers`."""
     return _OF_UPDATES[f"{name}_step"]
 
 
@@ -253,7 +256,7 @@ max_norm = _kernel(reference.max_norm)
 unit_norm = _kernel(reference.unit_norm)
 
 
-# What no kernel was compiled for: NumPy computes it.
+# Kernels without a compiled version: NumPy computes them.
 
 divide = _kernel(reference.divide)
 divide_backward = _kernel(reference.divide_backward)
@@ -311,10 +314,10 @@ stacked_matmul = _kernel(reference.stacked_matmul)
 
 
 def aligned_copy(x: Any, place: int) -> Any:
-    """A copy of x where compiled kernels read and write it fastest.
+    """Returns a copy of x in memory aligned for the compiled kernels.
 
-    ``place`` is 0 for parameters, 1, 2, ... for the slots of their optimizer: arrays that are updated together begin at
-    different offsets within a page. Only float32 gains; anything else is copied as NumPy does it.
+    ``place`` is 0 for parameters and 1, 2, ... for the slots of their optimizer: arrays that are updated together start
+    at different offsets within a page. Only contiguous float32 is aligned; other arrays are copied by NumPy.
     """
     if INSTALLED and x.dtype == _FLOAT32 and x.flags.c_contiguous:
         return _core.aligned_copy(x, place)
@@ -322,12 +325,12 @@ def aligned_copy(x: Any, place: int) -> Any:
 
 
 def new_program() -> Any:
-    """A list of kernel calls to record and replay; see `minidnn.program`."""
+    """Returns an empty list of kernel calls, to be recorded and replayed; see `minidnn.program`."""
     return _core.Program()
 
 
 def new_engine(widths: list[int]) -> Any:
-    """What runs a model that no longer learns, step by step; see `minidnn.deploy`."""
+    """Returns the engine that runs a trained model for inference; see `minidnn.deploy`."""
     return _core.Engine(widths) if _state.compiled else reference.inference.Engine(widths)
 
 
@@ -337,23 +340,27 @@ def isa() -> str:
 
 
 def usable_isas() -> list[str]:
-    """The instruction sets that this machine can run, best first."""
+    """The instruction sets that this machine can run, fastest first."""
     return _core.usable_isas() if INSTALLED else []
 
 
 def use_isa(name: str) -> None:
-    """Runs the kernels of one instruction set, in the whole process. ValueError lists the choices."""
+    """Selects the instruction set of the compiled kernels, in the whole process.
+
+    Raises:
+        ValueError: it is unknown or unsupported; the message lists the choices.
+    """
     if INSTALLED:
         _core.use_isa(name)
 
 
 def num_threads() -> int:
-    """How many threads a kernel may use."""
+    """The maximum number of threads that a kernel uses."""
     return _core.num_threads() if INSTALLED else 1
 
 
 def set_num_threads(n: int) -> None:
-    """Bounds the threads of every kernel from now on; no number depends on it. More than the cores are not used.
+    """Sets the maximum number of threads per kernel. No result depends on it. Threads beyond the cores stay unused.
 
     Raises:
         TypeError: n is not an integer.
@@ -368,7 +375,7 @@ def set_num_threads(n: int) -> None:
 
 
 def use_cores(n: int) -> None:
-    """The cores that this process may use: more threads than these are allowed, but not used."""
+    """Sets the number of cores that this process may use; threads beyond it are accepted but stay unused."""
     if INSTALLED:
         _core.use_cores(n)
 

@@ -1,4 +1,4 @@
-"""Names that a package loads when they are first used (PEP 562), so that importing it stays quick."""
+"""Lazy imports: names that a package loads on first use (PEP 562), so that importing it stays fast."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 def later(
     package: str, public: Sequence[str], names: Mapping[str, str], modules: str = ""
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package, to be assigned beside its ``__all__``.
+    """Returns ``__getattr__`` and ``__dir__`` of a package, to be assigned next to its ``__all__``.
 
-    A name is loaded once and then stands in the package as if it had been imported. No name may be that of a submodule
-    which holds it: whoever imports the submodule sets that name in the package to the submodule.
+    A name is loaded once and then set in the package as if it had been imported. A name must not equal the submodule
+    that defines it: importing the submodule would replace the name by the submodule.
 
     Args:
         package: its ``__name__``.
         public: its ``__all__``, which `dir` shows; read when `dir` is called.
-        names: module -> the names that it holds, separated by spaces.
+        names: module -> the names that it defines, separated by spaces.
         modules: the names of submodules, separated by spaces.
     """
     homes = {name: module for module, held in names.items() for name in held.split()}

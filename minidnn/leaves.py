@@ -1,4 +1,4 @@
-"""The memory of leaves, for kernels that read or change it beside the tape; a recorder gets to know of it."""
+"""The memory of leaves, for kernels that read or change it off the tape; it is reported to the recorder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def held(tensor: Tensor) -> Array:
-    """The array of a tensor that outlives the step, such as running statistics."""
+    """The array of a tensor that is kept beyond the step, such as running statistics."""
     recorder = kernels.recorder()
     if recorder is not None:
         recorder.leaf(tensor)
@@ -20,7 +20,7 @@ def held(tensor: Tensor) -> Array:
 
 
 def gradient_of(leaf: Tensor) -> Array | None:
-    """The gradient that a leaf has, to be read or changed."""
+    """The gradient of a leaf, to be read or changed in place; None if it has none."""
     recorder = kernels.recorder()
     if recorder is None:
         return leaf._grad

@@ -1,4 +1,4 @@
-"""What a tensor has of an array: its shape, and operators and methods, each a line that names its op."""
+"""The array interface of a tensor: shape, operators and methods. Each calls the op of its name."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 
 
 class _Later:
-    """Stands for the ops until the first operator is used."""
+    """A placeholder that imports the module of the ops when the first operator is used."""
 
     def __init__(self, module: str) -> None:
         self.module = module
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.module), name)  # which tells `use`
+        return getattr(import_module(self.module), name)  # the import calls `use`
 
 
 _ops: Any = None
 
 
 def use(ops: Any) -> None:
-    """Gives the operators their ops; `minidnn.ops` does so when it is imported."""
+    """Sets the module of the ops; `minidnn.ops` calls it when it is imported."""
     global _ops
     _ops = ops
 
 
 def use_when_needed(module: str) -> None:
-    """Names the module of the ops, which the first operator imports; `minidnn` does so when it is imported."""
+    """Sets the name of the module of the ops, which the first operator imports. `minidnn` calls it when imported."""
     use(_Later(module))
 
 
 class Operators(Doors):
-    """What `Tensor` inherits."""
+    """The base class of `Tensor` that defines its operators and methods."""
 
     __slots__ = ("op", "requires_grad")
     op: str | None
     requires_grad: bool
-    __array_priority__ = 1000  # ndarray + Tensor asks the Tensor
+    __array_priority__ = 1000  # ndarray + Tensor calls Tensor.__radd__
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,7 +75,7 @@ class Operators(Doors):
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise TypeError("len() of a Tensor without axes")
+            raise TypeError("len: the tensor has no axes; use its size")
         return int(self._data.shape[0])
 
     def __iter__(self) -> Iterator[Tensor]:

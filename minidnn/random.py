@@ -1,4 +1,4 @@
-"""Random numbers that can be named: the same seed gives the same bytes, whoever computes them, in whatever order."""
+"""Counter-based random numbers: one seed gives the same bytes on every thread count and instruction set."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Shape = int | tuple[int, ...]
 class Generator:
     """A stream of Philox 4x32-10 draws (Salmon et al. 2011).
 
-    Each call of a method below is one *draw*: element ``i`` of draw ``d`` depends on ``(seed, stream, d, i)`` only,
-    so neither threads nor instruction sets nor the size of earlier draws move it.
+    Each call of a method below is one *draw*: element ``i`` of draw ``d`` depends only on ``(seed, stream, d, i)``,
+    not on threads, instruction sets or the size of earlier draws.
 
     Args:
         seed: 0 <= seed < 2**64, the Philox key.
-        stream: 0 <= stream < 2**32; generators of one seed and different streams share no number.
+        stream: 0 <= stream < 2**32; generators with the same seed and different streams share no draws.
 
     Raises:
         TypeError: seed or stream is not an integer.
@@ -58,9 +58,9 @@ class Generator:
         self._draw[...] = _checked("draw", number, 2**64)
 
     def next_key(self) -> tuple[int, int, Any]:
-        """``(seed, stream, draw)`` of the next draw, which is thereby used up.
+        """Returns ``(seed, stream, draw)`` of the next draw and advances to the one after it.
 
-        The draw is a number; in a step that is being recorded, an array without axes that each replay fills.
+        The draw is an int. While a step is recorded, it is an array without axes that each replay fills.
         """
         recorder = kernels.recorder()
         if recorder is not None:
@@ -70,7 +70,7 @@ class Generator:
         return self.seed, self.stream, draw if recorder is not None else int(draw)
 
     def bits(self, shape: Shape) -> npt.NDArray[np.uint32]:
-        """Uniform 32-bit words."""
+        """uint32, uniform in [0, 2**32)."""
         self._refuse("bits")
         shape = _as_shape(shape)
         return kernels.random_bits(math.prod(shape), *self.next_key()).reshape(shape)
@@ -82,13 +82,13 @@ class Generator:
         return np.float32(low) + np.float32(high - low) * unit
 
     def normal(self, shape: Shape, mean: float = 0.0, std: float = 1.0) -> npt.NDArray[np.float32]:
-        """float32, normally distributed: ``mean + std * quantile(u)``, with u from 32 random bits."""
+        """float32, normal: ``mean + std * quantile(u)``, with u from 32 random bits."""
         self._refuse("normal")
         shape = _as_shape(shape)
         return kernels.random_normal(math.prod(shape), mean, std, *self.next_key()).reshape(shape)
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
-        """A shuffled ``arange(n)``."""
+        """int64, a random permutation of ``arange(n)``."""
         self._refuse("permutation")
         return pipeline.permutation(n, *self.next_key())
 
@@ -102,11 +102,11 @@ class Generator:
             refuse(f"Generator.{method}", "let ops and layers draw, such as ops.dropout")
 
     def get_state(self) -> dict[str, int]:
-        """``seed``, ``stream`` and ``draw``: all there is."""
+        """Returns the whole state: ``seed``, ``stream`` and ``draw``."""
         return {"seed": self.seed, "stream": self.stream, "draw": self.draw}
 
     def set_state(self, state: dict[str, int]) -> None:
-        """Continues exactly where `get_state` was taken."""
+        """Sets the state that `get_state` returned; the next draw is the same as then."""
         self.seed = _checked("seed", state["seed"], 2**64)
         self.stream = _checked("stream", state["stream"], 2**32)
         self.draw = state["draw"]
@@ -128,12 +128,12 @@ _default = Generator(0)
 
 
 def default_generator() -> Generator:
-    """The generator that everything random uses where no ``rng=`` is given."""
+    """The generator that is used wherever no ``rng=`` is given."""
     return _default
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seeds the default generator, from which initial weights, order and masks follow; returns it."""
+    """Seeds the default generator, which determines initial weights, order and masks; returns it."""
     _default.set_state({"seed": _checked("seed", seed, 2**64), "stream": 0, "draw": 0})
     return _default
 
@@ -149,7 +149,7 @@ def set_rng_state(state: dict[str, int]) -> None:
 
 
 def _at(seed: int, stream: int, draw: int) -> Generator:
-    """A generator whose next draw is that one: what pickle and copies make again."""
+    """A generator at the given draw; pickle and copy call it."""
     generator = Generator(seed, stream)
     generator.draw = draw
     return generator

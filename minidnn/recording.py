@@ -1,4 +1,4 @@
-"""Whether the tape records, who watches it, and what it keeps of a value that a backward rule will read."""
+"""The state of the tape: whether it records, its watchers, and the values that backward rules will read."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from minidnn.tensor import Tensor
 
 Watcher = Callable[["Tensor", tuple["Tensor", ...], str], None]
-"""Called with the result of each op, the tensors that it was computed from, and the op's name."""
+"""Called with the result of each op, its parents, and the op's name."""
 
 
 class Mode(threading.local):
-    """Of this thread.
+    """The state of the tape in this thread.
 
     Attributes:
         recording: whether ops put their results on the tape.
-        watchers: see `Watcher`; replaced, never changed.
-        tracing: whether ops that leave x as it is, such as dropout in evaluation, are to be seen all the same.
+        watchers: see `Watcher`; an immutable tuple, replaced as a whole.
+        tracing: whether ops that return x unchanged, such as dropout in evaluation, are also recorded for the watchers.
     """
 
     recording = True
@@ -36,7 +36,7 @@ mode = Mode()
 
 
 class no_grad(ContextDecorator):
-    """Within it nothing is recorded: no graph, no gradient, no memory held. A context manager and a decorator."""
+    """Context manager and decorator: ops within record no graph, so they compute no gradient and keep no memory."""
 
     def __enter__(self) -> None:
         self._before = mode.recording
@@ -52,7 +52,7 @@ class no_grad(ContextDecorator):
 
 
 class Saved(NamedTuple):
-    """A value that a backward rule will read, and what it looked like when it was recorded."""
+    """A value that a backward rule will read, with its version and fingerprint at the time of recording."""
 
     tensor: Tensor
     array: Array
@@ -64,9 +64,9 @@ class Saved(NamedTuple):
         return cls(tensor, tensor._data, tensor.version, kernels.fingerprint(tensor._data))
 
     def check(self, op: str | None) -> None:
-        """Raises a RuntimeError where the value was changed in place since."""
+        """Raises a RuntimeError if the value was changed in place after it was recorded."""
         if self.tensor.version != self.version or kernels.fingerprint(self.array) != self.fingerprint:
             raise RuntimeError(
                 f"backward: op {op} needs a value of shape {self.array.shape} that was changed in place after it was "
-                "recorded"
+                "recorded; call backward() before the change, or change a copy"
             )

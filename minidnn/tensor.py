@@ -1,6 +1,6 @@
-"""The tape: a Tensor is an array that remembers how it was made, and so can tell its gradient.
+"""The tape: a Tensor is an array that records how it was computed, so that `backward` can compute gradients.
 
-Within the package ``_data`` and ``_grad`` are the arrays; ``data`` and ``grad`` are the doors for everybody else.
+The package reads ``_data`` and ``_grad``; all other code reads the properties ``data`` and ``grad``.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from minidnn.recording import Saved, mode
 from minidnn.reference.types import Array
 
 Rule = Callable[[Array], tuple[Array | None, ...]]
-"""A backward rule: the gradient of the output -> the gradients of the parents (None where none is wanted)."""
-_freed: Any = object()  # in place of the rule, once the graph was freed
+"""A backward rule: takes the gradient of the output, returns those of the parents (None: not needed)."""
+_freed: Any = object()  # replaces the rule after the graph was freed
 
 
 class Tensor(Operators):
     """An array on the tape.
 
     Args:
-        data: an ndarray (kept as it is, not copied) or numbers, nested lists of numbers (floats become float32).
-        requires_grad: whether `backward` shall leave the gradient in ``grad``; needs a floating dtype.
+        data: an ndarray (not copied), a number, or nested lists of numbers (floats become float32).
+        requires_grad: whether `backward` adds the gradient to ``grad``; needs a floating dtype.
 
     Attributes:
-        data: the ndarray. That of a recorded result is read-only; writing to a leaf that a recorded graph still needs
-            is refused by `backward`. (Large leaves are watched by samples; `optim` and `load_state_dict` exactly.)
+        data: the ndarray; read-only in a recorded result. `backward` raises if a leaf that the graph needs was changed
+            in place. It checks a sample of a large leaf, but detects every change by `optim` and `load_state_dict`.
         grad: the gradient, an ndarray of the same shape and dtype, or None. `backward` adds to it.
-        requires_grad: whether a gradient flows here.
-        op: the name of the op that made it, or None for a leaf.
-        version: counts the changes made in place by this package.
+        requires_grad: whether `backward` computes its gradient.
+        op: the name of the op that computed it; None off the tape and for a leaf.
+        version: the number of changes in place by this package.
 
     Raises:
-        TypeError: data cannot be an array of numbers, or requires_grad with a dtype that is not floating.
+        TypeError: data is not numbers, or requires_grad is set and the dtype is not floating.
     """
 
     __slots__ = ("__weakref__", "_attributes", "_backward", "_parents", "_saved", "version")
@@ -46,7 +46,8 @@ class Tensor(Operators):
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._data: Array = numbers(data)
         if requires_grad and self._data.dtype.kind != "f":
-            raise TypeError(f"Tensor: requires_grad needs a floating dtype, data is {self._data.dtype}")
+            remedy = "pass np.asarray(data, np.float32)"
+            raise TypeError(f"Tensor: requires_grad needs a floating dtype, data is {self._data.dtype}; {remedy}")
         self._grad: Array | None = None
         self.requires_grad = requires_grad
         self.version = 0
@@ -54,17 +55,17 @@ class Tensor(Operators):
         self._parents: tuple[Tensor, ...] = ()
         self._backward: Rule | None = None
         self._saved: Sequence[Saved] = ()
-        self._attributes: dict[str, Any]  # set where the tape is watched
+        self._attributes: dict[str, Any]  # set only while the tape is watched
         recorder = kernels.recorder()
         if recorder is not None:
             recorder.born(self)
 
     def detach(self) -> Tensor:
-        """The same data off the tape."""
+        """Returns a tensor with the same data, not copied, off the tape."""
         return record(self._data.view(), (self,), None, op="detach")
 
     def zero_grad(self) -> None:
-        """Forgets the gradient."""
+        """Sets ``grad`` to None."""
         self.grad = None
 
     def backward(self, grad: Any = None, retain_graph: bool = False) -> None:
@@ -76,10 +77,11 @@ class Tensor(Operators):
 
         Raises:
             ValueError: no ``grad`` for a tensor of several elements, or one of another shape.
-            RuntimeError: nothing was recorded; the graph was freed; a value that it needs was changed in place.
+            RuntimeError: no input requires a gradient; the graph was freed; a value that it needs was changed in place.
         """
         if not self.requires_grad:
-            raise RuntimeError("backward: nothing to do, no input of this tensor requires a gradient")
+            remedy = "create one with requires_grad=True"
+            raise RuntimeError(f"backward: nothing to do, no input of this tensor requires a gradient; {remedy}")
         order = _topological_order(self)
         gradients = {id(self): _seed(self, grad)}
         owned: set[int] = set()
@@ -112,12 +114,12 @@ def record(
     """The result of an op: on the tape if any parent requires a gradient.
 
     Args:
-        data: what the op computed; never the array of a parent itself.
-        parents: the tensors it was computed from, in the order of the rule's gradients.
-        backward: the rule. It holds arrays, not tensors, and does not write to them. None: never on the tape.
-        reads: the parents whose data the rule will read; they must not change until then.
+        data: what the op computed; must not be the array object of a parent.
+        parents: the tensors that data was computed from, in the order of the rule's gradients.
+        backward: the rule; it holds arrays, not tensors, and never writes to them. None keeps data off the tape.
+        reads: the parents whose data the rule reads; they must not change before `backward`.
         op: the op's name.
-        attributes: its settings, such as ``alpha=0.01``; kept where the tape is watched, as by `minidnn.nn.tracing`.
+        attributes: its settings, such as ``alpha=0.01``; kept only while `minidnn.nn.tracing` watches the tape.
     """
     result = Tensor.__new__(Tensor)
     result._data = data if isinstance(data, np.ndarray) else np.asarray(data)
@@ -146,12 +148,12 @@ def record(
 
 
 def as_tensor(value: Any) -> Tensor:
-    """The value itself if it is a Tensor, else a new leaf without gradient."""
+    """Returns the value itself if it is a Tensor, else a new leaf that requires no gradient."""
     return value if isinstance(value, Tensor) else Tensor(value)
 
 
 def as_result(array: Array) -> Tensor:
-    """A tensor off the tape, of an array that a kernel computed or a step was given."""
+    """Returns a tensor off the tape for an array that a kernel computed or that is an argument of a step."""
     return record(array.view(), (), None, op="constant")
 
 
@@ -177,7 +179,7 @@ def _seed(tensor: Tensor, grad: Any) -> Array:
 
 
 def _topological_order(root: Tensor) -> list[Tensor]:
-    """Every tensor that a gradient reaches, each after its parents. Iterative: graphs may be deep."""
+    """Every tensor that a gradient reaches, each after its parents. Iterative: recursion would limit the depth."""
     order: list[Tensor] = []
     visited: set[int] = set()
     stack: list[tuple[Tensor, bool]] = [(root, False)]
@@ -198,8 +200,8 @@ def _topological_order(root: Tensor) -> list[Tensor]:
 
 
 def _leave(leaf: Tensor, grad: Array, owned: set[int]) -> None:
-    """Adds grad, in the leaf's dtype, to the leaf's; never lets two leaves share one array."""
-    if grad.dtype != leaf._data.dtype:  # the leaf met a partner of another dtype
+    """Adds grad to the gradient of the leaf, in its dtype. Two leaves never share one array."""
+    if grad.dtype != leaf._data.dtype:  # an op combined the leaf with another dtype
         grad = grad.astype(leaf._data.dtype)
     before = gradient_of(leaf)
     if before is not None:

@@ -1,3 +1,3 @@
-"""The version, which stands here alone (docs/releases.md)."""
+"""The version; defined only here (docs/releases.md)."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""The file of a model: saving, loading, and the registry of the layers that a file can name."""
+"""Model files: saving, loading, and the registry of the layers that a file can name."""
 
 from minidnn.models.saving import CheckpointError, load, read_meaning, save
 

@@ -1,4 +1,4 @@
-"""What a file may name: minidnn's layers and values and those registered, written as JSON and built again."""
+"""The layers and values that a file can name: minidnn's own and registered ones, as JSON."""
 
 from __future__ import annotations
 
@@ -71,35 +71,37 @@ VALUES: dict[str, type] = {
 }
 
 DEEPEST = 200
-"""Parts within parts, of which a Sequential within another takes two; more is no network but an attack on the stack."""
+"""The maximum nesting depth (a nested Sequential takes two levels). A deeper file could overflow the stack."""
 
 
 MOST = 1_000_000
-"""Layers in a model, one that is there twice counted twice, with all that it holds: a short file that says "the same"
-at each of ninety depths would stand for more of them than can ever be visited."""
+"""The maximum number of layers in a model; a shared layer counts each time. Without it, a short file with "same" at
+each of 90 levels would describe more layers than can ever be visited."""
 
 
 class UnknownPartError(ValueError):
-    """Something that has no name in the registry, or whose description makes no sense."""
+    """A part has no name in the registry, or its description is invalid."""
 
 
 def describe(
     part: Any, where: str = "the model", depth: int = 0, seen: dict[int, tuple[int, dict[str, Any]]] | None = None
 ) -> Any:
-    """The part as JSON: numbers, strings, None, lists, and ``{"type": name, argument: ...}``.
+    """Describes a part as JSON: numbers, strings, None, lists, and ``{"type": name, argument: ...}``.
 
-    A layer that is there twice has a number as its ``"id"`` the first time, and is ``{"same": id}`` after that.
+    A shared layer has a number ``"id"`` the first time, and is ``{"same": id}`` after that.
 
     Args:
-        seen: the layers described so far, with their numbers, by their identity.
+        where: the name of the part in error messages.
+        depth: its nesting depth.
+        seen: id(layer) -> (number, description) of the layers described so far.
 
     Raises:
-        UnknownPartError: a layer or value that is not in the registry, such as a function given as an activation;
-            parts too deep within each other.
+        UnknownPartError: a layer or value is not in the registry, such as a function given as an activation; or parts
+            are nested deeper than `DEEPEST`.
     """
     seen = {} if seen is None else seen
     if depth > DEEPEST:
-        raise UnknownPartError(f"{where}: parts within parts more than {DEEPEST} deep cannot be in a file")
+        raise UnknownPartError(f"{where}: a file cannot hold parts nested more than {DEEPEST} deep")
     if part is None or isinstance(part, (bool, int, str)) or (isinstance(part, float) and math.isfinite(part)):
         return part
     if isinstance(part, (list, tuple)):
@@ -129,22 +131,22 @@ def describe(
 def _remedy(part: Any) -> str:
     if isinstance(part, nn.Module):
         return f"put @nn.register above class {type(part).__name__}"
-    return "only minidnn's own layers, initializers, regularizers and constraints have, and layers that are registered"
+    return "only minidnn's own layers, initializers, regularizers and constraints, and registered layers, have one"
 
 
 def layer_of(name: Any) -> type[nn.Module] | None:
-    """The layer that a file means by a name."""
+    """The layer of that name in files; None if there is none."""
     return LAYERS.get(name) or REGISTERED.get(name) if isinstance(name, str) else None
 
 
 def layer_name(layer: type[nn.Module]) -> str | None:
-    """What a file calls a layer; None where it may not name it."""
+    """The name of a layer in files; None if it is neither minidnn's nor registered."""
     name = layer.__name__ if LAYERS.get(layer.__name__) is layer else name_of(layer)
     return name if layer_of(name) is layer else None
 
 
 class _Made:
-    """What was built so far: the parts that have an ``"id"``, and how many layers each holds."""
+    """The parts built so far that have an ``"id"``, and the number of layers in each module."""
 
     def __init__(self) -> None:
         self.parts: dict[int, Any] = {}
@@ -162,25 +164,27 @@ class _Made:
 
 
 def build(description: Any, where: str = "the model", depth: int = 0, made: _Made | None = None) -> Any:
-    """The part of a description.
+    """Builds the part of a description.
 
     Args:
-        made: what was built so far.
+        where: the name of the part in error messages.
+        depth: its nesting depth.
+        made: the parts built so far.
 
     Raises:
-        UnknownPartError: a name that is not in the registry, or arguments that it does not take; an ``"id"`` that no
-            part has; more layers than `MOST`.
+        UnknownPartError: a name is not in the registry, or its arguments are invalid; no earlier part has an ``"id"``;
+            parts are nested deeper than `DEEPEST`; there are more layers than `MOST`.
     """
     made = _Made() if made is None else made
     if depth > DEEPEST:
-        raise UnknownPartError(f"{where}: parts within parts more than {DEEPEST} deep")
+        raise UnknownPartError(f"{where}: parts are nested more than {DEEPEST} deep")
     if isinstance(description, list):
         return [build(item, f"{where}[{i}]", depth + 1, made) for i, item in enumerate(description)]
     if not isinstance(description, dict):
         return description
     if description.keys() == {"same"}:
         if not isinstance(description["same"], int) or description["same"] not in made.parts:
-            raise UnknownPartError(f"{where} is the same as {description['same']!r}, which no part before it is")
+            raise UnknownPartError(f"{where} is the same as {description['same']!r}, the id of no earlier part")
         return made.parts[description["same"]]
     arguments = dict(description)
     name, number = arguments.pop("type", None), arguments.pop("id", None)

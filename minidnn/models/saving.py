@@ -26,7 +26,7 @@ M = TypeVar("M", bound=Module)
 
 
 class CheckpointError(ValueError):
-    """A file that does not hold what it should; the message names the file and the fault."""
+    """The content of a file is invalid; the message names the file and the fault."""
 
 
 def save(
@@ -34,36 +34,34 @@ def save(
 ) -> None:
     """Writes parameters and buffers, named by path (``hidden1.kernel``), the architecture and a checksum, to one file.
 
-    A ``.safetensors`` file, which other libraries read too. The write is atomic: the old file stays until the new one
-    is whole.
+    The format is ``.safetensors``, which other libraries can read. The write is atomic: an old file is replaced only
+    when the new one is complete. Shared layers and tied tensors are written once; `load` shares them again. A model
+    that `load` would build differently is refused.
 
     Args:
-        architecture: False writes the weights alone, which any model can be asked for.
-        meaning: what inputs and outputs stand for, ``train.meaning``: with it `read_meaning` and ``minidnn predict``
-            know classes, columns and units. None: what `training.fit` left in ``model.meaning``.
-
-    Layers that are there twice and tensors that are tied are written once, and shared again by the model that `load`
-    builds. What it would build otherwise is refused.
+        architecture: False writes only the weights, which works for any model.
+        meaning: the meaning of inputs and outputs, such as ``train.meaning``: `read_meaning` and ``minidnn predict``
+            read classes, columns and units from it. None: ``model.meaning``, which `training.fit` sets.
 
     Raises:
-        ValueError: a layer of your own that is not registered (`nn.register`); a tensor that its layer does not make,
-            such as a kernel of another shape; weights that are not finite, where there is a file already.
-        OSError: the file cannot be written; what was there before is still there.
+        ValueError: a layer of your own is not registered (`nn.register`); a tensor is not what its layer creates, such
+            as a kernel of another shape; weights are not finite and the file already exists.
+        OSError: the file cannot be written; an old file is unchanged.
     """
     if (fault := not_finite(model)) and os.path.isfile(path):
-        raise ValueError(f"save: {fault}, and {path} is there already: it is left as it is; give another path")
+        raise ValueError(f"save: {fault}, and {path} exists already: it is not overwritten; give another path")
     atomic_write(path, to_bytes(model, architecture, meaning))
 
 
 def to_bytes(model: Module, architecture: bool = True, meaning: Meaning | None = None) -> bytes:
-    """What `save` writes.
+    """The content of the file that `save` writes.
 
     Raises:
-        ValueError: a layer that is not registered; a tensor that its layer does not make.
+        ValueError: a layer is not registered; a tensor is not what its layer creates.
     """
     from safetensors.numpy import save as serialize
 
-    # One entry, since safetensors writes several in random order, and the same model shall give the same bytes.
+    # A single entry: safetensors writes several in random order, and the same model must give the same bytes.
     header = {"version": VERSION, **(_architecture(model) if architecture else {"architecture": None})}
     meaning = meaning_of(model) if meaning is None else meaning
     if meaning is not None:
@@ -74,9 +72,9 @@ def to_bytes(model: Module, architecture: bool = True, meaning: Meaning | None =
 
 
 def _architecture(model: Module) -> dict[str, Any]:
-    """What `_built` makes the same model of, but for values."""
+    """The description from which `_built` builds the model without its values."""
     parts: dict[str, Any] = {"architecture": describe(model)}
-    state = get_rng_state()  # layers of the user's may draw where initial values cannot be deferred
+    state = get_rng_state()  # layers of the user may draw initial values, which `deferred` does not prevent
     try:
         built = _built(parts)
         own = ties(built)
@@ -113,20 +111,20 @@ def load(path: str | os.PathLike[str]) -> Module: ...
 @overload
 def load(path: str | os.PathLike[str], into: M) -> M: ...
 def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
-    """The model of a file that `save` wrote, in evaluation mode; or the weights of any such file, put into a model.
+    """Loads the model of a file that `save` wrote, in evaluation mode; or only its weights, into a given model.
 
-    A model is built from minidnn's layers and those that are registered (`nn.register`); no file can name other code,
-    nor make the program allocate more than it really holds.
+    A model is built only from minidnn's layers and registered ones (`nn.register`). A file cannot name other code, nor
+    make the program allocate more memory than its tensors take.
 
     Args:
-        into: takes the weights (and keeps its mode); names and shapes must all match.
+        into: the model that gets the weights and keeps its mode; names and shapes must all match.
 
     Returns:
         The model, or ``into``.
 
     Raises:
-        CheckpointError: the file is damaged (it holds a checksum), has no architecture that minidnn knows, or does not
-            fit.
+        CheckpointError: the file is damaged (its checksum is compared), has no architecture that minidnn knows, or does
+            not fit ``into``.
         OSError: the file cannot be read.
     """
     path = Path(path)
@@ -137,7 +135,7 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
         _put(path, tensors, into)
         return into
     if header.get("architecture") is None:
-        raise CheckpointError(f"load: {path} holds weights alone: load(path, into=model) puts them into a model")
+        raise CheckpointError(f"load: {path} holds only weights; use load(path, into=model)")
     try:
         model = _built(header)
     except ValueError as error:
@@ -149,10 +147,10 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
 
 
 def read_meaning(path: str | os.PathLike[str]) -> Meaning:
-    """What inputs and outputs of a model in a file stand for; nothing is known where `save` was not told.
+    """The meaning of the inputs and outputs of a model in a file; an empty `Meaning` if the file has none.
 
     Args:
-        path: of a model that can be trained, or of a compiled one.
+        path: the file of a model or of a compiled model.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -204,10 +202,10 @@ def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _verify(path: Path, header: dict[str, Any], tensors: dict[str, Array]) -> None:
-    """Compares the checksum, where there is one: files of other programs have none."""
+    """Compares the checksum, if there is one: files of other programs have none."""
     expected = header.pop("sha256", None)
     if expected is not None and checksum(json.dumps(header, sort_keys=True), tensors) != expected:
-        raise CheckpointError(f"load: {path} is damaged, or was changed by another program: its checksum is another")
+        raise CheckpointError(f"load: {path} is damaged, or was changed by another program: its checksum differs")
 
 
 def _put(path: Path, tensors: dict[str, Array], model: Module, assign: bool = False) -> None:
@@ -217,7 +215,7 @@ def _put(path: Path, tensors: dict[str, Array], model: Module, assign: bool = Fa
     own = model.tensors() if assign else {}
     for name, array in tensors.items():
         if array.dtype == np.float64 and name in own and own[name].shape == array.shape:
-            own[name].data = np.broadcast_to(array.dtype.type(0), array.shape)  # a model of float64 stays one
+            own[name].data = np.broadcast_to(array.dtype.type(0), array.shape)  # gives the parameter its dtype, float64
     try:
         model.load_state_dict(tensors, assign=assign)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Which tensors of a model are one, and whether another model is made alike."""
+"""Tied tensors of a model, and the comparison of the structure of two models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from minidnn.tensor import Tensor
 
 
 def ties(model: Module) -> dict[str, str]:
-    """Attributes that hold a tensor which another one held first: path -> path of the first.
+    """Attributes that hold a tensor that an earlier attribute holds: path -> path of the earlier one.
 
-    What a layer shares because it is itself there twice is left out.
+    Tensors that are shared because their layer is shared are left out.
     """
     first: dict[int, str] = {}
     found = {}
@@ -24,10 +24,10 @@ def ties(model: Module) -> dict[str, str]:
 
 
 def tie(model: Module, tied: Mapping[str, str]) -> None:
-    """Makes the tensors of these paths those of the others.
+    """Replaces the tensor at each path by the tensor at the other path.
 
     Raises:
-        ValueError: there is no such path, or the shapes differ.
+        ValueError: a path does not exist, or the shapes differ.
     """
     places = {path: (module, name) for path, module, name, _ in _attributes(model)}
     for path, source in tied.items():
@@ -36,14 +36,14 @@ def tie(model: Module, tied: Mapping[str, str]) -> None:
         (module, name), (other, name_there) = places[path], places[source]
         tensor = getattr(other, name_there)
         if getattr(module, name).shape != tensor.shape:
-            raise ValueError(f"{path} cannot be tied to {source}: it has another shape")
+            raise ValueError(f"{path} cannot be tied to {source}: the shapes differ")
         setattr(module, name, tensor)
 
 
 def unlike(model: Module, other: Module) -> str | None:
-    """What is in one of two models and not in the other: a layer, a tensor, its shape, penalty or constraint, a tie.
+    """Describes the first difference between two models: a layer, a tensor, its shape, penalty or constraint, a tie.
 
-    Values do not matter, nor do dtypes.
+    Values and dtypes are not compared. None if the structures are equal.
     """
     mine, theirs = _structure(model), _structure(other)
     for path in [*mine, *theirs]:
@@ -53,7 +53,7 @@ def unlike(model: Module, other: Module) -> str | None:
 
 
 def _attributes(model: Module) -> Iterator[tuple[str, Module, str, Tensor]]:
-    """Every attribute that is a tensor, of each module once: its path, the module, its name, the tensor."""
+    """Every attribute that is a tensor: its path, module, name and tensor. A shared module appears once."""
     seen: set[int] = set()
     for path, module in model.named_modules():
         if id(module) not in seen:

@@ -13,7 +13,7 @@ from minidnn.nn.parameter import Parameter
 from minidnn.nn.regularizers import l1, l1_l2, l2
 from minidnn.nn.sequential import Sequential
 
-if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
+if TYPE_CHECKING:  # for type checkers and editors; at run time these load on first use
     from minidnn.nn import functions
     from minidnn.nn.composed import GaussianNoise, GroupNorm, Normalization, Rescaling, Reshape, RMSNorm
     from minidnn.nn.dropout import AlphaDropout, DropConnect, Dropout

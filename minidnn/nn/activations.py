@@ -1,4 +1,4 @@
-"""Activations as layers; `minidnn.ops` has the formulas and papers."""
+"""Activations as layers; `minidnn.ops` cites the papers."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class SiLU(_Plain):
 
 
 class GLU(_Plain):
-    """y = a * sigmoid(b) with x = (a, b) in halves along the last axis."""
+    """y = a * sigmoid(b), where a and b are the halves of x along its last axis."""
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.glu(x)
@@ -194,7 +194,7 @@ class ThresholdedReLU(Module):
 
 
 class GELU(Module):
-    """y = x * P(Z <= x) for a standard normal Z; ``approximate="tanh"`` for the approximation by tanh."""
+    """y = x * P(Z <= x) for a standard normal Z; ``approximate="tanh"`` for `ops.gelu_tanh`."""
 
     def __init__(self, approximate: str = "none", name: str | None = None) -> None:
         self.approximate, self.name = approximate, name
@@ -205,7 +205,7 @@ class GELU(Module):
 
 
 class Maxout(Module):
-    """y = the largest of each ``pieces`` neighbours along the last axis."""
+    """y = the maximum of each ``pieces`` neighbours along the last axis."""
 
     def __init__(self, pieces: int, name: str | None = None) -> None:
         self.name = name
@@ -216,7 +216,7 @@ class Maxout(Module):
 
 
 class RReLU(Module):
-    """y = x where x > 0, else a * x with a ~ U[lower, upper) while training, their mean in evaluation."""
+    """y = x where x > 0, else a * x with a ~ U[lower, upper) in training; a = (lower + upper) / 2 in evaluation."""
 
     def __init__(
         self,

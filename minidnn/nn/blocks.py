@@ -1,4 +1,4 @@
-"""The layers of a model as blocks, which is how depth is counted."""
+"""The layers of a model grouped into blocks, by which depth is counted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ Block = list[tuple[str, Module]]
 
 
 def blocks(model: Module) -> list[Block]:
-    """The parts of the model by name, grouped: a layer with a kernel, and those without that follow it.
+    """Groups the parts of a model into blocks: each layer with a kernel, and the layers without one that follow it.
 
-    What has no kernel of its own (normalization, activation, dropout, PReLU) goes with the layer before it; what stands
-    at the very beginning goes with the first. A part that is itself made of parts, such as a residual block, counts
-    once. In a model without kernels all is one block.
+    Layers without a kernel (normalization, activation, dropout, PReLU) before the first kernel belong to the first
+    block. A part that has parts, such as a residual block, counts as one layer. A model without kernels is one block.
+
+    Returns:
+        A list of blocks, each a list of (name, layer).
     """
     found: list[Block] = []
     leading: Block = []

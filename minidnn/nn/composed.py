@@ -1,4 +1,4 @@
-"""Layers made of ops alone: export, compilation and gradients follow from the ops."""
+"""Layers made only of ops, so that export, compilation and gradients follow from the ops."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from minidnn.tensor import Tensor, as_result
 
 
 class RMSNorm(Module):
-    """y = gamma * x / sqrt(mean of x**2 + eps) along the last axis (Zhang & Sennrich 2019); training or not.
+    """y = gamma * x / sqrt(mean of x**2 + eps) along the last axis (Zhang & Sennrich 2019).
 
     Args:
         n: the size of x's last axis.
-        eps: > 0.
+        eps: >= 0, added to the mean.
 
     Raises:
-        ValueError: arguments out of range; on call, an x of another last axis.
+        ValueError: an argument is out of range; on call, the size of the last axis is not n.
     """
 
     def __init__(self, n: int, eps: float = 1e-6, name: str | None = None) -> None:
@@ -41,15 +41,15 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta, mean and var of each group of a row (Wu & He 2018).
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta, with mean and var of each group of a row (Wu & He 2018).
 
     Args:
-        groups: into how many each row is divided, in order.
+        groups: the number of groups of adjacent columns.
         n: x is (batch, n), n a multiple of groups.
-        eps: > 0.
+        eps: >= 0, added to the variance.
 
     Raises:
-        ValueError: arguments out of range; on call, an x of another shape.
+        ValueError: an argument is out of range; on call, x is not (batch, n).
     """
 
     def __init__(self, groups: int, n: int, eps: float = 1e-5, name: str | None = None) -> None:
@@ -73,11 +73,11 @@ class GroupNorm(Module):
 
 
 class GaussianNoise(Module):
-    """y = x + N(0, stddev**2) while training, a draw for each number; y = x in evaluation.
+    """y = x + noise in training, noise ~ N(0, stddev**2) drawn per element; y = x in evaluation.
 
     Args:
         stddev: >= 0.
-        rng: draws the noise; the default generator where it is None.
+        rng: draws the noise; None: the default generator.
     """
 
     def __init__(self, stddev: float, name: str | None = None, rng: Generator | None = None) -> None:
@@ -93,7 +93,7 @@ class GaussianNoise(Module):
 
 
 class Rescaling(Module):
-    """y = x * scale + offset, as ``Rescaling(1 / 255)`` for bytes."""
+    """y = x * scale + offset, such as ``Rescaling(1 / 255)`` for bytes."""
 
     def __init__(self, scale: float, offset: float = 0.0, name: str | None = None) -> None:
         self.scale, self.offset, self.name = scale, offset, name
@@ -103,15 +103,15 @@ class Rescaling(Module):
 
 
 class Normalization(Module):
-    """y = (x - mean) / sqrt(var), of statistics that `adapt` takes from data; not trained.
+    """y = (x - mean) / sqrt(var) with statistics that `adapt` computes from data; not trained.
 
-    A column that is the same everywhere becomes 0. Within the model, so that it need not be done before.
+    A constant column becomes 0. As a layer it is saved with the model, so that inputs need no preprocessing.
 
     Args:
         n: x is (batch, n).
 
     Attributes:
-        mean, var: (n,), from 0 and 1; buffers.
+        mean, var: (n,), initially 0 and 1; buffers.
     """
 
     def __init__(self, n: int, name: str | None = None) -> None:
@@ -122,10 +122,10 @@ class Normalization(Module):
         self.var = Tensor(initialize(self.label, "var", "ones", (self.n,), rng))
 
     def adapt(self, x: Any) -> Normalization:
-        """Takes mean and variance of each column of x, (examples, n), in float64; returns the layer.
+        """Sets mean and variance to those of each column of x, (examples, n), computed in float64; returns the layer.
 
         Raises:
-            ValueError: an x of another shape, without examples, or with numbers that are not finite.
+            ValueError: x is not (examples, n), has no examples, or holds numbers that are not finite.
         """
         values = np.asarray(x, np.float64)
         if values.ndim != 2 or values.shape[1] != self.n or not len(values):
@@ -144,10 +144,10 @@ class Normalization(Module):
 
 
 class Reshape(Module):
-    """y = x with the axes behind the batch axis laid out anew: ``(batch, ...)`` to ``(batch, *shape)``.
+    """y = x with the axes after the batch axis reshaped: ``(batch, ...)`` to ``(batch, *shape)``.
 
     Args:
-        shape: sizes, of which one may be -1.
+        shape: sizes; one may be -1, which is computed from the others.
     """
 
     def __init__(self, shape: Sequence[int], name: str | None = None) -> None:

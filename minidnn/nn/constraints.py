@@ -1,10 +1,10 @@
-"""Constraints on parameters, restored after each step.
+"""Constraints on parameters, applied after each step.
 
-Given to a layer as ``kernel_constraint=``, they are applied by the optimizer's step. By hand they are functions of a
-parameter: ``nn.max_norm(1.0)(layer.kernel)`` after ``optimizer.step()``.
+The optimizer's step applies the constraint that a layer got as ``kernel_constraint=``. A constraint can also be called
+by hand: ``nn.max_norm(1.0)(layer.kernel)`` after ``optimizer.step()``.
 
-Any function of a parameter is a constraint: it returns the new values, as those of Keras, or changes the parameter in
-place and returns None.
+Any function of a parameter is a constraint: it returns the new values, as in Keras, or changes the parameter in place
+and returns None.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Constraint = Callable[[Tensor], Any]
 
 
 def restore(param: Tensor, constraint: Constraint) -> None:
-    """Applies a constraint: what it returns, unless that is None, becomes the value of the parameter.
+    """Applies a constraint. Unless it returns None, its result becomes the value of the parameter.
 
     Raises:
-        TypeError: it returned neither None nor numbers in an array or a Tensor.
-        ValueError: it returned another shape.
+        TypeError: the constraint returned neither None nor an array or Tensor of numbers.
+        ValueError: the shape of its result is not that of the parameter.
     """
     with no_grad():
         returned = constraint(param)
     if returned is None or returned is param:
         return
     where = f"{owner}_constraint" if (owner := getattr(param, "owner", None)) else "constraint of a parameter"
-    wanted = f"must be an array of shape {param.shape}, or None where it changed the parameter in place"
+    wanted = f"must be an array of shape {param.shape}, or None if it changed the parameter in place"
     values = as_array(returned)
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         raise TypeError(f"{where}: returned {values!r}, {wanted}")
@@ -54,11 +54,11 @@ class max_norm:
 
     Args:
         limit: > 0.
-        axis: 0 bounds each column of an (n_in, n_out) kernel, the incoming weights of each unit; 1 each row, which is
-            what the notebook's ``tf.clip_by_norm(weights, clip_norm=1.0, axes=1)`` does.
+        axis: 0 limits each column of an (n_in, n_out) kernel, the incoming weights of one unit; 1 limits each row, as
+            ``tf.clip_by_norm(weights, clip_norm=1.0, axes=1)`` does.
 
     Raises:
-        ValueError: limit is not a positive number, axis neither 0 nor 1.
+        ValueError: limit is not positive and finite, or axis is neither 0 nor 1.
     """
 
     limit: float
@@ -77,10 +77,10 @@ class max_norm:
 
 @dataclass(frozen=True)
 class unit_norm:
-    """``w /= norm`` along an axis, as in `max_norm`; what is all zero stays so.
+    """``w /= norm`` along an axis, as in `max_norm`; a column or row of zeros is unchanged.
 
     Raises:
-        ValueError: axis neither 0 nor 1.
+        ValueError: axis is neither 0 nor 1.
     """
 
     axis: Literal[0, 1] = 0
@@ -104,23 +104,23 @@ class non_neg:
 
 
 class masked:
-    """``w = 0`` where the mask is 0: weights that were pruned stay so, whatever the optimizer does.
+    """``w = 0`` where the mask is 0: pruned weights stay 0 after every step of the optimizer.
 
-    Another constraint is applied between two maskings, so that a norm is that of the weights that are left, and none
-    comes back. In a loop of one's own, before the optimizer is made::
+    The mask is applied before and after another constraint, so that a norm counts only the remaining weights and the
+    constraint cannot restore a pruned one. In your own loop, before the optimizer is created::
 
         deploy.prune(model, fraction=0.9)
         for param in model.parameters():
             param.constraint = nn.masked(param.data != 0, param.constraint)
 
-    `training.fit` does so with the callbacks `training.KeepZeros` and `training.Prune`.
+    `training.fit` does this with the callbacks `training.KeepZeros` and `training.Prune`.
 
     Args:
         mask: of the parameter's shape.
-        then: the other constraint, if any.
+        then: the other constraint, or None.
 
     Attributes:
-        mask: a float32 array of 0 and 1; what is written into it counts from the next step on.
+        mask: a float32 array of 0 and 1; changes in place take effect at the next step.
     """
 
     def __init__(self, mask: Any, then: Constraint | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Layers that drop something at random while training."""
+"""Layers that drop outputs or weights at random in training."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from minidnn.tensor import Tensor, as_result
 
 
 class Dropout(Module):
-    """Each element is kept with probability 1 - rate, else 0, while training (Srivastava et al. 2014).
+    """In training each element is set to 0 with probability ``rate`` (Srivastava et al. 2014).
 
     Args:
         rate: the probability to drop an element, in [0, 1).
-        mode: "inverted" divides what is kept by 1 - rate, so that nothing is left to do after training;
-            "scale_at_test" keeps it as it is and multiplies by 1 - rate in evaluation, which is what the chapter's
-            scaled weights come to.
-        rng: draws the masks; the default generator where it is None.
+        mode: "inverted" divides the kept elements by 1 - rate in training, and y = x in evaluation; "scale_at_test"
+            does not scale in training, and y = (1 - rate) * x in evaluation.
+        rng: draws the masks; None: the default generator.
 
     Raises:
         ValueError: rate is not in [0, 1), or an unknown mode.
@@ -48,14 +47,14 @@ class Dropout(Module):
 
 
 class AlphaDropout(Module):
-    """Dropout for SELU: what is dropped becomes SELU's saturation, then a scale and a shift keep mean 0 and variance 1.
+    """Dropout for SELU: dropped elements take its saturation value; scale and shift keep mean 0 and variance 1.
 
     ``y = a * (x where kept, else s) + b`` with ``s = -1.0507 * 1.6733``, ``q = 1 - rate``,
     ``a = (q + s**2 * q * rate) ** -0.5``, ``b = -a * s * rate`` (Klambauer et al. 2017).
 
     Args:
         rate: in [0, 1).
-        rng: draws the masks; the default generator where it is None.
+        rng: draws the masks; None: the default generator.
     """
 
     def __init__(self, rate: float, name: str | None = None, rng: Generator | None = None) -> None:
@@ -74,15 +73,15 @@ class AlphaDropout(Module):
 
 
 class DropConnect(Module):
-    """A dense layer whose weights, not whose outputs, are dropped while training (Wan et al. 2013).
+    """A dense layer whose weights are dropped in training, not its outputs (Wan et al. 2013).
 
     ``y = activation(x @ (kernel * mask / (1 - rate)) + bias)`` with one mask for the whole batch; in evaluation the
-    weights as they are.
+    mask is 1 and nothing is scaled.
 
     Args:
         dense: the layer.
         rate: in [0, 1).
-        rng: draws the masks; the default generator where it is None.
+        rng: draws the masks; None: the default generator.
     """
 
     def __init__(self, dense: Dense, rate: float, name: str | None = None, rng: Generator | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Layers that look up rows by number."""
+"""Layers that look up rows by index."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from minidnn.tensor import Tensor
 
 
 class _Lookup(Module):
-    """What looks up rows of a kernel: (n_in, n_out), a row for each number."""
+    """A layer that looks up rows of a kernel (n_in, n_out) by index."""
 
     reads_numbers = True
-    """Of rows, so that ``n_in`` is not the width of its input."""
+    """The input holds row indices, so ``n_in`` is not its width."""
 
     def _begin(
         self,
@@ -49,26 +49,25 @@ class _Lookup(Module):
 
 
 class Embedding(_Lookup):
-    """y[..., :] = ``kernel[x[...]]``: a vector for each number, as of words (Bengio et al. 2003).
+    """``y[..., :] = kernel[x[...]]``: one vector per index, such as that of a word (Bengio et al. 2003).
 
-    The same as a dense layer without bias on one-hot vectors, but it reads only the rows that are named.
+    Equal to a dense layer without bias on one-hot vectors, but reads only the rows that occur in x.
 
     Args:
-        n_in: how many numbers there are; x holds numbers in [0, n_in), and may have any shape.
-        n_out: the length of a vector; y has one axis more than x, ``(*x.shape, n_out)``.
-        padding: a number in [0, n_in) that stands for nothing: its row begins at 0 and gets no gradient. None where
-            every number is one.
+        n_in: the number of rows; x holds integers in [0, n_in) and has any shape.
+        n_out: the length of a vector; y has the shape ``(*x.shape, n_out)``.
+        padding: an index in [0, n_in) for "no entry": its row starts at 0 and gets no gradient.
         kernel_initializer: a name or function of `minidnn.nn.initializers`.
-        rng: draws the initial values; the default generator where it is None.
+        rng: draws the initial values; None: the default generator.
         kernel_regularizer: a penalty on the vectors.
-        kernel_constraint: restored after each step.
+        kernel_constraint: applied after each step of the optimizer.
 
     Attributes:
-        kernel: (n_in, n_out), a row for each number.
+        kernel: (n_in, n_out), one row per index.
 
     Raises:
-        TypeError: n_in, n_out or padding is not an integer; on call, an x that does not hold integers.
-        ValueError: n_in or n_out < 1, a padding or, on call, a number out of range.
+        TypeError: n_in, n_out or padding is not an integer; on call, x does not hold integers.
+        ValueError: n_in or n_out < 1, padding out of range; on call, an index out of range.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class Embedding(_Lookup):
         if padding is not None:
             if not 0 <= padding < n_in:
                 raise ValueError(f"{self.label}: padding is {padding}, must be in [0, {n_in})")
-            if self.kernel._data.flags.writeable:  # initial values that are deferred are 0
+            if self.kernel._data.flags.writeable:  # deferred initial values are read-only zeros
                 self.kernel._data[padding] = 0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,27 +95,27 @@ class Embedding(_Lookup):
 
 
 class EmbeddingBag(_Lookup):
-    """y = the mean, or the sum, of the embeddings of the words in a bag, whatever their order.
+    """y = the mean or the sum of the embeddings of the words in a bag; their order does not matter.
 
-    The same as a dense layer without bias on counts of words, but it reads only the rows that are named.
+    With mode="sum" equal to a dense layer without bias on word counts, but reads only the rows that occur in x.
 
     Args:
-        n_in: how many words there are; x holds numbers in [0, n_in).
+        n_in: the number of words; x holds integers in [0, n_in).
         n_out: the length of an embedding; y is (bags, n_out).
         mode: "mean" or "sum".
-        padding: a number that stands for no word, so that bags of different sizes fit a matrix; 0 is that of
-            `minidnn.data.Vocabulary`. None where every number is a word.
+        padding: an index that is ignored, so that bags of different sizes fit a matrix; `minidnn.data.Vocabulary` uses
+            0. None: no index is ignored.
         kernel_initializer: a name or function of `minidnn.nn.initializers`.
-        rng: draws the initial values; the default generator where it is None.
+        rng: draws the initial values; None: the default generator.
         kernel_regularizer: a penalty on the embeddings.
-        kernel_constraint: restored after each step.
+        kernel_constraint: applied after each step of the optimizer.
 
     Attributes:
-        kernel: (n_in, n_out), a row for each word.
+        kernel: (n_in, n_out), one row per word.
 
     Raises:
-        TypeError: n_in, n_out or padding is not an integer; on call, an x that does not hold integers.
-        ValueError: n_in or n_out < 1, another mode; on call, shapes that do not fit or a number out of range.
+        TypeError: n_in, n_out or padding is not an integer; on call, x does not hold integers.
+        ValueError: n_in or n_out < 1, an unknown mode; on call, shapes that do not fit or an index out of range.
     """
 
     def __init__(
@@ -138,7 +137,7 @@ class EmbeddingBag(_Lookup):
         self._begin(n_in, n_out, padding, kernel_initializer, kernel_regularizer, kernel_constraint, rng)
 
     def __call__(self, x: Any, offsets: Any = None) -> Tensor:
-        """The bags of x: a matrix (bags, width), or all numbers one after the other and where each bag begins."""
+        """y of the bags in x: a matrix (bags, width); or a vector of all indices, with the start of each bag."""
         recorder = kernels.recorder()
         if recorder is not None:
             recorder.module(self)
@@ -148,6 +147,6 @@ class EmbeddingBag(_Lookup):
         self._check(x)
         axes = 2 if offsets is None else 1
         if x._data.ndim != axes:
-            wanted = "(bags, width)" if offsets is None else "(numbers,) where offsets are given"
+            wanted = "(bags, width)" if offsets is None else "(indices,) because offsets are given"
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be {wanted}")
         return ops.embedding_bag(self.kernel, x, offsets, self.mode, self.padding)

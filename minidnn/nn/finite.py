@@ -1,4 +1,4 @@
-"""Whether a model can still be used."""
+"""Checks a model for NaN and infinity."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from minidnn.nn.parameter import Parameter
 
 
 def not_finite(model: Module) -> str | None:
-    """What says which parameter has a value that is NaN or infinite, or which buffer one that is NaN; or None.
+    """Describes the first parameter that has NaN or infinity, or buffer that has NaN; None if there is none.
 
-    A buffer may be infinite, as a mask is that is added to scores.
+    A buffer may be infinite, such as a mask that is added to scores.
     """
     for path, tensor in model.tensors().items():
         if tensor.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""Layers wired by name: what a `Sequential` cannot say."""
+"""Layers connected by name, for models that are not a chain."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Node:
     """A step of a `Graph`.
 
     Args:
-        name: what its value is called by, and its parameters too: ``hidden1.kernel``.
+        name: the name of its value, and the prefix of its parameters: ``hidden1.kernel``.
         part: a layer, or a function such as ``nn.functions.add()``.
-        inputs: the names of the values it takes, in order.
+        inputs: the names of the values that it takes, in order.
     """
 
     name: str
@@ -35,21 +35,21 @@ class Node:
 
 
 class Graph(Module):
-    """Nodes that take each other's values by name: residual, concatenating, many-armed networks.
+    """Nodes that take each other's values by name, for residual, concatenating and multi-branch networks.
 
     ``nn.Graph([Node("h", nn.Dense(4, 4, "relu"), ["x"]), Node("y", nn.functions.add(), ["x", "h"])])`` is
     ``y = x + h``.
 
     Args:
-        nodes: each takes inputs of the graph and values of nodes before it.
-        inputs: what the arguments of a call are called by.
-        output: the node whose value is y; the last one where it is None. Several names: y is `nn.Outputs`, a tuple
-            that takes these names too.
+        nodes: each takes inputs of the graph and values of earlier nodes.
+        inputs: the names of the arguments of a call.
+        output: the node whose value is y; None: the last node. With several names y is an `nn.Outputs`, a tuple that
+            is also indexed by these names.
 
     Raises:
         TypeError: a node is not a Node, or its part is not callable.
-        ValueError: no nodes, two values of one name, a name that is empty or holds a dot, a value that no earlier node
-            has; on call, another number of arguments.
+        ValueError: there are no nodes; a name is empty, used twice or contains a dot; a node takes a value that no
+            earlier node has; on call, the number of arguments is wrong.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Graph(Module):
             return
         wanted = self._wanted()
         if len(set(wanted)) < len(wanted) or not wanted:
-            raise ValueError(f"{self.label}: output is {self.output!r}, must be different names, one at least")
+            raise ValueError(f"{self.label}: output is {self.output!r}, must be at least one name, all different")
         for called in wanted:
             if called not in known:
                 raise ValueError(f"{self.label}: output is {called!r}, which no node has")
@@ -119,11 +119,11 @@ class Graph(Module):
 
 
 class Weight(Module):
-    """A tensor that a `Graph` holds: a node without inputs.
+    """A tensor as a layer: a node without inputs in a `Graph`.
 
     Args:
-        shape: its own.
-        trainable: a parameter; else a buffer, saved and not trained.
+        shape: the shape of the tensor.
+        trainable: True makes it a parameter, False a buffer, which is saved but not trained.
         initializer: a name or function of `minidnn.nn.initializers`.
 
     Attributes:

@@ -1,6 +1,6 @@
-"""Initial values of parameters: functions ``(shape, rng) -> float32 array``.
+"""Initializers of parameters: functions ``(shape, rng) -> float32 array``.
 
-The fans of a kernel of shape ``(n_in, n_out)`` are n_in and n_out.
+The fan-in and fan-out of a kernel of shape ``(n_in, n_out)`` are n_in and n_out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Initializer = Callable[[Shape, Generator], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class variance_scaling:
-    """Mean 0 and variance ``scale / fan``; uniform in ``+-sqrt(3 * scale / fan)`` or normal (not truncated).
+    """Mean 0 and variance ``scale / fan``: uniform in ``[-l, l)``, ``l = sqrt(3 * scale / fan)``, or normal.
 
     Args:
         scale: > 0.
@@ -58,7 +58,7 @@ class constant:
 
 @dataclass(frozen=True)
 class uniform:
-    """Uniform in [-limit, limit), whatever the shape: for embeddings, whose rows are looked up one by one."""
+    """Uniform in [-limit, limit), independent of the shape: for embeddings, whose rows are looked up individually."""
 
     limit: float
 
@@ -75,7 +75,7 @@ class orthogonal:
     def __call__(self, shape: Shape, rng: Generator) -> npt.NDArray[np.float32]:
         n_in, n_out = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.normal((max(n_in, n_out), min(n_in, n_out))).astype(np.float64))
-        q = q * np.sign(np.diag(r))  # else the signs are not uniform
+        q = q * np.sign(np.diag(r))  # without it the signs of q are not uniform
         return (self.gain * (q if n_in >= n_out else q.T)).astype(np.float32).reshape(shape)
 
 
@@ -114,7 +114,7 @@ _deferral = _Deferral()
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Within it initial values are zeros that take no memory and cannot be written; for models about to be loaded."""
+    """Context manager: initial values are read-only zeros that take no memory, for a model that will be loaded."""
     before = _deferral.active
     _deferral.active = True
     try:
@@ -126,10 +126,10 @@ def deferred() -> Iterator[None]:
 def initialize(
     owner: str, argument: str, initializer: str | Initializer, shape: Shape, rng: Generator
 ) -> npt.NDArray[np.float32]:
-    """The initial values that the initializer, or the one of that name, gives.
+    """Returns the initial values of an initializer, given as a function or by name.
 
     Raises:
-        ValueError: an unknown name, or values of another shape; the message names owner and argument.
+        ValueError: the name is unknown, or the values have another shape; the message names owner and argument.
     """
     if isinstance(initializer, str):
         if initializer not in INITIALIZERS:
@@ -141,5 +141,5 @@ def initialize(
         return np.broadcast_to(np.float32(0), shape)
     values = np.ascontiguousarray(initializer(shape, rng), dtype=np.float32)
     if values.shape != shape:
-        raise ValueError(f"{owner}: {argument} gave shape {values.shape}, must give {shape}")
+        raise ValueError(f"{owner}: {argument} returned shape {values.shape}, must return {shape}")
     return cast(npt.NDArray[np.float32], kernels.aligned_copy(values, place=0))

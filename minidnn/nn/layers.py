@@ -1,4 +1,4 @@
-"""Layers that are not mere activations."""
+"""Layers: dense, flatten and PReLU."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Dense(Module):
 
     Args:
         n_in, n_out: x is (batch, n_in), y is (batch, n_out).
-        activation: None; a name of `minidnn.activations`, with its default setting; or a function or layer, Tensor to
-            Tensor.
+        activation: None; a name of `minidnn.activations`, with its default setting; or a function or layer that maps a
+            Tensor to a Tensor.
         kernel_initializer, bias_initializer: names or functions of `minidnn.nn.initializers`. The defaults, Glorot
             uniform and zeros, are those of ``tf.layers.dense``.
-        name: what its parameters are called by: ``hidden1.kernel``.
-        rng: draws the initial values; the default generator where it is None.
+        name: the prefix of the names of its parameters: ``hidden1.kernel``.
+        rng: draws the initial values; None: the default generator.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties on the weights, the biases and y, such as
             ``nn.l1(0.001)``; see `Module.regularization_loss`.
-        kernel_constraint: restored after each step, such as ``nn.max_norm(1.0)``.
+        kernel_constraint: applied after each step of the optimizer, such as ``nn.max_norm(1.0)``.
 
     Attributes:
         kernel: (n_in, n_out).
@@ -92,7 +92,7 @@ class Dense(Module):
         return self.apply(x, self.kernel)
 
     def apply(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """What `forward` does, with other weights in place of the kernel."""
+        """The same as `forward`, with other weights instead of the kernel."""
         if x._data.ndim != 2 or x._data.shape[1] != self.n_in:
             raise ValueError(f"{self.label}: x has shape {x.shape}, must be (batch, {self.n_in})")
         y = ops.dense(x, kernel, self.bias, self._named, self._alpha)
@@ -105,7 +105,7 @@ class Dense(Module):
 
 
 class Flatten(Module):
-    """y = x with every axis after the first made one: (batch, ...) to (batch, n)."""
+    """y = x with all axes after the first merged into one: (batch, ...) to (batch, n)."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
@@ -117,7 +117,7 @@ class Flatten(Module):
 
 
 class PReLU(Module):
-    """y = x where x > 0, else alpha * x, with a learned slope for each of the n_in places (He et al. 2015).
+    """y = x where x > 0, else alpha * x, with one learned slope per index of the last axis (He et al. 2015).
 
     Args:
         n_in: the size of x's last axis.

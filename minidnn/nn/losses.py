@@ -1,11 +1,11 @@
 """Losses: the mean over the batch, as a scalar on the tape.
 
-Shapes are strict: targets (batch,) go with outputs (batch,) or (batch, 1), all else must have the outputs' shape;
-nothing broadcasts. Each loss says what it takes (`minidnn.nn.takes`), so that `training.fit` asks it before the first
-update. ``weights``, where a loss has them, are one number for each example: the mean of ``weight * loss`` over the
-batch.
+Nothing broadcasts: targets (batch,) match outputs (batch,) or (batch, 1); other targets must have the shape of the
+outputs. Each loss declares what it takes (`minidnn.nn.takes`), which `training.fit` checks before the first update.
+``weights`` are one number per example: the loss is the mean of ``weight * loss`` over the batch, not divided by the sum
+of the weights.
 
-All raise ValueError for shapes that do not fit and for an empty batch.
+All losses raise ValueError for shapes that do not fit and for an empty batch.
 """
 
 from __future__ import annotations
@@ -37,14 +37,13 @@ def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 
 
     Args:
         logits: (batch, classes).
-        labels: integers in [0, classes) of shape (batch,), which stand for one-hot targets; or the targets themselves,
-            floating, (batch, classes).
+        labels: integers (batch,) in [0, classes), which mean one-hot targets; or floating targets (batch, classes).
         label_smoothing: in [0, 1); targets become ``(1 - s) * target + s / classes`` (Szegedy et al. 2016).
         weights: (batch,).
 
     Raises:
         TypeError: labels are neither integers nor floating.
-        ValueError: a label out of range, label_smoothing out of range.
+        ValueError: a label or label_smoothing is out of range.
     """
     op = "softmax_cross_entropy"
     _check_batch(op, "logits", logits, ndim=2)
@@ -65,7 +64,7 @@ def softmax_cross_entropy(logits: Tensor, labels: Any, label_smoothing: float = 
 def sigmoid_cross_entropy(logits: Tensor, targets: Any, label_smoothing: float = 0.0, weights: Any = None) -> Tensor:
     """The mean over all elements of ``-t * log(p) - (1 - t) * log(1 - p)``, with ``p = 1 / (1 + exp(-logits))``.
 
-    The loss of two classes with one output, and of several labels at once; nothing overflows.
+    For two classes with one output, and for multi-label targets. Computed without overflow.
 
     Args:
         logits: any shape.
@@ -74,7 +73,7 @@ def sigmoid_cross_entropy(logits: Tensor, targets: Any, label_smoothing: float =
         weights: (batch,).
 
     Raises:
-        ValueError: a target or label_smoothing out of range.
+        ValueError: a target or label_smoothing is out of range.
     """
     op = "sigmoid_cross_entropy"
     _check_smoothing(op, label_smoothing)
@@ -104,7 +103,7 @@ def huber(predictions: Tensor, targets: Any, delta: float = 1.0, weights: Any = 
     Huber 1964; e is prediction - target.
 
     Args:
-        delta: > 0, where the square turns into a line.
+        delta: > 0, the ``|e|`` above which the loss is linear.
         weights: (batch,).
     """
     if not delta > 0:
@@ -125,7 +124,7 @@ def hinge(scores: Tensor, labels: Any, weights: Any = None) -> Tensor:
         weights: (batch,).
 
     Raises:
-        ValueError: another label.
+        ValueError: a label has another value.
     """
     scores, y = _paired("hinge", "scores", scores, labels, SIGNS)
     signs = ops.maximum(2.0 * Tensor(y) - 1.0, -1.0)
@@ -154,16 +153,16 @@ def multiclass_hinge(scores: Tensor, labels: Any, margin: float = 1.0, weights: 
         raise ValueError(f"{op}: labels has shape {y.shape}, scores has {scores.shape}: labels must be ({batch},)")
     _check_values(op, MARGINS, y, classes)
     own = ops.gather(scores, as_result(y[:, np.newaxis]), axis=1)
-    violations = ops.maximum(scores - own + margin, 0.0)  # the label's own is the margin itself
+    violations = ops.maximum(scores - own + margin, 0.0)  # the term of the label itself is the margin
     if weights is None:
         return ops.mean(ops.sum(violations, axis=1)) - margin
     return _mean(op, ops.sum(violations, axis=1) - margin, weights)
 
 
 def margin_ranking(good: Tensor, bad: Tensor, margin: float = 1.0) -> Tensor:
-    """The mean of ``max(0, margin - (good - bad))``: good instances shall score above bad ones by a margin.
+    """The mean of ``max(0, margin - (good - bad))``: good instances should score above bad ones by a margin.
 
-    The chapter's max-margin learning (Collobert & Weston 2008).
+    Max-margin learning (Collobert & Weston 2008).
 
     Args:
         good, bad: scores of the same shape.
@@ -175,13 +174,13 @@ def margin_ranking(good: Tensor, bad: Tensor, margin: float = 1.0) -> Tensor:
 
 
 margin_ranking_loss = margin_ranking
-"""PyTorch's name for it."""
+"""The name in PyTorch."""
 
 
 def contrastive(a: Tensor, b: Tensor, same: Any, margin: float = 1.0) -> Tensor:
     """The mean of ``d**2`` for pairs that are the same, else ``max(0, margin - d)**2`` (Hadsell et al. 2006).
 
-    ``d = |a - b|`` is the distance of the embeddings, kept 1e-6 away from 0, where it has no gradient.
+    ``d = |a - b|`` is the distance of the embeddings, as ``sqrt(d**2 + 1e-12)``: the root has no gradient at 0.
 
     Args:
         a, b: (batch, n).
@@ -207,8 +206,8 @@ def kl_divergence(log_probabilities: Tensor, targets: Any, weights: Any = None) 
     """The mean over the batch of ``sum over classes of t * (log(t) - log p)`` (Kullback & Leibler 1951).
 
     Args:
-        log_probabilities: (batch, classes), such as `ops.log_softmax` gives.
-        targets: (batch, classes), >= 0; where t is 0 its term is 0.
+        log_probabilities: (batch, classes), such as `ops.log_softmax` returns.
+        targets: (batch, classes), >= 0; the term of a target of 0 is 0.
         weights: (batch,).
     """
     op = "kl_divergence"
@@ -222,11 +221,11 @@ def kl_divergence(log_probabilities: Tensor, targets: Any, weights: Any = None) 
 
 
 def _paired(op: str, name: str, x: Tensor, targets: Any, values: Takes | None = None) -> tuple[Tensor, Array]:
-    """Outputs and targets in one shape and dtype: outputs (batch, 1) lose their axis where targets are (batch,).
+    """Returns outputs and targets in one shape and dtype: outputs (batch, 1) are reshaped to targets (batch,).
 
     Raises:
         TypeError: targets are not numbers.
-        ValueError: other shapes, an empty batch, values that the loss does not take.
+        ValueError: the shapes differ, the batch is empty, or the loss does not take these values.
     """
     t = np.asarray(as_array(targets))
     if t.dtype.kind not in "fiub":
@@ -245,7 +244,7 @@ def _paired(op: str, name: str, x: Tensor, targets: Any, values: Takes | None = 
 
 
 def _cast(t: Array, x: Tensor) -> Array:
-    """The array in the dtype of x."""
+    """Returns the array in the dtype of x."""
     return kernels.astype(t, x.dtype.str)
 
 
@@ -269,7 +268,7 @@ def _check_values(op: str, description: Takes, y: Array, classes: int | None = N
     if kernels.recorder() is None:
         if fault := bad_values(op, description, y, classes):
             raise ValueError(fault)
-    elif description.kind == "classes":  # each replay has other targets
+    elif description.kind == "classes":  # each replay has new targets, so kernels check them
         kernels.check_between(y, 0, (classes or 1) - 1, f"{op}: labels must be in [0, {classes})")
     elif description.values == "probabilities":
         kernels.check_between(y, 0, 1, f"{op}: targets must be in [0, 1]")

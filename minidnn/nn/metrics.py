@@ -1,4 +1,4 @@
-"""Metrics: plain numbers, off the tape."""
+"""Metrics: NumPy arrays and Python numbers, off the tape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minidnn.tensor import Tensor
 
 
 def in_top_k(logits: Any, labels: Any, k: int) -> npt.NDArray[np.bool_]:
-    """Whether the label's logit is among the k largest of its row; ties count as within, as in TensorFlow.
+    """Whether the label's logit is among the k largest of its row; ties count as correct, as in TensorFlow.
 
     Args:
         logits: (batch, classes).
@@ -35,7 +35,7 @@ def in_top_k(logits: Any, labels: Any, k: int) -> npt.NDArray[np.bool_]:
 
 
 def is_correct(logits: Any, labels: Any) -> npt.NDArray[np.bool_]:
-    """Whether the largest logit of a row is the label's, the first of them where several are equal: its `argmax`.
+    """Whether ``argmax`` of a row of logits is the label; of equal logits the first counts.
 
     Args:
         logits: (batch, classes).
@@ -54,9 +54,9 @@ def is_correct(logits: Any, labels: Any) -> npt.NDArray[np.bool_]:
 
 
 def accuracy(logits: Any, labels: Any) -> float:
-    """The share of rows whose largest logit is the label's, in [0, 1]; of equal ones the first is the answer.
+    """The fraction of rows whose largest logit is that of the label, in [0, 1].
 
-    So a model that answers every row alike scores what its one class does, and not 1.
+    Of equal logits the first is the prediction, so a model with constant logits does not score 1.
 
     Raises:
         TypeError, ValueError: as `in_top_k`; ValueError for an empty batch.

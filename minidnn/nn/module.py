@@ -1,4 +1,4 @@
-"""Modules: what has parameters, and parts that have parameters."""
+"""Modules: the tree of layers that holds parameters and buffers."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Module:
     """A part of a model. Subclasses assign parameters and parts as attributes and define ``forward``.
 
     An attribute that is a `Parameter` is trained; any other `Tensor` is a buffer (saved, not trained); a `Module` is a
-    part. Lists, tuples and dicts, also within each other, may hold parts and parameters. Nothing is registered: the
-    attributes are the registry, in the order of assignment.
+    part. Lists, tuples and dicts, also nested, may hold parts and parameters. Nothing is registered: parameters and
+    parts are found in the attributes, in the order of assignment.
 
-    A module is called with arrays or Tensors, one for each argument of ``forward``. An array of float64, NumPy's
-    default, becomes float32 there, once, where the parameters are float32; a Tensor of float64 is refused.
+    A module is called with arrays or Tensors, one per argument of ``forward``. If the parameters are float32, an array
+    of float64 (NumPy's default) is converted to float32, and a Tensor of float64 raises a TypeError.
 
-    ``meaning`` is what the inputs and targets of the latest `training.fit` stood for, a `data.Meaning`, or None where
-    nobody said: by it frames are read in any order of their columns, and data of another meaning are refused.
+    ``meaning`` describes the inputs and targets of the latest `training.fit`, a `data.Meaning`, or None if unknown.
+    With it, frames are read by the names of their columns, and data with another meaning are refused.
 
-    A layer keeps each argument of its constructor as the attribute of that name (an ``rng`` excepted), so that
-    `config` can tell how to build it again.
+    A layer stores each argument of its constructor, except ``rng``, as the attribute of the same name, so that `config`
+    can return how to build it again.
     """
 
     training = True
@@ -55,7 +55,7 @@ class Module:
         object.__setattr__(self, name, value)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """What the module computes of its inputs, one or several: ``forward(self, x)``, ``forward(self, a, b)``."""
+        """Computes the output from one or several inputs: ``forward(self, x)``, ``forward(self, a, b)``."""
         raise TypeError(f"{type(self).__name__}: a Module must define forward(self, x)")
 
     def __call__(self, *xs: Any) -> Tensor:
@@ -73,33 +73,33 @@ class Module:
 
     @property
     def label(self) -> str:
-        """How errors name it: its class, and its name where it has one."""
+        """Its name in error messages: the class, and ``name`` if it has one."""
         return type(self).__name__ if self.name is None else f"{type(self).__name__} {self.name!r}"
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, by name, as `minidnn.save` keeps them: the attributes of these names.
+        """The constructor's arguments by name, as `minidnn.save` writes them: the attributes of the same names.
 
-        Override it in a layer that keeps some under other names: numbers, strings, lists, layers and initializers can
-        be in a file.
+        Override it in a layer that stores an argument under another name. A file can hold numbers, strings, lists,
+        layers and initializers.
         """
         arguments = list(inspect.signature(type(self).__init__).parameters)[1:]
         return {name: getattr(self, name) for name in arguments if name != "rng" and hasattr(self, name)}
 
-    # Its tree
+    # The tree
 
     def children(self) -> Iterator[tuple[str, Module]]:
-        """The parts, by name."""
+        """The direct parts, by name."""
         for name, value in vars(self).items():
             yield from _held(name, value, Module)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and every part of it, by path; the path of the root is empty."""
+        """This module and all its parts, recursively, by path; the path of this module is empty."""
         yield prefix, self
         for name, child in self.children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every parameter and buffer, by path; one that is shared comes once."""
+        """Every parameter and buffer, by path; a shared one appears once."""
         return dict(self._named_tensors())
 
     def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -113,7 +113,7 @@ class Module:
                         yield (f"{path}.{called}" if path else called), value
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Every parameter by path, such as ``hidden1.kernel``; one that is shared comes once."""
+        """Every parameter by path, such as ``hidden1.kernel``; a shared one appears once."""
         return ((path, value) for path, value in self._named_tensors() if isinstance(value, Parameter))
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
@@ -125,10 +125,10 @@ class Module:
         return [parameter for _, parameter in self.named_parameters()]
 
     def get_parameter(self, path: str) -> Parameter:
-        """The parameter of that path.
+        """The parameter at that path.
 
         Raises:
-            KeyError: there is none; the message lists those that are.
+            KeyError: there is none; the message lists all paths.
         """
         parameters = dict(self.named_parameters())
         if path not in parameters:
@@ -137,7 +137,7 @@ class Module:
 
     def summary(self, *inputs: Any) -> str:
         """A table of layers, output shapes, parameters and bytes; see `minidnn.nn.summary`."""
-        from minidnn.nn.summary import summary  # here, for it runs modules
+        from minidnn.nn.summary import summary  # here: a circular import otherwise
 
         return summary(self, *inputs)
 
@@ -147,9 +147,9 @@ class Module:
         return as_html(self)
 
     def regularization_loss(self) -> Tensor:
-        """The sum of all penalties, of parameters and of the activations of the latest forward pass in training mode.
+        """The sum of all penalties: of parameters, and of activations of the latest forward pass in training mode.
 
-        Activation penalties are handed out once: the next call sees those of the next forward pass.
+        Each call consumes the activation penalties: the next call returns those of the next forward pass.
         """
         penalties = []
         for path, p in self.named_parameters():
@@ -162,7 +162,7 @@ class Module:
 
     @property
     def is_regularized(self) -> bool:
-        """Whether `regularization_loss` can be other than 0."""
+        """Whether any parameter or activation has a regularizer."""
         of_parameters = any(p.regularizer is not None for p in self.parameters())
         return of_parameters or any(
             getattr(module, "activity_regularizer", None) is not None for _, module in self.named_modules()
@@ -173,7 +173,7 @@ class Module:
         """Penalties on activations that `regularization_loss` has not yet collected."""
         return []
 
-    # Its mode
+    # The mode
 
     def train(self, mode: bool = True) -> Self:
         """Sets training mode (dropout drops) or, with False, evaluation mode, here and in every part."""
@@ -187,25 +187,25 @@ class Module:
 
     @property
     def learns(self) -> bool:
-        """Whether it does what is done in training alone: in training mode, and not frozen."""
+        """Whether training behaviour, such as dropout, is active: in training mode and not frozen."""
         return self.training and not self.frozen
 
-    # Its state
+    # The state
 
     def state_dict(self) -> dict[str, Array]:
         """A copy of every parameter and buffer, by path."""
         return {path: tensor.data.copy() for path, tensor in self._named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:
-        """Copies the arrays into the parameters and buffers of the same paths; all of them, or none at an error.
+        """Copies the arrays into the parameters and buffers of the same paths. On an error nothing is changed.
 
         Args:
-            state: arrays by path, as `state_dict` gave them.
-            strict: refuse missing and unexpected paths; otherwise load what both sides have.
-            assign: give each tensor a new array, rather than copy into the one it has.
+            state: arrays by path, as `state_dict` returns them.
+            strict: raise for missing and unexpected paths; otherwise load the paths that both have.
+            assign: give each tensor a new array instead of copying into its array.
 
         Raises:
-            ValueError: paths or shapes do not match; the message lists all that is missing, unexpected or misshapen.
+            ValueError: paths, shapes or dtypes do not match; the message lists every mismatch.
         """
         tensors = self.tensors()
         arrays = {path: np.asarray(value) for path, value in state.items() if strict or path in tensors}
@@ -232,7 +232,7 @@ class Module:
 
 
 def _held(name: str, value: Any, kind: type[T]) -> Iterator[tuple[str, T]]:
-    """What of that kind an attribute is or holds, by path."""
+    """The objects of that kind that an attribute is or contains, by path."""
     if isinstance(value, kind):
         yield name, value
     elif isinstance(value, (list, tuple, dict)):
@@ -241,11 +241,11 @@ def _held(name: str, value: Any, kind: type[T]) -> Iterator[tuple[str, T]]:
 
 
 def _is_other(value: Any, default: Any) -> bool:
-    """Whether an argument is to be shown; an array, whose comparison gives an array, always is."""
+    """Whether an argument differs from its default. True for arrays, whose comparison returns an array."""
     return value is not default and (isinstance(value, (np.ndarray, Tensor)) or bool(value != default))
 
 
 def forget_penalties(module: Module) -> None:
-    """Forgets the penalties of forward passes that are over, which hold their graphs."""
+    """Drops the activation penalties of earlier forward passes, which keep their graphs in memory."""
     for _, part in module.named_modules():
         part.activity_penalties.clear()

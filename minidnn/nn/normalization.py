@@ -15,22 +15,23 @@ from minidnn.tensor import Tensor
 class BatchNorm(Module):
     """y = gamma * (x - mean) / sqrt(var + eps) + beta over the batch (Ioffe & Szegedy 2015).
 
-    While training with the batch's own mean and variance, which move the running ones:
-    ``running = momentum * running + (1 - momentum) * batch``. In evaluation with the running ones. A layer that is
-    frozen, or whose gamma and beta are, uses the running ones too and leaves them as they are, so that no byte of it
-    changes. A batch of one example has no variance: while training it becomes beta, and moves no running statistic.
+    Training uses the mean and variance of the batch and updates the running statistics:
+    ``running = momentum * running + (1 - momentum) * batch``. Evaluation uses the running statistics. So does a layer
+    that is frozen, or whose gamma and beta are, and it leaves them unchanged. In training a batch of one example has
+    variance 0: y is beta, and the running statistics are not updated.
 
     Args:
         n: x is (batch, n).
-        momentum: of the running statistics, in [0, 1]; TensorFlow's default, 0.99; 1 leaves them as they are.
-        eps: > 0, keeps the root away from 0.
+        momentum: of the running statistics, in [0, 1]; 0.99 is TensorFlow's default, 1 keeps them unchanged.
+        eps: >= 0, added to the variance.
 
     Attributes:
-        gamma, beta: (n,), from 1 and 0.
-        running_mean, running_var: (n,), from 0 and 1; buffers.
+        gamma, beta: (n,), initially 1 and 0.
+        running_mean, running_var: (n,), initially 0 and 1; buffers.
 
     Raises:
-        ValueError: arguments out of range; on call, an x of another shape, or an empty batch.
+        TypeError: an argument is not a number.
+        ValueError: an argument is out of range; on call, x is not (batch, n), or the batch is empty.
     """
 
     def __init__(self, n: int, momentum: float = 0.99, eps: float = 1e-3, name: str | None = None) -> None:
@@ -62,14 +63,15 @@ class BatchNorm(Module):
 
 
 class LayerNorm(Module):
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta along each row (Ba et al. 2016); training or not.
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta along each row (Ba et al. 2016), in training and evaluation.
 
     Args:
         n: x is (batch, n).
-        eps: > 0.
+        eps: >= 0, added to the variance.
 
     Raises:
-        ValueError: arguments out of range; on call, an x of another shape.
+        TypeError: an argument is not a number.
+        ValueError: an argument is out of range; on call, x is not (batch, n), or the batch is empty.
     """
 
     def __init__(self, n: int, eps: float = 1e-5, name: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Several outputs of a model, by place and by name."""
+"""Several outputs of a model, by index and by name."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 
 class Outputs(tuple[Any, ...]):
-    """A tuple whose parts have names: ``y[0]``, ``y["label"]``, ``label, place = y``.
+    """A tuple with named parts: ``y[0]``, ``y["label"]``, ``label, place = y``.
 
     Args:
-        names: of the parts, in order.
-        parts: as many.
+        names: the names of the parts, in order.
+        parts: one per name.
 
     Raises:
-        ValueError: another number of parts.
-        KeyError: on ``y[name]``, an unknown name.
+        ValueError: the number of parts is not the number of names.
+        KeyError: on ``y[name]``, the name is unknown.
     """
 
     names: tuple[str, ...]
@@ -24,7 +24,9 @@ class Outputs(tuple[Any, ...]):
         made = super().__new__(cls, parts)
         made.names = tuple(names)
         if len(made) != len(made.names):
-            raise ValueError(f"Outputs: there are {len(made)} parts and {len(made.names)} names, must be as many")
+            raise ValueError(
+                f"Outputs: there are {len(made)} parts and {len(made.names)} names, the numbers must be equal"
+            )
         return made
 
     def __getnewargs__(self) -> tuple[Any, ...]:
@@ -42,7 +44,7 @@ class Outputs(tuple[Any, ...]):
         return dict(zip(self.names, self, strict=True))
 
     def like(self, parts: Iterable[Any]) -> Outputs:
-        """Other parts with the same names."""
+        """Returns other parts with the same names."""
         return Outputs(self.names, parts)
 
     def __repr__(self) -> str:
@@ -50,7 +52,7 @@ class Outputs(tuple[Any, ...]):
 
 
 def names_of(model: Any) -> tuple[str, ...]:
-    """The names of what a model gives, as its last part says; () where it gives one, or several without names."""
+    """The names of a model's outputs, as its last part defines them; () for one output or unnamed outputs."""
     layers = getattr(model, "layers", None)
     if isinstance(layers, list) and layers:
         return names_of(layers[-1])
@@ -59,5 +61,5 @@ def names_of(model: Any) -> tuple[str, ...]:
 
 
 def alike(outputs: tuple[Any, ...] | list[Any], parts: Iterable[Any]) -> tuple[Any, ...]:
-    """Other parts as a tuple, with the names that the outputs have, if any."""
+    """Returns other parts as a tuple, with the names of the outputs if they have any."""
     return outputs.like(parts) if isinstance(outputs, Outputs) else tuple(parts)

@@ -13,12 +13,12 @@ class Parameter(Tensor):
     """A leaf of the tape that requires a gradient; as an attribute of a `Module` it belongs to the model.
 
     Args:
-        regularizer: its penalty, part of `Module.regularization_loss`.
-        constraint: what an optimizer's step restores.
-        owner: how errors name the argument that regularizer and constraint came from, such as ``"Dense 'a': kernel"``.
+        regularizer: its penalty, which `Module.regularization_loss` adds.
+        constraint: applied after each step of an optimizer.
+        owner: the name in error messages about regularizer and constraint, such as ``"Dense 'a': kernel"``.
 
     Raises:
-        TypeError: data is not of a floating dtype; regularizer or constraint are neither functions nor None.
+        TypeError: the dtype of data is not floating; regularizer or constraint is neither a function nor None.
     """
 
     __slots__ = ("constraint", "owner", "regularizer")

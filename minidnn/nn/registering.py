@@ -1,4 +1,4 @@
-"""Layers of the user's own that a file may name."""
+"""Registration of user-defined layers for model files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minidnn.nn.module import Module
 C = TypeVar("C", bound=type[Module])
 
 REGISTERED: dict[str, type[Module]] = {}
-"""By the name that files give them."""
+"""Name in files -> layer."""
 
 
 @overload
@@ -18,25 +18,26 @@ def register(layer: C, *, name: str | None = None) -> C: ...
 @overload
 def register(layer: None = None, *, name: str | None = None) -> Callable[[C], C]: ...
 def register(layer: C | None = None, *, name: str | None = None) -> C | Callable[[C], C]:
-    """Lets `minidnn.save` and `minidnn.load` know a layer of your own: ``@nn.register`` above the class.
+    """Registers your own layer for `minidnn.save` and `minidnn.load`: write ``@nn.register`` above the class.
 
-    A file keeps the name and what `Module.config` gives: by default each argument of the constructor, as the attribute
-    of that name. It holds no code: the program that loads the file registers the class too, most simply by importing
-    the module that defines it. Registering a class again, as a notebook's cell does, replaces it.
+    A file holds the name and the result of `Module.config`: by default the arguments of the constructor, read from the
+    attributes of the same names. It holds no code: the program that loads the file must also register the class, for
+    example by importing the module that defines it. Registering a class again, as when a notebook cell runs again,
+    replaces it.
 
     Args:
         layer: the class.
-        name: what files call it; the class's name where it is None.
+        name: its name in files; None: the name of the class.
 
     Raises:
-        TypeError: not a subclass of `Module`.
-        ValueError: a name of a layer of `minidnn.nn`, or of another class that was registered.
+        TypeError: layer is not a subclass of `Module`.
+        ValueError: the name is that of a layer of `minidnn.nn` or of another registered class.
     """
     if layer is None:
         return lambda found: register(found, name=name)
     if not (isinstance(layer, type) and issubclass(layer, Module)):
         raise TypeError(f"register: layer is {layer!r}, must be a subclass of nn.Module")
-    from minidnn import nn  # here, for the package imports this module
+    from minidnn import nn  # here, because the package imports this module
 
     called = layer.__name__ if name is None else name
     before = REGISTERED.get(called)
@@ -49,5 +50,5 @@ def register(layer: C | None = None, *, name: str | None = None) -> C | Callable
 
 
 def name_of(layer: type[Module]) -> str | None:
-    """What files call a registered class; None where it is not registered."""
+    """The name of a registered class in files; None if it is not registered."""
     return next((name for name, known in REGISTERED.items() if known is layer), None)

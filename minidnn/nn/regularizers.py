@@ -1,11 +1,11 @@
 """Penalties on parameters and activations, added to the loss.
 
-Given to a layer as ``kernel_regularizer=``, ``bias_regularizer=`` or ``activity_regularizer=``;
-`Module.regularization_loss` adds them up and `training.fit` adds that to the loss. A loop of one's own does so itself::
+A layer takes them as ``kernel_regularizer=``, ``bias_regularizer=`` or ``activity_regularizer=``.
+`Module.regularization_loss` returns their sum, which `training.fit` adds to the loss; in your own loop::
 
     loss = nn.softmax_cross_entropy(model(x), y) + model.regularization_loss()
 
-Any function of a tensor is a regularizer: it returns its penalty, a tensor without axes, or None for no penalty.
+Any function of a tensor is a regularizer: it returns its penalty, a tensor with one element, or None for no penalty.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Regularizer = Callable[[Tensor], Tensor | None]
 
 
 def penalties_of(where: str, regularizer: Regularizer, x: Tensor) -> list[Tensor]:
-    """The penalty on x in a list, which is empty where there is none.
+    """Returns the penalty on x in a list; an empty list if the regularizer returns None.
 
     Raises:
         TypeError: the regularizer returned neither a Tensor nor None.
-        ValueError: it returned more than one number.
+        ValueError: it returned a tensor with more than one element.
     """
     penalty: Any = regularizer(x)
     if penalty is None:
@@ -57,7 +57,7 @@ class l1:
 
 @dataclass(frozen=True)
 class l2:
-    """``scale * sum(w**2)``, as Keras; ``tf.contrib.layers.l2_regularizer`` halves it.
+    """``scale * sum(w**2)``, as in Keras; ``tf.contrib.layers.l2_regularizer`` is half of it.
 
     Raises:
         ValueError: scale is negative or not finite.

@@ -1,4 +1,4 @@
-"""Layers one after the other."""
+"""Layers in a chain."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from minidnn.tensor import Tensor
 class Sequential(Module):
     """y = layer_n(... layer_2(layer_1(x))).
 
-    The parts are called by their ``name``, or by their place ("0", "1", ...) where they have none. A slice is a
-    Sequential of the same layers, not of copies.
+    A part is named by its ``name``, or by its index ("0", "1", ...) if it has none. A slice is a Sequential of the same
+    layers, not of copies.
 
     Raises:
         TypeError: a layer is not a Module.
-        ValueError: two layers of one name, or a name with a dot in it.
+        ValueError: two layers have the same name; a name is empty or contains a dot.
     """
 
     def __init__(self, *layers: Module, name: str | None = None) -> None:

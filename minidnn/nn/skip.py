@@ -1,4 +1,4 @@
-"""Skip connections: a way for the signal around a block."""
+"""Skip connections: the input of a block is added to, or concatenated with, its output."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from minidnn.tensor import Tensor
 
 
 class Residual(Module):
-    """y = x + block(x) (He et al. 2016): a block that does nothing yet passes the signal on.
+    """y = x + block(x) (He et al. 2016): with a block near 0 the layer is near the identity.
 
     Raises:
-        ValueError: on call, where the block changes the shape.
+        ValueError: on call, the block changes the shape.
     """
 
     def __init__(self, block: Module, name: str | None = None) -> None:
@@ -25,7 +25,7 @@ class Residual(Module):
 
 
 class SkipConcat(Module):
-    """y = x and block(x) side by side along the last axis (Huang et al. 2017): later layers see both."""
+    """y = (x, block(x)) concatenated along the last axis (Huang et al. 2017)."""
 
     def __init__(self, block: Module, name: str | None = None) -> None:
         self.block, self.name = block, name

@@ -1,4 +1,4 @@
-"""Which weights are the smallest: what pruning after training and pruning during it share."""
+"""Selection of the smallest weights, for pruning after and during training."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def prunable(owner: str, model: Module, layers: Sequence[str] | None = None) -> 
     """The parameters that can be pruned, by path.
 
     Args:
-        layers: paths of layers, whose kernels (parameters of two axes or more) are meant, or of single parameters
-            (``"hidden1.bias"``); None for every kernel of the model.
+        layers: paths of layers, whose kernels (parameters with two or more axes) are pruned, or of single parameters
+            (``"hidden1.bias"``). None: every kernel of the model.
 
     Raises:
         TypeError: layers is a string.
-        ValueError: a path that the model does not have, or nothing to prune.
+        ValueError: the model has no such path, or there is nothing to prune.
     """
     parameters: dict[str, Tensor] = dict(model.named_parameters())
     kernels = {path: param for path, param in parameters.items() if param.ndim >= 2}
@@ -47,10 +47,10 @@ def prunable(owner: str, model: Module, layers: Sequence[str] | None = None) -> 
 
 
 def magnitudes(owner: str, parameters: Mapping[str, Tensor]) -> dict[str, Array]:
-    """The absolute values.
+    """The absolute values of the parameters.
 
     Raises:
-        ValueError: one is NaN, which is neither small nor large; the message names the parameter.
+        ValueError: a value is NaN; the message names the parameter.
     """
     found = {path: np.abs(param.data) for path, param in parameters.items()}
     for path, values in found.items():
@@ -60,9 +60,9 @@ def magnitudes(owner: str, parameters: Mapping[str, Tensor]) -> dict[str, Array]
 
 
 def keep_largest(values: Mapping[str, Array], fraction: float, scope: Scope) -> dict[str, Array]:
-    """Masks, False at the ``round(fraction * size)`` smallest values: of each array, or of all arrays together.
+    """Masks, False at the ``round(fraction * size)`` smallest values of each array, or of all arrays together.
 
-    Exactly as many: where values are equal, the first ones count as the smaller.
+    The count is exact: of equal values the first ones are masked.
     """
     if scope == "layer":
         return {path: ~_smallest(value.reshape(-1), fraction).reshape(value.shape) for path, value in values.items()}
@@ -73,10 +73,11 @@ def keep_largest(values: Mapping[str, Array], fraction: float, scope: Scope) -> 
 
 
 def check_fraction(owner: str, value: float) -> float:
-    """The value as a float in [0, 1].
+    """Returns the value as a float in [0, 1].
 
     Raises:
-        TypeError, ValueError: it is not.
+        TypeError: it is not a number.
+        ValueError: it is out of range.
     """
     value = number(owner, "fraction", value)
     if value > 1:
@@ -85,13 +86,13 @@ def check_fraction(owner: str, value: float) -> float:
 
 
 def check_scope(owner: str, scope: str) -> None:
-    """Raises a ValueError for a scope that is none."""
+    """Raises a ValueError unless the scope is "layer" or "global"."""
     if scope not in get_args(Scope):
         raise ValueError(f"{owner}: scope must be 'layer' or 'global', got {scope!r}")
 
 
 def _smallest(values: Array, fraction: float) -> Array:
-    """Whether each value of a vector is among the smallest."""
+    """Whether each value of a vector is among the ``round(fraction * size)`` smallest."""
     count = round(fraction * values.size)
     if count == 0:
         return np.zeros(values.shape, bool)

@@ -1,4 +1,4 @@
-"""What a model is made of: layers, output shapes, parameters, trainable or frozen, bytes."""
+"""Summary of a model: layers, output shapes, parameters, trained or frozen, bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADS = ["layer", "kind", "output", "parameters", "state", "bytes"]
 
 
 class Summary(str):
-    """A table as text, which a notebook shows as it is."""
+    """A string whose repr is the text itself, so that a notebook shows the table."""
 
     __slots__ = ()
 
@@ -28,12 +28,12 @@ class Summary(str):
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
-    """A line for each layer: its path and kind, the shape of its output, parameters, whether they are trained, bytes.
+    """Returns a table with one line per layer: path, class, output shape, parameters, whether they are trained, bytes.
 
     Args:
-        inputs: an example of each of the model's arguments, (batch, ...), whose forward pass in evaluation mode tells
-            the shapes. None: zeros of the width of the first layer that has an ``n_in``; without one there are no
-            shapes.
+        inputs: an example of each argument of the model, (batch, ...); a forward pass in evaluation mode determines
+            the shapes. Without inputs: zeros with the ``n_in`` of the first layer that has one; if none has, the table
+            has no shapes.
     """
     shapes = _shapes(model, inputs or _zeros(model))
     seen: set[int] = set()
@@ -57,8 +57,8 @@ def summary(model: Module, *inputs: Any) -> Summary:
 
 
 def as_html(model: Module) -> str:
-    """The summary for notebooks, collapsible and escaped; of a model with layers of the user's own, which may print or
-    count when they run, the text without shapes."""
+    """The summary as escaped, collapsible HTML for notebooks. A model with layers of the user is not run,
+    because they may have side effects: its repr is shown instead."""
     modules = [module for _, module in model.named_modules()]
     known = all(type(module).__module__.startswith("minidnn.") for module in modules)
     count = sum(parameter.size for _, parameter in model.named_parameters())
@@ -74,7 +74,7 @@ def _zeros(model: Module) -> tuple[Any, ...]:
 
 
 def _shapes(model: Module, inputs: tuple[Any, ...]) -> dict[int, str]:
-    """The output shape of each module, by identity; the batch is "n"."""
+    """The output shape of each module, by its id; the batch axis is "n"."""
     found: dict[int, str] = {}
     if not inputs:
         return found

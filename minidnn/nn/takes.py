@@ -1,4 +1,4 @@
-"""What a loss takes: which outputs go with which targets, so that it can be asked before anything is trained."""
+"""What a loss takes: which targets match which outputs, so that data can be checked before training."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class Takes:
     """What a loss takes.
 
     Attributes:
-        kind: "classes": outputs (batch, classes), targets integers (batch,) in [0, classes). "elements": targets of the
-            outputs' shape, or (batch,) with outputs (batch, 1). "rows": both (batch, classes).
-        soft: of "classes": probabilities (batch, classes) too.
-        values: of "elements": what targets may be: "probabilities" in [0, 1], "signs" (0 and 1, or -1 and 1), or any.
-        activation: what the loss has of its own, so that the model must not end in it.
-        metrics: those of a history by default: "accuracy", "regression" or none.
+        kind: "classes": outputs (batch, classes), targets integers (batch,) in [0, classes). "elements": targets with
+            the shape of the outputs, or (batch,) with outputs (batch, 1). "rows": both (batch, classes).
+        soft: with "classes": targets may also be probabilities (batch, classes).
+        values: with "elements" and "rows": the allowed targets: "probabilities" in [0, 1], "signs" (0 and 1, or
+            -1 and 1), or any "numbers".
+        activation: the activation that the loss applies itself, so the model must not end in it.
+        metrics: the default metrics of a history: "accuracy", "regression" or None.
     """
 
     kind: Literal["classes", "elements", "rows"]
@@ -36,7 +37,7 @@ class Takes:
 
 
 def takes(description: Takes) -> Callable[[F], F]:
-    """Says what a loss takes; `training.fit` then asks it before the first update."""
+    """Decorator that declares what a loss takes; `training.fit` checks it before the first update."""
 
     def describe(loss: F) -> F:
         loss.takes = description  # type: ignore[attr-defined]
@@ -46,18 +47,18 @@ def takes(description: Takes) -> Callable[[F], F]:
 
 
 def unwrapped(loss: Any) -> Any:
-    """The function inside ``functools.partial``."""
+    """The function inside ``functools.partial``; any other loss itself."""
     return unwrapped(loss.func) if isinstance(loss, partial) else loss
 
 
 def takes_of(loss: Any) -> Takes | None:
-    """What the loss says that it takes, or None."""
+    """What the loss declares that it takes, or None."""
     found: Takes | None = getattr(unwrapped(loss), "takes", None)
     return found
 
 
 def mismatch(name: str, description: Takes, outputs: Shape, y: Array) -> str | None:
-    """Why targets of this shape and dtype do not go with these outputs, or None."""
+    """Why targets of this shape and dtype do not match these outputs; None if they match."""
     given = f"{name}: outputs have shape {outputs}, targets have {y.shape} {y.dtype}"
     if description.kind == "elements":
         if outputs == y.shape or (y.ndim == 1 and outputs == (*y.shape, 1)):
@@ -72,19 +73,19 @@ def mismatch(name: str, description: Takes, outputs: Shape, y: Array) -> str | N
             return None
         if y.dtype.kind in "iu" and y.shape == outputs[:1]:
             return None
-    wanted = "outputs (batch, classes), two classes at least, with integers (batch,)"
+    wanted = "outputs (batch, classes), at least two classes, with integers (batch,)"
     more = " or probabilities (batch, classes)" if description.soft else ""
     return f"{given}; it takes {wanted}{more}; {fitting(outputs, y)}"
 
 
 def fitting(outputs: Shape, y: Array) -> str:
-    """The loss that goes with these outputs and targets, or the outputs that go with these targets."""
+    """The remedy: the loss that matches these outputs and targets, or the outputs that match these targets."""
     one = len(outputs) == 1 or (len(outputs) == 2 and outputs[1] == 1)
     integers = y.dtype.kind in "iub"
     if y.ndim == 1 and one:
         if integers and np.isin(y, (0, 1)).all():
             return "use nn.sigmoid_cross_entropy, or two outputs"
-        return "use nn.mean_squared_error, or an output for each class" if integers else "use nn.mean_squared_error"
+        return "use nn.mean_squared_error, or one output per class" if integers else "use nn.mean_squared_error"
     if y.ndim == 1 and len(outputs) == 2:
         if not integers and not (y % 1).any() and y.size and y.min() >= 0:
             return "use class numbers, y.astype(int), with nn.softmax_cross_entropy"
@@ -104,7 +105,7 @@ def fitting(outputs: Shape, y: Array) -> str:
 
 
 def bad_values(name: str, description: Takes, y: Array, classes: int | None = None) -> str | None:
-    """Why the values of these targets are none that the loss takes, or None."""
+    """Why the loss does not take the values of these targets; None if it does."""
     if not y.size:
         return None
     low, high = y.min(), y.max()
@@ -117,13 +118,13 @@ def bad_values(name: str, description: Takes, y: Array, classes: int | None = No
             return f"{name}: labels must be in [0, {classes}), got {low} to {high}{remedy}"
         return None
     if description.kind == "classes" and y.ndim != 2:
-        return None  # no probabilities: `mismatch` says so
+        return None  # not probabilities: `mismatch` reports it
     if (description.kind == "classes" or description.values == "probabilities") and not (low >= 0 and high <= 1):
         hint = ""
         if set(np.unique(y[:1000]).tolist()) <= {-1, 1}:
             hint = "; use (y + 1) / 2 for -1 and 1"
         elif y.dtype.kind in "iu":
-            hint = "; use nn.softmax_cross_entropy, with an output for each class"
+            hint = "; use nn.softmax_cross_entropy, with one output per class"
         return f"{name}: targets must be in [0, 1], got {low} to {high}{hint}"
     if description.values == "signs" and not are_signs(y):
         return f"{name}: labels must be 0 or 1, or all of them -1 or 1, got {low} to {high}"
@@ -131,5 +132,5 @@ def bad_values(name: str, description: Takes, y: Array, classes: int | None = No
 
 
 def are_signs(y: Array) -> bool:
-    """Whether all are 0 or 1, or all are -1 or 1."""
+    """Whether all elements are 0 or 1, or all are -1 or 1."""
     return bool(np.isin(y, (0, 1)).all() or np.isin(y, (-1, 1)).all())

@@ -1,4 +1,4 @@
-"""The type of the numbers that a module is called with."""
+"""The dtype of the inputs of a module."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ FLOAT64 = np.dtype(np.float64)
 
 
 def as_input(module: Module, x: Any) -> Tensor:
-    """The tensor that a module computes with.
+    """Converts an input to the tensor that a module computes with.
 
-    An array of float64, which is NumPy's default, becomes float32 here, once, where the module has parameters of
-    float32.
+    If the module has float32 parameters, an array of float64 (NumPy's default) is converted to float32.
 
     Raises:
-        TypeError: a Tensor of float64 for such a module: whoever asks for its gradient wants float64 throughout.
+        TypeError: x is a float64 Tensor and the module has float32 parameters.
     """
     if not isinstance(x, Tensor):
         made = Tensor(x)

@@ -1,4 +1,4 @@
-"""What is changed in a model for a while, and put back: the modes of its parts, and what they do."""
+"""Temporary changes of a model: the modes of its parts, and their ``forward``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Forward = Callable[..., Any]
 
 @contextmanager
 def modes_kept(model: Module) -> Iterator[None]:
-    """Within, the parts may be put into training or evaluation mode; afterwards each has its own again."""
+    """Context manager that restores the training or evaluation mode of every part at the end."""
     modes = [(module, module.training) for _, module in model.named_modules()]
     try:
         yield
@@ -25,9 +25,9 @@ def modes_kept(model: Module) -> Iterator[None]:
 
 @contextmanager
 def forwards_wrapped(model: Module, wrap: Callable[[str, Module, Forward], Forward]) -> Iterator[None]:
-    """Within, the ``forward`` of each part is what ``wrap(path, part, forward)`` makes of it.
+    """Context manager that replaces the ``forward`` of each part by ``wrap(path, part, forward)``.
 
-    A part that is there several times is wrapped once, by its first path.
+    A shared part is wrapped once, under its first path.
     """
     seen: set[int] = set()
     with ExitStack() as undo:

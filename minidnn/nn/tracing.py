@@ -1,8 +1,8 @@
-"""The graph of a model: the tape of two passes in evaluation mode, as nodes and values.
+"""The graph of a model: nodes and values, recorded from the tape of two passes in evaluation mode.
 
-The passes have batches of 2 and of 3 random examples. What differs between them by that factor is the batch axis; what
-differs otherwise is no graph, and refused. While a pass runs, the doors of `minidnn.doors` are closed, so that no
-number of an example can decide what is computed.
+The passes have batches of 2 and of 3 random examples. A size that differs by this factor is the batch axis; any other
+difference raises `TraceError`. During a pass the methods of `minidnn.doors` raise, so that no number of an example can
+decide which ops run.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
 Shape = tuple[Any, ...]
-"""Axes; the one of the batch is a `Batch`."""
+"""Sizes of axes; that of the batch axis is a `Batch`."""
 
 SIZES = (2, 3)
 
 
 class TraceError(ValueError):
-    """A model whose tape is no graph; the message names the layer."""
+    """The model cannot be written as a graph; the message names the layer."""
 
 
 class Batch(NamedTuple):
-    """A number that is a multiple of the batch's size."""
+    """A number that is ``times`` the batch size."""
 
     times: int = 1
 
 
 @dataclass(eq=False)
 class Value:
-    """What an op reads or makes.
+    """An input or output of an op.
 
     Attributes:
-        name: the path of a parameter or buffer, or an input's name; "" where an op made it, or of a constant.
-        data: the array of a parameter, buffer or constant, as the model has it; None where it depends on the inputs.
-        module: who holds that parameter or buffer.
+        name: the path of a parameter or buffer, or the name of an input; "" for a constant or the output of an op.
+        data: the model's array of a parameter, buffer or constant; None for a value that depends on the inputs.
+        module: the module that holds the parameter or buffer.
     """
 
     shape: Shape
@@ -67,10 +67,10 @@ class Node:
 
     Attributes:
         op: its name, such as "dense".
-        inputs: values, and Python numbers.
-        attributes: its settings. Arrays and tensors among them are values.
-        output: what it makes.
-        path: of the layer that called it.
+        inputs: values and Python numbers.
+        attributes: its settings; arrays and tensors among them are values.
+        output: its result.
+        path: the path of the layer that called it.
         layer: that layer.
     """
 
@@ -83,7 +83,7 @@ class Node:
 
     @property
     def where(self) -> str:
-        """How errors call it."""
+        """Its name in error messages."""
         return f"op {self.op} of {self.path or 'the model'}, a {self.layer.label}"
 
 
@@ -93,8 +93,8 @@ class Trace:
 
     Attributes:
         inputs: by name.
-        nodes: in the order they run.
-        outputs: by name; one, "y", where the model gives a single tensor.
+        nodes: in the order of execution.
+        outputs: by name; "y" if the model returns a single tensor.
     """
 
     inputs: dict[str, Value]
@@ -102,7 +102,7 @@ class Trace:
     outputs: dict[str, Value]
 
     def needed(self) -> list[Node]:
-        """The nodes that an output needs."""
+        """The nodes that some output depends on."""
         wanted = {id(value) for value in self.outputs.values()}
         kept = []
         for node in reversed(self.nodes):
@@ -118,13 +118,13 @@ def trace(
     """The graph of the model in evaluation mode.
 
     Args:
-        shapes: of each input, without the batch axis, by the name that it shall have.
-        dtype: of the inputs; integers are 0.
-        others: the dtypes of inputs that have another, by name.
+        shapes: input name -> its shape without the batch axis.
+        dtype: the dtype of the inputs; inputs of an integer dtype are 0.
+        others: input name -> its dtype, for inputs with another dtype.
 
     Raises:
-        TraceError: what is computed is not made of ops alone, or depends on the batch.
-        Exception: what the model itself raises for inputs of these shapes.
+        TraceError: the model computes outside of ops, or what it computes depends on the values of the batch.
+        Exception: any error of the model for inputs of these shapes.
     """
     first, second = (
         _Pass(model, shapes, size, {name: (others or {}).get(name, dtype) for name in shapes}).run() for size in SIZES
@@ -133,7 +133,7 @@ def trace(
 
 
 class _Pass:
-    """One pass: a watcher of the tape, and the recorder that keeps the doors closed."""
+    """One pass: a watcher of the tape, and a recorder, which makes the methods of `minidnn.doors` raise."""
 
     refused: Exception | None = None
 
@@ -149,7 +149,7 @@ class _Pass:
         }
         self.nodes: list[Node] = []
         self.values: dict[int, Value] = {}
-        self.alive: list[Any] = []  # what `values` names by its identity
+        self.alive: list[Any] = []  # keeps the objects whose id is a key of `values`
         self.running: list[tuple[str, Module]] = [("", model)]
 
     def run(self) -> Trace:
@@ -169,7 +169,7 @@ class _Pass:
         return Trace(inputs, self.nodes, {name: self.value(part) for name, part in _outputs(y).items()})
 
     def value(self, part: Tensor | Array) -> Value:
-        """The value of a tensor or of its array; one that nobody knows is a constant."""
+        """The value of a tensor or of its array; an unknown one is a constant."""
         if isinstance(part, Tensor) and id(part) not in self.values and id(part._data) in self.values:
             return self.values[id(part._data)]
         if id(part) not in self.values:
@@ -186,7 +186,7 @@ class _Pass:
         described = {name: self._described(value) for name, value in attributes.items()}
         output = self._know(result, Value(result.shape, dtype=result.dtype))
         if all(not isinstance(part, Value) or part.data is not None for part in (*inputs, *described.values())):
-            output.data = result._data.copy()  # as of a transposed kernel
+            output.data = result._data.copy()  # computed from constants only, such as a transposed kernel
         else:
             self.nodes.append(Node(op, tuple(inputs), described, output, *self.running[-1]))
 
@@ -207,7 +207,7 @@ class _Pass:
 
     @contextmanager
     def _float32(self) -> Iterator[None]:
-        """Makes values of the model's tensors; floats of another size stand as float32 during the pass."""
+        """Context manager: makes values of the model's tensors, and converts floats to float32 during the pass."""
         owners = {id(t): m for _, m in self.model.named_modules() for t in _tensors_of(m)}
         before = [(name, tensor, tensor._data) for name, tensor in self.model.tensors().items()]
         try:
@@ -223,7 +223,7 @@ class _Pass:
                 tensor._data = data
 
     def _said(self, path: str, module: Module, forward: Forward) -> Forward:
-        """The same forward, which says when its layer runs."""
+        """Wraps a forward so that `running` names the layer while it runs."""
 
         def call(*xs: Any, **options: Any) -> Any:
             self.running.append((path, module))
@@ -233,7 +233,7 @@ class _Pass:
 
         return call
 
-    # What `minidnn.kernels` and the doors ask of a recorder
+    # The interface of a recorder
 
     def call(self, truth: Any, compiled: Any, args: Any, settings: Any) -> Any:
         return compiled(*args, **settings) if compiled is not None else kernels.run_reference(truth, args, settings)
@@ -242,13 +242,13 @@ class _Pass:
         raise CaptureError("capture: it draws random numbers in evaluation mode")
 
     def nothing(self, *_: Any, **__: Any) -> None:
-        """What is of no interest here."""
+        """Ignores what a trace does not need."""
 
     known = setting = born = leaf = module = assigned = forget_gradient = nothing
 
 
 def _tensors_of(module: Module) -> Iterator[Tensor]:
-    """The tensors that a module holds itself."""
+    """The tensors of a module, without those of its parts."""
     inner = {id(tensor) for _, child in module.children() for tensor in child.tensors().values()}
     return (tensor for tensor in module.tensors().values() if id(tensor) not in inner)
 
@@ -267,7 +267,7 @@ def _outputs(y: Any) -> dict[str, Tensor]:
 
 @dataclass
 class _Merge:
-    """Two traces as one, in which the batch axis is symbolic."""
+    """Merges two traces into one with a symbolic batch axis."""
 
     pairs: dict[int, Value] = field(default_factory=dict)
     where: str = "the model"
@@ -290,14 +290,14 @@ class _Merge:
         return Node(a.op, inputs, attributes, self.merged(a.output, b.output), a.path, a.layer)
 
     def value(self, a: Value, b: Value) -> Value:
-        """The same value, with its batch axis."""
+        """Merges a value of both traces."""
         if id(b) not in self.pairs:
             if a.name != b.name:
                 raise self._differs("a value", a.name, b.name)
             if a.data is not None and (b.data is None or not np.array_equal(a.data, b.data, equal_nan=_floats(a.data))):
                 raise TraceError(
-                    f"{self.where}: it reads numbers that no op made and that are others for another batch; compute "
-                    "them with minidnn.ops"
+                    f"{self.where}: it reads numbers that no op made and that differ between batches; compute them "
+                    "with minidnn.ops"
                 )
             a.shape = self.merged(a.shape, b.shape)
             self.pairs[id(b)] = a
@@ -333,15 +333,15 @@ def _floats(array: Array) -> bool:
 
 
 def reads_numbers(model: Module) -> bool:
-    """Whether the first layer without parts takes numbers of rows, as an embedding."""
+    """Whether the first layer without parts takes row indices, as an embedding does."""
     first = next((part for _, part in model.named_modules() if not any(True for _ in part.children())), model)
     return getattr(first, "reads_numbers", False)
 
 
 def width_of(model: Module) -> int | None:
-    """How many columns the input has, as the first part with ``n_in`` or ``n`` says; None where none has.
+    """The number of input columns: ``n_in`` or ``n`` of the first part that has one; None if none has.
 
-    Layers that read numbers of rows, however many, say nothing.
+    Also None if the first layer takes row indices, because it accepts any number of them.
     """
     if reads_numbers(model):
         return None

@@ -1,4 +1,4 @@
-"""Every op: forward and backward in one function. A backward rule returns gradients; only the tape adds them up."""
+"""Every op: forward and backward in one function. A backward rule returns gradients; the tape accumulates them."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Activations; each is its kernel and the kernel's derivative."""
+"""Activations: each calls its kernel, and the kernel of its derivative in backward."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ __all__ = [
 
 
 def whole(array: Array) -> Array:
-    """The array, copied only if it is strided: most kernels want one piece of memory."""
+    """Returns the array, copied if it is not contiguous: most kernels need contiguous memory."""
     return array if array.flags.c_contiguous else kernels.copy(array)
 
 
 def elementwise(name: str, x: Any, alpha: float | None = None) -> Tensor:
-    """The activation of that name, and its derivative, which reads y or x as its row says."""
+    """The activation of that name; its derivative reads x or y as ``Activation.reads`` says."""
     x, row = as_tensor(x), ACTIVATIONS[name]
     forward, backward = kernels.activation(name)
     settings = row.settings(alpha)
-    told: dict[str, Any] = {"alpha": settings[0]} if settings else {}
+    attributes: dict[str, Any] = {"alpha": settings[0]} if settings else {}
     value = whole(x._data)
     y = forward(value, *settings)
     if row.reads == "y":
-        return record(y, (x,), lambda dy: (backward(whole(dy), y, *settings),), op=name, **told)
+        return record(y, (x,), lambda dy: (backward(whole(dy), y, *settings),), op=name, **attributes)
     rule = lambda dy: (backward(whole(dy), value, *settings),)  # noqa: E731
-    return record(y, (x,), rule, reads=(x,), op=name, **told)
+    return record(y, (x,), rule, reads=(x,), op=name, **attributes)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ def thresholded_relu(x: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def logsigmoid(x: Tensor) -> Tensor:
-    """y = log(sigmoid(x)), in which nothing overflows."""
+    """y = log(sigmoid(x)), computed without overflow."""
     return elementwise("logsigmoid", x)
 
 
@@ -151,53 +151,55 @@ def silu(x: Tensor) -> Tensor:
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """y = x * P(Z <= x) for a standard normal Z   (Hendrycks & Gimpel 2016).
 
-    With ``approximate="tanh"`` their approximation, `gelu_tanh`.
+    ``approximate="tanh"`` computes `gelu_tanh` instead.
 
     Raises:
-        ValueError: another approximation.
+        ValueError: approximate is neither "none" nor "tanh".
     """
     return elementwise(gelu_op("gelu", approximate), x)
 
 
 def gelu_op(owner: str, approximate: str) -> str:
-    """The op of an approximation."""
+    """The name of the op of an approximation."""
     if approximate not in ("none", "tanh"):
         raise ValueError(f"{owner}: approximate is {approximate!r}, must be 'none' or 'tanh'")
     return "gelu_tanh" if approximate == "tanh" else "gelu"
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
-    """y = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), near to `gelu`   (Hendrycks & Gimpel 2016)."""
+    """y = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), approximates `gelu`   (Hendrycks & Gimpel 2016)."""
     return elementwise("gelu_tanh", x)
 
 
 def glu(x: Tensor) -> Tensor:
-    """y = a * sigmoid(b) with x = (a, b) in halves along the last axis   (Dauphin et al. 2017).
+    """y = a * sigmoid(b), where a and b are the halves of x along its last axis   (Dauphin et al. 2017).
 
     Raises:
-        ValueError: the last axis is odd, or x has none.
+        ValueError: the size of the last axis is odd, or x has no axes.
     """
     x = as_tensor(x)
     if x.ndim == 0 or x.shape[-1] % 2:
-        raise ValueError(f"glu: x has shape {x.shape}, its last axis must be even")
+        raise ValueError(f"glu: x has shape {x.shape}, the size of its last axis must be even")
     half = x.shape[-1] // 2
     return x[..., :half] * sigmoid(x[..., half:])
 
 
 def maxout(x: Tensor, pieces: int) -> Tensor:
-    """y = the largest of each ``pieces`` neighbours along the last axis   (Goodfellow et al. 2013).
+    """y = the maximum of each ``pieces`` neighbours along the last axis   (Goodfellow et al. 2013).
 
     Raises:
-        ValueError: the last axis is no multiple of pieces, or pieces < 1.
+        ValueError: the size of the last axis is not a multiple of pieces, or pieces < 1.
     """
     x = as_tensor(x)
     if x.ndim == 0 or pieces < 1 or x.shape[-1] % pieces:
-        raise ValueError(f"maxout: x has shape {x.shape}, its last axis must be a multiple of pieces, {pieces}")
+        raise ValueError(
+            f"maxout: x has shape {x.shape}, the size of its last axis must be a multiple of pieces, {pieces}"
+        )
     return x.reshape(*x.shape[:-1], x.shape[-1] // pieces, pieces).max(axis=-1)
 
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
-    """y = x where x > 0, else alpha * x, one learned slope for each place on the last axis   (He et al. 2015)."""
+    """y = x where x > 0, else alpha * x, one learned slope per index of the last axis   (He et al. 2015)."""
     x, alpha = as_tensor(x), as_tensor(alpha)
     value, slopes = whole(x._data), whole(alpha._data)
     y = kernels.prelu(value, slopes)
@@ -213,9 +215,13 @@ def prelu(x: Tensor, alpha: Tensor) -> Tensor:
 def rrelu(
     x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = True, rng: Generator | None = None
 ) -> Tensor:
-    """y = x where x > 0, else a * x with a ~ U[lower, upper), or its mean when not training   (Xu et al. 2015)."""
+    """y = x where x > 0, else a * x with a ~ U[lower, upper), or its mean when not training   (Xu et al. 2015).
+
+    Raises:
+        ValueError: lower is not positive, or lower > upper.
+    """
     x = as_tensor(x)
-    _check_positive("rrelu", lower)
+    _check_positive("rrelu", lower, "lower")
     if not lower <= upper:
         raise ValueError(f"rrelu: upper is {upper}, must not be below lower, {lower}")
     if not training:
@@ -250,7 +256,7 @@ def log_softmax(x: Tensor) -> Tensor:
 def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None = None) -> Tensor:
     """y = x / (1 - rate) with probability 1 - rate, else 0; y = x when not training   (Srivastava et al. 2014).
 
-    The mask is not stored: backward makes it again from the same random counter.
+    The mask is not stored: backward computes it again from the same random counter.
 
     Raises:
         ValueError: rate is not in [0, 1).
@@ -265,7 +271,7 @@ def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None
     return record(y, (x,), lambda dy: (kernels.dropout(whole(dy), rate, *key),), op="dropout", rate=rate, random=True)
 
 
-def _check_positive(op: str, alpha: float) -> None:
-    # With alpha <= 0 the sign of y would no longer tell the sign of x, which the derivative is told by.
-    if not alpha > 0:
-        raise ValueError(f"{op}: alpha must be positive, got {alpha}")
+def _check_positive(op: str, slope: float, argument: str = "alpha") -> None:
+    # The derivative reads the sign of x from y; with a slope <= 0 the signs would differ.
+    if not slope > 0:
+        raise ValueError(f"{op}: {argument} must be positive, got {slope}")

@@ -1,4 +1,4 @@
-"""Element by element, with NumPy's broadcasting; the gradients of a broadcast operand are summed back."""
+"""Elementwise ops with NumPy's broadcasting; the gradient of a broadcast operand is summed over the added axes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Operand = Tensor | Array | float
 
 
 class Number(Tensor):
-    """Stands for a Python number among the parents of a result; says which one where ops are traced."""
+    """Represents a Python number among the parents of a result; holds its value while ops are traced."""
 
     __slots__ = ("number",)
 
@@ -29,14 +29,14 @@ _SOME_NUMBER = Number(0.0)
 
 
 def unbroadcast(gradient: Array, x: Tensor) -> Array:
-    """The gradient of x, from that of what x was broadcast to: summed over the axes that broadcasting added."""
+    """The gradient of x from the gradient of its broadcast: summed over the axes that broadcasting added."""
     if gradient.shape != x._data.shape:
         gradient = kernels.unbroadcast(gradient, x._data.shape)
     return gradient if gradient.dtype == x._data.dtype else kernels.astype(gradient, x._data.dtype.str)
 
 
 def _operands(a: Operand, b: Operand) -> tuple[Tensor, Tensor, Any, Any]:
-    """Both as parents, and both as kernels take them: a Python number takes the dtype of its partner, as in NumPy."""
+    """Returns both as parents, then both as kernel arguments. A Python number takes the other's dtype, as in NumPy."""
     if isinstance(a, (int, float, np.number)) and isinstance(b, Tensor):
         return _number(a), b, _plain(a), b._data
     if isinstance(b, (int, float, np.number)) and isinstance(a, Tensor):
@@ -50,7 +50,7 @@ def _number(value: Any) -> Number:
 
 
 def _plain(value: Any) -> Any:
-    """A float64 of NumPy, which is a Python float, as one that does not widen its partner."""
+    """Converts np.float64, a subclass of float, to float, which does not promote the other operand to float64."""
     return float(value) if isinstance(value, float) else value
 
 
@@ -110,7 +110,7 @@ def divide(a: Operand, b: Operand) -> Tensor:
 
 
 def power(a: Operand, b: Operand) -> Tensor:
-    """y = a ** b; the gradient of a is 0 where b is 0; that of b is NaN for a < 0, and 0 where a is 0 and b >= 0."""
+    """y = a ** b. The gradient of a is 0 where b = 0; that of b is NaN where a < 0, and 0 where a = 0 and b >= 0."""
     a, b, x, z = _operands(a, b)
     y = kernels.power(x, z)
 
@@ -134,7 +134,7 @@ _COMPARISONS = {
 
 
 def compare(name: str, a: Tensor, b: Any) -> Tensor:
-    """y = whether a < b (less), or another comparison that NumPy has; off the tape."""
+    """y = a < b for name "less", and so on for NumPy's other comparisons; bool, off the tape."""
     if not isinstance(as_array(b), (np.ndarray, int, float)):
         return Tensor(getattr(np, name)(a.data, b))
     a, b, x, z = _operands(a, b)
@@ -148,7 +148,7 @@ def negative(x: Tensor) -> Tensor:
 
 
 def erf(x: Tensor) -> Tensor:
-    """y = erf(x), the error function; NumPy computes it, one number at a time."""
+    """y = erf(x), the error function; slow: computed one number at a time in Python."""
     x = as_tensor(x)
     value = x._data
     return record(kernels.erf(value), (x,), lambda dy: (kernels.erf_backward(dy, value),), reads=(x,), op="erf")
@@ -183,10 +183,10 @@ def abs(x: Tensor) -> Tensor:
 
 
 def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
-    """y = x kept within [low, high]; no gradient flows where it was clipped.
+    """y = min(max(x, low), high); the gradient is 0 where x was clipped. A bound of None does not clip.
 
     Raises:
-        ValueError: both bounds missing, or low > high.
+        ValueError: both bounds are None, or low > high.
     """
     if low is None and high is None:
         raise ValueError("clip: give low, high or both")
@@ -199,7 +199,7 @@ def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tens
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
-    """y = a where the condition holds, else b."""
+    """y = a where the condition is true, else b."""
     chosen = as_tensor(condition)
     a, b, x, z = _operands(a, b)
     holds = chosen._data
@@ -215,21 +215,21 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
 
 
 def maximum(a: Operand, b: Operand) -> Tensor:
-    """y = max(a, b); where they are equal each gets half of the gradient."""
+    """y = max(a, b); where they are equal, each gets half of the gradient."""
     a, b, x, z = _operands(a, b)
     y = kernels.maximum(x, z)
     return record(y, (a, b), _shared(kernels.maximum_share, y, a, b, x, z), op="maximum")
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
-    """y = min(a, b); where they are equal each gets half of the gradient."""
+    """y = min(a, b); where they are equal, each gets half of the gradient."""
     a, b, x, z = _operands(a, b)
     y = kernels.minimum(x, z)
     return record(y, (a, b), _shared(kernels.minimum_share, y, a, b, x, z), op="minimum")
 
 
 def _shared(share: Any, y: Array, a: Tensor, b: Tensor, x: Any, z: Any) -> Rule:
-    """Each operand gets the gradient where it wins, and half of it where they are equal."""
+    """The backward rule of `maximum` and `minimum`."""
     to_a = share(x, z, y.dtype.str) if a.requires_grad else None
     to_b = share(z, x, y.dtype.str) if b.requires_grad else None
     return lambda dy: (

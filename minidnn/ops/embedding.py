@@ -1,4 +1,4 @@
-"""Rows of a matrix, taken by number and added up."""
+"""Lookup of rows of a matrix by index, and their sums and means."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from minidnn.ops.losses import as_labels
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor, as_tensor, record
 
-NO_PADDING = -(2**63)  # a number that no index is
+NO_PADDING = -(2**63)  # no index has this value
 
 
 def embedding(weight: Tensor, indices: Any, padding: int | None = None) -> Tensor:
-    """y[..., :] = ``weight[indices[...]]``: a row for each number.
+    """``y[..., :] = weight[indices[...]]``: one row per index.
 
     Args:
         weight: (rows, n).
         indices: integers in [0, rows), of any shape.
-        padding: an index whose row gets no gradient, as in PyTorch.
+        padding: an index whose row gets no gradient, as PyTorch's ``padding_idx``.
 
     Raises:
         TypeError: indices are not integers.
-        ValueError: a weight of another shape, an index out of range.
+        ValueError: weight does not have 2 axes, or an index is out of range.
     """
     op = "embedding"
     weight = _matrix(op, weight)
@@ -32,7 +32,7 @@ def embedding(weight: Tensor, indices: Any, padding: int | None = None) -> Tenso
     rows, n, dtype = len(weight), weight._data.shape[1], weight.dtype
     try:
         y = kernels.embedding_bag(whole(weight._data), bags, None, NO_PADDING, False)
-    except ValueError as error:  # an index out of range; it names the kernel
+    except ValueError as error:  # an index out of range; the message names the kernel
         raise ValueError(str(error).replace("embedding_bag", op, 1)) from None
     y = kernels.reshape(y, (*entries.shape, n))
 
@@ -51,19 +51,19 @@ def embedding_bag(
     mode: Literal["sum", "mean"] = "mean",
     padding: int | None = None,
 ) -> Tensor:
-    """y[b] = the sum, or the mean, of ``weight[i]`` over the numbers i in bag b; 0 for an empty bag.
+    """``y[b]`` = the sum or the mean of ``weight[i]`` over the indices i in bag b; 0 for an empty bag.
 
     Args:
         weight: (rows, n).
-        indices: integers in [0, rows): a matrix (bags, width) with a bag in each row, or, with offsets, all bags one
-            after the other.
-        offsets: (bags,), where each bag begins; the first at 0.
+        indices: integers in [0, rows): a matrix (bags, width) with one bag per row; or, with offsets, a vector of all
+            bags one after the other.
+        offsets: (bags,), the position where each bag starts; the first is 0.
         mode: "sum" or "mean".
-        padding: an index that counts for nothing, so that bags of different sizes fit a matrix.
+        padding: an index that is ignored, so that bags of different sizes fit a matrix.
 
     Raises:
         TypeError: indices or offsets are not integers.
-        ValueError: shapes that do not fit, an index out of range, offsets that fall, an unknown mode.
+        ValueError: shapes that do not fit, an index out of range, decreasing offsets, an unknown mode.
     """
     op = "embedding_bag"
     if mode not in ("sum", "mean"):

@@ -62,8 +62,8 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
         x: (batch, n_in).
         w: (n_in, n_out).
         b: (n_out,).
-        activation: identity, or one of `minidnn.activations`; one whose derivative reads x is an op of its own.
-        alpha: the setting of those that have one.
+        activation: "identity" or a name of `minidnn.activations`. One whose derivative reads x runs as a separate op.
+        alpha: the setting of an activation that has one.
 
     Raises:
         ValueError: shapes that do not fit, an unknown activation.
@@ -82,7 +82,7 @@ def dense(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: 
 
 
 def dense_transposed(x: Tensor, w: Tensor, b: Tensor, activation: str = "identity", alpha: float = 0.0) -> Tensor:
-    """y = activation(x @ w.T + b), fused: back through a dense layer whose weights are w.
+    """y = activation(x @ w.T + b), fused: the decoder of an autoencoder with tied weights w.
 
     Args:
         x: (batch, n_out).

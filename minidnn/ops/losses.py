@@ -14,7 +14,7 @@ from minidnn.tensor import Tensor, as_tensor, record
 
 
 def as_labels(op: str, labels: Any) -> Labels:
-    """Labels as contiguous int64, which costs a copy for any other integer type.
+    """Returns labels as contiguous int64; copies labels of another integer type.
 
     Raises:
         TypeError: they are not integers.
@@ -26,7 +26,7 @@ def as_labels(op: str, labels: Any) -> Labels:
 
 
 def binary_terms(logits: Tensor, targets: Any) -> Tensor:
-    """``-t * log(p) - (1 - t) * log(1 - p)`` of each element, as ``log(1 + exp(x)) - t * x``: nothing overflows."""
+    """``-t * log(p) - (1 - t) * log(1 - p)`` of each element, as ``log(1 + exp(x)) - t * x``, without overflow."""
     return softplus(logits) - logits * targets
 
 
@@ -46,7 +46,7 @@ def l1_l2_penalty(w: Tensor, l1: float, l2: float) -> Tensor:
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
-    """losses[i] = -log(softmax(logits[i])[labels[i]]): one loss for each example.
+    """losses[i] = -log(softmax(logits[i])[labels[i]]): one loss per example.
 
     Args:
         logits: (batch, classes).

@@ -1,4 +1,4 @@
-"""Normalization over the batch and along the rows."""
+"""Batch normalization and layer normalization."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
         gamma, beta: (n,).
 
     Returns:
-        y, and the batch's mean and variance (divided by the batch's size), arrays of shape (n,).
+        y, and the mean and the variance (divided by the batch size) of the batch, arrays of shape (n,).
     """
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale, shift = whole(x._data), whole(gamma._data), whole(beta._data)
@@ -36,11 +36,11 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> tuple[Tens
 
 
 def batch_norm_eval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Array, var: Array, eps: float) -> Tensor:
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta with statistics that are given; no gradient flows to them."""
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta with given statistics, which get no gradient."""
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     value, scale, shift = whole(x._data), whole(gamma._data), whole(beta._data)
     statistics = {"mean": mean, "var": var}
-    # Running statistics may move before backward.
+    # Running statistics may be updated before backward.
     mean, var = kernels.copy(mean), kernels.copy(var)
     y = kernels.batch_norm_eval(value, scale, shift, mean, var, eps)
 

@@ -70,12 +70,12 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """y = the largest element over the axes; equal ones share the gradient."""
+    """y = the maximum over the axes, all of them by default; equal elements share the gradient."""
     return _extreme(kernels.reduce_max, as_tensor(x), axis, keepdims, "max")
 
 
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """y = the smallest element over the axes; equal ones share the gradient."""
+    """y = the minimum over the axes, all of them by default; equal elements share the gradient."""
     return _extreme(kernels.reduce_min, as_tensor(x), axis, keepdims, "min")
 
 

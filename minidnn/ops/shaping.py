@@ -1,4 +1,4 @@
-"""The same numbers in another arrangement."""
+"""Ops that rearrange, select or join elements."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def gather(x: Tensor, indices: Any, axis: int) -> Tensor:
 
 
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """y = the tensors one behind the other along an axis."""
+    """y = the tensors joined along an existing axis."""
     parents = tuple(as_tensor(t) for t in tensors)
     y = kernels.concatenate(*(t._data for t in parents), axis=axis)
     cuts = np.cumsum([t._data.shape[axis] for t in parents])[:-1].tolist()
@@ -75,7 +75,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """y = the tensors side by side along a new axis."""
+    """y = the tensors joined along a new axis."""
     parents = tuple(as_tensor(t) for t in tensors)
     y = kernels.stack(*(t._data for t in parents), axis=axis)
 
@@ -87,7 +87,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 
 def pad(x: Tensor, widths: Any, value: float = 0.0) -> Tensor:
-    """y = x with a border of a constant; widths as for np.pad: ((before, after), ...) for each axis."""
+    """y = x with a border of a constant; widths as for np.pad: (before, after) per axis."""
     x = as_tensor(x)
     around = np.broadcast_to(np.asarray(widths), (x.ndim, 2)).tolist() if x.ndim else []
     inside: Any = (*(slice(b, b + n) for (b, _), n in zip(around, x._data.shape, strict=True)), ...)
@@ -96,12 +96,12 @@ def pad(x: Tensor, widths: Any, value: float = 0.0) -> Tensor:
 
 
 def _view(y: Array, x: Tensor) -> Array:
-    """An array object of its own, which record may make read-only without touching the parent's."""
+    """A separate array object, which `record` can make read-only without changing the parent."""
     return y.view() if y is x._data else y
 
 
 def _split(index: Any) -> tuple[Any, list[Array]]:
-    """The index as its form, with `PLACE` where an array stands, and these arrays."""
+    """Splits an index into its form, with `PLACE` instead of each array, and the arrays."""
     parts = list(index) if isinstance(index, tuple) else [index]
     parts = [_index_array(part) if isinstance(part, (Tensor, Handle, np.ndarray, list)) else part for part in parts]
     places = [part for part in parts if isinstance(part, np.ndarray)]
@@ -110,7 +110,7 @@ def _split(index: Any) -> tuple[Any, list[Array]]:
 
 
 def _index_array(indices: Any) -> Array:
-    """The indices as an array. One of the user's own is a setting of a captured step, as a number would be."""
+    """The indices as an array. In a captured step an array of the user is a constant setting, like a number."""
     array = np.asarray(as_array(indices))
     if not isinstance(indices, (Tensor, Handle)) and (recorder := kernels.recorder()) is not None:
         recorder.setting(array)

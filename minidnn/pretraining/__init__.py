@@ -1,4 +1,4 @@
-"""Unsupervised pretraining: restricted Boltzmann machines, autoencoders, and deep networks built of them."""
+"""Unsupervised pretraining: restricted Boltzmann machines, autoencoders, and layer-wise pretraining."""
 
 from minidnn.pretraining.autoencoder import Autoencoder, Reconstruction, Transposed, stack
 from minidnn.pretraining.corruption import gaussian_noise, kl_sparsity, masking

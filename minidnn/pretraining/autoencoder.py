@@ -23,14 +23,17 @@ Loss = Literal["squared", "cross_entropy"]
 
 
 class Transposed(Module):
-    """y = activation(x @ kernel.T + bias), with the kernel of another layer, which both then train.
+    """y = activation(x @ kernel.T + bias), with the kernel of another layer; both layers train it.
 
     Args:
         dense: the layer; x is (batch, dense.n_out), y is (batch, dense.n_in).
-        activation: None or the name of a fused one, as for `nn.Dense`.
+        activation: None or a name of `minidnn.activations`, as for `nn.Dense`.
 
     Attributes:
-        bias: (dense.n_in,), from 0.
+        bias: (dense.n_in,), initially 0.
+
+    Raises:
+        ValueError: an unknown activation; on call, x is not (batch, dense.n_out).
     """
 
     def __init__(self, dense: Dense, activation: str | None = None, name: str | None = None) -> None:
@@ -49,23 +52,23 @@ class Transposed(Module):
 
 
 class Autoencoder(Module):
-    """``reconstruction = decoder(encoder(x))``, trained to be x again by `Reconstruction`.
+    """``reconstruction = decoder(encoder(x))``, trained by `Reconstruction` to equal x.
 
-    What the hidden layer between holds is a code that must tell all there is to know of x: it has to be narrow, or
-    sparse, or robust against noise, else a copy would do.
+    The output of the encoder is a code. It must be narrow, sparse or robust against noise; otherwise the network can
+    learn to copy x.
 
     Args:
         encoder: (batch, n_in) to (batch, n_code); a `nn.Dense`, or a Sequential.
-        decoder: (batch, n_code) to (batch, n_in). Where it is None the weights are tied: the decoder has the dense
-            layers of the encoder in reverse, with their kernels transposed, biases of its own, and between them
-            the encoder's own activations, fused in its Dense layers.
+        decoder: (batch, n_code) to (batch, n_in). None ties the weights: the decoder has the dense layers of the
+            encoder in reverse order, with their kernels transposed, its own biases, and between them the named
+            activations of the encoder's Dense layers.
         loss: "squared": the sum of the squared errors of an example. "cross_entropy": the sum of
             ``-x * log(y) - (1 - x) * log(1 - y)`` for x in [0, 1] with ``y = sigmoid(decoder(code))``: the decoder
-            gives the logits.
-        corruption: what is done to x while training, so that a denoising autoencoder must undo it (Vincent et al.
+            returns logits.
+        corruption: noise that is added to x in training and that the autoencoder learns to remove (Vincent et al.
             2008), such as ``masking(0.3)`` or ``gaussian_noise(0.3)``.
         activity_regularizer: a penalty on the code, such as ``kl_sparsity(0.05)`` or ``nn.l1(1e-4)``.
-        rng: draws the noise; the default generator where it is None.
+        rng: draws the noise; None: the default generator.
 
     Raises:
         TypeError: encoder or decoder is not a Module.
@@ -106,12 +109,12 @@ class Autoencoder(Module):
         return ops.sigmoid(y) if self.loss == "cross_entropy" else y
 
     def logits(self, code: Tensor) -> Tensor:
-        """What the decoder gives."""
+        """The output of the decoder, before the sigmoid of the cross-entropy."""
         return self.any_decoder(code)
 
     @property
     def any_decoder(self) -> Module:
-        """The decoder that was given, or the mirrored one."""
+        """The given decoder, or the tied one."""
         decoder = self.mirror if self.decoder is None else self.decoder
         assert decoder is not None
         return decoder
@@ -121,7 +124,7 @@ class Autoencoder(Module):
 
 
 def mirrored(encoder: Module, owner: str) -> Sequential:
-    """The decoder of tied weights."""
+    """The decoder with tied weights."""
     layers = [part for _, part in encoder.named_modules() if isinstance(part, Dense)]
     if not layers:
         raise ValueError(f"{owner}: the encoder has no dense layer to tie a decoder to; give one")
@@ -130,16 +133,16 @@ def mirrored(encoder: Module, owner: str) -> Sequential:
 
 
 def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
-    """A deep autoencoder of several, each trained on the codes of the one before it (Hinton & Salakhutdinov 2006).
+    """A deep autoencoder from several, each trained on the codes of the previous one (Hinton & Salakhutdinov 2006).
 
-    It has their layers, not copies, and the loss of the first: train it once more as a whole to fine-tune them.
+    It has the same layers, not copies, and the loss of the first. Train it as a whole to fine-tune them.
 
     Raises:
         ValueError: none are given.
     """
     parts = list(autoencoders)
     if not parts:
-        raise ValueError("stack: there is nothing to stack")
+        raise ValueError("stack: autoencoders is empty, must hold at least one")
     decoders: list[Module] = []
     for part in reversed(parts):
         decoders.append(part.any_decoder)
@@ -149,12 +152,13 @@ def stack(autoencoders: Sequence[Autoencoder]) -> Autoencoder:
 
 
 class Reconstruction(Module):
-    """What an `Autoencoder` is trained by: the error of each example's reconstruction, (batch, 1).
+    """The training objective of an `Autoencoder`: the reconstruction error of each example, (batch, 1).
 
-    While training, the encoder sees the corrupted example, and the error is that to the clean one.
+    In training the encoder gets the corrupted example; the error is that to the clean one.
 
     Raises:
-        ValueError: on call, a reconstruction of another shape than x; an x outside [0, 1] for the cross-entropy.
+        ValueError: on call, the shape of the reconstruction is not that of x; x is outside [0, 1] and the loss is the
+            cross-entropy.
     """
 
     def __init__(self, autoencoder: Autoencoder) -> None:
@@ -172,7 +176,7 @@ class Reconstruction(Module):
             model.activity_penalties.extend(penalties_of(where, model.activity_regularizer, code))
         y = model.logits(code)
         if y.shape != x.shape:
-            raise ValueError(f"{model.label}: the decoder gives shape {y.shape}, must give that of x, {x.shape}")
+            raise ValueError(f"{model.label}: the decoder returns shape {y.shape}, must return that of x, {x.shape}")
         if model.loss == "cross_entropy":
             kernels.check_between(clean, 0, 1, "Reconstruction: the cross-entropy needs an x in [0, 1]")
             return ops.sum(binary_terms(y, as_result(clean)), axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Which layers of a model are pretrained together: a hidden dense layer, and what follows up to the next."""
+"""The blocks that are pretrained together: a hidden dense layer and the layers that follow it up to the next."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Block:
     """A hidden layer.
 
     Attributes:
-        name: of its dense layer, or its place.
-        place: of the dense layer among the model's.
-        dense: it.
-        encoder: it with what follows up to the next, dropout left out.
+        name: the name of its dense layer, or its index.
+        place: the index of the dense layer in the model.
+        dense: the dense layer.
+        encoder: the dense layer and the layers that follow it up to the next, without dropout.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Block:
 
 
 def blocks_of(model: Module) -> list[Block]:
-    """The hidden layers of a model, lowest first; its last dense layer is none.
+    """The hidden layers of a model, lowest first; the last dense layer is not one.
 
     Raises:
         TypeError: model is not a Sequential, or has a part that cannot be pretrained through.
@@ -49,7 +49,7 @@ def blocks_of(model: Module) -> list[Block]:
         if not (flat or isinstance(layer, (Dense, nn.Softmax, *ACTIVATIONS, *NORMALIZATIONS, *DROPOUTS))):
             raise TypeError(
                 f"pretrain_layers: part {names[i]!r} is a {type(layer).__name__}; between dense layers there may be "
-                "activations, BatchNorm, LayerNorm and Dropout, and a Flatten before all"
+                "activations, BatchNorm, LayerNorm and Dropout, and a Flatten at the start"
             )
     if len(places) < 2:
         raise ValueError(f"pretrain_layers: the model has {len(places)} dense layers, so there is no hidden one")
@@ -65,10 +65,10 @@ def blocks_of(model: Module) -> list[Block]:
 
 
 def hidden_kind(block: Block) -> Hidden:
-    """Which hidden units of an RBM a layer's activation is the mean of.
+    """The kind of hidden units of an RBM whose mean is the activation of a layer.
 
     Raises:
-        ValueError: none.
+        ValueError: an RBM has no such units.
     """
     dense, *after = block.encoder.layers
     kinds: dict[object, Hidden] = {"sigmoid": "bernoulli", nn.Sigmoid: "bernoulli", "relu": "relu", nn.ReLU: "relu"}

@@ -1,4 +1,4 @@
-"""Noise that a denoising autoencoder undoes, and the penalty that keeps hidden units quiet."""
+"""Noise for denoising autoencoders, and a sparsity penalty for hidden units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Corruption = Callable[[Array, Generator], Array]
 
 @dataclass(frozen=True)
 class masking:
-    """Each element is 0 with probability ``rate``, else as it is (Vincent et al. 2008).
+    """Sets each element to 0 with probability ``rate`` (Vincent et al. 2008).
 
     Raises:
         ValueError: rate is not in [0, 1).
@@ -56,11 +56,11 @@ class gaussian_noise:
 
 @dataclass(frozen=True)
 class kl_sparsity:
-    """``scale * sum over units of KL(target || mean)``, mean being a unit's over the batch (Lee et al. 2008; Ng 2011).
+    """``scale * sum over units of KL(target || mean)``, mean over the batch (Lee et al. 2008; Ng 2011).
 
-    ``KL = target * log(target / mean) + (1 - target) * log((1 - target) / (1 - mean))``, so each unit shall be on in a
-    share ``target`` of the examples. For units in [0, 1]; a penalty for ``activity_regularizer=``. For units without
-    bounds take ``nn.l1``.
+    ``KL = target * log(target / mean) + (1 - target) * log((1 - target) / (1 - mean))``, so that each unit is active in
+    a fraction ``target`` of the examples. A penalty for ``activity_regularizer=`` of units in [0, 1]; use ``nn.l1`` for
+    unbounded units.
 
     Raises:
         ValueError: target is not in (0, 1), or scale negative or not finite.
@@ -76,7 +76,7 @@ class kl_sparsity:
 
     def __call__(self, h: Tensor) -> Tensor:
         t = self.target
-        mean = ops.clip(ops.mean(h, axis=0), 1e-6, 1 - 1e-6)  # where a unit is always or never on, there is no log
+        mean = ops.clip(ops.mean(h, axis=0), 1e-6, 1 - 1e-6)  # avoids log(0)
         entropy = t * np.log(t) + (1 - t) * np.log(1 - t)
         cross = t * ops.log(mean) + (1 - t) * ops.log(1.0 - mean)
         return self.scale * (float(entropy) * h.shape[1] - ops.sum(cross))

@@ -1,4 +1,4 @@
-"""How a restricted Boltzmann machine learns: contrastive divergence."""
+"""Training of restricted Boltzmann machines: contrastive divergence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minidnn.tensor import Tensor, as_result, record
 
 
 class ContrastiveDivergence(Module):
-    """What an `RBM` is trained by: the log-likelihood's gradient, its intractable half estimated by a short chain.
+    """The training objective of an `RBM`: the gradient of the log-likelihood, with E_model estimated by a short chain.
 
     ::
 
@@ -24,31 +24,31 @@ class ContrastiveDivergence(Module):
         d log p(v) / d visible_bias = v               - E_model[v]
         d log p(v) / d hidden_bias  = E[h | v]        - E_model[h]
 
-    CD-k (Hinton 2002) takes for the model's expectations the v and ``E[h | v]`` of a chain of k steps of Gibbs
-    sampling that starts at the example itself. Persistent CD (Tieleman 2008) keeps chains of its own, which go on from
-    one update to the next and so come to follow the model: nearer to the true gradient, with small learning rates.
+    CD-k (Hinton 2002) estimates the expectations of the model by v and ``E[h | v]`` after k steps of Gibbs sampling
+    that start at the example. Persistent CD (Tieleman 2008) continues its chains from one update to the next, so that
+    they follow the model; with small learning rates its gradient is closer to the true one.
 
-    CD is the gradient of no function (Sutskever & Tieleman 2010), so the number that comes with it is another one:
-    the result is the squared error of each example's reconstruction, (batch, 1), but `Tensor.backward` leaves the
-    gradient above, with its sign turned, for an optimizer that descends.
+    CD is not the gradient of any function (Sutskever & Tieleman 2010). The result is therefore the squared error of
+    each example's reconstruction, (batch, 1), while `Tensor.backward` computes the negative of the gradient above, for
+    an optimizer that minimizes.
 
-    In evaluation mode the result is the error alone, without sampling.
+    In evaluation mode the result is only the error, without sampling.
 
     Args:
-        rbm: what is trained.
-        k: steps of Gibbs sampling.
-        persistent: whether.
-        chains: how many persistent ones.
-        sample_visible: draw the visible units of the chain; False takes their means, which is less noisy, and common
-            for CD (Hinton 2010, section 3.2), but wrong for persistent chains.
-        rng: draws the chains; the default generator where it is None.
+        rbm: the RBM to train.
+        k: the number of steps of Gibbs sampling.
+        persistent: whether to use persistent chains.
+        chains: the number of persistent chains.
+        sample_visible: draw the visible units of the chain. False uses their means, which is less noisy and common for
+            CD (Hinton 2010, section 3.2), but wrong for persistent chains.
+        rng: draws the chains; None: the default generator.
 
     Attributes:
         particles: the hidden units of the persistent chains, (chains, n_hidden); a buffer.
 
     Raises:
-        TypeError: k or chains is not an integer, or rbm not an RBM.
-        ValueError: k or chains below 1, persistent chains of means.
+        TypeError: k or chains is not an integer, or rbm is not an RBM.
+        ValueError: k or chains is below 1; persistent is set and sample_visible is not.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ContrastiveDivergence(Module):
         if not isinstance(rbm, RBM):
             raise TypeError(f"{self.label}: rbm must be an RBM, got {type(rbm).__name__}")
         if persistent and not sample_visible:
-            raise ValueError(f"{self.label}: persistent chains must sample the visible units too")
+            raise ValueError(f"{self.label}: persistent chains must sample the visible units; pass sample_visible=True")
         self.rbm = rbm
         self.k = positive_integer(self.label, "k", k)
         self.persistent = persistent
@@ -82,7 +82,7 @@ class ContrastiveDivergence(Module):
         if self.persistent:
             error = _errors(v, rbm.visible_mean(h))
             chain_v, chain_h = self._walk(held(self.particles))[1:]
-            # Momentum 0 makes it a copy, and one that a captured step does again.
+            # Momentum 0 copies the values, by a kernel that a captured step can replay.
             kernels.moving_average(held(self.particles), rbm.draw_hidden(chain_h, chain_v, self.rng), momentum=0.0)
             self.particles.version += 1
         else:
@@ -91,14 +91,14 @@ class ContrastiveDivergence(Module):
         return _diverging(error, self, v, h, chain_v, chain_h)
 
     def _walk(self, h: Array) -> tuple[Array, Array, Array]:
-        """k steps from h on: the mean of the first v, the last v, and the mean of h given that."""
+        """k steps starting at h: the mean of the first v, the last v, and the mean of h given the last v."""
         first, v, mean = self._step(h)
         for _ in range(self.k - 1):
             _, v, mean = self._step(self.rbm.draw_hidden(mean, v, self.rng))
         return first, v, mean
 
     def _step(self, h: Array) -> tuple[Array, Array, Array]:
-        """The mean of v given h, a v drawn from there, and the mean of h given that."""
+        """The mean of v given h, a drawn v, and the mean of h given that v."""
         mean = self.rbm.visible_mean(h)
         v = self.rbm.draw_visible(mean, self.rng) if self.sample_visible else mean
         return mean, v, self.rbm.hidden_mean(v)
@@ -113,11 +113,11 @@ def _errors(v: Array, reconstruction: Array) -> Array:
 def _diverging(
     error: Array, objective: ContrastiveDivergence, v: Array, h: Array, chain_v: Array, chain_h: Array
 ) -> Tensor:
-    """The errors on the tape, with the gradient of contrastive divergence in place of their own."""
+    """The errors on the tape, with the gradient of contrastive divergence as backward rule."""
     rbm, chains = objective.rbm, objective.chains if objective.persistent else 0
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
-        weights = whole(dy).reshape(-1)  # of the examples; those of the chains have the same sum
+        weights = whole(dy).reshape(-1)  # per example; the weights of the chains have the same sum
         shares = weights
         if chains:
             total = kernels.reduce_sum(weights, None, True)

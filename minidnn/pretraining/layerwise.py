@@ -1,4 +1,4 @@
-"""Greedy layer-wise pretraining: layer by layer, lowest first, all others frozen; then fine-tuning of the whole."""
+"""Greedy layer-wise pretraining: one layer at a time, lowest first; then fine-tuning of the whole model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MakeOptimizer = Callable[[list[Parameter]], Optimizer]
 
 
 class Pretrained(NamedTuple):
-    """What `pretrain_and_finetune` leaves: the histories of the pretrained layers, by name, and of the fine-tuning."""
+    """The result of `pretrain_and_finetune`: histories of the pretrained layers, by name, and of the fine-tuning."""
 
     layers: dict[str, History]
     finetuning: History
@@ -86,44 +86,44 @@ def pretrain_layers(
     progress: bool = True,
     checkpoints: str | os.PathLike[str] | None = None,
 ) -> dict[str, History]:
-    """Trains the hidden layers one after the other, each to model the outputs of those below it, which stay frozen.
+    """Trains the hidden layers one after the other, each to model the outputs of the layers below it, which are fixed.
 
-    The lower layers are run once over the examples, in evaluation mode; what they give is the data that the next
-    layer learns from (Hinton, Osindero & Teh 2006; Bengio et al. 2007). The last dense layer is left as it is. Then
-    fine-tune with `training.fit`.
+    The lower layers run once over the examples, in evaluation mode; the next layer is trained on their outputs (Hinton,
+    Osindero & Teh 2006; Bengio et al. 2007). The last dense layer is not changed. Fine-tune with `training.fit`
+    afterwards.
 
-    - ``"autoencoder"``: the layer with all that follows it up to the next (batch or layer normalization, activation)
-      is the encoder of an `Autoencoder` with tied weights.
+    - ``"autoencoder"``: the dense layer with the normalization and activation layers that follow it is the encoder of
+      an `Autoencoder` with tied weights.
     - ``"rbm"``: the layer becomes the hidden half of an `RBM`. Sigmoid layers have Bernoulli hidden units, ReLU layers
-      noisy rectified ones (Nair & Hinton 2010); others are refused, as no RBM has such units.
+      noisy rectified ones (Nair & Hinton 2010); other activations raise a ValueError.
 
-    Inputs within [0, 1] (checked on the data) are probabilities: Bernoulli visible units, or the cross-entropy. Others
-    are real numbers: Gaussian visible units on standardized inputs, the standardization then folded into the layer's
-    weights; or the squared error. Dropout is off meanwhile; ``corruption`` has its role.
+    Inputs within [0, 1] (checked on the data) are probabilities: Bernoulli visible units, or the cross-entropy. Other
+    inputs are real numbers: Gaussian visible units on standardized inputs, with the standardization folded into the
+    weights afterwards, or the squared error. Dropout is off during pretraining; use ``corruption`` instead.
 
     Args:
-        model: a Sequential of Dense, activations, BatchNorm, LayerNorm, Dropout and a Flatten before all; changed in
-            place. A hidden Dense whose kernel is frozen is passed over.
-        unlabelled: examples, (n, n_in): an array of uint8 or float32, or a data set, whose labels are not looked at.
+        model: a Sequential of Dense, activations, BatchNorm, LayerNorm, Dropout and a Flatten at the start; changed in
+            place. A hidden Dense with a frozen kernel is skipped.
+        unlabelled: examples, (n, n_in): an array of uint8 or float32, or a data set, whose labels are ignored.
         epochs, batch_size: for each layer.
-        optimizer: makes one for the parameters of a layer. Where it is None, ``Adam(params, 0.001)`` for autoencoders;
-            for an RBM ``SGD(params, 0.05, momentum=0.9)``, with a rate of 0.001 unless all its units are Bernoulli's.
+        optimizer: returns an optimizer for the parameters of a layer. None: ``Adam(params, 0.001)`` for autoencoders;
+            for an RBM ``SGD(params, 0.05, momentum=0.9)``, with a rate of 0.001 unless all its units are Bernoulli.
         corruption, activity_regularizer: for autoencoders; see `Autoencoder`.
         k, persistent, kernel_regularizer: for RBMs; see `ContrastiveDivergence` and `RBM`.
         valid: further examples; each layer's error on them is ``valid_loss`` in its history.
-        callbacks: makes those of a layer's run, from its name, such as ``lambda name: [EarlyStopping(2, every=None)]``.
-        rng: draws orders, noise and chains; the default generator where it is None.
+        callbacks: returns the callbacks for a layer's name, such as ``lambda name: [EarlyStopping(2, every=None)]``.
+        rng: draws orders, noise and chains; None: the default generator.
         progress: as for `training.fit`.
-        checkpoints: a folder, made if it is missing, that keeps the state of each layer's run after every epoch. The
-            same call on the same initial model goes on from there, with the same bytes as if it had never been cut.
+        checkpoints: a folder, created if missing, for the state of each layer's run after every epoch. The same call on
+            the same initial model resumes from there, with the same bytes as an uninterrupted run.
 
     Returns:
-        The histories by layer name (its place where it has none), lowest first; fewer where Ctrl-C ended it.
+        The histories by layer name (or index), lowest layer first; fewer if Ctrl-C stopped the run.
 
     Raises:
-        TypeError: model is not a Sequential, or has a part that is none of these.
-        ValueError: no hidden layer; an argument of the other method; examples of another width; an activation that
-            no RBM has.
+        TypeError: model is not a Sequential, or has another kind of layer.
+        ValueError: there is no hidden layer; an argument belongs to the other method; the examples have another width;
+            an RBM has no such activation.
     """
     _check_arguments(method, corruption, activity_regularizer, k, persistent, kernel_regularizer)
     blocks = blocks_of(model)
@@ -206,7 +206,7 @@ def _by_rbm(
         rng=options["rng"],
     )
     rbm.center(inputs.images)
-    lr = 0.05 if (rbm.visible, rbm.hidden) == ("bernoulli", "bernoulli") else 0.001  # nothing bounds the others
+    lr = 0.05 if (rbm.visible, rbm.hidden) == ("bernoulli", "bernoulli") else 0.001  # other units are unbounded
     make = optimizer or (lambda params: optim.SGD(params, lr, momentum=0.9))
     objective = ContrastiveDivergence(rbm, k, persistent, rng=options["rng"])
     history = train(objective, inputs, optimizer=make(rbm.parameters()), **options)
@@ -234,11 +234,11 @@ def _checked(inputs: ArrayDataset, block: Block) -> bool:
 
 
 def _through(layers: Sequence[Module], inputs: ArrayDataset) -> ArrayDataset:
-    """What the layers make of the inputs, in evaluation mode."""
+    """The outputs of the layers for the inputs, in evaluation mode."""
     layers = [layer for layer in layers if not isinstance(layer, nn.Flatten)]  # the examples are flat
     if not layers:
         return inputs
-    starts = range(0, len(inputs), 5000)  # bytes become floats a part at a time
+    starts = range(0, len(inputs), 5000)  # converts bytes to floats in parts to save memory
     parts = [training.predict(Sequential(*layers), inputs[start : start + 5000].images) for start in starts]
     return as_unlabelled(np.concatenate(parts))
 
@@ -267,4 +267,4 @@ def _check_arguments(
         raise ValueError(f"pretrain_layers: method must be 'rbm' or 'autoencoder', got {method!r}")
     foreign = [name for name, given in (of_autoencoders if method == "rbm" else of_rbms).items() if given]
     if foreign:
-        raise ValueError(f"pretrain_layers: {foreign[0]} is nothing of method {method!r}")
+        raise ValueError(f"pretrain_layers: {foreign[0]} has no meaning for method={method!r}")

@@ -1,4 +1,4 @@
-"""Training by an objective, that is, without labels."""
+"""Training with an objective instead of labels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def train(
     capture: bool | Literal["auto"] = "auto",
     resume: str | os.PathLike[str] | None = None,
 ) -> History:
-    """Trains by `training.fit`, with all that it has: captured steps, schedules, callbacks, checkpoints.
+    """Trains an objective with `training.fit`, including captured steps, schedules, callbacks and checkpoints.
 
     ::
 
@@ -39,10 +39,10 @@ def train(
         train(ContrastiveDivergence(rbm), images, optimizer=optim.SGD(rbm.parameters(), 0.05, 0.9), epochs=10)
 
     Args:
-        objective: a `ContrastiveDivergence`, a `Reconstruction`, or any Module that gives an error, (batch, 1), for
-            each example; their mean is what the optimizer makes small.
-        unlabelled: examples, (n, n_in), uint8 (0 to 255 stand for 0.0 to 1.0) or float32; of an `ArrayDataset` the
-            labels are not looked at.
+        objective: a `ContrastiveDivergence`, a `Reconstruction`, or any Module that returns an error per example,
+            (batch, 1); the optimizer minimizes their mean.
+        unlabelled: examples, (n, n_in), uint8 (0 to 255 mean 0.0 to 1.0) or float32; labels of an `ArrayDataset` are
+            ignored.
         optimizer, epochs, batch_size, callbacks, rng, progress, capture, resume: as for `training.fit`.
         valid: further examples, whose error is ``valid_loss`` in the history.
 
@@ -50,7 +50,8 @@ def train(
         The history; ``loss`` is the mean error.
 
     Raises:
-        TypeError, ValueError, NonFiniteError, ResumeError: as `training.fit`; examples of another dtype or shape.
+        TypeError, ValueError, NonFiniteError, ResumeError: as `training.fit`; also for examples of another dtype or
+            shape.
     """
     return training.fit(
         objective,
@@ -70,7 +71,7 @@ def train(
 
 
 def mean_error(errors: Tensor, labels: Any) -> Tensor:
-    """The mean of what an objective gives; the labels are not looked at."""
+    """The mean of the errors of an objective; the labels are ignored."""
     return ops.mean(errors)
 
 

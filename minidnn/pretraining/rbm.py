@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines: what they are; how they learn is told in `divergence`."""
+"""Restricted Boltzmann machines; `divergence` trains them."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ class RBM(Module):
         E(v, h) = -v @ visible_bias - h @ hidden_bias - v @ kernel @ h               visible="bernoulli"
         E(v, h) = |v - visible_bias|**2 / 2 - h @ hidden_bias - v @ kernel @ h       visible="gaussian"
 
-    so that units of one side are independent given the other::
+    so that the units of one layer are independent given the other::
 
         p(h = 1 | v) = sigmoid(v @ kernel + hidden_bias)                            hidden="bernoulli"
         h | v        = max(0, x + N(0, sigmoid(x))),  x = v @ kernel + hidden_bias  hidden="relu" (Nair & Hinton 2010)
         p(v = 1 | h) = sigmoid(h @ kernel.T + visible_bias)                         visible="bernoulli"
         v | h        = N(h @ kernel.T + visible_bias, 1)                             visible="gaussian"
 
-    As a layer it gives the mean of its hidden units, as ``Dense(n_visible, n_hidden, "sigmoid")`` does (or "relu").
-    Real numbers in [0, 1] may stand for probabilities of Bernoulli units, as the grey of MNIST's pixels does. Gaussian
+    As a layer it returns the mean of its hidden units, as ``Dense(n_visible, n_hidden, "sigmoid")`` does (or "relu").
+    Real numbers in [0, 1] may be probabilities of Bernoulli units, such as the grey levels of MNIST. Gaussian
     units have variance 1: standardize the data.
 
     Args:
         n_visible, n_hidden: sizes.
         visible, hidden: kinds of units.
-        kernel_initializer: N(0, 0.01**2) where it is None (Hinton 2010); the biases start at 0, see `center`.
+        kernel_initializer: None: N(0, 0.01**2) (Hinton 2010); the biases start at 0, see `center`.
         kernel_regularizer: weight decay, such as ``nn.l2(1e-4)``.
-        rng: draws the initial values; the default generator where it is None.
+        rng: draws the initial values; None: the default generator.
 
     Attributes:
         kernel: (n_visible, n_hidden).
@@ -95,7 +95,7 @@ class RBM(Module):
         if v.ndim != 2 or v.shape[1] != self.n_visible:
             raise ValueError(f"{self.label}: v has shape {v.shape}, must be (batch, {self.n_visible})")
 
-    # The conditional distributions; arrays of floats in and out, one row an example
+    # The conditional distributions: float arrays in and out, one row per example
 
     def hidden_mean(self, v: Array) -> Array:
         """The mean of the hidden units given the visible ones; of "relu" units without their noise."""
@@ -116,7 +116,7 @@ class RBM(Module):
         return self.draw_visible(self.visible_mean(h), rng)
 
     def draw_hidden(self, mean: Array, v: Array, rng: Generator | None = None) -> Array:
-        """`sample_hidden` where the mean given v is known already."""
+        """`sample_hidden` with a known mean given v."""
         key = (rng or default_generator()).next_key()
         if self.hidden == "bernoulli":
             return kernels.bernoulli(mean, *key)
@@ -125,28 +125,28 @@ class RBM(Module):
         return _relu(kernels.add(x, kernels.multiply(deviation, _noise(x, key))))
 
     def draw_visible(self, mean: Array, rng: Generator | None = None) -> Array:
-        """`sample_visible` where the mean is known already."""
+        """`sample_visible` with a known mean."""
         key = (rng or default_generator()).next_key()
         return kernels.bernoulli(mean, *key) if self.visible == "bernoulli" else kernels.add(mean, _noise(mean, key))
 
     def gibbs(self, h: Array, steps: int = 1, rng: Generator | None = None) -> tuple[Array, Array]:
-        """``steps`` times v given h, then h given v; the last v and h. Two draws of rng a step."""
+        """Samples v given h, then h given v, ``steps`` times; returns the last v and h. Two draws of rng per step."""
         for _ in range(positive_integer(self.label, "steps", steps)):
             v = self.sample_visible(h, rng)
             h = self.sample_hidden(v, rng)
         return v, h
 
     def sample(self, n: int, steps: int = 1000, rng: Generator | None = None) -> Array:
-        """What it dreams of: the means of the visible units of n chains of Gibbs sampling, begun at h = 0."""
+        """Samples of the model: the means of the visible units of n chains of Gibbs sampling, started at h = 0."""
         h = np.zeros((positive_integer(self.label, "n", n), self.n_hidden), np.float32)
         return self.visible_mean(self.gibbs(h, steps, rng)[1])
 
-    # How good it is
+    # Biases and quality
 
     def center(self, v: Any) -> None:
-        """Sets the visible biases to what explains the data without hidden units (Hinton 2010, section 8).
+        """Sets the visible biases to fit the data without hidden units (Hinton 2010, section 8).
 
-        ``log(p / (1 - p))`` of the means p, kept within [0.001, 0.999]; the means themselves for Gaussian units.
+        ``log(p / (1 - p))`` of the means p, clipped to [0.001, 0.999]; the means themselves for Gaussian units.
         """
         mean = np.asarray(v).mean(axis=0, dtype=np.float64)
         if self.visible == "bernoulli":
@@ -159,10 +159,10 @@ class RBM(Module):
         """``F(v) = -log(sum over h of exp(-E(v, h)))`` for each row, float64 (n,): lower is more probable.
 
         ``F(v) = -v @ visible_bias - sum(log(1 + exp(v @ kernel + hidden_bias)))``, with
-        ``|v - visible_bias|**2 / 2`` in place of the first term for Gaussian units.
+        ``|v - visible_bias|**2 / 2`` instead of the first term for Gaussian units.
 
         Raises:
-            ValueError: hidden units of kind "relu", of which no closed form is known; another shape.
+            ValueError: the hidden units are "relu", for which no closed form is known; v has another shape.
         """
         v = np.asarray(v)
         self.check(v)
@@ -182,15 +182,15 @@ class RBM(Module):
     def pseudo_log_likelihood(self, v: Any, rng: Generator | None = None) -> Array:
         """An unbiased estimate of ``sum over i of log p(v[i] | the other v)`` for each row, float64 (n,) (Besag 1975).
 
-        One i a row is drawn: ``n_visible * log(sigmoid(F(v with v[i] flipped) - F(v)))``.
+        One i per row is drawn: ``n_visible * log(sigmoid(F(v with v[i] flipped) - F(v)))``.
 
         Raises:
-            ValueError: Gaussian visible units; a v that is not 0 or 1; as `free_energy`.
+            ValueError: the visible units are Gaussian; v is not 0 or 1; as `free_energy`.
         """
         v = np.asarray(v)
         self.check(v)
         if self.visible != "bernoulli" or not np.isin(v, (0, 1)).all():
-            raise ValueError(f"{self.label}: the pseudo-likelihood is one of Bernoulli units; v must be 0 or 1")
+            raise ValueError(f"{self.label}: the pseudo-likelihood needs Bernoulli units; v must be 0 or 1")
         rows, bits = np.arange(len(v)), (rng or default_generator()).bits(len(v)).astype(np.uint64)
         places = (bits * np.uint64(self.n_visible)) >> np.uint64(32)
         flipped = v.copy()

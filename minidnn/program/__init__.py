@@ -1,4 +1,4 @@
-"""Programs: a step as named calls on named memory, which can be checked, printed, timed and replayed."""
+"""Programs: a recorded step, as a list of kernel calls on named memory that can be printed, timed and replayed."""
 
 from minidnn.doors import CaptureError
 from minidnn.program.buffers import Buffer, Call

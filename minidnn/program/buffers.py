@@ -1,4 +1,4 @@
-"""The memory of a program: which arrays its calls read and write, what each is, and what it is called."""
+"""The memory of a program: the arrays that its calls read and write, with their roles and names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from minidnn.reference.types import Array
 
 Role = Literal["input", "parameter", "state", "gradient", "constant", "result", "temporary"]
-"""``state`` outlives the step, as parameters do: slots, counts, running statistics, learning rates, random counters."""
+"""``state`` is kept beyond the step: slots, counts, running statistics, learning rates, random counters."""
 
 
 @dataclass(eq=False)
@@ -20,9 +20,9 @@ class Buffer:
 
     Attributes:
         name: such as ``hidden1.kernel``.
-        role: what it is.
+        role: see `Role`.
         shape, dtype: of the array that owns the memory.
-        nbytes: its size.
+        nbytes: its size in bytes.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Call:
     """One call of a program.
 
     Attributes:
-        kernel: its name.
+        kernel: the name of the kernel.
         reads, writes: the buffers, in the order of the arguments and of the results.
-        settings: the other arguments by name; a number that lies in memory is a `Buffer`.
+        settings: the other arguments by name; a number that is read from memory is a `Buffer`.
         compiled: whether it runs without Python.
-        flops: floating-point operations of a matrix product; 0 for other kernels.
-        nbytes: what it reads and writes.
+        flops: the floating-point operations of a matrix product; 0 for other kernels.
+        nbytes: the bytes that it reads and writes.
     """
 
     kernel: str
@@ -65,20 +65,20 @@ def owner_of(array: Array) -> Array:
 
 
 class Memory:
-    """Every buffer that a recording knows, found by the array that owns it."""
+    """The known buffers of a recording, by the array that owns the memory."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[weakref.ref[Array], Buffer]] = {}
         self._kept: list[Array] = []
 
     def find(self, array: Array) -> Buffer | None:
-        """The buffer in which the array lies, if it is known."""
+        """The buffer that contains the array; None if it is unknown."""
         owner = owner_of(array)
         found = self._known.get(id(owner))
         return found[1] if found is not None and found[0]() is owner else None
 
     def add(self, array: Array, name: str, role: Role, keep: bool = True) -> Buffer:
-        """Makes the memory of the array known; it is kept alive, or else lives as long as others hold it."""
+        """Adds the memory of the array as a buffer; ``keep`` holds a reference to it."""
         owner = owner_of(array)
         buffer = Buffer(name, role, tuple(owner.shape), str(owner.dtype), owner.nbytes)
         self._known[id(owner)] = weakref.ref(owner), buffer

@@ -1,4 +1,4 @@
-"""A program and its profile as pictures, with matplotlib (the extra ``plot``)."""
+"""Pictures of a program and of its profile, drawn with matplotlib (the extra ``plot``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from minidnn.program.profiling import Profile
     from minidnn.program.program import Program
 
-ARROWS = 1.6  # inches at the left
+ARROWS = 1.6  # inches for the arrows at the left
 KINDS = {"product": plot.COLOURS[0], "update": plot.COLOURS[1], "other": plot.COLOURS[2]}
 
 
@@ -27,7 +27,7 @@ def draw_program(program: Program, path: str | os.PathLike[str]) -> None:
         OSError: the file cannot be written.
     """
     head, *lines = as_text(program).split("\n")
-    inches, row = 0.073, 0.21  # of a character's width and a line's height, at this size of type
+    inches, row = 0.073, 0.21  # the width of a character and the height of a line at this font size
     width = inches * max(len(line) for line in (head, *lines))
     drawing, (axis,) = plot.figure(width=ARROWS + width + 0.2, height=row * (len(lines) + 2))
     axis.set_axis_off()
@@ -39,7 +39,7 @@ def draw_program(program: Program, path: str | os.PathLike[str]) -> None:
         axis.text(0, number, line, color=_colour(call), **type_face)
     arrows = [(writer, reader) for writer, reader in sorted(_arrows(program.calls)) if reader - writer > 1]
     longest = max((reader - writer for writer, reader in arrows), default=1)
-    for writer, reader in arrows:  # an arrow to the next line would only hide it
+    for writer, reader in arrows:  # arrows to the next line are left out
         left = -0.1 - (ARROWS - 0.2) * (reader - writer) / longest
         axis.annotate(
             "",
@@ -57,7 +57,7 @@ def draw_program(program: Program, path: str | os.PathLike[str]) -> None:
 
 
 def draw_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
-    """Draws a bar for each call, as long as its time.
+    """Draws one bar per call; its length is the time of the call.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
@@ -81,12 +81,12 @@ def draw_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
 
 
 def _fraction(left: float, lines: int, row: float) -> float:
-    """How far a bracket reaches to the left, as matplotlib measures it: by the distance of its ends."""
+    """How far a bracket reaches to the left, as a fraction of the distance of its ends, as matplotlib measures it."""
     return -left / (lines * row)
 
 
 def _short(call: Call) -> str:
-    """The kernel and the parameter that it is about."""
+    """The kernel and the first parameter that it uses."""
     names = [buffer.name for buffer in (*call.writes, *call.reads) if buffer.role == "parameter"]
     return f"{call.kernel}  {names[0]}" if names else f"{call.kernel}  {flow(call)}"
 

@@ -1,4 +1,4 @@
-"""How long each call of a program takes."""
+"""Timing of each call of a program."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Row:
     Attributes:
         call: the call.
         seconds: the median over the replays.
-        share: of the sum of all calls, in [0, 1].
-        floor: how many times as long it takes as its arithmetic at the machine's fastest product; None where the
-            call is no product.
+        share: the fraction of the total time of all calls, in [0, 1].
+        floor: the time divided by the time of the same FLOPs at the peak rate (`Profile.peak`); None if the call is
+            not a matrix product.
     """
 
     call: Call
@@ -35,7 +35,7 @@ class Row:
 
     @property
     def rate(self) -> str:
-        """GFLOP/s of a product, else GB/s of what the call reads and writes."""
+        """GFLOP/s of a matrix product; GB/s read and written for any other call."""
         if self.call.flops:
             return f"{self.call.flops / self.seconds / 1e9:.0f} GFLOP/s"
         return f"{self.call.nbytes / self.seconds / 1e9:.1f} GB/s"
@@ -46,10 +46,10 @@ class Profile:
     """The calls of a program with their times, as a table and a picture.
 
     Attributes:
-        rows: one a call, in order.
-        seconds: the median of a whole replay, in which neighbouring elementwise calls run together.
-        peak: FLOP/s of the fastest product on this machine, with these threads.
-        threads: how many.
+        rows: one per call, in order.
+        seconds: the median of a whole replay, in which adjacent elementwise calls are fused.
+        peak: FLOP/s of a large matrix product on this machine with this number of threads.
+        threads: the number of threads.
     """
 
     rows: list[Row]
@@ -71,19 +71,19 @@ class Profile:
         )
 
     def draw(self, path: str | os.PathLike[str]) -> None:
-        """Draws a bar for each call; see `minidnn.program.pictures`."""
+        """Draws one bar per call; see `minidnn.program.pictures.draw_profile`."""
         from minidnn.program.pictures import draw_profile
 
         draw_profile(self, path)
 
 
 def profile(program: Program, arrays: tuple[Array, ...], repeats: int = 50) -> Profile:
-    """Times each call over repeated replays, then puts back all that they changed.
+    """Times each call over repeated replays, then restores all values that the replays changed.
 
     Args:
-        program: what is timed.
+        program: the program to time.
         arrays: its arguments.
-        repeats: replays; the medians are reported.
+        repeats: the number of replays; the profile reports medians.
     """
     restore = program.state()
     whole = []
@@ -106,7 +106,7 @@ def profile(program: Program, arrays: tuple[Array, ...], repeats: int = 50) -> P
 
 
 def fastest_product(repeats: int = 20) -> float:
-    """FLOP/s of a large product on this machine, the best of several: what the calls of a step are measured by."""
+    """FLOP/s of a 768 x 768 matrix product on this machine, the best of ``repeats`` runs."""
     n = 768
     a = np.ones((n, n), np.float32)
     best = np.inf

@@ -23,18 +23,18 @@ from minidnn.tensor import Tensor, record
 
 Step = Callable[..., Any]
 Together = Callable[[list[Tensor]], Any]
-"""Makes what a step returns of several results."""
+"""Combines several results into what the step returns."""
 
 
 class Program:
     """The kernel calls of a step on arguments of fixed shapes; ``print`` shows them.
 
     Attributes:
-        name: that of the step.
-        calls: in order.
-        inputs: the buffers of the arguments, and of gradients that the step goes on from.
+        name: the name of the step.
+        calls: in order of execution.
+        inputs: the buffers of the arguments, and of gradients that the step adds to.
         results: the buffers of what the step returns.
-        nbytes: the memory in which inputs, results and temporaries lie.
+        nbytes: the size of inputs, results and temporaries in bytes.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Program:
         self.results = [_named(recorder, tensor._data, f"result{i or ''}") for i, tensor in enumerate(returned)]
         self._continued, self._begun = recorder.continued, recorder.begun
         self._rates = recorder.rates
-        self._kept = recorder.memory  # keeps what the calls point to
+        self._kept = recorder.memory  # keeps the memory alive that the calls point to
         self._leaves = [(tensor, tensor._grad) for tensor, _ in recorder.gradients.values()]
         for tensor, gradient in self._leaves:
             tensor._lent = gradient is not None
@@ -69,11 +69,11 @@ class Program:
 
     @property
     def arguments(self) -> tuple[Array, ...]:
-        """The arrays from which a replay reads its arguments; what is written there need not be copied."""
+        """The arrays from which a replay reads its arguments. Data written there directly need not be copied."""
         return self._arrays[: self._arguments]
 
     def holds(self) -> bool:
-        """Whether all that the program depends on is as it was when it was recorded; asks the schedules first."""
+        """Whether what the program depends on is unchanged since the recording. Updates the learning rates first."""
         self._prepare()
         return (
             mode.recording is self._recording
@@ -83,10 +83,10 @@ class Program:
         )
 
     def run(self, arrays: tuple[Array, ...]) -> Any:
-        """A replay: what the step itself would return, with copies of the results.
+        """Replays the step and returns copies of its results.
 
-        One that raises leaves no gradients, since their memory may hold anything; those that are whole and not finite
-        stay, to be looked at.
+        A replay that raises sets the gradients to None, because they may be incomplete. After `NonFiniteGradient` they
+        are complete and are kept for inspection.
         """
         try:
             self._core.replay((*arrays, *[_whole(tensor._grad) for tensor in self._continued]))
@@ -100,14 +100,14 @@ class Program:
         return self.copies()
 
     def time(self, arrays: tuple[Array, ...]) -> list[float]:
-        """A replay, call by call; the seconds that each took."""
+        """Replays the step call by call; returns the seconds of each call."""
         self._prepare()
         seconds: list[float] = self._core.time((*arrays, *[_whole(tensor._grad) for tensor in self._continued]))
         self._leave()
         return seconds
 
     def state(self) -> Callable[[], None]:
-        """A function that puts back all that replays change."""
+        """Returns a function that restores all values that replays change."""
         owners = [owner for owner, _ in self._before.values()]
         before = [owner.copy() for owner in owners]
         gradients = [(tensor, None if tensor._grad is None else tensor._grad.copy()) for tensor, _ in self._leaves]
@@ -138,7 +138,7 @@ class Program:
             tensor._grad = None
 
     def copies(self) -> Any:
-        """What the step returned in the latest run, in arrays of its own."""
+        """Copies of what the step returned in the latest run."""
         tensors = [tensor if is_leaf else _copy(tensor) for tensor, is_leaf in self._returned]
         if self._many is None:
             return tensors[0] if tensors else None
@@ -148,16 +148,16 @@ class Program:
 def record_program(
     step: Step, arrays: tuple[Array, ...], prepare: Callable[[Recorder], None] = lambda recorder: None
 ) -> Program:
-    """Runs a step once on the arrays and records it.
+    """Runs the step once on the arrays and records it.
 
     Args:
         step: takes arrays, returns tensors (one, or a tuple or list of them) or None.
         arrays: its arguments.
-        prepare: is given the recorder before the step runs, to name and watch what the step depends on.
+        prepare: called with the recorder before the step runs, to name and watch what the step depends on.
 
     Raises:
-        CaptureError: the step does what a replay could not do again; all that it changed is put back.
-        Exception: what the step itself raises.
+        CaptureError: the step does something that a replay cannot repeat; all its changes are undone.
+        Exception: any error of the step.
     """
     inputs = tuple(_aligned(array) for array in arrays)
     names = _argument_names(step, len(inputs))
@@ -173,14 +173,14 @@ def record_program(
             if recorder.memory.find(tensor._data) is None:
                 raise CaptureError(
                     f"capture: a result of shape {tensor.shape} was not computed by the step's kernels; return tensors "
-                    "that ops made"
+                    "that ops computed"
                 )
         return Program(getattr(step, "__name__", "step"), recorder, tensors, many, len(inputs))
     except CaptureError:
         recorder.undo()
         raise
     except Exception:
-        if recorder.refused is not None:  # a door was opened, and the step made something else of it
+        if recorder.refused is not None:  # the step caught the CaptureError and raised another error
             recorder.undo()
             raise recorder.refused from None
         raise
@@ -217,7 +217,7 @@ def _aligned(array: Array) -> Array:
 
 def _whole(gradient: Array | None) -> Array:
     assert gradient is not None
-    return np.ascontiguousarray(gradient)
+    return np.asarray(gradient, order="C")  # np.ascontiguousarray would add an axis to a scalar
 
 
 def _known(recorder: Recorder, array: Array) -> Buffer:
@@ -227,7 +227,7 @@ def _known(recorder: Recorder, array: Array) -> Buffer:
 
 
 def _named(recorder: Recorder, array: Array, name: str) -> Buffer:
-    """The buffer of a result, with a name that says so."""
+    """The buffer of a result; a temporary is renamed."""
     buffer = _known(recorder, array)
     if buffer.role == "temporary":
         buffer.role, buffer.name = "result", name

@@ -1,7 +1,7 @@
-"""Notes the kernel calls of a step, and refuses what a replay could not do again.
+"""Records the kernel calls of a step, and raises `CaptureError` for what a replay cannot repeat.
 
-Data flow decides: each array that a call reads is an argument of the step, a parameter, state, or was written by an
-earlier call. Numbers that change from step to step lie in memory: learning rates, counts, random counters.
+Each array that a call reads must be an argument of the step, a parameter, state, or the result of an earlier call.
+Numbers that change from step to step are read from memory: learning rates, counts, random counters.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
 _UNBOUNDED = {"divide", "sqrt_backward", "power_backward", "power_exponent_backward"}
-"""Kernels that give infinite gradients of finite numbers (log's is a division)."""
+"""Kernels that can return infinite gradients for finite numbers (the derivative of log is a division)."""
 
 
 class Unknown(NamedTuple):
-    """An array that a call read, and that was not known then."""
+    """An array that a call read and that was not known at that time."""
 
     call: Call
     place: int
@@ -47,14 +47,14 @@ class Rate(NamedTuple):
 
 
 class Recorder:
-    """The calls of one step, while it runs.
+    """Records one step while it runs.
 
     Attributes:
-        calls: in order.
-        inputs: the arrays in which a replay finds its arguments, then the gradients that it goes on from.
-        gradients: each leaf whose gradient the step reads, changes or forgets, with the one it came with.
-        continued, begun: leaves that the step found with a gradient, and without one, and did not forget it first.
-        refused: the error of a door, if one was opened.
+        calls: in order of execution.
+        inputs: the arrays from which a replay reads its arguments, then the gradients that it adds to.
+        gradients: each leaf whose gradient the step reads, changes or drops, with its gradient before the step.
+        continued, begun: leaves whose gradient the step uses without dropping it first; with, and without, one before.
+        refused: the latest CaptureError, kept because the step may catch it.
     """
 
     def __init__(self, inputs: tuple[Array, ...], names: tuple[str, ...], where: str) -> None:
@@ -76,18 +76,18 @@ class Recorder:
         self._unknown: list[Unknown] = []
         self._temporaries = 0
         self._raised: str | None = None
-        self._owned: list[tuple[Buffer, Tensor, str]] = []  # what is named after a tensor
-        self._before: dict[int, tuple[Array, Array]] = {}  # memory that the step changes, as it was
+        self._owned: list[tuple[Buffer, Tensor, str]] = []  # buffers that are named after a tensor
+        self._before: dict[int, tuple[Array, Array]] = {}  # the memory that the step changes, with a copy from before
         self._draws = _drawn()
         for array, name in zip(inputs, names, strict=True):
             self._input(array, name, "input")
 
-    # What kernels tell, see `minidnn.kernels`
+    # Called by `minidnn.kernels`
 
     def call(
         self, truth: Callable[..., Any], compiled: Callable[..., Any] | None, given: Any, settings: dict[str, Any]
     ) -> Any:
-        """Calls a kernel, its reference where compiled is None, and notes the call."""
+        """Calls a kernel, or its reference if compiled is None, and records the call."""
         args = tuple(as_array(a) if isinstance(a, Handle) else a for a in given)
         settings = {name: as_array(a) if isinstance(a, Handle) else a for name, a in settings.items()}
         call = Call(truth.__name__, [], [], {}, compiled is not None)
@@ -107,12 +107,14 @@ class Recorder:
             self._raised = f"{truth.__name__}, at {users_line()}"
             raise
         if compiled is not None and len(self.core) != size + 1:
-            raise CaptureError(f"capture: {truth.__name__} is no kernel that a step can replay, at {users_line()}")
+            raise CaptureError(
+                f"capture: {truth.__name__} cannot be replayed, at {users_line()}; run the step without capture"
+            )
         new = [array for array in _arrays(result) if self.memory.find(array) is None]
         if compiled is None and (new or result is None):
             self.core.compute(_again(truth, args, settings, result))
         elif compiled is None:
-            return result  # views of what is there already
+            return result  # a view of known memory needs no call
         for array in new:
             self._temporaries += 1
             call.writes.append(self.memory.add(array, f"t{self._temporaries}", "temporary", keep=compiled is None))
@@ -122,21 +124,21 @@ class Recorder:
         return result
 
     def known(self, array: Array, name: str, of: Tensor | None = None) -> None:
-        """Declares memory that outlives the step, perhaps kept beside a tensor."""
+        """Declares memory that is kept beyond the step; ``of`` is the tensor that it is named after."""
         if self.memory.find(array) is None:
             buffer = self.memory.add(array, name, "state")
             if of is not None:
                 self._owned.append((buffer, of, f".{name}"))
 
     def setting(self, array: Array) -> None:
-        """Declares an array of the user's own that stays, such as an index."""
+        """Declares a constant array of the user, such as an index."""
         if self.memory.find(array) is None:
             self.memory.add(array, "index", "constant")
 
-    # What tensors tell
+    # Called by tensors
 
     def born(self, tensor: Tensor) -> None:
-        """A leaf was made within the step."""
+        """A leaf was created within the step."""
         self._born.add(id(tensor))
 
     def seen(self, result: Tensor, parents: tuple[Tensor, ...], op: str) -> None:
@@ -146,7 +148,7 @@ class Recorder:
             self.leaf(parent)
 
     def leaf(self, tensor: Tensor) -> None:
-        """Declares a tensor that was there before the step, a parameter or other state."""
+        """Declares a tensor that existed before the step, a parameter or other state."""
         if id(tensor) in self._born or id(tensor) in self.leaves:
             return
         self.leaves[id(tensor)] = tensor
@@ -158,14 +160,14 @@ class Recorder:
         self.watch.tensor(tensor)
 
     def gradient(self, tensor: Tensor) -> Array | None:
-        """The gradient of a leaf. One that it came with is an input of each replay."""
+        """The gradient of a leaf. If it had one before the step, that is an input of each replay."""
         if id(tensor) in self._born or id(tensor) in self.gradients:
             return tensor._grad
         self.leaf(tensor)
         self.gradients[id(tensor)] = tensor, tensor._grad
         if tensor._grad is not None:
             before = tensor._grad
-            tensor._grad = np.array(before, order="C") if before.dtype != np.float32 else _aligned(before)
+            tensor._grad = kernels.aligned_copy(np.asarray(before, order="C"), place=0)
             self._owned.append((self._input(tensor._grad, "grad", "gradient"), tensor, ".grad"))
             self.continued.append(tensor)
         else:
@@ -173,15 +175,15 @@ class Recorder:
         return tensor._grad
 
     def forget_gradient(self, tensor: Tensor) -> None:
-        """The step forgets the gradient of a leaf."""
+        """The step sets the gradient of a leaf to None."""
         if id(tensor) not in self._born:
             self.leaf(tensor)
             self.gradients.setdefault(id(tensor), (tensor, tensor._grad))
 
-    # What modules, optimizers and generators tell
+    # Called by modules, optimizers and generators
 
     def module(self, module: Any) -> None:
-        """A module takes part: its parameters and buffers get names, its attributes are watched."""
+        """The step calls a module: names its parameters and buffers, and watches its attributes."""
         for name, tensor in module.tensors().items():
             self.names[id(tensor)] = name
         self.watch.module(module)
@@ -189,7 +191,7 @@ class Recorder:
             self.leaf(tensor)
 
     def assigned(self, owner: Any, name: str, value: Any) -> None:
-        """Refuses an attribute that the step sets to something else."""
+        """Raises a CaptureError if the step changes an attribute."""
         before = getattr(owner, name, self)
         if before is value or (isinstance(value, (bool, int, float, str)) and before == value):
             return
@@ -201,7 +203,7 @@ class Recorder:
         raise self.refused
 
     def generator(self, generator: Any) -> None:
-        """A random generator is drawn from."""
+        """The step draws from a random generator."""
         if not is_ours(type(generator).__module__):
             self.refused = CaptureError(
                 f"capture: {type(generator).__name__}, a generator of yours, draws in Python, which a replay would not "
@@ -212,7 +214,7 @@ class Recorder:
         self.watch.value("a generator's seed", lambda: (generator.seed, generator.stream))
 
     def rate(self, group: Any, optimizer: Any) -> Array:
-        """Memory that holds the learning rate of a group in this step."""
+        """Returns memory for the learning rate of a group in this step."""
         later = sum(stepped is optimizer for stepped in self.optimizers)
         memory = np.array(float(group.rate(int(optimizer._steps))))
         self.rates.append(Rate(group, optimizer, later, memory))
@@ -220,7 +222,7 @@ class Recorder:
         return memory
 
     def optimizer(self, optimizer: Any, active: list[tuple[Any, list[Any]]]) -> None:
-        """An optimizer makes a step."""
+        """The step calls an optimizer's step."""
         self.optimizers.append(optimizer)
         self.known(optimizer._steps, "steps")
         for _, tracks in active:
@@ -228,7 +230,7 @@ class Recorder:
                 self.known(track._updates, "updates", of=track.param)
 
     def shown(self, optimizer: Any, track: Any, gradient: Any, lr: Any) -> tuple[Any, Any]:
-        """The gradient and the rate as `Optimizer.update` gets them: without numbers, if it is the user's own."""
+        """The gradient and the rate that `Optimizer.update` gets: handles if the method is the user's own."""
         for name, slot in track._slots.items():
             self.known(slot, name, of=track.param)
         if is_ours(getattr(optimizer.update, "__module__", None)):
@@ -236,18 +238,18 @@ class Recorder:
         return Handle(gradient, "grad"), Handle(lr, "lr")
 
     def may_overflow(self) -> bool:
-        """Whether the step has an op whose derivative is infinite somewhere, so that gradients are to be looked at."""
+        """Whether the step has an op whose derivative can be infinite, so that gradients must be checked."""
         return any(call.kernel in _UNBOUNDED for call in self.calls)
 
-    # The end
+    # Called at the end
 
     def finish(self) -> None:
-        """Raises a CaptureError for all that a replay could not do again."""
+        """Resolves names, and raises a CaptureError for anything that a replay cannot repeat."""
         if self.refused is not None:
             raise self.refused
         if self._raised is not None:
             raise CaptureError(
-                f"capture: the step goes on after an error of {self._raised}, which a replay could not do; check "
+                f"capture: the step continues after an error of {self._raised}, which a replay cannot do; check "
                 "before the step, or run the step without capture"
             )
         for unknown in self._unknown:
@@ -282,7 +284,7 @@ class Recorder:
             buffer.name = self.names.get(id(tensor), buffer.name) + suffix
 
     def undo(self) -> None:
-        """Puts back all that the step has changed."""
+        """Undoes all changes of the step."""
         for array, before in self._before.values():
             _writable(array)[...] = before
         for tensor, gradient in self.gradients.values():
@@ -322,7 +324,7 @@ class Recorder:
             call.writes.append(buffer)
 
     def _remember(self, array: Array) -> None:
-        """Keeps what a call will change, if it was there before the step."""
+        """Copies memory that a call will change, if it existed before the step."""
         owner = owner_of(array)
         buffer = self.memory.find(array)
         if id(owner) not in self._before and (buffer is None or buffer.role in ("parameter", "state")):
@@ -342,20 +344,20 @@ def recording(recorder: Recorder, step: Callable[[], Any]) -> Any:
 
 @cache
 def _signature(truth: Callable[..., Any]) -> tuple[list[str], set[str]]:
-    """The names of a kernel's arguments, and of those that it changes."""
+    """The names of a kernel's arguments, and the names of those that it changes in place."""
     parameters = inspect.signature(truth).parameters.values()
     return [p.name for p in parameters], {p.name for p in parameters if p.annotation in ("Changed", "Counter")}
 
 
 @cache
 def _scalars(kernel: str) -> frozenset[str]:
-    """The arguments of a kernel that are numbers, wherever they lie."""
+    """The names of a kernel's arguments that are numbers, including those read from memory."""
     parameters = inspect.signature(getattr(kernels, kernel)).parameters.values()
     return frozenset(p.name for p in parameters if p.annotation in ("float", "int", "Real"))
 
 
 def _flops(call: Call, args: Any) -> int:
-    """The multiplications and additions of a product."""
+    """The floating-point operations of a matrix product; 0 for other kernels."""
     if call.kernel in ("matmul", "dense"):
         return 2 * args[0].shape[0] * args[0].shape[1] * args[1].shape[1]
     if call.kernel == "dense_backward":
@@ -369,8 +371,8 @@ def _options(group: Any) -> tuple[Any, Any]:
 
 
 def _again(truth: Callable[..., Any], args: Any, settings: dict[str, Any], result: Any) -> Callable[[], None]:
-    """What computes the result of a reference again, into the same arrays."""
-    places = [array.view() for array in _arrays(result)]  # the tape will make the arrays themselves read-only
+    """Returns a function that computes the result of a reference again, into the same arrays."""
+    places = [array.view() for array in _arrays(result)]  # the tape makes the arrays themselves read-only
 
     def compute() -> None:
         for place, value in zip(places, _arrays(kernels.run_reference(truth, args, settings)), strict=True):
@@ -384,11 +386,6 @@ def _arrays(result: Any) -> list[Array]:
     return [part for part in parts if isinstance(part, np.ndarray)]
 
 
-def _aligned(array: Array) -> Array:
-    aligned: Array = kernels.aligned_copy(np.ascontiguousarray(array), place=0)
-    return aligned
-
-
 def _writable(array: Array) -> Array:
     if not array.flags.writeable:
         array = array.view()
@@ -397,5 +394,5 @@ def _writable(array: Array) -> Array:
 
 
 def _drawn() -> dict[str, Any]:
-    """The states of the random generators that everybody shares."""
+    """The states of the global random generators of NumPy and Python."""
     return {"numpy.random": numpy_state(np.random), "random": random.getstate()}

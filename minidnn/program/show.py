@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 _SHORT = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "uint64": "u64", "bool": "bool"}
 WIDEST = 60
-"""Columns for the buffers of a call; more are cut."""
+"""Characters for the buffers of a call; longer lists are cut."""
 
 
 def as_text(program: Program) -> str:
-    """The inputs and results, then a line for each call: its kernel, what it writes and reads, its settings."""
+    """The inputs and results, then one line per call: its kernel, what it writes and reads, its settings."""
     inputs = ", ".join(f"{buffer.name} {_type(buffer)}" for buffer in program.inputs)
     results = ", ".join(f"{buffer.name} {_type(buffer)}" for buffer in program.results) or "nothing"
     head = f"{program.name}({inputs}) -> {results}    {len(program.calls)} calls, {_size(program.nbytes)}"
@@ -26,7 +26,7 @@ def as_text(program: Program) -> str:
 
 
 def flow(call: Call) -> str:
-    """What a call writes and reads, as ``t1 <- x, hidden1.kernel``; what it changes in place stands on the left."""
+    """What a call writes and reads, as ``t1 <- x, hidden1.kernel``; changed ones appear on the left."""
     written = _names(call.writes)
     numbers = [value for value in call.settings.values() if isinstance(value, Buffer)]
     read = _names([buffer for buffer in (*call.reads, *numbers) if buffer not in call.writes])
@@ -34,7 +34,7 @@ def flow(call: Call) -> str:
 
 
 def settings(call: Call) -> str:
-    """The settings that are no memory, as ``momentum=0.9``."""
+    """The settings that are not buffers, as ``momentum=0.9``."""
     return " ".join(
         f"{name}={_value(value)}"
         for name, value in call.settings.items()

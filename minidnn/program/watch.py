@@ -1,5 +1,5 @@
-"""What a program depends on beside memory: attributes of modules, options of optimizers, and what the step's own Python
-code reads: closures, globals, defaults, attributes of its objects. Compared before each replay."""
+"""What a program depends on besides memory, compared before each replay: attributes of modules, options of optimizers,
+and what the Python code of the step reads (closures, globals, defaults, attributes of objects)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from minidnn.random import Generator
 from minidnn.tensor import Tensor
 
 LARGEST = 1000
-"""Containers with more entries than this are compared by identity."""
+"""Containers and arrays with more entries are compared by identity."""
 DEEPEST = 6
-_PENALTIES = "activity_penalties"  # handed out within each step
+"""The maximum number of references that are followed from the step."""
+_PENALTIES = "activity_penalties"  # each step fills and empties this list
 
 
 _KNOWN_OTHERWISE = (Generator, Group, Optimizer, Track)
 
 
 class Same:
-    """Equal to one object alone: arrays compare by element, and a replaced one may hold the same number."""
+    """Equal only to one object: comparing by element would miss a replaced array with equal numbers."""
 
     __slots__ = ("value",)
     __hash__ = None  # type: ignore[assignment]
@@ -44,7 +45,7 @@ class Same:
 
 
 class SameNumbers:
-    """Equal to one array, while it holds the numbers that it held."""
+    """Equal to one array as long as its numbers are unchanged."""
 
     __slots__ = ("content", "value")
     __hash__ = None  # type: ignore[assignment]
@@ -57,7 +58,7 @@ class SameNumbers:
 
 
 class SamePartial:
-    """Equal to one ``functools.partial``, while its arguments are what they were."""
+    """Equal to one ``functools.partial`` as long as its arguments are unchanged."""
 
     __slots__ = ("arguments", "value")
     __hash__ = None  # type: ignore[assignment]
@@ -70,12 +71,14 @@ class SamePartial:
 
 
 def frozen(value: Any, numbers: bool = True) -> Any:
-    """What a value is compared with later: containers are copied, and the numbers in small arrays unless they are the
-    program's own memory; all else is kept as it is."""
+    """Returns what a value is compared with later. Containers are copied, and numbers of small arrays if ``numbers``
+    (False for memory of the program). Any other value is kept as it is."""
     if numbers and isinstance(value, np.ndarray) and value.size <= LARGEST and value.dtype != object:
         return SameNumbers(value)
     if isinstance(value, (Tensor, np.ndarray)):
-        return Same(value) if value.size <= 1 else value  # larger ones compare by element, which is an error here
+        return (
+            Same(value) if value.size <= 1 else value
+        )  # a comparison of larger arrays raises, which `holds` takes as a change
     if isinstance(value, dict) and len(value) <= LARGEST:
         return {key: frozen(part, numbers) for key, part in value.items()}
     if type(value) in (list, tuple) and len(value) <= LARGEST:
@@ -88,29 +91,27 @@ def frozen(value: Any, numbers: bool = True) -> Any:
 
 
 class Watch:
-    """Remembers values, and tells whether they are what they were."""
+    """Remembers values, and checks whether they are unchanged."""
 
     def __init__(self) -> None:
-        self._dicts: list[tuple[str, Any, Any]] = []  # what it belongs to, the mapping as it was, the mapping
-        self._chosen: list[
-            Any
-        ] = []  # what it belongs to, the names, the entries as they were, how to get them, the mapping
+        self._dicts: list[tuple[str, Any, Any]] = []  # owner, the mapping as it was, the mapping
+        self._chosen: list[Any] = []  # owner, names, the entries as they were, their getter, the mapping
         self._values: list[tuple[str, Any, Callable[[], Any]]] = []
         self._tensors: list[tuple[Tensor, Any, bool]] = []
         self._parameters: list[tuple[Parameter, Any, Any]] = []
         self._generators: list[tuple[str, Any, Callable[[], Any]]] = []
-        self._memory: set[str] = set()  # what has arrays that are the program's own memory
+        self._memory: set[str] = set()  # owners of arrays that are memory of the program
         self._seen: set[tuple[int, str]] = set()
         self._kept: list[Any] = []
 
-    # What there is to remember
+    # Remembering
 
     def module(self, module: Module) -> None:
-        """The attributes of a module and of all its parts, and the code of those that are not the package's."""
+        """Watches the attributes of a module and its parts, and the code of those that are not from this package."""
         for _, part in module.named_modules():
             if self._is_new(part):
                 object.__setattr__(part, "training", part.training)
-                part.activity_penalties.clear()  # there from now on, without what an earlier pass left
+                part.activity_penalties.clear()  # creates the list, and drops the penalties of an earlier pass
                 now, what = vars(part), _located(part)
                 self._dicts.append((what, _as_it_is(now), now))
                 self._reached(what, now.values(), 1)
@@ -118,7 +119,7 @@ class Watch:
                 self._patched(type(part), ("forward", "apply", "__call__", "regularization_loss"))
 
     def tensor(self, tensor: Tensor) -> None:
-        """The array of a tensor that outlives the step."""
+        """Watches which array a tensor holds that is kept beyond the step."""
         if self._is_new(tensor):
             self._tensors.append((tensor, tensor._data, tensor.requires_grad))
             if isinstance(tensor, Parameter):
@@ -127,19 +128,19 @@ class Watch:
                     self._object("a regularizer or constraint", owned, 1)
 
     def state(self, what: str, thing: Any) -> None:
-        """All attributes of an object whose arrays are the program's memory."""
+        """Watches the attributes of an object whose arrays are memory of the program."""
         if self._is_new(thing):
             self._memory.add(what)
             self._dicts.append((what, _as_it_is(vars(thing), numbers=False), vars(thing)))
 
     def value(self, what: str, get: Callable[[], Any]) -> None:
-        """Whatever a function returns."""
+        """Watches the value that a function returns."""
         now = get()
         self._values.append((what, frozen(now), get))
         self._object(what, now, 1)
 
     def function(self, what: str, function: Any, depth: int = 1) -> None:
-        """What a function that is not the package's reads: its closure, its globals, its defaults."""
+        """Watches what a function outside of the package reads: its closure, globals and defaults."""
         function = getattr(function, "__func__", function)
         if not isinstance(function, types.FunctionType) or is_ours(function.__module__) or not self._is_new(function):
             return
@@ -161,7 +162,7 @@ class Watch:
             self._object(f"a default of {what}", default, depth + 1)
 
     def _module_of_users(self, module: types.ModuleType, code: types.CodeType, depth: int) -> None:
-        """What code may read of a Python module that is neither the package's nor a library."""
+        """Watches what code may read of a module outside of this package, the standard library and NumPy."""
         root = module.__name__.partition(".")[0]
         if is_ours(module.__name__) or root in sys.stdlib_module_names or root == "numpy":
             return
@@ -171,14 +172,14 @@ class Watch:
             self._object(f"{module.__name__}.{name}", vars(module)[name], depth + 1)
 
     def _entries(self, what: str, mapping: Any, names: Iterable[str]) -> None:
-        """Some entries of a mapping, such as the globals that a function reads."""
+        """Watches some entries of a mapping, such as the globals that a function reads."""
         names = tuple(names)
         if names:
-            get = itemgetter(*names, names[0])  # a tuple, of one name too
+            get = itemgetter(*names, names[0])  # the repeated name makes it return a tuple for one name too
             self._chosen.append((what, names, frozen(get(mapping)), get, mapping))
 
     def _object(self, what: str, thing: Any, depth: int) -> None:
-        """What lies behind a value that the step's code can reach."""
+        """Watches what the step can reach through a value."""
         if depth > DEEPEST or isinstance(thing, (type(None), bool, int, float, str, bytes, np.ndarray, Tensor)):
             return
         if isinstance(thing, Module):
@@ -216,7 +217,7 @@ class Watch:
             self._object(what, value, depth)
 
     def _methods(self, what: str, kind: type, depth: int) -> None:
-        """The methods and class attributes of a class that is not the package's."""
+        """Watches the methods and class attributes of classes outside of this package."""
         for base in kind.__mro__:
             if base.__module__ == "builtins" or is_ours(base.__module__) or not self._is_new(base):
                 continue
@@ -227,13 +228,13 @@ class Watch:
                 self.function(what, getattr(method, "__func__", getattr(method, "fget", method)), depth)
 
     def _patched(self, kind: type, names: tuple[str, ...]) -> None:
-        """Methods of the package's classes, which somebody may replace."""
+        """Watches methods of the package's classes, which the user may replace."""
         for base in kind.__mro__:
             if is_ours(base.__module__) and self._is_new(base, "methods"):
                 self._entries(base.__name__, vars(base), [name for name in names if name in vars(base)])
 
     def optimizer(self, optimizer: Optimizer) -> None:
-        """The attributes of an optimizer and of what it keeps, the code of one that is not the package's."""
+        """Watches the attributes of an optimizer, and its code if it is not from this package."""
         what = type(optimizer).__name__
         self.state(what, optimizer)
         self._methods(what, type(optimizer), 1)
@@ -247,13 +248,13 @@ class Watch:
         return True
 
     def reached(self, what: str, thing: Any) -> None:
-        """Whatever the step can reach through a value: functions, objects, containers."""
+        """Watches what the step can reach through a value: functions, objects, containers."""
         self._object(what, thing, 1)
 
-    # Whether it is as it was
+    # Comparing
 
     def holds(self) -> bool:
-        """Whether all is as it was."""
+        """Whether nothing has changed."""
         try:
             for tensor, data, needs in self._tensors:
                 if tensor._data is not data or tensor.requires_grad is not needs:
@@ -270,12 +271,12 @@ class Watch:
             for _, before, get in self._values:
                 if [before] != [get()]:  # lists compare by identity first
                     return False
-        except Exception:  # values that cannot be compared are not the same
+        except Exception:  # values that cannot be compared count as changed
             return False
         return True
 
     def changes(self) -> Iterator[str]:
-        """What is not as it was, but for lists that were only appended to."""
+        """The names of what has changed, except lists that only grew at their end."""
         for what, before, now in self._dicts:
             for name in before.keys() | now.keys():
                 if name not in before or name not in now or not _continues(before[name], now[name]):
@@ -289,13 +290,13 @@ class Watch:
                 yield what
 
     def renew(self) -> None:
-        """Remembers everything as it is now."""
+        """Remembers the present values."""
         self._dicts = [(what, _as_it_is(now, what not in self._memory), now) for what, _, now in self._dicts]
         self._chosen = [(*some, frozen(get(mapping)), get, mapping) for *some, _, get, mapping in self._chosen]
         self._values = [(what, frozen(get()), get) for what, _, get in self._values]
 
     def draws(self) -> Iterator[str]:
-        """Random generators of NumPy and Python that have drawn since."""
+        """The random generators of NumPy and Python that have drawn since they were remembered."""
         return (what for what, before, state in self._generators if before != state())
 
 
@@ -304,7 +305,7 @@ def _settings(optimizer: Optimizer) -> list[Any]:
 
 
 def _located(module: Module) -> str:
-    """The label of a module, and where its class is written, if it is not the package's."""
+    """The label of a module, with the file and line of its ``forward`` if it is not from this package."""
     code = getattr(type(module).forward, "__code__", None)
     if code is None or is_ours(type(module).__module__):
         return module.label
@@ -312,7 +313,7 @@ def _located(module: Module) -> str:
 
 
 def _as_it_is(attributes: dict[str, Any], numbers: bool = True) -> dict[str, Any]:
-    """What attributes are compared with later."""
+    """Returns what attributes are compared with later."""
     before: dict[str, Any] = frozen(attributes, numbers)
     return before | {_PENALTIES: attributes[_PENALTIES]} if _PENALTIES in attributes else before
 
@@ -323,7 +324,7 @@ def _has_attributes(thing: Any) -> bool:
 
 
 def _continues(before: Any, now: Any) -> bool:
-    """Whether a value is as it was, or a list that grew at its end."""
+    """Whether a value is unchanged, or is a list that only grew at its end."""
     try:
         if before is now or before == now:
             return True
@@ -350,7 +351,7 @@ def _names(code: types.CodeType) -> set[str]:
 
 
 def numpy_state(generator: Any) -> Any:
-    """The state of a random generator of NumPy, to be compared."""
+    """The state of a NumPy random generator in a form that can be compared."""
     if isinstance(generator, np.random.Generator):
         return str(generator.bit_generator.state)
     kind, words, *rest = generator.get_state()

@@ -1,6 +1,6 @@
-"""The truth in NumPy: beside every compiled kernel a function of the same name and signature.
+"""The NumPy reference: for every compiled kernel a function of the same name and signature.
 
-Slow on purpose, and plain: these pages are meant to be read. They run in float32 or float64.
+The functions are simple rather than fast. They run in float32 or float64.
 """
 
 from minidnn.activations import ACTIVATIONS

@@ -1,4 +1,4 @@
-"""Activations and their derivatives, told by the output ``y`` where that is possible, else by the input ``x``."""
+"""Activations and their derivatives, computed from the output ``y`` if possible, else from the input ``x``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def leaky_relu_backward(dy: Floats, y: Floats, alpha: float) -> Floats:
 
 
 def prelu(x: Floats, alpha: Floats) -> Floats:
-    """``y = x`` where x > 0, else ``alpha * x``, one learned slope for each place on the last axis (He et al. 2015)."""
+    """``y = x`` where x > 0, else ``alpha * x``, one learned slope per index of the last axis (He et al. 2015)."""
     return np.where(x > 0, x, alpha * x)
 
 
@@ -79,7 +79,7 @@ def tanh_backward(dy: Floats, y: Floats) -> Floats:
 
 
 def sigmoid(x: Floats) -> Floats:
-    """``y = 1 / (1 + exp(-x))``, written so that nothing overflows."""
+    """``y = 1 / (1 + exp(-x))``, computed without overflow."""
     e = np.exp(-np.abs(x))
     return np.where(x < 0, e, x.dtype.type(1)) / (1 + e)
 
@@ -90,7 +90,7 @@ def sigmoid_backward(dy: Floats, y: Floats) -> Floats:
 
 
 def softplus(x: Floats) -> Floats:
-    """``y = log(1 + exp(x))``, written so that nothing overflows (Dugas et al. 2001)."""
+    """``y = log(1 + exp(x))``, computed without overflow (Dugas et al. 2001)."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -221,7 +221,7 @@ def gelu_tanh(x: Floats) -> Floats:
 
 
 def gelu_tanh_backward(dy: Floats, x: Floats) -> Floats:
-    """``dx = dy * (s + x * s * (1 - s) * slope)``, s the share of x, slope = ``sqrt(8 / pi) * (1 + 0.134145 x**2)``."""
+    """``dx = dy * (s + x * s * (1 - s) * slope)``, s = ``y / x``, slope = ``sqrt(8 / pi) * (1 + 0.134145 x**2)``."""
     real = x.dtype.type
     s, slope = _tanh_share(x), real(GELU_RATE) * (1 + real(3 * GELU_CUBE) * (x * x))
     return dy * (s + x * (s * (1 - s)) * slope)
@@ -236,13 +236,13 @@ def _tanh_share(x: Floats) -> Floats:
 
 
 def _normal_cdf(x: Floats) -> Floats:
-    """In float64 inside; NumPy has no erfc."""
+    """P(Z <= x), computed in float64 with math.erfc, which NumPy does not have."""
     exact = np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)), otypes=[np.float64])
     return np.asarray(exact(x.astype(np.float64)).astype(x.dtype))
 
 
 def _clamp(x: Floats, low: float, high: float) -> Floats:
-    """NaN passes: a comparison with it is false."""
+    """``min(max(x, low), high)``; NaN stays NaN, because its comparisons are false."""
     real = x.dtype.type
     x = np.where(x < low, real(low), x)
     return np.where(x > high, real(high), x)

@@ -1,4 +1,4 @@
-"""Arithmetic and means. Sums, differences and products broadcast; compiled are those of arrays of one shape."""
+"""Arithmetic and means. Sums, differences and products broadcast; the compiled kernels need equal shapes."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def moving_average(running: Changed, value: Floats, *, momentum: float) -> None:
 
 
 def check_finite(x: Floats) -> None:
-    """Does nothing; FloatingPointError where an element is NaN or infinite."""
+    """Raises a FloatingPointError if an element is NaN or infinite."""
     if not np.isfinite(x).all():
         raise FloatingPointError(f"check_finite: found {x[~np.isfinite(x)][0]}")

@@ -1,6 +1,6 @@
-"""Elementwise operations that have no compiled twin: NumPy computes them, with its broadcasting.
+"""Elementwise operations without a compiled kernel: NumPy computes them, with its broadcasting.
 
-An operand is an array or a Python number, which takes the dtype of its partner.
+An operand is an array or a Python number, which takes the dtype of the other operand.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def sqrt_backward(dy: Array, y: Array) -> Array:
 
 
 def erf(x: Array) -> Array:
-    """``y = 2 / sqrt(pi) * (the integral of exp(-t**2) from 0 to x)``; in float64 inside, as NumPy has none."""
+    """``y = 2 / sqrt(pi) * (the integral of exp(-t**2) from 0 to x)``, computed in float64 with math.erf."""
     exact = np.vectorize(math.erf, otypes=[np.float64])
     return np.asarray(exact(x.astype(np.float64)).astype(x.dtype))
 
@@ -91,7 +91,7 @@ def sign(x: Array) -> Array:
 
 
 def clipped(x: Array, low: float | None, high: float | None) -> Array:
-    """``y = min(max(x, low), high)``; a bound that is None is none. A NaN stays."""
+    """``y = min(max(x, low), high)``; a bound of None does not clip. NaN stays NaN."""
     return np.asarray(np.clip(x, low, high))
 
 
@@ -152,12 +152,12 @@ def not_equal(a: Operand, b: Operand) -> Array:
 
 
 def astype(x: Array, dtype: str) -> Array:
-    """x with another dtype, in one piece of memory; x itself where it is that already."""
+    """x as a contiguous array of the dtype; x itself if it is one already."""
     return np.ascontiguousarray(x, dtype=dtype).reshape(x.shape)
 
 
 def copy(x: Array) -> Array:
-    """A copy of x, in one piece of memory."""
+    """A contiguous copy of x."""
     return np.array(x, order="C")
 
 
@@ -167,7 +167,7 @@ def assign(x: Changed, value: Array) -> None:
 
 
 def full_like(x: Array, value: float) -> Array:
-    """The value everywhere, in the shape and dtype of x."""
+    """An array of the shape and dtype of x, filled with the value."""
     return np.full(x.shape, value, x.dtype)
 
 
@@ -177,25 +177,25 @@ def entropy_terms(t: Array) -> Array:
 
 
 def check_between(x: Array, low: float, high: float, message: str) -> None:
-    """Does nothing; ValueError with the message where an element is not in [low, high]."""
+    """Raises a ValueError with the message if an element is not in [low, high]."""
     if x.size and not (x.min() >= low and x.max() <= high):
         raise ValueError(f"{message}, got {x.min()} to {x.max()}")
 
 
 def check_binary(x: Array, message: str) -> None:
-    """Does nothing; ValueError with the message where an element is neither 0 nor 1."""
+    """Raises a ValueError with the message if an element is neither 0 nor 1."""
     if not np.isin(x, (0, 1)).all():
         raise ValueError(f"{message}, got {x.min()} to {x.max()}")
 
 
 def check_signs(x: Array, message: str) -> None:
-    """Does nothing; ValueError with the message unless all elements are 0 or 1, or all are -1 or 1."""
+    """Raises a ValueError with the message unless all elements are 0 or 1, or all are -1 or 1."""
     if not (np.isin(x, (0, 1)).all() or np.isin(x, (-1, 1)).all()):
         raise ValueError(f"{message}, got {x.min()} to {x.max()}")
 
 
 def _of_one_dtype(a: Any, b: Any) -> tuple[Any, Any]:
-    """Python numbers as `np.where` does not take them: with the dtype of the partner."""
+    """Gives a Python number the dtype of the other operand, which `np.where` does not."""
     if isinstance(a, (int, float)) and not isinstance(b, (int, float)):
         a = np.asarray(a, b.dtype if b.dtype.kind == "f" else None)
     elif isinstance(b, (int, float)) and not isinstance(a, (int, float)):

@@ -1,7 +1,7 @@
-"""Sums of chosen rows of a matrix, bag by bag.
+"""Sums of selected rows of a matrix, per bag.
 
-``indices`` is a matrix with a bag in each row, or flat with ``offsets``: bag b is
-``indices[offsets[b] : offsets[b + 1]]``, the last one goes to the end. Entries equal to ``padding`` count for nothing.
+``indices`` is a matrix with one bag per row, or a vector with ``offsets``: bag b is
+``indices[offsets[b] : offsets[b + 1]]``, the last bag extends to the end. Entries equal to ``padding`` are ignored.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _counts(bag: Array, bags: int, like: Floats) -> Floats:
 
 
 def _entries(op: str, indices: Labels, offsets: Labels | None, padding: int, rows: int) -> tuple[Array, Array, int]:
-    """The entries that count, the bag of each, and how many bags there are."""
+    """The entries without padding, the bag of each, and the number of bags."""
     if indices.ndim != (2 if offsets is None else 1):
         raise ValueError(f"{op}: indices has shape {indices.shape}, must have 2 axes, or 1 and offsets")
     if offsets is None:

@@ -1,4 +1,4 @@
-"""A cheap fingerprint of an array, by which the tape sees that a value it needs was changed in place."""
+"""A fast fingerprint of an array, by which the tape detects changes in place."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SAMPLES = 64
 
 
 def fingerprint(array: Array) -> int:
-    """A number that changes when the whole array does; 0 for one that nobody can write to.
+    """A CRC-32 of a sample of the elements; 0 for a read-only array that owns its memory.
 
-    Arrays of up to 64 elements are read whole, larger ones at 64 places spread evenly, first and last included.
+    The sample is all elements of an array of up to 64, otherwise 64 evenly spaced ones, the first and last included.
     """
-    ours = array.base is None or type(array.base).__name__ == "PyCapsule"  # the memory of compiled results
+    ours = array.base is None or type(array.base).__name__ == "PyCapsule"  # memory of compiled kernels
     if ours and not array.flags.writeable:
         return 0
     places = np.linspace(0, array.size - 1, min(array.size, SAMPLES)).astype(np.int64)

@@ -18,7 +18,7 @@ Bytes = npt.NDArray[np.int8]
 
 
 def widen(w: Array) -> Floats:
-    """Weights as float32: a bfloat16 is the upper half of a float."""
+    """Weights as float32: a bfloat16 is the upper 16 bits of a float32."""
     return (w.astype(np.uint32) << 16).view(np.float32) if w.dtype == np.uint16 else w
 
 
@@ -29,7 +29,7 @@ def columns_of(starts: Array) -> npt.NDArray[np.int64]:
 
 
 def densify(n_in: int, starts: Array, rows: Array, values: Array) -> Array:
-    """The matrix (n_in, n_out) of sparse columns: those of column j are ``[starts[j], starts[j + 1])``."""
+    """The dense matrix (n_in, n_out); the entries of column j are ``starts[j]`` to ``starts[j + 1] - 1``."""
     w = np.zeros((n_in, len(starts) - 1), values.dtype)
     w[rows, columns_of(starts)] = values
     return w
@@ -50,7 +50,7 @@ def byte_matmul(
 
 
 def sparse_matmul(x: Floats, starts: Array, rows: Array, values: Floats | Bits) -> Floats:
-    """``y = x @ w`` with the nonzero weights of w alone, column after column, as float32 or bfloat16."""
+    """``y = x @ w`` with only the nonzero weights of w, column by column, as float32 or bfloat16."""
     return x @ densify(x.shape[1], starts, rows, widen(values))
 
 
@@ -64,12 +64,12 @@ def sparse_byte_matmul(
     corrections: Array,
     scales: Array,
 ) -> npt.NDArray[np.float32]:
-    """`byte_matmul` with the nonzero weights alone."""
+    """`byte_matmul` with only the nonzero weights."""
     return byte_matmul(x, densify(x.shape[1], starts, rows, values), inverse_scale, zero, corrections, scales)
 
 
 class Engine:
-    """The compiled engine's twin: steps from slot to slot, run one after the other; see ``_core.pyi``."""
+    """The reference of the compiled engine: steps that read and write slots, run in order; see ``_core.pyi``."""
 
     def __init__(self, widths: list[int]) -> None:
         self.widths = widths
@@ -95,7 +95,7 @@ class Engine:
 
 
 def _product(matmul: Any, count: int) -> Any:
-    """A step from a product of ``count`` arguments beside x, then bias and activation."""
+    """A step: a product that takes ``count`` arguments besides x, then bias and activation."""
 
     def step(slots: dict[int, Array], source: int, target: int, *arguments: Any) -> int:
         bias, activation, alpha = arguments[count:]

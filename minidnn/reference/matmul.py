@@ -1,4 +1,4 @@
-"""Matrix products, and the dense layer around them."""
+"""Matrix products and the dense layer."""
 
 from __future__ import annotations
 

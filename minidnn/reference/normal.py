@@ -1,4 +1,4 @@
-"""Normal numbers from random bits, by the inverse of their distribution."""
+"""Normal random numbers from random bits, by the inverse of the distribution function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from minidnn.reference.random import random_bits
 
 # The quantile of the normal distribution: Wichura 1988, algorithm AS 241 (PPND16), relative error about 1e-16.
-# Only + - * / sqrt and frexp, each exactly rounded, so that initial weights have the same bytes on every machine.
+# Only + - * / sqrt and frexp, all correctly rounded, so that initial weights have the same bytes on every machine.
 _CENTRE = (
     (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
      13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608),
@@ -52,7 +52,7 @@ def _log(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def normal_quantile(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The inverse of the standard normal distribution, for p in (0, 1)."""
+    """The inverse of the standard normal distribution function, for p in (0, 1)."""
     q = p - 0.5
     r = np.sqrt(-_log(np.minimum(p, 1.0 - p)))
     tail = np.where(r <= 5.0, _ratio(_NEAR_TAIL, r - 1.6), _ratio(_FAR_TAIL, r - 5.0))
@@ -60,6 +60,6 @@ def normal_quantile(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def random_normal(n: int, mean: float, std: float, seed: int, stream: int, draw: int) -> npt.NDArray[np.float32]:
-    """``mean + std * quantile(u)``, n of them, with u in (0, 1) from 32 random bits; in double, then float32."""
+    """``mean + std * quantile(u)``, n values, with u in (0, 1) from 32 random bits; computed in float64."""
     unit = (random_bits(n, seed, stream, draw) + 0.5) * 2.0**-32
     return (mean + std * normal_quantile(unit)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Batch normalization (down the columns) and layer normalization (along the rows); variances are divided by n."""
+"""Batch normalization (per column) and layer normalization (per row); variances are divided by n."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def batch_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floa
 
 
 def batch_norm_eval(x: Floats, gamma: Floats, beta: Floats, mean: Floats, var: Floats, eps: float) -> Floats:
-    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` with statistics that are given."""
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` with given statistics."""
     return gamma * ((x - mean) * _inverse_deviation(var, eps)) + beta
 
 
 def batch_norm_backward(
     dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
 ) -> tuple[Floats, Floats, Floats]:
-    """dx, dgamma and dbeta where mean and var are those of x; with ``x^`` the normalized x::
+    """dx, dgamma and dbeta if mean and var are those of x; with ``x^`` the normalized x::
 
     dx = gamma / sqrt(var + eps) * (dy - mean(dy) - x^ * mean(dy * x^));  dgamma = sum(dy * x^);  dbeta = sum(dy)
     """
@@ -34,7 +34,7 @@ def batch_norm_backward(
 def batch_norm_eval_backward(
     dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
 ) -> tuple[Floats, Floats, Floats]:
-    """dx, dgamma and dbeta where mean and var are constants: ``dx = gamma / sqrt(var + eps) * dy``."""
+    """dx, dgamma and dbeta if mean and var are constants: ``dx = gamma / sqrt(var + eps) * dy``."""
     r = _inverse_deviation(var, eps)
     return gamma * r * dy, (dy * ((x - mean) * r)).sum(axis=0), dy.sum(axis=0)
 
@@ -63,7 +63,7 @@ def layer_norm_backward(
 def _statistics(x: Floats, axis: int) -> tuple[Floats, Floats]:
     """Mean and variance, ``mean((x - m)**2) - mean(x - m)**2`` about a rounded mean m (Chan, Golub & LeVeque 1983).
 
-    m is taken of the distances to the first element, so that deviations far smaller than the mean keep their digits.
+    m is computed from the differences to the first element, so that deviations far smaller than the mean stay accurate.
     """
     start = x.take(0, axis=axis)
     first = start + (x - np.expand_dims(start, axis)).mean(axis=axis)

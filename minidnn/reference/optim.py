@@ -1,8 +1,8 @@
-"""Optimizer updates, in place. csrc/kernels/optim.hpp holds the same lines in C++.
+"""Optimizer updates, in place. csrc/kernels/optim.hpp has the same formulas in C++.
 
-``x(value)`` rounds a scalar to the parameter's type, once; what is derived from several scalars (``1 - beta``, bias
-corrections) is computed in float64 before. ``step`` counts from 1. What decays goes through `fade`: ``keep * slot``,
-with 0 for the denormal numbers.
+``x(value)`` rounds a scalar once to the parameter's dtype; combinations of scalars (``1 - beta``, bias corrections) are
+computed in float64 first. ``step`` counts from 1. Decaying slots go through `fade`, ``keep * slot``, which sets
+denormal numbers to 0.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from minidnn.reference.types import Array, Changed, Floats
 
 
 def fade(keep: float, slot: Floats) -> Array:
-    """``keep * slot``, or 0 where that is smaller than the smallest normal number.
+    """``keep * slot``, or 0 where its magnitude is below the smallest normal number.
 
-    Without the 0, the slot of a weight whose gradient stays 0 ends among the denormal numbers, where rounding holds it.
+    Otherwise the slot of a weight whose gradient stays 0 would remain denormal, because rounding stops its decay.
     """
     faded = slot.dtype.type(keep) * slot
     return np.where(np.abs(faded) < np.finfo(faded.dtype).tiny, faded.dtype.type(0), faded)
@@ -80,7 +80,7 @@ def rmsprop_centered_step(
     momentum: float,
     eps: float,
 ) -> None:
-    """`rmsprop_momentum_step` with ``max(s - mean**2, 0)``, the gradient's variance, in place of s (Graves 2013)."""
+    """`rmsprop_momentum_step` with ``max(s - mean**2, 0)``, the gradient's variance, instead of s (Graves 2013)."""
     x = param.dtype.type
     s[...] = fade(decay, s) + x(1 - decay) * (grad * grad)
     mean[...] = fade(decay, mean) + x(1 - decay) * grad
@@ -90,12 +90,12 @@ def rmsprop_centered_step(
 
 
 def _rate(lr: float, beta1: float, step: float) -> float:
-    """The rate, with the bias of m corrected: ``lr / (1 - beta1**step)``."""
+    """The rate with the bias correction of m: ``lr / (1 - beta1**step)``."""
     return lr / (1 - beta1**step)
 
 
 def _root(beta2: float, step: float) -> float:
-    """What corrects the bias of sqrt(v): ``1 / sqrt(1 - beta2**step)``."""
+    """The bias correction of sqrt(v): ``1 / sqrt(1 - beta2**step)``."""
     return 1 / math.sqrt(1 - beta2**step)
 
 
@@ -157,7 +157,7 @@ def adamw_step(
     weight_decay: float,
     step: float,
 ) -> None:
-    """`adam_step` on ``param * (1 - lr * weight_decay)``: decay apart from the gradient (Loshchilov & Hutter 2019)."""
+    """`adam_step` on ``param * (1 - lr * weight_decay)``: decoupled decay (Loshchilov & Hutter 2019)."""
     x = param.dtype.type
     _moments(grad, m, v, beta1, beta2)
     update = x(_rate(lr, beta1, step)) * m / (np.sqrt(v) * x(_root(beta2, step)) + x(eps))
@@ -176,7 +176,7 @@ def nadam_step(
     eps: float,
     step: float,
 ) -> None:
-    """``param -= (m_rate * m + grad_rate * grad) / (sqrt(v) * root + eps)``: Adam that looks ahead (Dozat 2016)."""
+    """``param -= (m_rate * m + grad_rate * grad) / (sqrt(v) * root + eps)``: Nesterov's Adam (Dozat 2016)."""
     x = param.dtype.type
     _moments(grad, m, v, beta1, beta2)
     m_rate, grad_rate = x(beta1 * _rate(lr, beta1, step + 1)), x((1 - beta1) * _rate(lr, beta1, step))
@@ -248,7 +248,7 @@ def ftrl_step(
 
     FTRL-Proximal (McMahan et al. 2013) as TensorFlow has it. With ``p(a) = a ** -lr_power``, first
     ``linear += grad + 2 * l2_shrinkage * param - (p(accumulator + grad**2) - p(accumulator)) / lr * param``,
-    then ``accumulator += grad**2``. A step of rate 0, by which it would divide, changes nothing.
+    then ``accumulator += grad**2``. With ``lr == 0``, which would divide by 0, nothing changes.
     """
     if lr == 0:
         return
@@ -275,8 +275,8 @@ def adagrad_da_step(
 ) -> None:
     """``param = lr * (sign(s) * l1 * step - s) / (sqrt(accumulator) + l2 * step * lr)``: dual averaging.
 
-    That is where ``|s| > l1 * step``, else exactly 0. s is gradient_sum, to which grad is added first, as ``grad**2``
-    to accumulator (Duchi et al. 2011, with TensorFlow's l1 and l2). A step of rate 0 changes nothing.
+    This holds where ``|s| > l1 * step``, else param is exactly 0. s is gradient_sum. First ``gradient_sum += grad`` and
+    ``accumulator += grad**2`` (Duchi et al. 2011, with TensorFlow's l1 and l2). With ``lr == 0`` nothing changes.
     """
     if lr == 0:
         return
@@ -301,9 +301,10 @@ def radam_step(
     eps: float,
     step: float,
 ) -> None:
-    """``param -= rate * m / (sqrt(v) * root + floor)``: Adam whose rate knows its variance (Liu et al. 2020).
+    """``param -= rate * m / (sqrt(v) * root + floor)``: Adam with a rectified rate (Liu et al. 2020).
 
-    rate, root and floor are those of momentum, ``lr / (1 - beta1**step)``, 0 and 1, until the variance is known.
+    Until the variance of the rate is tractable, the step is one of momentum: rate ``lr / (1 - beta1**step)``, root 0,
+    floor 1.
     """
     x = param.dtype.type
     _moments(grad, m, v, beta1, beta2)
@@ -312,7 +313,7 @@ def radam_step(
 
 
 def _rectified(lr: float, beta1: float, beta2: float, eps: float, step: float) -> tuple[float, float, float]:
-    """The rate, what sqrt(v) is multiplied by, and what is added to it."""
+    """The rate, the factor of sqrt(v), and the number that is added to it."""
     most, decayed = 2 / (1 - beta2) - 1, beta2**step
     length, rate = most - 2 * step * decayed / (1 - decayed), _rate(lr, beta1, step)
     if not length > 5:
@@ -326,7 +327,7 @@ def lars_step(
 ) -> None:
     """``velocity = momentum * velocity + lr * (grad + weight_decay * param); param -= velocity`` (You et al. 2017).
 
-    lr is what `trusted_rate` gives.
+    lr is the result of `trusted_rate`.
     """
     x = param.dtype.type
     velocity[...] = fade(momentum, velocity) + x(lr) * (grad + x(weight_decay) * param)
@@ -348,7 +349,7 @@ def lamb_step(
 ) -> None:
     """``direction = correction * m / (sqrt(v) * root + eps) + weight_decay * param`` (You et al. 2020).
 
-    param stays: `sgd_step` takes the direction, with the rate that `trusted_rate` gives.
+    param is not changed: `sgd_step` applies the direction, with the rate of `trusted_rate`.
     """
     x = param.dtype.type
     _moments(grad, m, v, beta1, beta2)
@@ -359,7 +360,7 @@ def lamb_step(
 def adafactor_step(param: Changed, grad: Floats, *, lr: float, rate: float, weight_decay: float) -> None:
     """``param = (1 - lr * weight_decay) * param - rate * grad``: Adafactor (Shazeer & Stern 2018).
 
-    grad is the direction that `adafactor_direction_step` leaves, rate what `adafactor_rate` gives.
+    grad is the direction of `adafactor_direction_step`, rate the result of `adafactor_rate`.
     """
     x = param.dtype.type
     param[...] = x(1 - lr * weight_decay) * param - x(rate) * grad
@@ -368,14 +369,14 @@ def adafactor_step(param: Changed, grad: Floats, *, lr: float, rate: float, weig
 def adafactor_mean_step(param: Changed, grad: Floats, *, beta2_decay: float, count: float, step: float) -> None:
     """``param = (1 - step**beta2_decay) * param + step**beta2_decay / count * grad``.
 
-    A mean that forgets more slowly with each step; grad is a sum of ``count`` squares.
+    A moving mean whose decay approaches 1; grad is a sum of ``count`` squares.
     """
     x, rest = param.dtype.type, step**beta2_decay
     param[...] = fade(1 - rest, param) + x(rest / count) * grad
 
 
 def adafactor_direction_step(param: Changed, grad: Floats, *, eps: float) -> None:
-    """``param = param / max(sqrt(grad), eps)``: the gradient by the root of its mean square, which is grad here."""
+    """``param = param / max(sqrt(grad), eps)``, where param is the gradient and grad its mean square."""
     x, root = param.dtype.type, np.sqrt(grad)
     param /= np.where(root < x(eps), x(eps), root)
 

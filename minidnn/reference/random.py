@@ -37,14 +37,14 @@ def philox(counter: Words, key: tuple[int, int]) -> Words:
 
 
 def next_draw(counter: Counter) -> Array:
-    """The number of the next draw, a uint64 array without axes; then ``counter += 1``."""
+    """Returns the number of the next draw, a uint64 array without axes; then ``counter += 1``."""
     draw = counter.copy()
     counter += np.uint64(1)
     return draw
 
 
 def count(*counters: Counter) -> None:
-    """``counter += 1``, each."""
+    """``counter += 1`` for each counter."""
     for counter in counters:
         counter += np.uint64(1)
 
@@ -63,7 +63,7 @@ def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
 
 
 def keep_threshold(rate: float) -> np.uint32:
-    """An element is kept where its 32 random bits reach this number: with probability ``1 - rate``, to 2**-32."""
+    """An element is kept if its 32 random bits are at least this: with probability ``1 - rate``, to 2**-32."""
     return np.uint32(min(round(rate * 2.0**32), 2**32 - 1))
 
 
@@ -77,7 +77,7 @@ def dropout(x: Floats, rate: float, seed: int, stream: int, draw: int) -> Floats
 def bernoulli(p: Floats, seed: int, stream: int, draw: int) -> Floats:
     """``y = 1`` with probability p, else 0: it is 1 where ``u < p``, with u in [0, 1) from 24 random bits.
 
-    0 and 1 are certain, a p between them holds to 2**-24; a NaN gives 0.
+    p = 0 and p = 1 are exact, other p are rounded to 2**-24; NaN gives 0.
     """
     uniform = (random_bits(p.size, seed, stream, draw) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
     return (uniform.reshape(p.shape) < p).astype(p.dtype)
@@ -86,7 +86,7 @@ def bernoulli(p: Floats, seed: int, stream: int, draw: int) -> Floats:
 def rrelu_slopes(
     shape: tuple[int, ...], dtype: np.dtype, lower: float, upper: float, seed: int, stream: int, draw: int
 ) -> Floats:
-    """One slope an element, uniform in [lower, upper), with 24 random bits."""
+    """One slope per element, uniform in [lower, upper), with 24 random bits."""
     n = int(np.prod(shape))
     uniform = (random_bits(n, seed, stream, draw) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
     slopes = np.float32(lower) + np.float32(upper - lower) * uniform
@@ -99,12 +99,12 @@ def rrelu(x: Floats, lower: float, upper: float, seed: int, stream: int, draw: i
 
 
 def rrelu_backward(dy: Floats, x: Floats, lower: float, upper: float, seed: int, stream: int, draw: int) -> Floats:
-    """``dx = dy`` where x > 0, else ``a * dy`` with the slopes of the forward pass, made again."""
+    """``dx = dy`` where x > 0, else ``a * dy`` with the slopes of the forward pass, computed again."""
     return np.where(x > 0, dy, rrelu_slopes(x.shape, x.dtype, lower, upper, seed, stream, draw) * dy)
 
 
 def permutation(n: int, seed: int, stream: int, draw: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """A shuffled ``arange(n)``: Fisher and Yates, position ``i`` swapped with ``floor((i + 1) * bits / 2**64)``.
+    """A permutation of ``arange(n)`` (Fisher-Yates): position ``i`` swapped with ``floor((i + 1) * bits / 2**64)``.
 
     Position ``i`` takes words ``2 * i`` (low) and ``2 * i + 1`` (high) of the draw; the bias is below ``n / 2**64``.
     """

@@ -1,4 +1,4 @@
-"""Softmax and its kin along the last axis, and sums."""
+"""Softmax, its logarithm and cross-entropy along the last axis, and sums of rows and columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from minidnn.reference.types import Floats, Labels
 
 
 def softmax(x: Floats) -> Floats:
-    """``y = exp(x) / sum(exp(x))`` along the last axis, shifted by the row's maximum."""
+    """``y = exp(x) / sum(exp(x))`` along the last axis; the row's maximum is subtracted first."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -31,10 +31,10 @@ def log_softmax_backward(dy: Floats, y: Floats) -> Floats:
 
 def softmax_cross_entropy(logits: Floats, labels: Labels) -> tuple[Floats, Floats]:
     """``loss = -log(softmax(logits)[label])`` for each row, and its gradient ``softmax(logits) - onehot(labels)``."""
-    classes, labels = logits.shape[-1], labels.copy()  # which another thread may change
+    classes, labels = logits.shape[-1], labels.copy()  # a copy, because another thread may change them
     if labels.shape != logits.shape[:1]:
         raise ValueError(f"softmax_cross_entropy: labels has shape {labels.shape}, logits has {logits.shape}")
-    if labels.size and not (labels.min() >= 0 and labels.max() < classes):  # NumPy would take -1 for the last class
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):  # NumPy would read -1 as the last class
         raise ValueError(
             f"softmax_cross_entropy: labels must be in [0, {classes}), got {labels.min()} to {labels.max()}"
         )

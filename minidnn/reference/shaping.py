@@ -1,7 +1,7 @@
-"""The same numbers in another arrangement, computed by NumPy.
+"""Functions that rearrange, select or join elements, computed by NumPy.
 
-An index is given in two parts, for the arrays in it may be results of other kernels: its ``form``, in which `PLACE`
-stands for an array, and the arrays.
+An index has two parts, because its arrays may be results of other kernels: its ``form``, in which `PLACE` stands for
+an array, and the arrays.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ PLACE = "an array"
 
 
 def reshape(x: Array, shape: int | Sequence[int]) -> Array:
-    """x in another shape; a view where that can be."""
+    """x in another shape; a view if possible."""
     return x.reshape(shape)
 
 
 def getitem(x: Array, *places: Array, form: Any) -> Array:
-    """``x[index]``; a view where the index is basic."""
+    """``x[index]``; a view if the index is basic."""
     return np.asarray(x[with_places(form, places)])
 
 
 def getitem_backward(dy: Array, *places: Array, form: Any, shape: tuple[int, ...], dtype: str) -> Array:
-    """Zeros of the shape, to which dy is added at the index."""
+    """Zeros of the shape, with dy added at the index."""
     dx = np.zeros(shape, dtype)
     if places or _has_lists(form):
         np.add.at(dx, with_places(form, places), dy)  # an element may have been taken more than once
@@ -42,7 +42,7 @@ def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
 
 
 def take_along_axis_backward(dy: Array, indices: Array, axis: int, shape: tuple[int, ...], dtype: str) -> Array:
-    """Zeros of the shape, to which dy is added at the indices along the axis."""
+    """Zeros of the shape, with dy added at the indices along the axis."""
     dx = np.zeros(shape, dtype)
     along: list[Any] = list(np.indices(dy.shape, sparse=True))
     along = [0 if n == 1 else place for n, place in zip(shape, along, strict=True)]  # an axis that was broadcast
@@ -52,17 +52,17 @@ def take_along_axis_backward(dy: Array, indices: Array, axis: int, shape: tuple[
 
 
 def concatenate(*parts: Array, axis: int) -> Array:
-    """The parts one behind the other along an axis."""
+    """The parts joined along an existing axis."""
     return np.concatenate(parts, axis=axis)
 
 
 def stack(*parts: Array, axis: int) -> Array:
-    """The parts side by side along a new axis."""
+    """The parts joined along a new axis."""
     return np.stack(parts, axis=axis)
 
 
 def pad(x: Array, widths: Sequence[Sequence[int]], value: float) -> Array:
-    """x with a border of the value: (before, after) for each axis."""
+    """x with a border of the value: (before, after) per axis."""
     return np.pad(x, widths, constant_values=value) if x.ndim else x.copy()
 
 
@@ -72,7 +72,7 @@ def stacked_matmul(a: Array, b: Array) -> Array:
 
 
 def with_places(form: Any, places: Sequence[Array]) -> Any:
-    """The index: the form with its arrays."""
+    """The index: the form with the arrays inserted."""
     if not isinstance(form, tuple):
         return places[0] if form is PLACE else form
     rest = iter(places)

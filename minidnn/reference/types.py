@@ -1,4 +1,4 @@
-"""The array types of the reference's signatures."""
+"""The array types in the signatures of the reference."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ Indices = npt.NDArray[np.int64]
 Changed = Floats
 """An argument that the function changes in place."""
 Counter = npt.NDArray[np.uint64]
-"""A count in memory, an array without axes, that the function changes in place."""
+"""A count, an array without axes, that the function changes in place."""

@@ -1,4 +1,4 @@
-"""Norms and penalties of weights, and what bounds them; those that return None work in place."""
+"""Norms, penalties and constraints of weights; functions that return None work in place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def squared_norm(x: Floats) -> Array:
 
 
 def global_norm(*squares: Array) -> Array:
-    """The square root of the sum of what `squared_norm` gave, in order; a float64 array without axes."""
+    """The square root of the sum of results of `squared_norm`, in order; a float64 array without axes."""
     return np.asarray(math.sqrt(sum(square.item() for square in squares)))
 
 
@@ -24,7 +24,7 @@ class NonFiniteGradient(FloatingPointError):
 
 
 def check_gradients(*squares: Array) -> None:
-    """Does nothing; NonFiniteGradient where one of what `squared_norm` or `global_norm` gave is NaN or infinite."""
+    """Raises NonFiniteGradient if a result of `squared_norm` or `global_norm` is NaN or infinite."""
     if not all(math.isfinite(square.item()) for square in squares):
         raise NonFiniteGradient("check_gradients: a gradient has values that are not finite; nothing was updated")
 
@@ -39,7 +39,7 @@ def trusted_rate(
 ) -> Array:
     """``lr * coefficient * |param| / (|update| + weight_decay * |param| + eps)``; lr where a norm is 0.
 
-    The layer-wise rate of LARS and LAMB, of what `squared_norm` gave; a float64 array without axes (You et al. 2017).
+    The layer-wise rate of LARS and LAMB (You et al. 2017), from results of `squared_norm`; float64 without axes.
     """
     size, change = math.sqrt(param_square.item()), math.sqrt(update_square.item())
     if not (size > 0 and change > 0):
@@ -52,7 +52,7 @@ def adafactor_rate(
 ) -> Array:
     """``max(rms(param), scale) * min(lr, 1 / sqrt(step)) / max(rms(direction) / d, 1)`` (Shazeer & Stern 2018).
 
-    Of what `squared_norm` gave for ``count`` elements each; a float64 array without axes.
+    From results of `squared_norm` over ``count`` elements each; a float64 array without axes.
     """
     size, length = math.sqrt(param_square.item() / count), math.sqrt(direction_square.item() / count) / d
     rate = min(lr, 1 / math.sqrt(step))
@@ -65,19 +65,19 @@ def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
 
 
 def l1_l2_gradient(w: Floats, dy: Floats, l1: float, l2: float) -> Floats:
-    """``dw = dy * l1 * sign(w) + 2 * dy * l2 * w``; dy is one number."""
+    """``dw = dy * l1 * sign(w) + 2 * dy * l2 * w``; dy has one element."""
     x, factor = w.dtype.type, float(dy.reshape(()))
     sign = np.where(w > 0, x(1), np.where(w < 0, x(-1), x(0)))
     return x(factor * l1) * sign + x(factor * 2 * l2) * w
 
 
 def scale(x: Changed, factor: Real) -> None:
-    """``x *= factor``; a factor of 1 leaves x as it is."""
+    """``x *= factor``; a factor of 1 does not change x."""
     x *= x.dtype.type(factor)
 
 
 def clip(x: Changed, low: float, high: float) -> None:
-    """``x = min(max(x, low), high)``; a NaN stays."""
+    """``x = min(max(x, low), high)``; NaN stays NaN."""
     least, most = x.dtype.type(low), x.dtype.type(high)
     x[...] = np.where(x < least, least, np.where(x > most, most, x))
 
@@ -96,6 +96,6 @@ def max_norm(w: Changed, limit: float, axis: int) -> None:
 
 
 def unit_norm(w: Changed, axis: int) -> None:
-    """``w /= norm`` with the l2 norm along the axis; what is all zero stays so."""
+    """``w /= norm`` with the l2 norm along the axis; a column or row of zeros is unchanged."""
     squares = (w * w).sum(axis=axis, keepdims=True)
     w *= 1 / np.sqrt(np.where(squares > 0, squares, w.dtype.type(1)))

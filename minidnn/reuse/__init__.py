@@ -1,4 +1,4 @@
-"""Reusing networks: freezing, parts of old networks, gradual unfreezing, cached outputs, the search for a depth."""
+"""Reusing networks: freezing, copying parts, gradual unfreezing, cached outputs, search for the number of layers."""
 
 from minidnn.reuse.caching import CachedDataset, StaleCacheError, cache_frozen
 from minidnn.reuse.copying import add_hidden, copy_lower, drop_top, replace_top

@@ -1,4 +1,4 @@
-"""The outputs of a frozen part, computed once."""
+"""Cached outputs of frozen layers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from minidnn.tensor import Tensor
 from minidnn.training.predict import predict
 
 CHUNK = 1000
-"""Examples at a time."""
+"""Examples per batch of `CachedDataset.refresh`."""
 
 
 class StaleCacheError(RuntimeError):
-    """What a cache was computed from is no longer what it was; the message says what changed."""
+    """Weights, layers or data have changed since a cache was computed; the message says which."""
 
 
 class CachedDataset(ArrayDataset):
-    """The outputs of a model's frozen lower layers for every example of a data set; made by `cache_frozen`.
+    """The outputs of a model's frozen lower layers for every example of a data set; returned by `cache_frozen`.
 
     Attributes:
-        x: float32 (n, width) or (n, ...), the outputs; (each look at it proves that they still hold).
-        y: the labels, those of the data set itself.
+        x: float32 (n, width) or (n, ...), the outputs; each access checks that they are up to date.
+        y: the labels of the data set.
         lower: the frozen layers.
-        top: the layers above, the same objects as the model's: what is left to train.
+        top: the layers above, which are to be trained; the same objects as the model's.
     """
 
     def __init__(self, model: Sequential, dataset: ArrayDataset) -> None:
@@ -40,7 +40,7 @@ class CachedDataset(ArrayDataset):
         self.refresh()
 
     def refresh(self) -> None:
-        """Computes the outputs anew, from the weights and the data as they now are."""
+        """Computes the outputs again from the present weights and data."""
         source, outputs = self._dataset, None
         for start in range(0, len(source), CHUNK):
             part = np.asarray(predict(self.lower, source[start : start + CHUNK].inputs, batch_size=CHUNK))
@@ -64,7 +64,7 @@ class CachedDataset(ArrayDataset):
         return change(x) if change else x
 
     def check(self) -> None:
-        """Raises StaleCacheError where weights, data or layers are no longer what they were."""
+        """Raises StaleCacheError if weights, data or layers have changed."""
         self._check_layers()
         if changed := [path for path, sum in _checksums(self.lower).items() if sum != self._weights[path]]:
             raise StaleCacheError(f"cache_frozen: {changed[0]} was changed{_REMEDY}")
@@ -79,7 +79,7 @@ class CachedDataset(ArrayDataset):
         return len(self._outputs)
 
     def __getitem__(self, part: slice) -> ArrayDataset:
-        """The examples of a slice, as `ArrayDataset`; in-place changes that raise no version are not looked for."""
+        """The examples of a slice, as `ArrayDataset`. Does not detect in-place changes of arrays, unlike `check`."""
         self._check_layers()
         if not isinstance(part, slice):
             raise TypeError(f"CachedDataset: takes slices, got {type(part).__name__}")
@@ -91,19 +91,19 @@ class CachedDataset(ArrayDataset):
     def _check_layers(self) -> None:
         below = self._model.layers[: len(self.lower)]
         if len(below) < len(self.lower) or any(a is not b for a, b in zip(below, self.lower, strict=True)):
-            raise StaleCacheError(f"cache_frozen: the model's lower layers are others{_REMEDY}")
+            raise StaleCacheError(f"cache_frozen: the model's lower layers were replaced{_REMEDY}")
         for name, layer in self.lower.children():
             if not _is_frozen(layer):
-                raise StaleCacheError(f"cache_frozen: layer {name!r} is no longer frozen; cache the frozen part anew")
+                raise StaleCacheError(f"cache_frozen: layer {name!r} is no longer frozen; call cache_frozen again")
         if _versions(self.lower) != self._versions or _attributes(self.lower) != self._attributes:
             raise StaleCacheError(f"cache_frozen: the frozen layers were changed{_REMEDY}")
 
 
-_REMEDY = " since its outputs were computed; refresh() computes them anew"
+_REMEDY = " since its outputs were computed; call refresh() to compute them again"
 
 
 def cache_frozen(model: Sequential, dataset: ArrayDataset) -> CachedDataset:
-    """Runs the frozen lower layers over a data set once, so that training the layers above need not do it again.
+    """Runs the frozen lower layers over a data set once, so that training the layers above does not run them again.
 
     ::
 
@@ -112,20 +112,20 @@ def cache_frozen(model: Sequential, dataset: ArrayDataset) -> CachedDataset:
         optimizer = optim.SGD(train.top.parameters(), lr=0.01, momentum=0.9)
         training.fit(train.top, train, valid=valid, optimizer=optimizer, ...)    # trains the upper layers of model
 
-    The result is that of training the whole model, bit for bit (on the compiled kernels, and where each output row of a
-    frozen layer depends on its input row alone, as it does in all of minidnn's layers): a product's element is the same
-    chain of operations in every batch. It takes ``4 * n * width`` bytes.
+    The result equals training the whole model, bit for bit, on the compiled kernels: an element of a matrix product is
+    computed by the same operations in every batch. Each output row of a frozen layer must depend only on its input row,
+    as in all of minidnn's layers. The cache takes ``4 * n * width`` bytes.
 
-    Each epoch begins with a proof (a CRC-32 of weights and data) that nothing changed: a `StaleCacheError` says what
-    did, a weight, the data, or a layer that was thawed.
+    Each epoch starts with a check (CRC-32 of weights and data). A changed weight, changed data or an unfrozen layer
+    raises a `StaleCacheError`.
 
     Args:
-        model: its frozen layers, from the bottom up to the first that is not, are what runs once. See `freeze`.
-        dataset: kept, not copied. Augmented images cannot be cached: they are others in every epoch.
+        model: its frozen layers, from the lowest to the one below the first that is not frozen, run once. See `freeze`.
+        dataset: kept, not copied. Augmented images cannot be cached, because they differ in every epoch.
 
     Raises:
-        TypeError: model is not a Sequential, dataset not an ArrayDataset.
-        ValueError: the lowest layer is not frozen, or all are; no examples.
+        TypeError: model is not a Sequential, or dataset is not an ArrayDataset.
+        ValueError: the lowest layer is not frozen; all layers are frozen; the data set is empty.
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"cache_frozen: model must be a Sequential, got {type(model).__name__}")
@@ -137,12 +137,12 @@ def cache_frozen(model: Sequential, dataset: ArrayDataset) -> CachedDataset:
 
 
 def _frozen_layers(model: Sequential) -> int:
-    """How many layers are frozen, from the bottom."""
+    """The number of frozen layers below the first that is not frozen."""
     thawed = [place for place, layer in enumerate(model) if not _is_frozen(layer)]
     if not thawed:
         raise ValueError("cache_frozen: every layer is frozen, so there is nothing above to train")
     if not thawed[0]:
-        raise ValueError(f"cache_frozen: the lowest layer, {model[0]!r}, is not frozen")
+        raise ValueError(f"cache_frozen: the lowest layer, {model[0]!r}, is not frozen; call reuse.freeze first")
     return thawed[0]
 
 
@@ -160,7 +160,7 @@ def _versions(lower: Module) -> list[tuple[int, int]]:
 
 
 def _attributes(lower: Module) -> list[tuple[str, str, Any]]:
-    """What its outputs depend on besides the weights; a frozen layer does the same in both modes."""
+    """What the outputs depend on besides the tensors. The mode is left out: frozen layers do not depend on it."""
     plain = (bool, int, float, str, type(None))
     return [
         (path, name, value if isinstance(value, plain) else id(value.data if isinstance(value, Tensor) else value))

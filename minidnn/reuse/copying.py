@@ -13,14 +13,14 @@ def copy_lower(model: Sequential, upto: str | int, share: bool = False) -> Seque
     """The lower layers of a model, from the inputs up to one of them, as a new model.
 
     Args:
-        upto: the name of the last layer, or how many layers from below. Depth is counted in `nn.blocks`: what follows
-            that layer without a kernel of its own (normalization, activation, dropout) comes along.
-        share: use the very same layers, so that training one model changes the other; otherwise copies of them, which
-            are frozen where those are.
+        upto: the name of the last layer, or the number of layers, counted in `nn.blocks`: layers without a kernel
+            (normalization, activation, dropout) that follow the last one are included.
+        share: use the same layer objects, so that training one model changes the other. False copies them; a copy of a
+            frozen layer is frozen.
 
     Raises:
         TypeError: model is not a Sequential.
-        ValueError: no layer of that name, or not so many.
+        ValueError: there is no layer of that name, or the model has fewer layers.
     """
     depth = _blocks("copy_lower", model)
     if isinstance(upto, str):
@@ -36,7 +36,7 @@ def copy_lower(model: Sequential, upto: str | int, share: bool = False) -> Seque
 
 
 def drop_top(model: Sequential, n: int = 1, share: bool = False) -> Sequential:
-    """The model without its n top layers, counted in `nn.blocks`; copies as `copy_lower` makes them.
+    """The model without its n top layers, counted in `nn.blocks`; the others are copied or shared as in `copy_lower`.
 
     Raises:
         TypeError: model is not a Sequential.
@@ -44,46 +44,48 @@ def drop_top(model: Sequential, n: int = 1, share: bool = False) -> Sequential:
     """
     depth = _blocks("drop_top", model)
     if positive_integer("drop_top", "n", n) >= len(depth):
-        raise ValueError(f"drop_top: n is {n}, the model has {len(depth)} layers with kernels: one must be left")
+        raise ValueError(
+            f"drop_top: n is {n}, the model has {len(depth)} layers with kernels: at least one must remain"
+        )
     return _sequential(model, [part for block in depth[:-n] for _, part in block], share)
 
 
 def replace_top(model: Sequential, *layers: Module, n: int = 1, share: bool = False) -> Sequential:
-    """The model with other layers in place of its n top ones, such as outputs for other classes::
+    """The model with its n top layers replaced, for example by outputs for other classes::
 
         reuse.replace_top(digits, nn.Dense(50, 26, name="letters"))
 
     Args:
-        layers: go in as they are; the lower ones are copies as `copy_lower` makes them.
+        layers: the new layers, not copied; the lower ones are copied or shared as in `copy_lower`.
 
     Raises:
-        TypeError: model is not a Sequential, or a layer not a Module.
-        ValueError: as `drop_top`; no layers; widths that do not fit.
+        TypeError: model is not a Sequential, or a layer is not a Module.
+        ValueError: as `drop_top`; no layers are given; widths do not fit.
     """
     if not layers:
-        raise ValueError("replace_top: no layers are given; drop_top takes layers away")
+        raise ValueError("replace_top: no layers are given; use drop_top to remove layers")
     lower = drop_top(model, n, share)
     return _joined("replace_top", model, list(lower), list(layers))
 
 
 def add_hidden(model: Sequential, *layers: Module, share: bool = False) -> Sequential:
-    """The model with more hidden layers, right below its top layer::
+    """The model with additional hidden layers directly below its top layer::
 
         reuse.add_hidden(model, nn.Dense(50, 50, "relu", name="hidden4"))
 
     Args:
-        layers: go in as they are; the others are copies as `copy_lower` makes them. The last must be as wide as what it
-            stands in front of: the top layer keeps its weights.
+        layers: the new layers, not copied; the others are copied or shared as in `copy_lower`. The last one must
+            have the input width of the top layer, which keeps its weights.
 
     Raises:
-        TypeError: model is not a Sequential, or a layer not a Module.
-        ValueError: no layers; widths that do not fit; a model of a single layer.
+        TypeError: model is not a Sequential, or a layer is not a Module.
+        ValueError: no layers are given; widths do not fit; the model has fewer than two layers with kernels.
     """
     if not layers:
         raise ValueError("add_hidden: no layers are given")
     depth = _blocks("add_hidden", model)
     if len(depth) < 2:
-        raise ValueError("add_hidden: the model needs two layers with kernels, for there to be a place between")
+        raise ValueError("add_hidden: the model must have at least two layers with kernels")
     whole, height = list(_sequential(model, list(model), share)), len(depth[-1])
     return _joined("add_hidden", model, whole[:-height], list(layers), whole[-height:])
 
@@ -99,12 +101,12 @@ def _names(model: Sequential) -> str:
 
 
 def _sequential(model: Sequential, layers: list[Module], share: bool) -> Sequential:
-    """A Sequential of some of the model's layers, or of copies; what the copied layers share, the copies share."""
+    """A Sequential of some of the model's layers, or of copies, which share tensors as the layers do."""
     return Sequential(*(layers if share else copied(layers)), name=model.name)
 
 
 def copied(layers: list[Module]) -> list[Module]:
-    """Layers with copies of the weights, and no gradients."""
+    """Deep copies of layers, without gradients."""
     for layer in layers:
         forget_penalties(layer)
     fresh = copy.deepcopy(layers)
@@ -115,7 +117,7 @@ def copied(layers: list[Module]) -> list[Module]:
 
 
 def _joined(op: str, model: Sequential, *parts: list[Module]) -> Sequential:
-    """The parts above each other; widths are compared where both sides tell theirs."""
+    """A Sequential of the parts; checks the widths of adjacent layers if both are known."""
     layers = [layer for part in parts for layer in part]
     width: tuple[str, int] | None = None
     for layer in layers:
@@ -123,9 +125,9 @@ def _joined(op: str, model: Sequential, *parts: list[Module]) -> Sequential:
             raise TypeError(f"{op}: layers must be modules, got {type(layer).__name__}")
         n_in, n_out = getattr(layer, "n_in", getattr(layer, "n", None)), getattr(layer, "n_out", None)
         if width is not None and n_in is not None and n_in != width[1]:
-            raise ValueError(f"{op}: {layer.label} takes {n_in} inputs, {width[0]} below it gives {width[1]}")
+            raise ValueError(f"{op}: {layer.label} takes {n_in} inputs, {width[0]} below it has {width[1]} outputs")
         if n_out is not None:
             width = layer.label, n_out
         elif any(param.ndim >= 2 for param in layer.parameters()):
-            width = None  # it has its width within
+            width = None  # its output width is unknown
     return Sequential(*layers, name=model.name)

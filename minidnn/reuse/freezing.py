@@ -1,4 +1,4 @@
-"""Freezing: layers that training leaves as they are."""
+"""Freezing: layers that training does not change."""
 
 from __future__ import annotations
 
@@ -11,41 +11,40 @@ Target = Module | Parameter | Iterable[Module | Parameter]
 
 
 def freeze(target: Target, *names: str) -> None:
-    """Freezes layers: training does no work for them and changes no byte of them.
+    """Freezes layers: training does not change them and computes no gradients for them.
 
     ::
 
         reuse.freeze(model, "hidden*")          # by name, with * ? [ ] as in a shell
         reuse.freeze(model.layers[:2])          # by depth
-        reuse.freeze(model.layers[0])           # by object; a parameter can be frozen alone
-        reuse.freeze(model)                     # all of it
+        reuse.freeze(model.layers[0])           # by object, which may also be a parameter
+        reuse.freeze(model)                     # the whole model
 
-    A frozen layer has no gradients (below the lowest layer that is trained, nothing goes back at all), no slots in an
-    optimizer and no constraint restored, and its penalties are left out. It does what it does in evaluation: batch
-    normalization uses its running statistics and leaves them as they are, dropout drops nothing, so that a frozen part
-    is one fixed function whose outputs can be kept (`cache_frozen`). A parameter that several layers share is frozen in
-    all of them.
+    A frozen layer has no gradients, no slots in an optimizer and no penalties, and its constraint is not applied. The
+    backward pass ends at the lowest trained layer. A frozen layer behaves as in evaluation: batch normalization uses
+    its running statistics and does not update them, dropout drops nothing. Frozen lower layers are therefore a fixed
+    function whose outputs can be cached (`cache_frozen`). A shared parameter is frozen in all layers.
 
-    It holds for steps to come, captured ones included; a step that was recorded on the tape already goes on as it was.
-    Checkpoints of a run keep it; the file of a model (`save`) does not. What `Module.load_state_dict` or code of one's
-    own writes is written.
+    Freezing affects later steps, including captured ones, but not a graph that is already on the tape. Checkpoints of
+    a run keep it; the file of a model (`save`) does not. `Module.load_state_dict` and your own code can still write to
+    frozen parameters.
 
     Args:
-        target: a model, a layer, a parameter, or several of them.
-        names: which parts or parameters of the target, by path (``hidden1``, ``block1.norm``, ``hidden1.kernel``) or
-            pattern; without names, all of it.
+        target: a model, a layer, a parameter, or an iterable of them.
+        names: parts or parameters of the target, by path (``hidden1``, ``block1.norm``, ``hidden1.kernel``) or pattern;
+            without names, the whole target.
 
     Raises:
-        TypeError: a target that is no module, parameter or several of them, a name that is not a string.
-        ValueError: a name that fits nothing, no target at all.
+        TypeError: target is not a module, a parameter or an iterable of them; a name is not a string.
+        ValueError: a name matches nothing; target is empty.
     """
     _set("freeze", target, names, frozen=True)
 
 
 def unfreeze(target: Target, *names: str) -> None:
-    """Thaws what `freeze` froze: the same ways to say what, the same errors.
+    """Reverses `freeze`; takes the same arguments and raises the same errors.
 
-    Where an optimizer holds the parameters they are trained from the next step on, with slots as new.
+    An optimizer that holds the parameters trains them from the next step on, with new slots.
     """
     _set("unfreeze", target, names, frozen=False)
 

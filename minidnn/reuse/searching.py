@@ -1,4 +1,4 @@
-"""How many layers to reuse, and how many of them to thaw."""
+"""Search for the number of layers to reuse, and how many of them to train."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from minidnn.training.run import Loss
 
 @dataclass(frozen=True)
 class DepthTrial:
-    """One way to reuse a model.
+    """One tested combination.
 
     Attributes:
-        reused: how many lower layers were copied; those above are new.
-        thawed: how many of them, the upper ones, were trained; the others stayed frozen.
-        accuracies: on the validation set, after the best epoch, for each seed.
-        seconds: of training, the median over the seeds.
+        reused: the number of lower layers that were copied; those above are new.
+        thawed: how many of the copied layers, the upper ones, were trained; the others stayed frozen.
+        accuracies: the validation accuracy of the best epoch, one per seed.
+        seconds: the training time, the median over the seeds.
     """
 
     reused: int
@@ -42,7 +42,7 @@ class DepthTrial:
 
     @property
     def accuracy(self) -> float:
-        """The median over the seeds."""
+        """The median accuracy over the seeds."""
         return median(self.accuracies)
 
 
@@ -51,8 +51,8 @@ class DepthSearch:
     """The result of `search_depth`.
 
     Attributes:
-        trials: every way that was tried.
-        best: the one with the highest accuracy; of equal ones the one that trains fewest layers.
+        trials: every combination.
+        best: the trial with the highest accuracy; of equal ones that with the most frozen layers.
     """
 
     trials: Sequence[DepthTrial]
@@ -62,7 +62,7 @@ class DepthSearch:
         return max(self.trials, key=lambda trial: (trial.accuracy, trial.reused - trial.thawed))
 
     def table(self) -> str:
-        """A line for each trial; the best is marked."""
+        """A table with one line per trial; the best is marked."""
         rows: list[Sequence[str]] = [("reused", "thawed", "accuracy", "lowest", "highest", "seconds", "")]
         for trial in self.trials:
             spread = (f"{a:.4f}" for a in (trial.accuracy, min(trial.accuracies), max(trial.accuracies)))
@@ -94,11 +94,10 @@ def search_depth(
     seeds: Sequence[int] = (0,),
     loss: Loss = softmax_cross_entropy,
 ) -> DepthSearch:
-    """Tries how many lower layers of a model to reuse for a new task, and how many of these to train further.
+    """Tests how many lower layers of a model to reuse for a new task, and how many of these to train further.
 
-    The chapter's advice as a table: freeze all reused layers first, then thaw one or two of the upper ones; with few
-    examples drop some. Depth is counted in `nn.blocks`. Layers that are not reused are made new, as the model has them;
-    a frozen part runs over the data once (`cache_frozen`). The model stays as it is, and so does the default generator.
+    Layers are counted in `nn.blocks`. Layers that are not reused are created anew with the same configuration. Frozen
+    layers run over the data once (`cache_frozen`). The model and the default generator are not changed.
 
     ::
 
@@ -108,18 +107,18 @@ def search_depth(
 
     Args:
         model: trained on another task.
-        train, valid: of the new task.
-        optimizer: makes one for a model.
-        outputs: how many classes the new task has, where they are others: the last layer, which must then be an
-            `nn.Dense`, gets that width.
-        reuse: numbers of layers to try; all by default, from none to all but the top one.
-        thaw: of those reused, how many to train; all numbers by default.
-        seeds: each trial is run with each: of new weights, orders and masks.
+        train, valid: the data of the new task.
+        optimizer: returns an optimizer for a model.
+        outputs: the number of classes of the new task, if it differs: the last layer with a kernel, which must be an
+            `nn.Dense`, gets this width.
+        reuse: the numbers of reused layers to test; by default from 0 to all but the top one.
+        thaw: the numbers of reused layers to train; by default all numbers.
+        seeds: each combination runs once per seed, which determines new weights, orders and masks.
 
     Raises:
         TypeError: model is not a Sequential; an argument of another type.
-        ValueError: a number of layers out of range, nothing to try, no seeds, a layer that cannot be made anew (its
-            activation is a function).
+        ValueError: a number of layers is out of range; there is nothing to test or no seed; a layer cannot be created
+            anew, because its activation is a function.
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"search_depth: model must be a Sequential, got {type(model).__name__}")
@@ -157,7 +156,7 @@ def _numbers(argument: str, chosen: Iterable[int] | None, most: int) -> list[int
 
 
 def _candidate(model: Sequential, reused: int, thawed: int, outputs: int | None) -> Sequential:
-    """The model with its lower layers copied and frozen, save the upper ones of them, and new ones above."""
+    """Copies of the ``reused`` lower layers, all but the upper ``thawed`` frozen, and new layers above."""
     depth = blocks(model)
     lower = [part for block in depth[:reused] for _, part in block]
     upper = [part for block in depth[reused:] for _, part in block]
@@ -185,7 +184,7 @@ def _trained(
     loss: Loss,
 ) -> History:
     options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "loss": loss, "progress": False}
-    made = optimizer(candidate)  # for all of it: an optimizer by depth counts the frozen layers, too
+    made = optimizer(candidate)  # for the whole model: `optim.by_depth` also counts frozen layers
     if cached:
         train, valid = cache_frozen(candidate, train), cache_frozen(candidate, valid)
         candidate = train.top

@@ -13,33 +13,35 @@ from minidnn.training.watching import Watcher
 
 
 class GradualUnfreezing(Watcher):
-    """Trains the top layers first, and thaws those below as the run goes on (Howard & Ruder 2018).
+    """Trains the top layers first, and unfreezes lower layers during the run (Howard & Ruder 2018).
 
-    At the beginning of `fit` all but the top layers are frozen; then, from the top down, so many more are thawed every
-    few epochs, or whenever the validation set has seen nothing better for a while. Depth is counted in `nn.blocks`.
-    The optimizer holds all of the model's parameters; with ``optim.by_depth`` the lower ones have lower rates::
+    `fit` starts with all but the top layers frozen. From the top down, more layers are unfrozen every ``epochs``
+    epochs, or whenever the validation metric has not improved for ``patience`` epochs. Layers are counted in
+    `nn.blocks`. The optimizer holds all of the model's parameters; with ``optim.by_depth`` the lower ones have lower
+    rates::
 
         optimizer = optim.SGD(optim.by_depth(model, lr=0.05), lr=0.05, momentum=0.9)
         training.fit(..., optimizer=optimizer, callbacks=[reuse.GradualUnfreezing(epochs=2)])
 
-    When the run ends layers stay as they then are. A run that is resumed goes on with what was thawed.
+    Layers stay frozen or unfrozen when the run ends. A resumed run continues with the layers that were unfrozen.
 
     Args:
-        epochs: from one thaw to the next; or None, and patience is given.
-        patience: thaw after so many epochs without anything better; each thaw begins a new wait.
-        top: how many layers are trained from the beginning.
-        layers: how many more are thawed at a time, one or two as a rule.
-        keep: how many at the bottom stay frozen to the end.
-        monitor: what patience watches: "valid_loss" or "valid_accuracy".
-        min_delta: by how much it must be better.
+        epochs: the number of epochs between two steps; None if patience is given.
+        patience: unfreeze after this many epochs without improvement; counting restarts at each step.
+        top: the number of layers that are trained from the start.
+        layers: the number of layers that are unfrozen per step, usually one or two.
+        keep: the number of lowest layers that stay frozen.
+        monitor: the metric of patience: "valid_loss" or "valid_accuracy".
+        min_delta: the smallest change that counts as an improvement.
 
     Attributes:
-        trained: how many layers are trained now.
-        thaws: the epochs after which some were thawed.
+        trained: the number of layers that are trained at present.
+        thaws: the epochs after which layers were unfrozen.
 
     Raises:
-        TypeError, ValueError: an argument out of range; both epochs and patience, or neither; fit without a validation
-            set where patience needs one, or with a model that has fewer layers than top + keep.
+        TypeError: an argument is not a number.
+        ValueError: an argument is out of range; both or neither of epochs and patience are given; on fit, patience is
+            given without a validation set, or the model has fewer layers than top + keep.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class GradualUnfreezing(Watcher):
         if depth < self.top + self.keep:
             raise ValueError(
                 f"GradualUnfreezing: the model has {depth} layers with kernels, top={self.top} and keep={self.keep} "
-                "ask for more"
+                "need more"
             )
         self.trained, self.thaws = self.top, []
         freeze(run.model)
@@ -84,7 +86,7 @@ class GradualUnfreezing(Watcher):
 
     def on_check(self, run: Run, better: bool, waited: int) -> None:
         if waited >= self.patience:
-            self._last_good += waited  # wait as long again
+            self._last_good += waited  # restart the count
             self._next(run)
 
     def _next(self, run: Run) -> None:

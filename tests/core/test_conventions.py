@@ -15,7 +15,7 @@ DOCUMENT = (CHECKOUT / "docs" / "conventions.md").read_text()
 
 
 def torch_one_cycle(peak, total, warm, step, div=25.0, final_div=1e4):
-    """As PyTorch's documentation and source have it: two cosine phases that end at warm * T - 1 and at T - 1."""
+    """As in PyTorch's documentation and source: two cosine phases that end at warm * T - 1 and at T - 1."""
 
     def anneal(first, last, share):
         return last + (first - last) / 2 * (math.cos(math.pi * share) + 1)
@@ -29,7 +29,7 @@ def torch_one_cycle(peak, total, warm, step, div=25.0, final_div=1e4):
 @pytest.mark.parametrize("total", [10, 100, 1234])
 @pytest.mark.parametrize("warm", [0.2, 0.3, 0.5])
 def test_one_cycle_beside_pytorch(total, warm):
-    """At w * T - 1 and before, the warm-up; the two meet there."""
+    """The warm-up up to w * T - 1, where the two phases meet."""
     ours = schedules.one_cycle(0.7, total - 1, warm=(warm * total - 1) / (total - 1), end_factor=25e4)
     for step in range(total):
         assert ours(step) == pytest.approx(torch_one_cycle(0.7, total, warm, step), rel=1e-9)

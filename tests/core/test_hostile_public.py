@@ -1,4 +1,4 @@
-"""What is public beside kernels, ops and layers, on arrays that are wrong in every way; and nothing is left out."""
+"""Every public name other than kernels, ops and layers, called with invalid arrays."""
 
 import inspect
 
@@ -37,16 +37,16 @@ def test_a_right_answer_or_a_clear_error(row):
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_the_row_itself_is_right(row):
-    """Else every attack might be refused for another fault."""
+    """The valid call works; otherwise every attack might be refused for another fault."""
     minidnn.manual_seed(1)
     row.call(*(a.copy() for a in row.arrays))
 
 
-# The table guards itself.
+# The table is complete.
 
 
 def public():
-    """Every public name, with what it stands for; modules and errors stand for nothing that takes arrays."""
+    """Every public name with its object, without modules and errors, which take no arrays."""
     for path, module in MODULES.items():
         for name in module.__all__:
             value = getattr(module, name)

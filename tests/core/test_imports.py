@@ -1,4 +1,4 @@
-"""What importing costs, and who may import whom."""
+"""The cost of imports, and which module may import which."""
 
 import ast
 import subprocess
@@ -12,7 +12,7 @@ import minidnn
 
 PACKAGE = Path(minidnn.__file__).parent
 
-# Each may import those before it, never those behind it; at call time neither.
+# Each may import the ones before it, never the ones after it, also within functions.
 LAYERS = [
     ("activations", "columns", "optimizers", "later", "version"),
     ("reference", "_core", "files", "locks", "plot"),
@@ -38,7 +38,7 @@ FILES = {
 
 
 def imports(path):
-    """The modules of minidnn that a file imports, at its head or within functions; not those for types only."""
+    """The modules of minidnn that a file imports, at its top or within functions; not those only for types."""
     waiting = [ast.parse(path.read_text())]
     while waiting:
         node = waiting.pop()

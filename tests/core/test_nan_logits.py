@@ -1,4 +1,4 @@
-"""A NaN among the logits makes the loss NaN, whatever the label, so that `fit` stops before it spoils a weight."""
+"""A NaN among the logits makes the loss NaN, whatever the label, so that `fit` stops before it changes a weight."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every op: its gradient by central differences, its value by a plain formula, and float32 beside float64."""
+"""Every op: its gradient by central differences, its value by a plain formula, and float32 against float64."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_float32_stays_float32_and_agrees(row):
         return [y.data, *(t.grad for t in tensors)]
 
     for exact, got in zip(gradients(np.float64), gradients(np.float32), strict=True):
-        # At most 24 terms of a size below 100, each off by a few units in the last place.
+        # At most 24 terms below 100, each off by a few units in the last place.
         assert np.abs(exact - got).max(initial=0) <= 24 * 8 * 100 * np.finfo(np.float32).eps
 
 
@@ -100,7 +100,7 @@ def test_refuses(function, error, message):
         function()
 
 
-# The checker, checked.
+# gradcheck itself
 
 
 def wrong(rule):
@@ -115,7 +115,7 @@ def wrong(rule):
         (wrong(lambda dy: (2 * np.roll(dy, 1),)), "backward gives"),
         (wrong(lambda dy: (np.where(np.arange(3) == 2, np.nan, 2 * dy),)), r"at \(2,\): backward gives nan"),
         (wrong(lambda dy: (2 * dy[np.newaxis],)), "its gradient"),
-        (wrong(lambda dy: (None,)), "got no gradient"),
+        (wrong(lambda dy: (None,)), "has no gradient"),
     ],
 )
 def test_gradcheck_catches_a_wrong_rule(f, message):

@@ -1,4 +1,4 @@
-"""Nothing public changes unseen: names and parameters are those on record."""
+"""Public names and parameters are those on record."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Random programs of every public op: gradients beside central differences, float32 beside float64.
+"""Random programs of every public op: gradients against central differences, float32 against float64.
 
 ``MINIDNN_PROGRAMS=20000 pytest tests/core/test_random_programs.py`` runs that many.
 """
@@ -29,7 +29,7 @@ def test_random_programs(part):
 
 
 def test_every_op_is_drawn():
-    """As the first step of every 70th program or so; some need a lucky operand."""
+    """Each op is the first step of about every 70th program; some need a suitable operand."""
     drawn = [random_program(seed, RULES).steps for seed in range(2 * len(RULES))]
     assert {step.op for steps in drawn for step in steps} == set(RULES)
 
@@ -44,7 +44,7 @@ def check(program: Program, seed: int) -> None:
     for place, gradient in exact.items():
         assert np.isfinite(gradient).all(), f"v{place} has the gradient {gradient} in {where}"
         agrees_with_differences(program, place, gradient, rng, where)
-    # What rounding may do: values that are off by an EPS of float32 after every op, several times over.
+    # The tolerance: several times the effect of an error of float32's EPS after every op.
     noisy = [gradients(program, np.float64, where, (rng, np.finfo(np.float32).eps)) for _ in range(3)]
     for place, gradient in exact.items():
         moved = max(np.abs(other[place] - gradient).max(initial=0) for other in noisy)
@@ -54,7 +54,7 @@ def check(program: Program, seed: int) -> None:
 
 
 def gradients(program, dtype, where, noise=None):
-    """The gradients of the trained leaves by their places; None where nothing leads to the score."""
+    """The gradients of the trained leaves by index; None if the score does not depend on a leaf."""
     tensors, score = program.run(dtype, noise=noise)
     for tensor in tensors:
         assert tensor.dtype in (dtype, bool), where
@@ -90,7 +90,7 @@ def agrees_with_differences(program, place, gradient, rng, where):
 
 
 def difference(program, place, values, index, eps):
-    """The central difference, and what rounding does to it."""
+    """The central difference, and its rounding error."""
     ends = []
     for side in (eps, -eps):
         changed = values.copy()
@@ -100,7 +100,7 @@ def difference(program, place, values, index, eps):
 
 
 def test_a_wrong_rule_is_found(monkeypatch):
-    """The tester is tested: an op that loses its gradient where there is one axis."""
+    """The test detects an op that loses its gradient for inputs with one axis."""
     monkeypatch.setattr(ops, "negative", lambda x: x * -1.0 if x.ndim != 1 else Tensor(-x.data))
     with pytest.raises(AssertionError, match=r"(?s)backward gives .*negative\(v"):
         for seed in range(PROGRAMS):

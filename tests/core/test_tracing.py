@@ -1,4 +1,4 @@
-"""The graph of a model: what the tape of an evaluation pass says, and what is made of it without any row."""
+"""The graph of a model, from the tape of an evaluation pass, and what is built from it."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ N = Batch()
 
 
 class Calls(nn.Module):
-    """A layer of somebody's own."""
+    """A user-defined layer."""
 
     def __init__(self, function):
         self.function = function

@@ -1,4 +1,4 @@
-"""Models in files: round trips, every damage, and writes that never lose the old file."""
+"""Models in files: round trips, damaged files, and writes that never lose the old file."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def test_weights_alone_go_into_a_model(path):
     minidnn.save(Own(), path, architecture=False)
     model = Own()
     assert minidnn.load(path, into=model) is model
-    with pytest.raises(CheckpointError, match=r"model\.safetensors holds weights alone"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors holds only weights"):
         minidnn.load(path)
 
 
@@ -103,7 +103,7 @@ def test_a_model_that_no_file_can_describe_is_refused(path):
         minidnn.save(nn.Sequential(nn.Dense(3, 2, minidnn.ops.relu)), path)
 
     class Dense(nn.Dense):
-        """A layer of the user's own, with the name of one of ours."""
+        """A user-defined layer with the name of one of the package."""
 
     with pytest.raises(ValueError, match=r"the model\.layers\[0\] is"):
         minidnn.save(nn.Sequential(Dense(3, 2)), path)
@@ -125,7 +125,7 @@ def test_a_mismatch_lists_everything(path):
 
 
 def write(path, architecture, tensors=None, **header):
-    """A file with this architecture, or with this string for a header."""
+    """A file with this architecture, or with this string as header."""
     if not isinstance(architecture, str):
         architecture = json.dumps({"version": 1, "architecture": architecture} | header)
     path.write_bytes(to_bytes(tensors or {}, {"minidnn": architecture}))

@@ -1,4 +1,4 @@
-"""Bad instances made of good ones."""
+"""Bad instances made from good ones."""
 
 import numpy as np
 import pytest

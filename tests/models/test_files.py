@@ -1,4 +1,4 @@
-"""Files are written where and as the user expects, and what changes while it is read is an error."""
+"""Files are written where and as the user expects, and a file that changes while it is read raises."""
 
 import os
 import stat
@@ -197,7 +197,7 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_file_cut_while_it_is_read_is_an_error(reader, tmp_path, monkeypatch):
-    """A mapped file would end the process (SIGBUS): what is parsed are bytes of our own."""
+    """A mapped file would end the process (SIGBUS), so a copy of its bytes is parsed."""
     import safetensors
 
     path, (write, read) = tmp_path / "checkpoint-0000000002.safetensors", READERS[reader]

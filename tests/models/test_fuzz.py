@@ -100,7 +100,7 @@ VALUES = st.recursive(
 @quick
 @given(chance=st.data())
 def test_documents_with_other_values_in_them(name, tmp_path, chance):
-    """Good ones in which values were replaced, exchanged or left out by somebody who keeps to the form."""
+    """Valid ones in which values are replaced, exchanged or left out, still well-formed."""
     document = json.loads(chance.draw(st.sampled_from(seeds_of(name))))
     for _ in range(chance.draw(st.integers(1, 3))):
         if not (known := list(seeds.places(document))):
@@ -128,7 +128,7 @@ def test_any_architecture(tmp_path, architecture):
     state=st.dictionaries(st.sampled_from(["run", "position", "history", "callback.0", "generator.default"]), VALUES)
 )
 def test_any_state_behind_a_right_checksum(tmp_path, state):
-    """A checkpoint that somebody made up: whole, but nothing that this package has written."""
+    """A forged checkpoint: a complete file that this package has not written."""
     good = seeds_of("checkpoint")[0]
     content = json.loads(json.loads(seeds.metadata_of(good)["minidnn-run"])["text"])
     content["state"] |= state

@@ -1,4 +1,4 @@
-"""A model remembers what its inputs stand for: frames are read by their columns' names, other data are refused."""
+"""A model remembers the meaning of its inputs: frames are read by column names, other data are refused."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What users hand to worker processes, or copy: pickled or copied, each thing goes on as the original does."""
+"""Objects that users pickle or copy continue as the original does."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Layers of the user's own in a file."""
+"""User-defined layers in a file."""
 
 import runpy
 

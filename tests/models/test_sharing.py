@@ -31,7 +31,7 @@ def plain(chance):
 
 
 def part(chance, known, depth=0):
-    """A layer, or a block of layers, or one that is there already."""
+    """A layer, a block of layers, or one that the model already has."""
     kind = chance.random()
     if known and kind < 0.25:
         return chance.choice(known)
@@ -115,7 +115,7 @@ def test_a_layer_that_is_there_twice_is_one_after_loading(tmp_path):
 
 
 def test_a_model_without_sharing_has_the_file_that_it_had(tmp_path):
-    """The header of such a file names neither ids nor ties."""
+    """The header of such a file has neither ids nor ties."""
     model = nn.Sequential(nn.Dense(3, 2), nn.Residual(nn.Dense(2, 2)))
     text = str(registry.describe(model))
     assert "'id'" not in text and "'same'" not in text
@@ -174,7 +174,7 @@ def test_blocks_within_blocks(depth, tmp_path):
 
 def test_blocks_too_deep_to_be_read_are_not_written(tmp_path):
     model = nested(110)
-    with pytest.raises(ValueError, match="more than 200 deep cannot be in a file"):
+    with pytest.raises(ValueError, match="cannot hold parts nested more than 200 deep"):
         minidnn.save(model, tmp_path / "model.safetensors")
     assert not list(tmp_path.iterdir())
 
@@ -197,7 +197,7 @@ def test_many_unnamed_layers_take_time_in_proportion():
 
 @pytest.mark.parametrize("description", [{"same": 0}, {"same": "a"}, [{"type": "Tanh", "id": 1}, {"same": 2}]])
 def test_a_file_cannot_name_a_part_that_is_not_there(description):
-    with pytest.raises(registry.UnknownPartError, match="which no part before it is"):
+    with pytest.raises(registry.UnknownPartError, match="the id of no earlier part"):
         registry.build(description)
 
 

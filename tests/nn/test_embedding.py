@@ -112,7 +112,7 @@ def test_arguments_that_make_no_sense(make):
     [
         (np.zeros((2, 3), np.float32), None, TypeError, "EmbeddingBag: x is float32, must be integers"),
         ([1, 2], None, ValueError, r"x has shape \(2,\), must be \(bags, width\)"),
-        ([[1, 2]], [0], ValueError, r"x has shape \(1, 2\), must be \(numbers,\)"),
+        ([[1, 2]], [0], ValueError, r"x has shape \(1, 2\), must be \(indices,\)"),
         ([[1, 7]], None, ValueError, r"7"),
         ([[1, -1]], None, ValueError, r"-1"),
         ([1, 2], [1], ValueError, "start at 0"),

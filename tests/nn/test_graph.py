@@ -1,4 +1,4 @@
-"""Layers wired by name, and the functions that wire them."""
+"""Layers connected by name, and the functions that connect them."""
 
 import math
 
@@ -28,7 +28,7 @@ def normal(x, axes, eps):
 A, B, C, X = real(3, 4), real(4, 5), real(5), real(2, 3, 4)
 POSITIVE = np.abs(real(3)) + 0.5
 
-# function, inputs, what NumPy gives in float64
+# function, inputs, the result of NumPy in float64
 ROWS = [
     (functions.add(), (A, real(4), real(3, 1)), lambda a, b, c: a + b + c),
     (functions.multiply(), (A, real(4)), lambda a, b: a * b),
@@ -103,7 +103,7 @@ CHOICES = {
     functions.equal, functions.greater, functions.greater_equal, functions.indicator, functions.less,
     functions.less_equal, functions.logical_not, functions.truth, functions.where,
 }  # fmt: skip
-"""What is true or false has no gradient."""
+"""Boolean values have no gradient."""
 
 
 def test_comparisons_and_choices():

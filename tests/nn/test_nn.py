@@ -165,7 +165,7 @@ def test_dense_takes_functions_and_layers_as_activations():
         (lambda: nn.Dense(3, 2, activation="rleu"), ValueError, "activation must be one of relu.*'rleu'"),
         (lambda: nn.Dense(3, 2, activation=1), TypeError, "activation must be a name, a function or None"),
         (lambda: nn.Dense(3, 2, kernel_initializer="he"), ValueError, "kernel_initializer must be one of"),
-        (lambda: nn.Dense(3, 2, bias_initializer=lambda shape, rng: [1.0]), ValueError, "gave shape"),
+        (lambda: nn.Dense(3, 2, bias_initializer=lambda shape, rng: [1.0]), ValueError, "returned shape"),
         (lambda: nn.Dense(3, 2, name="h")(np.ones((4, 2), np.float32)), ValueError, r"Dense 'h': x has shape \(4, 2\)"),
         (lambda: nn.Dense(3, 2)(np.ones(3, np.float32)), ValueError, r"must be \(batch, 3\)"),
         (lambda: nn.Dropout(1.0), ValueError, r"Dropout: rate must be in \[0, 1\), got 1.0"),
@@ -208,7 +208,7 @@ def test_variance_scaling(name):
     variance, bounded = VARIANCES[name]
     values = INITIALIZERS[name]((300, 200), minidnn.Generator(5)).astype(np.float64)
     n = values.size
-    # Five standard errors of a mean, and of a variance (whose own is at most that of a normal sample).
+    # Five standard errors of the mean and of the variance (at most that of a normal sample).
     assert abs(values.mean()) < 5 * math.sqrt(variance / n)
     assert abs(values.var() / variance - 1) < 5 * math.sqrt(2 / n)
     limit = math.sqrt(3 * variance)

@@ -11,7 +11,7 @@ BACKENDS = [pytest.param("compiled", marks=pytest.mark.compiled), "reference"]
 
 
 def far(ratio, *shape):
-    """Numbers of deviation 1 about a mean of that size; float32 spaces them by up to 1."""
+    """Numbers with standard deviation 1 and a mean of that size; float32 spaces them by up to 1."""
     rng = np.random.default_rng(int(ratio) + shape[0])
     return (rng.standard_normal(shape) + ratio).astype(np.float32)
 

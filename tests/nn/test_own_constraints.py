@@ -1,4 +1,4 @@
-"""Constraints and regularizers that are functions of the user's, with the contracts of Keras and TensorFlow."""
+"""User-defined constraints and regularizers, with the contracts of Keras and TensorFlow."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Modules as users write them: printed, saved by weights, copied, trained, checkpointed."""
+"""User-defined modules: printed, saved by weights, copied, trained, checkpointed."""
 
 import copy
 

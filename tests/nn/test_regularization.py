@@ -1,4 +1,4 @@
-"""Penalties, dropout and its kin, normalization, skip connections, and the recipe that joins them."""
+"""Penalties, dropout and its variants, normalization, skip connections, and the recipe that combines them."""
 
 import math
 
@@ -62,7 +62,7 @@ def test_penalties_and_constraints_refuse(make):
         nn.max_norm(1.0, axis=2)
 
 
-# Dropout's kin
+# Variants of dropout
 
 
 def test_scale_at_test_is_the_other_form_of_the_same():

@@ -1,4 +1,4 @@
-"""A module of the user's own with several inputs: called, trained, evaluated, asked."""
+"""A user-defined module with several inputs: called, trained, evaluated, used for prediction."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is changed in a model for a while is put back, whatever happens within."""
+"""Temporary changes of a model are undone, even after an error."""
 
 import numpy as np
 import pytest

@@ -178,7 +178,7 @@ def test_a_stack_is_the_parts_one_in_the_other():
     assert {id(param) for param in model.parameters()} == {
         id(param) for part in (first, second, third) for param in part.parameters()
     }
-    with pytest.raises(ValueError, match="stack: there is nothing"):
+    with pytest.raises(ValueError, match="stack: autoencoders is empty"):
         stack([])
 
 
@@ -212,7 +212,7 @@ def test_saved_and_loaded(tmp_path, make):
         (
             lambda: Reconstruction(Autoencoder(nn.Dense(6, 2), nn.Dense(2, 5)))(SOME),
             ValueError,
-            r"the decoder gives shape \(20, 5\), must give that of x, \(20, 6\)",
+            r"the decoder returns shape \(20, 5\), must return that of x, \(20, 6\)",
         ),
         (
             lambda: Reconstruction(Autoencoder(nn.Dense(6, 2), loss="cross_entropy"))(SOME + 1),

@@ -225,8 +225,8 @@ def test_one_call_and_few_labels():
         (lambda: pretrain_layers(nn.Dense(3, 2), FEW), TypeError, "model must be a Sequential, got Dense"),
         (lambda: pretrain_layers(nn.Sequential(nn.Dense(784, 2)), FEW), ValueError, "there is no hidden one"),
         (lambda: pretrain_layers(network(), FEW, "dbn"), ValueError, "method must be 'rbm' or 'autoencoder'"),
-        (lambda: pretrain_layers(network(), FEW, "rbm", corruption=masking(0.1)), ValueError, "corruption is nothing"),
-        (lambda: pretrain_layers(network(), FEW, k=2), ValueError, "k is nothing of method 'autoencoder'"),
+        (lambda: pretrain_layers(network(), FEW, "rbm", corruption=masking(0.1)), ValueError, "corruption has no"),
+        (lambda: pretrain_layers(network(), FEW, k=2), ValueError, "k has no meaning for method='autoencoder'"),
         (lambda: pretrain_layers(network(), FEW.images[:, :9]), ValueError, "takes 784 inputs, the examples have 9"),
         (
             lambda: pretrain_layers(network(), FEW.images.astype("U1")),

@@ -1,4 +1,4 @@
-"""Captured steps leave the bytes of the steps themselves, or refuse."""
+"""Captured steps leave the same bytes as the plain steps, or raise."""
 
 import logging
 

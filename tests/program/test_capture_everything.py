@@ -1,4 +1,4 @@
-"""Every optimizer, layer, loss and op, captured, leaves the bytes of the step itself."""
+"""Every optimizer, layer, loss and op leaves the same bytes captured as in a plain step."""
 
 import numpy as np
 import pytest

@@ -21,7 +21,7 @@ TRAIN = data.ArrayDataset(RNG.integers(0, 256, (700, 196), dtype=np.uint8), RNG.
 
 
 def network():
-    """Wide enough that every kernel is shared out to several threads."""
+    """Wide enough that every kernel uses several threads."""
     return nn.Sequential(
         nn.Dropout(0.1),
         nn.Dense(196, 500, "elu", kernel_regularizer=nn.l1_l2(1e-4, 1e-4), name="hidden1"),
@@ -92,7 +92,7 @@ print(json.dumps({
 
 
 def test_every_instruction_set_within_its_bound_and_equal_where_arithmetic_allows():
-    """Chosen by MINIDNN_ISA, as a user would: processes of their own."""
+    """Chosen by MINIDNN_ISA, as a user does, in separate processes."""
     reports = []
     for isa in kernels.usable_isas():
         done = subprocess.run(
@@ -111,7 +111,7 @@ def test_every_instruction_set_within_its_bound_and_equal_where_arithmetic_allow
 
 
 def test_two_processes_train_to_the_same_bytes():
-    """The order of a process's sets, its addresses and its hashes are others each time."""
+    """The order of sets, addresses and hashes differ between processes."""
     program = (
         "import sys; sys.path[:0] = sys.argv[1:]; import hashlib, test_determinism as t\n"
         "state, losses = t.train(2, True)\n"

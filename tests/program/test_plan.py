@@ -1,4 +1,4 @@
-"""What a plan does with memory, with the order of its calls, and with threads."""
+"""The memory, the order of calls and the threads of a plan."""
 
 import numpy as np
 import pytest

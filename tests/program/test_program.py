@@ -1,4 +1,4 @@
-"""Programs: what they show, what refuses while they are recorded, and what recording leaves behind."""
+"""Programs: their text, what raises while they are recorded, and the state after recording."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from kit.capturing import BATCHES, everything, simple, trained
 
 import minidnn
-from minidnn import Tensor, kernels, nn, ops, optim, training
+from minidnn import Tensor, kernels, nn, ops, optim, program, training
 
 pytestmark = pytest.mark.compiled
 
@@ -18,7 +18,7 @@ def named():
     return trained(model)
 
 
-# What it shows
+# Its text
 
 
 def test_a_program_is_printed_call_by_call():
@@ -182,7 +182,22 @@ def test_what_an_argument_may_do():
         assert loss.item() == nn.softmax_cross_entropy(Tensor(x), y).item()
 
 
-# What recording and replaying leave behind
+# The state after recording and replaying
+
+
+def test_the_gradient_of_a_parameter_without_axes_keeps_its_shape():
+    x, factor = np.ones((4, 3), np.float32), nn.Parameter(np.float32(2.0))
+
+    def step(x):
+        loss = ops.mean(minidnn.Tensor(x) * factor)
+        loss.backward()
+        return loss
+
+    factor.grad = np.array(1.0, np.float32)
+    recorded = program.record_program(step, (x,))
+    assert factor.grad.shape == () and factor.grad == 2
+    recorded.run((x,))
+    assert factor.grad.shape == () and factor.grad == 3
 
 
 @pytest.mark.parametrize("door", ["item", "data", "max of an argument"])

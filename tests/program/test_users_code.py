@@ -1,4 +1,4 @@
-"""Whatever a user puts into a run, `fit` leaves the bytes of the plain loop, or says which line it cannot capture."""
+"""With any user code in a run, `fit` leaves the bytes of the plain loop, or names the line that it cannot capture."""
 
 import functools
 import logging
@@ -82,7 +82,7 @@ def test_random_programs_of_several_kinds(seed):
 
 
 def test_fit_records_each_shape_once(monkeypatch):
-    """However many steps, epochs and evaluations there are, and however the rate moves."""
+    """For any number of steps, epochs and evaluations, and any schedule."""
     recorded = []
     captures = sys.modules["minidnn.training.capture"]
     record = captures.record_program

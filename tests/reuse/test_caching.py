@@ -126,8 +126,8 @@ CHANGES = {
     "thawed": (lambda m: reuse.unfreeze(m, "hidden2"), "layer 'hidden2' is no longer frozen"),
     "a parameter thawed": (lambda m: reuse.unfreeze(m, "hidden2.bias"), "layer 'hidden2' is no longer frozen"),
     "dropout thawed": (lambda m: reuse.unfreeze(m, "drop"), "layer 'drop' is no longer frozen"),
-    "another layer": (lambda m: m.layers.__setitem__(3, nn.Dense(37, 21)), "the model's lower layers are others"),
-    "a layer less": (lambda m: m.layers.clear(), "the model's lower layers are others"),
+    "another layer": (lambda m: m.layers.__setitem__(3, nn.Dense(37, 21)), "lower layers were replaced"),
+    "a layer less": (lambda m: m.layers.clear(), "lower layers were replaced"),
 }
 
 
@@ -150,7 +150,7 @@ def test_changed_data_is_refused_until_refreshed(model):
     before = cached.x.copy()
     own.x[329, 400] ^= 1
     with pytest.raises(
-        reuse.StaleCacheError, match="the data set was changed since its outputs were computed; refresh"
+        reuse.StaleCacheError, match="the data set was changed since its outputs were computed; call refresh"
     ):
         next(data.batches(cached, 50))
     cached.refresh()

@@ -115,5 +115,5 @@ def test_a_changed_byte_in_a_model_is_noticed(tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     for into in (None, nn.Dense(3, 2)):
-        with pytest.raises(minidnn.models.CheckpointError, match="its checksum is another"):
+        with pytest.raises(minidnn.models.CheckpointError, match="its checksum differs"):
             minidnn.load(path, into=into)

@@ -1,6 +1,6 @@
-"""What a node of a `Graph` may compute from its values: functions whose settings a file can hold.
+"""Functions for the nodes of a `Graph`; a file can hold their settings.
 
-Each is an operator of ONNX, most of them the one of its name.
+Each is an operator of ONNX, most of them of the same name.
 """
 
 from minidnn.nn.functions.arithmetic import (
@@ -99,4 +99,4 @@ __all__ = [
 ]
 
 FUNCTIONS: tuple[type, ...] = tuple(globals()[name] for name in __all__)
-"""All of them: a file may name no others."""
+"""All functions; a file can name no others."""

@@ -1,4 +1,4 @@
-"""Element by element, with NumPy's broadcasting."""
+"""Elementwise functions with NumPy's broadcasting."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class divide:
 
 @dataclass(frozen=True)
 class power:
-    """y = a ** b; with an exponent of its own, y = a ** exponent."""
+    """y = a ** b for two values; y = a ** exponent for one."""
 
     exponent: float | None = None
 
     def __call__(self, a: Tensor, b: Tensor | None = None) -> Tensor:
         exponent = self.exponent if b is None else b
         if exponent is None or (b is not None and self.exponent is not None):
-            wanted = "a number where there is one value" if b is None else "None where there are two values"
+            wanted = "a number for one value" if b is None else "None for two values"
             raise TypeError(f"power: exponent is {self.exponent}, must be {wanted}")
         return ops.power(a, exponent)
 
@@ -74,7 +74,7 @@ class minimum:
 
 @dataclass(frozen=True)
 class clip:
-    """``min(max(x, low), high)``; None is no bound."""
+    """y = min(max(x, low), high); a bound of None does not clip."""
 
     low: float | None = None
     high: float | None = None
@@ -85,7 +85,7 @@ class clip:
 
 @dataclass(frozen=True)
 class identity:
-    """y = x, under another name."""
+    """y = x; gives a value a second name."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return x
@@ -149,7 +149,7 @@ class erf:
 
 @dataclass(frozen=True)
 class prelu:
-    """y = x where x > 0, else alpha * x, with an alpha of any shape that broadcasts (He et al. 2015)."""
+    """y = x where x > 0, else alpha * x, with alpha broadcast to x (He et al. 2015)."""
 
     def __call__(self, x: Tensor, alpha: Tensor) -> Tensor:
         return ops.relu(x) - alpha * ops.relu(-x)

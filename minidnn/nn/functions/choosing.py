@@ -1,4 +1,4 @@
-"""Comparisons, whose values are true or false, and what is chosen by them."""
+"""Comparisons, whose values are bool, and selection by a condition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minidnn.tensor import Tensor
 
 @dataclass(frozen=True)
 class less:
-    """y = whether a < b."""
+    """y = (a < b), bool."""
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.compare("less", a, b)
@@ -18,7 +18,7 @@ class less:
 
 @dataclass(frozen=True)
 class less_equal:
-    """y = whether a <= b."""
+    """y = (a <= b), bool."""
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.compare("less_equal", a, b)
@@ -26,7 +26,7 @@ class less_equal:
 
 @dataclass(frozen=True)
 class greater:
-    """y = whether a > b."""
+    """y = (a > b), bool."""
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.compare("greater", a, b)
@@ -34,7 +34,7 @@ class greater:
 
 @dataclass(frozen=True)
 class greater_equal:
-    """y = whether a >= b."""
+    """y = (a >= b), bool."""
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.compare("greater_equal", a, b)
@@ -42,7 +42,7 @@ class greater_equal:
 
 @dataclass(frozen=True)
 class equal:
-    """y = whether a == b."""
+    """y = (a == b), bool."""
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.compare("equal", a, b)
@@ -50,7 +50,7 @@ class equal:
 
 @dataclass(frozen=True)
 class logical_not:
-    """y = whether x is false."""
+    """y = not x, bool."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return ops.compare("equal", x, False)
@@ -58,7 +58,7 @@ class logical_not:
 
 @dataclass(frozen=True)
 class where:
-    """y = a where the condition holds, else b."""
+    """y = a where the condition is true, else b."""
 
     def __call__(self, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return ops.where(condition, a, b)
@@ -66,7 +66,7 @@ class where:
 
 @dataclass(frozen=True)
 class truth:
-    """y = whether x is not 0."""
+    """y = (x != 0), bool."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return ops.compare("not_equal", x, 0.0)
@@ -74,7 +74,7 @@ class truth:
 
 @dataclass(frozen=True)
 class indicator:
-    """y = 1 where the condition holds, else 0."""
+    """y = 1.0 where the condition is true, else 0.0."""
 
     def __call__(self, condition: Tensor) -> Tensor:
         return ops.where(condition, Tensor([1.0]), 0.0)

@@ -32,7 +32,7 @@ class log_softmax:
 
 @dataclass(frozen=True)
 class batch_norm:
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta along axis 1, with statistics that are given (evaluation)."""
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta along axis 1, with given statistics (evaluation)."""
 
     eps: float = 1e-5
 
@@ -44,7 +44,7 @@ class batch_norm:
 
 @dataclass(frozen=True)
 class layer_norm:
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta over ``axis`` and all behind it (Ba et al. 2016)."""
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta over ``axis`` and all later axes (Ba et al. 2016)."""
 
     axis: int = -1
     eps: float = 1e-5

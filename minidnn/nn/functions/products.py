@@ -1,4 +1,4 @@
-"""Products of matrices."""
+"""Matrix products."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class matmul:
 
 @dataclass(frozen=True)
 class gemm:
-    """y = alpha * a @ b + beta * c, with a and b transposed first on request; without c the product alone."""
+    """y = alpha * a @ b + beta * c, or alpha * a @ b without c; transpose_a and transpose_b transpose a and b first."""
 
     alpha: float = 1.0
     beta: float = 1.0

@@ -10,7 +10,7 @@ from minidnn.tensor import Tensor
 
 @dataclass(frozen=True)
 class _Reduction:
-    """Over the axes, all of them where they are None; keepdims leaves them with size 1."""
+    """A reduction over the axes, all of them if None; keepdims keeps them with size 1."""
 
     axes: tuple[int, ...] | None = None
     keepdims: bool = True
@@ -20,28 +20,28 @@ class _Reduction:
 
 
 class sum(_Reduction):
-    """y = the sum over the axes, all of them by default; keepdims leaves them with size 1."""
+    """y = the sum over the axes, all of them by default; keepdims keeps them with size 1."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return ops.sum(x, self.axes, self.keepdims)
 
 
 class mean(_Reduction):
-    """y = the mean over the axes, all of them by default; keepdims leaves them with size 1."""
+    """y = the mean over the axes, all of them by default; keepdims keeps them with size 1."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return ops.mean(x, self.axes, self.keepdims)
 
 
 class max(_Reduction):
-    """y = the largest element over the axes, all of them by default; keepdims leaves them with size 1."""
+    """y = the maximum over the axes, all of them by default; keepdims keeps them with size 1."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return ops.max(x, self.axes, self.keepdims)
 
 
 class min(_Reduction):
-    """y = the smallest element over the axes, all of them by default; keepdims leaves them with size 1."""
+    """y = the minimum over the axes, all of them by default; keepdims keeps them with size 1."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return ops.min(x, self.axes, self.keepdims)

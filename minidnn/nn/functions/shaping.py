@@ -1,4 +1,4 @@
-"""The same numbers in another arrangement, and some of them."""
+"""Functions that rearrange, select or join elements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minidnn.tensor import Tensor
 
 @dataclass(frozen=True)
 class concatenate:
-    """y = the values one behind the other along an axis."""
+    """y = the values joined along an existing axis."""
 
     axis: int = -1
 
@@ -25,7 +25,7 @@ class concatenate:
 
 @dataclass(frozen=True)
 class reshape:
-    """y = x in another shape; a 0 keeps the axis of that place, or is 0 if allow_zero; one -1 is what is left."""
+    """y = x in another shape. A 0 keeps the size of that axis unless allow_zero; one -1 is computed from the rest."""
 
     shape: Sequence[int]
     allow_zero: bool = False
@@ -51,7 +51,7 @@ class flatten:
 
 @dataclass(frozen=True)
 class transpose:
-    """y = x with its axes in another order, reversed where it is None."""
+    """y = x with its axes in another order; None reverses them."""
 
     order: Sequence[int] | None = None
 
@@ -64,7 +64,7 @@ class transpose:
 
 @dataclass(frozen=True)
 class slices:
-    """y = x cut along axes: from starts on, before ends, in steps; as slices of Python."""
+    """y = x sliced along axes with ``start:end:step``, as in Python."""
 
     starts: Sequence[int]
     ends: Sequence[int]
@@ -84,7 +84,7 @@ class slices:
 
 @dataclass(frozen=True)
 class squeeze:
-    """y = x without these axes, whose size is 1."""
+    """y = x without these axes, which must have size 1."""
 
     axes: Sequence[int]
 
@@ -100,7 +100,7 @@ class squeeze:
 
 @dataclass(frozen=True)
 class unsqueeze:
-    """y = x with new axes of size 1, which are axes of y."""
+    """y = x with new axes of size 1; ``axes`` counts them in y."""
 
     axes: Sequence[int]
 
@@ -115,7 +115,7 @@ class unsqueeze:
 
 @dataclass(frozen=True)
 class gather:
-    """y = the entries of x at these indices along an axis; indices that a file holds, or a second value."""
+    """y = the entries of x at these indices along an axis. Indices are a setting or the second value."""
 
     axis: int = 0
     indices: Any = None
@@ -131,7 +131,7 @@ class gather:
 
 @dataclass(frozen=True)
 class gather_elements:
-    """y[i, j] = x[i, indices[i, j]] for axis 1, and so for other axes; indices of a file, or a second value."""
+    """y[i, j] = x[i, indices[i, j]] for axis 1, and so on for other axes. Indices are a setting or the second value."""
 
     axis: int = 0
     indices: Any = None
@@ -144,14 +144,14 @@ class gather_elements:
         axis = self.axis % x.ndim
         if any(n != m for i, (n, m) in enumerate(zip(x.shape, places.shape, strict=True)) if i != axis):
             raise ValueError(
-                f"gather_elements: indices have shape {places.shape}, must fit {x.shape} but for axis {axis}"
+                f"gather_elements: indices have shape {places.shape}, must equal {x.shape} except on axis {axis}"
             )
         return ops.gather(x, places, axis)
 
 
 @dataclass(frozen=True)
 class pad:
-    """y = x with a border of a constant: (before, after) for each axis."""
+    """y = x with a border of a constant: (before, after) per axis."""
 
     widths: Sequence[Sequence[int]]
     value: float = 0.0
@@ -164,5 +164,5 @@ class pad:
 
 
 def _nested(part: Any) -> Any:
-    """Lists, as a file has them, as tuples."""
+    """Converts nested lists, as a file holds them, to tuples."""
     return tuple(_nested(item) for item in part) if isinstance(part, (list, tuple)) else part

@@ -1,6 +1,6 @@
-"""Pretraining on an auxiliary task: one for which labels are plenty, or can be made, and whose lower layers are of use.
+"""Pretraining on an auxiliary task: one with many labels, or generated ones, whose lower layers are reused.
 
-A data set to train on, a network with two towers or one, a loss; then the tower's layers begin another network.
+It has data sets, networks with one or two towers, and losses. The layers of the tower then start another network.
 """
 
 from minidnn.pretraining.auxiliary.datasets import GoodBesideBad, GoodOrBad, SameOrDifferent

@@ -1,7 +1,7 @@
-"""Data sets of auxiliary tasks, made of others.
+"""Data sets of auxiliary tasks, made from other data sets.
 
-Each is a `minidnn.data.ArrayDataset` as it stands; its method ``fresh``, given to ``training.fit(augment=...)``, draws
-it anew in every epoch. What is drawn depends on the seed, the epoch and the example alone.
+Each is a `minidnn.data.ArrayDataset`. Its method ``fresh``, passed to ``training.fit(augment=...)``, draws new examples
+in every epoch. The draw depends only on the seed, the epoch and the example.
 """
 
 from __future__ import annotations

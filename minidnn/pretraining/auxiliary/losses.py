@@ -1,4 +1,4 @@
-"""Losses of pairs, as `training.fit` calls them: of a model's outputs and the labels."""
+"""Losses of pairs, as functions of outputs and labels for `training.fit`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minidnn.tensor import Tensor, as_result
 def contrastive(outputs: Tensor, same: Any) -> Tensor:
     """The mean of ``d**2`` for pairs that are the same, else ``max(0, margin - d)**2`` (Hadsell, Chopra, LeCun 2006).
 
-    As `nn.contrastive`, for the outputs of `Distance`.
+    The same as `nn.contrastive`, for the outputs of `Distance`.
 
     Args:
         outputs: (batch, 2), d and margin - d.
@@ -29,15 +29,15 @@ def contrastive(outputs: Tensor, same: Any) -> Tensor:
 
 
 def margin_ranking(scores: Tensor, labels: Any = None, margin: float = 1.0) -> Tensor:
-    """`nn.margin_ranking_loss` of the scores of pairs, of which the first shall be higher.
+    """`nn.margin_ranking_loss` of the scores of pairs, of which the first should be higher.
 
     Args:
         scores: (batch, 2).
         labels: ignored; `GoodBesideBad` has zeros.
-        margin: > 0; another one than 1 by ``functools.partial``.
+        margin: > 0; use ``functools.partial`` to change it.
 
     Raises:
-        ValueError: another shape.
+        ValueError: scores is not (batch, 2), or is empty.
     """
     _check_outputs("margin_ranking", scores, len(scores))
     return nn.margin_ranking_loss(scores[:, 0], scores[:, 1], margin)

@@ -1,4 +1,4 @@
-"""A network with two towers that share their weights, and what may stand on top of them."""
+"""A network with two towers that share their weights, and the heads for it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class TwoTower(Module):
     The same tower is applied to both: each of its weights gets the sum of both towers' gradients (Bromley et al. 1993).
 
     Args:
-        tower: takes (batch, ...), gives (batch, n).
-        head: takes (batch, 2, n): `Difference`, `Distance`, or, for a tower that gives a score (n = 1), `nn.Flatten`.
+        tower: maps (batch, ...) to (batch, n).
+        head: takes (batch, 2, n): `Difference`, `Distance`, or `nn.Flatten` for a tower that returns a score (n = 1).
 
     Raises:
-        ValueError: on call, an x that is not (batch, 2, ...).
+        ValueError: on call, x is not (batch, 2, ...).
     """
 
     def __init__(self, tower: Module, head: Module, name: str | None = None) -> None:
@@ -54,12 +54,12 @@ class Difference(Module):
 
 
 class Distance(Module):
-    """``(d, margin - d)`` with ``d = |a - b|``: how much speaks for different (0), how much for same (1).
+    """``(d, margin - d)`` with ``d = |a - b|``: scores for different (0) and same (1).
 
     Train with `auxiliary.contrastive`. A pair counts as same where d is less than half the margin.
 
     Args:
-        margin: > 0, how far apart different ones shall be; x is (batch, 2, n), y is (batch, 2).
+        margin: > 0, the minimum distance of different ones; x is (batch, 2, n), y is (batch, 2).
     """
 
     def __init__(self, margin: float = 1.0, name: str | None = None) -> None:
@@ -71,7 +71,7 @@ class Distance(Module):
     def forward(self, x: Tensor) -> Tensor:
         _check_pairs(self.label, x)
         difference = x[:, 0] - x[:, 1]
-        # 1e-6 away from 0, where a distance has no gradient
+        # The root has no gradient at 0.
         d = ops.sqrt(ops.sum(difference * difference, axis=1) + 1e-12)
         return ops.stack([d, self.margin - d], axis=1)
 
