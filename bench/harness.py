@@ -1,4 +1,4 @@
-"""Proves an answer, then times it beside its peer: rounds in turn, medians, one process, one run."""
+"""Checks a result, then times it against its peer: rounds in turn, medians, one process, one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m bench overhead``: what the tape adds to an op, on so few numbers that computing them costs nothing."""
+"""``python -m bench overhead``: what the tape adds to an op, on arrays of a few numbers."""
 
 from __future__ import annotations
 

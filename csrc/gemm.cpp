@@ -16,7 +16,7 @@ namespace {
 using std::ptrdiff_t;
 using std::size_t;
 
-constexpr size_t kFlopsPerThread = 200000;  // below this another thread costs more than it saves
+constexpr size_t kFlopsPerThread = 200000;  // with fewer, another thread costs more than it saves
 
 void finish(const Block& block, size_t rows, Range columns, const Epilogue& epilogue) {
   for (size_t i = 0; i < rows; ++i)
@@ -28,8 +28,7 @@ struct Grid {
   size_t rows, columns;
 };
 
-// A float that two threads read, and that one of them writes again in the next step, costs as much as this
-// many multiply-adds.
+// Cost, in multiply-adds, of a float that two threads read and that one of them writes in the next step.
 constexpr size_t kShared = 16;
 
 // Cuts C into at most `threads` parts so that the largest costs least; k is never cut.
@@ -62,12 +61,12 @@ void in_grid(const Table& table, const Matrix& a, const Matrix& b, float* c, con
   });
 }
 
-// Where B is a layer's weights and A a small batch, the weights stay and the sums travel: each thread keeps
-// the rows of B that it also updates, adds its part of k to a few columns of C, and hands these on to the
-// next thread. Each element is still one chain over k, in order.
+// Where B is a layer's weights and A a small batch, the weights stay in each core's cache and the sums move:
+// each thread keeps the rows of B that it also updates, adds its part of k to a few columns of C, and passes
+// these to the next thread. Each element is still one chain over k, in order.
 class Pipeline {
  public:
-  static constexpr size_t kMostGroups = 64, kMostKept = 212992;  // floats of A that a core keeps at hand
+  static constexpr size_t kMostGroups = 64, kMostKept = 212992;  // floats of A that a core keeps
 
   Pipeline(const Table& table, const Matrix& b, size_t stages) : stages_(stages), columns_(b.columns) {
     width_ = ceil_div(ceil_div(columns_, kMostGroups), table.tile_columns) * table.tile_columns;
@@ -98,7 +97,7 @@ class Pipeline {
   }
 
  private:
-  // How many stages a group of columns has behind it; each in cache lines of its own.
+  // How many stages of a group of columns are done; each counter has its own cache lines.
   struct alignas(128) Progress {
     runtime::Word stages{0};
   };
@@ -119,7 +118,7 @@ class Pipeline {
 
   static constexpr std::chrono::microseconds kSpins{20};
 
-  // After an exception nobody must wait for ever.
+  // After an exception no thread may wait forever.
   struct Finally {
     Pipeline& pipeline;
     size_t stage;

@@ -1,5 +1,5 @@
-// The matrix product C = A B, in layers as BLIS has them: threads, cache blocks, packed panels, register
-// tiles. Knows no instruction set: the tile comes from the table.
+// The matrix product C = A B, in layers as in BLIS: threads, cache blocks, packed panels, register tiles.
+// Independent of the instruction set: the tile comes from the table.
 #pragma once
 #include <cstddef>
 

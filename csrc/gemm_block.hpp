@@ -27,15 +27,15 @@ using std::size_t;
 constexpr size_t kDepth = 1024;
 constexpr size_t kPackRows = 8;   // rows packed together, so that they are read in order
 constexpr size_t kLine = 16;      // a cache line, and the longest vector
-constexpr size_t kKept = 524288;  // floats of packed A, for as long as it is asked for columns
+constexpr size_t kKept = 524288;  // floats of packed A that are kept for further columns
 
 // Rows of A and columns of B that are multiplied with each other before the next ones are read.
 struct CacheBlock {
   size_t rows, columns;
 };
 
-// For all else: a packed block of A stays in the second-level cache, that of B in the third, whose panels are
-// read from there once per block of A.
+// The general case: a packed block of A stays in the second-level cache and that of B in the third; B's
+// panels are read once per block of A.
 constexpr CacheBlock kFixedBlock{104, 1024};
 
 // A read in place, or packed as a whole: both blocks stay in the second-level cache, B's in half of it.
@@ -61,8 +61,8 @@ inline float* workspace(size_t floats) {
   return memory.get();
 }
 
-// In blocks of vectors, what is left one by one. Where a panel is narrower than a vector each of its columns
-// is written too far, which the next one mends, or the next panel.
+// In blocks of vectors, the rest one by one. Where a panel is narrower than a vector, a store overruns its
+// column; the next store overwrites the excess.
 inline void transpose_panel(const Table& table, const Matrix& m, size_t width, float* to) {
   const size_t lanes = table.vector_lanes;
   const bool mended = width <= lanes || width % lanes == 0;
@@ -92,8 +92,8 @@ inline void copy_panels(const Table& table, const Matrix& m, size_t width, float
   }
 }
 
-// Rows dealt out to as few tiles as hold them, evenly (50 = 13 + 13 + 12 + 12), so that no tile is nearly
-// empty.
+// Rows are distributed evenly over as few tiles as possible (50 = 13 + 13 + 12 + 12), so that no tile is
+// nearly empty.
 class Tiles {
  public:
   Tiles(size_t rows, size_t most)
@@ -135,7 +135,7 @@ inline void pack_panels(const Table& table, const Matrix& m, size_t width, float
     transpose_panel(table, block_of(m, {top, std::min(m.rows, top + width)}, {0, m.columns}), width, to);
 }
 
-// A as the tiles read it: where it lies, or packed, one tile's rows after the other's.
+// A as the tiles read it: in place, or packed tile by tile.
 struct Left {
   const float* data;
   ptrdiff_t row_stride, k_stride;
@@ -186,7 +186,7 @@ class Block {
     float* a_memory = detail::workspace(room_of_a + ceil_div(columns.size(), width) * width * deepest);
     float* b_memory = a_memory + room_of_a;
     const Matrix b = block_of(b_, depth, columns);
-    // Where vectors are read whole, the partial last panel is packed even if the others are not.
+    // Tiles read whole vectors, so the partial last panel is packed even if the others are not.
     const std::size_t whole = columns.size() / width * width;
     const bool pack_edge = !pack_b_ && !table_.masked_loads && whole < columns.size();
     const std::size_t edge = edge_of(columns.size());

@@ -1,4 +1,4 @@
-"""Updates that wait for nobody, beside updates in a fixed order: what is gained, and what is lost.
+"""Asynchronous updates compared with updates in a fixed order: what they gain and what they cost.
 
 Three ways to let workers share a training of 784-300-50-10 on MNIST by plain gradient descent:
 

@@ -1,4 +1,4 @@
-"""A layer of one's own, made of ops: trained, saved, loaded, compiled, exported, and run by onnxruntime."""
+"""A layer of your own, made of ops: trained, saved, loaded, compiled, exported, and run by onnxruntime."""
 
 import tempfile
 from pathlib import Path

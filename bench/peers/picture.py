@@ -1,4 +1,4 @@
-"""How many times as long as minidnn each peer takes, as bars."""
+"""Draws each peer's time divided by minidnn's, as bars."""
 
 from __future__ import annotations
 

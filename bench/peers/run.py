@@ -1,4 +1,4 @@
-"""Times everybody in turn, study by study."""
+"""Times all frameworks in turn, study by study."""
 
 from __future__ import annotations
 

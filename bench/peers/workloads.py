@@ -1,4 +1,4 @@
-"""What every framework is given: the same networks, the same initial parameters, the same batch."""
+"""The inputs of every framework: the same networks, the same initial parameters, the same batch."""
 
 from __future__ import annotations
 

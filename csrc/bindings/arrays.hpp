@@ -1,4 +1,4 @@
-// NumPy arrays at the border: the only place where pointers are made, and so the place for every check.
+// NumPy arrays as arguments: the only place where pointers are made, and so the place for every check.
 //
 // A binding takes `Array` arguments, which cost a few nanoseconds each, and makes In, InOut or Labels of
 // them, naming the op and the argument for the error. Results are made by `empty`.
@@ -24,7 +24,7 @@ namespace py = pybind11;
 
 namespace minidnn {
 
-// Any Python object, borrowed; what it must be is said by whoever makes an In of it.
+// Any Python object, borrowed; making an In of it checks its type.
 struct Array {
   PyObject* object;
 };
@@ -78,8 +78,8 @@ class View {
   const py::ssize_t* dims;
 
   std::size_t dim(int i) const { return static_cast<std::size_t>(dims[i < 0 ? ndim + i : i]); }
-  // As a matrix: every axis but the last, and the last. Rows with nothing in them are none, for an empty
-  // array may have 2**60 of them.
+  // As a matrix: every axis but the last, and the last. Empty rows count as none, since an empty array may
+  // have 2**60 of them.
   std::size_t columns() const { return ndim == 0 ? 1 : dim(-1); }
   std::size_t rows() const {
     std::size_t product = columns() > 0;
@@ -209,7 +209,7 @@ inline void disjoint(const char* op, const std::vector<Named>& arrays) {
         throw py::value_error(std::string(op) + ": " + a->name + " and " + b->name + " overlap in memory");
 }
 
-// A new array in memory of ours: that of a program, or (pool null) of its own.
+// A new array in our own memory: that of a program, or (pool null) of the array alone.
 class Fresh {
  public:
   Fresh(int type, std::size_t bytes, int ndim, const py::ssize_t* dims, int place,
@@ -266,7 +266,7 @@ class Empty {
     for (int i = 0; i < ndim; ++i)
       if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(dims[i]), &bytes)) throw std::bad_alloc();
     if (program::recorder || bytes >= kSmall) {
-      // Results lie beside parameters (place 0) and slots (1, 2, ...) as well as can be.
+      // Offsets within a page differ from those of parameters (place 0) and slots (1, 2, ...).
       static int turn = 0;
       object_ = Fresh(detail::kTypeNumber<T>, bytes, ndim, dims, turn++ & 3,
                       program::recorder ? program::recorder->pool : nullptr)
@@ -280,7 +280,7 @@ class Empty {
     }
     data = reinterpret_cast<T*>(py::detail::array_proxy(object_.ptr())->data);
   }
-  Empty(Empty&&) = default;  // and no copies: work that is run again must not hold Python objects
+  Empty(Empty&&) = default;  // no copies: work that is run again must not hold Python objects
   explicit Empty(const Shape& shape) : Empty(static_cast<int>(shape.size()), shape.data()) {}
   template <class V>
   static Empty like(const V& v) {
@@ -309,7 +309,7 @@ void run(const F& work) {
 inline program::Span reads(const In& x) { return {x.data, x.size, false}; }
 inline program::Span writes(const float* data, std::size_t size) { return {data, size, true}; }
 
-// The same for a call that does each element for itself.
+// The same for an elementwise call.
 inline void run_elementwise(program::Elementwise call) {
   {
     const Unlocked unlocked;

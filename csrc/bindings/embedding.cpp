@@ -6,8 +6,7 @@
 namespace minidnn {
 namespace {
 
-// Which rows make up which bag; what is checked here holds for the arrays of this call, `check` also in
-// replays.
+// Which rows make up which bag. The constructor checks the arrays of this call; `check` runs in replays, too.
 struct Chosen {
   Chosen(const char* name, Array indices_array, Array offsets_array, std::int64_t padding, bool mean,
          std::size_t rows_)
@@ -48,7 +47,7 @@ struct Chosen {
                               ", must be in [0, " + std::to_string(rows) + ")");
   }
 
-  // What the kernel says of the indices that it read itself.
+  // Raises if the kernel found an index out of range.
   void still(bool right) const {
     if (!right)
       throw py::value_error(std::string(op) + ": indices were changed meanwhile, must be in [0, " +
@@ -67,9 +66,9 @@ py::object embedding_bag(Array weight_array, Array indices, Array offsets, std::
   const Chosen chosen(op, indices, offsets, padding, mean, weight.dim(0));
   Empty<> y({static_cast<py::ssize_t>(chosen.bags.count), weight.dims[1]});
   run([=, y = y.data] {
-    chosen.check();  // those of a replay are others
+    chosen.check();  // a replay has other indices
     const std::size_t n = weight.dim(1), entries = chosen.bags.entries / (chosen.bags.count + 1) + 1;
-    if (n == 0) return;  // there may be 2**60 bags of nothing
+    if (n == 0) return;  // there may be 2**60 empty bags
     parallel_for(chosen.bags.count, row_grain(n * entries), [&](std::size_t first, std::size_t last) {
       chosen.still(kernels().embedding_bag(chosen.bags, weight.data, y, first, last, n));
     });

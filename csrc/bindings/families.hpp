@@ -1,4 +1,4 @@
-// One file a family of kernels; module.cpp lists them.
+// One file per family of kernels; module.cpp lists them.
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -26,9 +26,9 @@ void bind_weights(pybind11::module_& m);
 Act activation_named(const char* op, const char* name);
 bool derivative_reads_output(Act act);
 
-// Columns that one thread sums at least; whole cache lines, so that no two threads write the same one.
+// The least number of columns that a thread sums: whole cache lines, so that no two threads write to one.
 inline std::size_t column_grain(std::size_t rows) { return (kGrain / (rows + 1) / 16 + 1) * 16; }
-// Rows that one thread handles at least.
+// The least number of rows for a thread.
 inline std::size_t row_grain(std::size_t columns) { return kGrain / (columns + 1) + 1; }
 
 }  // namespace minidnn

@@ -18,9 +18,8 @@ const char* element(const py::detail::PyArray_Proxy& array, py::ssize_t i) {
   return at;
 }
 
-// Changes when the array does; 0 for one that nobody can write to. Small arrays are read whole, larger ones
-// at 64 places spread evenly, the first and the last included: enough to see an update, at a cost a step does
-// not feel.
+// Changes when the array does; 0 for a read-only array. Small arrays are read completely, larger ones at 64
+// evenly spaced elements, the first and the last included: enough to detect an update, at a negligible cost.
 std::uint64_t fingerprint(Array a) {
   if (!py::detail::npy_api::get().PyArray_Check_(a.object))
     detail::refuse_type("fingerprint", "array", a, "an array");

@@ -1,4 +1,4 @@
-// Models that no longer learn: their products as kernels, and the engine that runs them step by step.
+// Compiled models: their products as kernels, and the engine that runs them step by step.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ In inputs(const char* op, Array array, std::size_t n_in) {
   return x;
 }
 
-// What turns bytes into floats; the arrays live as long as the caller's.
+// The quantization of bytes; the caller keeps the arrays alive.
 Quantized quantized(const char* op, float inverse_scale, int zero, Array corrections_array,
                     Array scales_array, std::size_t n_in, std::size_t n_out) {
   if (!(inverse_scale > 0) || inverse_scale > 3e38f) refuse(op, "inverse_scale must be positive and finite");
@@ -81,7 +81,7 @@ ProductPointer bytes(const char* op, Array w_array, float inverse_scale, int zer
                       quantized(op, inverse_scale, zero, corrections, scales, n_in, n_out));
 }
 
-// Sparse weights, checked through: nothing behind this looks at an index again.
+// Sparse weights, with every index checked: later code does not check them again.
 struct SparseArrays {
   Columns columns;
   Storage storage;
@@ -176,7 +176,7 @@ py::object sparse_byte_matmul(Array x_array, Array starts, Array rows, Array val
                   sparse_bytes(op, x.dim(1), starts, rows, values, inverse_scale, zero, corrections, scales));
 }
 
-// What Python builds an engine with; each method adds a step from a slot to a slot.
+// Builds an engine from Python; each method adds a step from one slot to another.
 class Builder : public Engine {
  public:
   explicit Builder(std::vector<std::size_t> slots) : Engine(kernels(), std::move(slots)) {

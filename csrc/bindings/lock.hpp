@@ -1,4 +1,4 @@
-// Python's lock: given up around kernels, taken back after them, also where Python ends meanwhile.
+// The GIL: released around kernels and taken again after them, also if Python ends meanwhile.
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -11,8 +11,8 @@ namespace minidnn {
 
 namespace py = pybind11;
 
-// Where Python ends, a thread that asks for its lock is ended by unwinding the stack, which destructors and
-// loops that catch everything do not survive. It sleeps instead, and ends with the process.
+// While Python ends, it terminates a thread that requests the GIL by unwinding its stack, which crashes in
+// destructors and in handlers that catch everything. So the thread sleeps and ends with the process.
 template <class F>
 auto until_python_ends(const F& take_lock) {
   try {
@@ -22,7 +22,7 @@ auto until_python_ends(const F& take_lock) {
   }
 }
 
-// Holds Python's lock while it lives, within an Unlocked.
+// Holds the GIL while it lives, within an Unlocked.
 class Locked {
  public:
   Locked() : state_(until_python_ends([] { return PyGILState_Ensure(); })) {}

@@ -4,7 +4,7 @@
 
 PYBIND11_MODULE(_core, m) {
   minidnn::survive_fork();
-  minidnn::thread_limit();  // remembers OpenMP's own
+  minidnn::thread_limit();  // stores OpenMP's number of threads
   minidnn::bind_config(m);
   minidnn::bind_fingerprint(m);
   minidnn::bind_activations(m);

@@ -53,7 +53,7 @@ void update(const char* op, Update formula, const Names<SLOTS + 2>& names,
                    derive, true});
 }
 
-// How many names are listed in "m, v".
+// The number of names in a list such as "m, v".
 constexpr std::size_t count_of(const char* list) {
   std::size_t count = *list != 0;
   for (; *list; ++list) count += *list == ',';

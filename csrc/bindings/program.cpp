@@ -70,7 +70,7 @@ void copy_inputs(const std::vector<Copy>& copies) {
   }
 }
 
-// What a replay copies first; an input that is the program's own array already is left out.
+// The inputs that a replay copies first; an input that already is the program's own array is left out.
 std::vector<Copy> copies_of(const Recorded& r, const py::tuple& inputs) {
   if (inputs.size() != r.inputs.size())
     throw py::value_error("replay: got " + std::to_string(inputs.size()) + " inputs, wants " +

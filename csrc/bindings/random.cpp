@@ -8,7 +8,7 @@
 namespace minidnn {
 namespace {
 
-// The key of a draw; its number may be memory.
+// The key of a draw; the draw's number may be read from memory.
 struct Key {
   std::uint64_t seed;
   std::uint32_t stream;

@@ -59,7 +59,7 @@ py::tuple softmax_cross_entropy(Array logits_array, Array labels_array) {
   Empty<> losses({logits.dims[0]});
   auto dlogits = Empty<>::like(logits);
   run([=, losses = losses.data, dlogits = dlogits.data] {
-    labels.check(op, "labels", n);  // those of a replay are others
+    labels.check(op, "labels", n);  // a replay has other labels
     parallel_for(rows, row_grain(n), [&](std::size_t i, std::size_t end) {
       if (!kernels().softmax_cross_entropy(logits.data + i * n, labels.data + i, losses + i, dlogits + i * n,
                                            end - i, n))

@@ -1,4 +1,4 @@
-// Dense weights of one byte, of four rows together.
+// Dense int8 weights, four rows packed together.
 #include <algorithm>
 #include <cstring>
 
@@ -35,7 +35,7 @@ class Bytes : public Product {
   std::size_t multiplications() const override { return n_in * n_out / kGroup; }
   std::size_t bytes() const override { return panels_ * panel() + n_out * 8; }
 
-  // The list of places (how many, then they), and the inputs as bytes.
+  // The list of indices (their number first), and the inputs as bytes.
   void prepare(const Inputs& x, void* shared) const override {
     auto* list = static_cast<std::uint32_t*>(shared);
     auto* q = reinterpret_cast<std::uint8_t*>(static_cast<char*>(shared) + list_bytes());

@@ -8,7 +8,7 @@ namespace minidnn {
 namespace {
 
 constexpr std::size_t kChunk = 128;               // rows that go through all steps together
-constexpr std::size_t kMultiplications = 100000;  // below, another thread costs more than it saves
+constexpr std::size_t kMultiplications = 100000;  // with fewer, another thread costs more than it saves
 constexpr std::size_t kFloats = 16384;            // the same for activations
 
 std::size_t stride_of(std::size_t width) {
@@ -19,7 +19,7 @@ std::size_t stride_of(std::size_t width) {
 
 }  // namespace
 
-// Memory for a pass of so many rows by so many workers.
+// Memory for a pass of `rows` rows by `workers` threads.
 struct Engine::Workspace {
   std::size_t rows, workers, shared, own;  // the last two in bytes
   std::vector<std::size_t> slots;          // where each begins, in floats
@@ -76,8 +76,8 @@ std::unique_ptr<Engine::Workspace> Engine::take(std::size_t rows, std::size_t wo
   return space;
 }
 
-// Workspaces, all taken before any is used and given back at the end of the scope: however threads overlap, a
-// second call like the first finds as many as it needs.
+// Takes all workspaces of a call before any is used and returns them at the end of the scope, so that a
+// second call like the first always finds enough of them, however threads overlap.
 class Engine::Borrowed {
  public:
   Borrowed(const Engine& engine, std::size_t count, std::size_t rows, std::size_t workers) : engine_(engine) {

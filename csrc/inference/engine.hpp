@@ -1,5 +1,5 @@
-// A model that no longer learns, as a list of steps: a forward pass is one call, without Python and without
-// allocations once its memory is there. Any number of threads may run one engine at once.
+// A compiled model as a list of steps: a forward pass is one call, without Python, and without allocations
+// once its memory exists. Any number of threads may run one engine at once.
 #pragma once
 #include <atomic>
 #include <functional>

@@ -39,7 +39,7 @@ class Panels : public Product {
   std::size_t multiplications() const override { return n_in * n_out; }
   std::size_t bytes() const override { return panels_ * panel() * sizeof(T); }
 
-  // The list of places: how many, then they.
+  // The list of indices, their number first.
   void prepare(const Inputs& x, void* shared) const override {
     if (x.rows != 1) return;
     auto* list = static_cast<std::uint32_t*>(shared);
@@ -82,7 +82,7 @@ class Panels : public Product {
     }
   }
 
-  // Rows are dealt out to tiles evenly (16 = 8 + 8).
+  // Rows are distributed evenly over the tiles (16 = 8 + 8).
   void tiles(const Inputs& x, const Outputs& y, std::size_t column, std::size_t columns, std::size_t k,
              std::size_t depth, const float* b) const {
     const std::size_t heights = ceil_div(x.rows, table_.tile_rows);

@@ -1,7 +1,5 @@
-// A layer's weights, packed once for one instruction set: y = x W. Every sum is the chain of gemm.hpp, k = 0,
-// 1, 2,
-// ..., so the numbers do not depend on how W is stored, how many inputs come at once, or how many threads
-// there are.
+// A layer's weights, packed once for one instruction set: y = x W. Every sum is one chain over k = 0, 1, ...,
+// as in gemm.hpp, so the result does not depend on the storage of W, the batch size or the number of threads.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +44,7 @@ class Product {
   const std::size_t n_in, n_out;
 
   virtual ~Product() = default;
-  // What threads share: made by `prepare`, read by `run`. And what each needs for itself.
+  // Bytes that threads share, written by `prepare` and read by `run`, and bytes that each thread needs.
   virtual std::size_t shared_bytes(std::size_t rows) const = 0;
   virtual std::size_t own_bytes() const = 0;
   virtual void prepare(const Inputs& x, void* shared) const = 0;

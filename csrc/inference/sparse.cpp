@@ -1,4 +1,4 @@
-// Sparse weights: by columns, and where registers can be looked up also in windows, for few inputs.
+// Sparse weights by columns; for few inputs also in windows, where the CPU can permute registers.
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -18,7 +18,7 @@ Memory<T> copy(const T* from, std::size_t n) {
   return to;
 }
 
-// The steps of Windows: at each, every column of the panel whose next row is in reach takes it.
+// The steps of Windows: at each step every column of the panel takes its next row if that is within reach.
 struct Schedule {
   std::vector<std::uint32_t> starts{0},
       taken;  // of each step and column the place in Columns; kNone for a zero
@@ -76,8 +76,8 @@ class SparseProduct : public Product {
     return count_ * (2 + value_bytes_) + n_out * 4 + steps * (2 + table_.tile_columns * (1 + value_bytes_));
   }
 
-  // Few inputs: their rows, readable a window behind the end. Many: blocks of them, transposed. Where weights
-  // are bytes, the inputs are quantized first.
+  // Few inputs: their rows, padded by one readable window. Many: transposed blocks. Where weights are int8,
+  // the inputs are quantized first.
   void prepare(const Inputs& x, void* shared) const override {
     auto* to = static_cast<float*>(shared);
     if (few(x.rows)) {
@@ -140,7 +140,7 @@ class SparseProduct : public Product {
     windows_ = {window_starts_.get(), bases_.get(), places_.get(), window_values_.get()};
   }
 
-  // A row of inputs as the kernels take it: floats, or the bytes of their quantization as integers.
+  // A row of inputs as the kernels read it: floats, or quantized bytes as integers.
   void number(const float* x, float* to, void* shared, std::size_t rows) const {
     if (!quantized_) {
       std::copy_n(x, n_in, to);
@@ -154,8 +154,7 @@ class SparseProduct : public Product {
     }
   }
 
-  // to[k * width + i] = x[i][k]; whole squares in registers, what is left one by one, rows that are missing
-  // as 0.
+  // to[k * width + i] = x[i][k]: whole squares in registers, the rest one by one; missing rows become 0.
   void transpose(const Inputs& x, float* to) const {
     const std::size_t lanes = table_.vector_lanes, columns = n_in / lanes * lanes;
     const auto width = static_cast<std::size_t>(vectors_for(x.rows)) * lanes;
@@ -195,7 +194,7 @@ class SparseProduct : public Product {
     }
   }
 
-  // Integer sums become floats where they stand.
+  // Integer sums become floats in place.
   void rescale(float* y, std::size_t j, std::size_t n) const {
     table_.rescale(reinterpret_cast<const std::int32_t*>(y), corrections_.get() + j, scales_.get() + j, y, n);
   }

@@ -1,5 +1,5 @@
-// One struct an activation: the formula, and its derivative told by the output y or the input x, as the list
-// in table.hpp says. Both pass NaN on.
+// One struct per activation: the formula, and its derivative computed from the output y or the input x, as
+// the list in table.hpp says. Both propagate NaN.
 #pragma once
 #include "kernels/exp.hpp"
 
@@ -127,8 +127,8 @@ struct Mish {
   }
 };
 
-// The share of the normal distribution that lies below x: 1/2 erfc(-x / sqrt(2)), to 1.2e-7 of its value by
-// Chebyshev's polynomial (Press et al. 1992, section 6.2).
+// The normal distribution function: 1/2 erfc(-x / sqrt(2)), with a relative error below 1.2e-7, by a
+// Chebyshev polynomial (Press et al. 1992, section 6.2).
 MINIDNN_INLINE float normal_cdf(float x) {
   const float z = 0.707106781186547524f * (x < 0 ? -x : x), t = 1.0f / (1.0f + 0.5f * z);
   float p = 0.17087277f;

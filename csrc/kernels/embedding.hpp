@@ -1,5 +1,5 @@
 // Sums of chosen rows of a matrix, bag by bag, and their gradient: rows added where they were taken from.
-// Entries come one after the other, so that every sum has one fixed order.
+// Entries are added in order, so that every sum has one fixed order.
 #pragma once
 #include <cstdint>
 
@@ -12,7 +12,7 @@ MINIDNN_INLINE void add_row(const float* x, float* y, std::size_t n) {
   map(n, [](float u, float v) { return u + v; }, y, x, y);
 }
 
-// y = x / the number of entries that count; of an empty bag nothing.
+// y = x / the number of entries that count; unchanged for an empty bag.
 MINIDNN_INLINE void divide_by_count(const Bags& bags, std::size_t bag, const float* x, float* y,
                                     std::size_t n) {
   std::size_t count = 0;

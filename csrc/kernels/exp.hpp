@@ -1,6 +1,6 @@
-// exp, log, exp(x) - 1 and log(1 + x), the latter two where they are needed, for one float, without branches,
-// so that the loops of map.hpp become vector code. Range reduction and polynomials follow Cephes (Moshier
-// 1989); errors are below 2 ULP, see tests/kit/cases.py.
+// exp, log, and on part of their range exp(x) - 1 and log(1 + x), for one float, without branches, so that
+// the loops of map.hpp become vector code. Range reduction and polynomials follow Cephes (Moshier 1989);
+// errors are below 2 ULP, see tests/kit/cases.py.
 #pragma once
 #include <cstdint>
 
@@ -54,7 +54,7 @@ MINIDNN_INLINE float exp(float x) {
   return (exp_tail(z.r) + z.r + 1.0f) * power_of_two(half) * power_of_two(z.n - half);
 }
 
-// exp(x) - 1 for x <= 0, which is where activations need it; above, some number.
+// exp(x) - 1 for x <= 0, where activations need it; undefined above.
 MINIDNN_INLINE float expm1_below(float x) {
   const Reduced z = reduce(clamp(x, -18.0f, 0.0f));  // -1 to the last bit below
   const float scale = power_of_two(z.n);
@@ -84,7 +84,8 @@ MINIDNN_INLINE float log1p_unit(float x) {
   return halve ? (tail + kLog2Low) + f + kLog2High : tail + f;
 }
 
-// log(x): -infinity of 0, NaN of what is less. Choices are arithmetic where compilers make branches of them.
+// log(x): -infinity for 0, NaN for less. Some choices are written as arithmetic, since compilers would
+// branch.
 MINIDNN_INLINE float log(float x) {
   const float infinity = __builtin_inff();
   const std::int32_t doublings = 23 * static_cast<std::int32_t>(to_bits(x) < 0x00800000);  // of denormals

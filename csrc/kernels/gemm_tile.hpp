@@ -1,8 +1,8 @@
 // The register tile of the matrix product: a few rows by a few vectors of C, held in registers over the whole
 // k loop.
 //
-// Law of the product: every element of C is one chain, c = fma(a[i][k], b[k][j], c) for k = 0, 1, 2, ...,
-// whatever the tile, the blocking and the threads. So none of them can change a bit of it.
+// Every element of C is one chain, c = fma(a[i][k], b[k][j], c) for k = 0, 1, 2, ..., so tile, blocking and
+// threads do not change a bit of it.
 #pragma once
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
@@ -13,7 +13,7 @@ namespace minidnn::MINIDNN_ISA {
 constexpr int kTileVectors = 2;
 constexpr int kTileRows = kRegisters == 32 ? 13 : 6;
 
-// Few rows leave registers for more columns, and b's rows are read in longer pieces.
+// With few rows, registers are free for more columns, and b's rows are read in longer pieces.
 constexpr int kWideVectors = 8;
 constexpr int kWideRows = kRegisters == 32 ? 3 : 1;
 
@@ -27,10 +27,10 @@ constexpr std::ptrdiff_t kRowsAhead = kRegisters == 32 ? 8 : 4;
 constexpr bool kRowsInPlace = kTileRows <= 6;
 constexpr int kLineVectors = 64 / sizeof(Vector);
 
-// Where b is read in place and a has few rows, k is cut: up to so many rows of b are streamed together.
+// Where b is read in place and a has few rows, k is cut: at most this many rows of b are streamed together.
 constexpr std::size_t kFewDepth = kRegisters == 32 ? 128 : 256, kWideDepth = 16;
 
-// Floats of b from which copying them into panels costs less than reading them in place.
+// From this many floats of b on, packing costs less than reading in place.
 constexpr std::size_t kNear = kRegisters == 32 ? 65536 : 8192;
 
 template <int ROWS, int VECTORS, bool PARTIAL>
@@ -101,7 +101,7 @@ MINIDNN_INLINE void edge_rows(const TileArgs& t) {
   gemm_tile<ROWS, kEdgeVectors, true>(t);
 }
 
-// One vector more than the usual tile: upper and lower rows one after the other where registers are too few.
+// One vector more than the usual tile: first the upper, then the lower rows where registers are too few.
 template <int ROWS>
 MINIDNN_INLINE void edge_tile(const TileArgs& t) {
   if constexpr (ROWS * kEdgeVectors <= kTileRows * kTileVectors) {

@@ -1,12 +1,12 @@
-// Products of bytes: inputs of 0 to 255 with weights of -127 to 127, summed in int32, which is exact.
+// Products of bytes: inputs from 0 to 255 with weights from -127 to 127, summed exactly in int32.
 #pragma once
 #include "kernels/exp.hpp"
 #include "kernels/panels.hpp"
 
 namespace minidnn::MINIDNN_ISA {
 
-// Weights are packed as panels of kPanelWidth columns, of each the bytes of four rows together, so that one
-// 32-bit lane holds four products.
+// Weights are packed as panels of kPanelWidth columns; the bytes of four rows of a column are adjacent, so
+// that one 32-bit lane holds four products.
 typedef std::int16_t Shorts __attribute__((vector_size(kVectorLanes * 4)));
 
 // The sums of the products of neighbours.
@@ -36,7 +36,7 @@ struct Pairwise {
   }
 };
 
-// The same sums in one instruction, for CPUs that have VNNI beside AVX-512.
+// The same sums in one instruction, for CPUs with AVX-512 and VNNI.
 struct Vnni {
   static Integers multiply_add(Integers x, Integers w, Integers c) {
 #if defined(__AVX512F__)

@@ -1,5 +1,5 @@
-// The loops. Each applies one formula object to every element; the compiler turns the body into vectors and
-// the tail into the same arithmetic on single floats, so an element's value never depends on where it lies.
+// The loops. Each applies one formula object to every element. The compiler vectorizes the body and does the
+// same arithmetic on single floats in the tail, so an element's value never depends on its position.
 #pragma once
 #include <cstddef>
 
@@ -9,8 +9,7 @@ namespace minidnn::MINIDNN_ISA {
 
 MINIDNN_INLINE float sqrt(float x) { return __builtin_sqrtf(x); }
 
-// In-place calls (y == x) are welcome: element i is read before it is written, and no other element is
-// touched.
+// In-place calls (y == x) are allowed: element i is read before it is written, and no other element is used.
 template <class F>
 MINIDNN_INLINE void map(std::size_t n, F f, const float* x, float* y) {
 #pragma omp simd
@@ -41,7 +40,7 @@ F with_settings(F (*f)(D...), const double* settings) {
   return with_settings(f, settings, typename IndicesBelow<sizeof...(D)>::type{});
 }
 
-// Optimizer updates: the parameter and its slots change where they stand. f takes a parameter, its gradient
+// Optimizer updates: the parameter and its slots change in place. f takes a parameter, its gradient
 // and one float of each slot; arrays are those of param, grad and the slots, in this order.
 template <class F, class... Slots>
 constexpr int slots_of(void (F::*)(float&, float, Slots&...) const) {

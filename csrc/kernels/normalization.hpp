@@ -81,7 +81,7 @@ MINIDNN_INLINE void batch_norm_backward(const float* dy, const float* x, const f
                                         const float* mean, const float* var, float eps, const float* dgamma,
                                         const float* dbeta, float n, float* dx, std::size_t rows,
                                         std::size_t columns, std::size_t stride) {
-  if (n == __builtin_inff()) {  // not as below: infinity times 0 is NaN
+  if (n == __builtin_inff()) {  // the formula below would give NaN: infinity times 0
     for (std::size_t i = 0, at = 0; i < rows; ++i, at += stride) {
 #pragma omp simd
       for (std::size_t j = 0; j < columns; ++j)

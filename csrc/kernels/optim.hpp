@@ -1,14 +1,14 @@
-// One struct an optimizer: how its members are derived from its settings, in double and rounded once, and the
-// update of one parameter. minidnn/reference/optim.py holds the same lines in NumPy.
+// One struct per optimizer update: `of` computes its members from the settings, in double and rounded once;
+// the call updates one float of a parameter. minidnn/reference/optim.py has the same lines in NumPy.
 #pragma once
 #include "kernels/exp.hpp"
 #include "kernels/map.hpp"
 
 namespace minidnn::MINIDNN_ISA {
 
-// keep * slot, or 0 where that is no normal number. The slot of a weight whose gradient stays 0 (an input
-// that is never on) would otherwise end among the denormal numbers, where rounding holds it (0.9 * 4 units
-// are 4) and where Intel's cores take some 150 cycles for a multiplication.
+// keep * slot, or 0 where that is not a normal number. The slot of a weight whose gradient stays 0 would
+// otherwise become a denormal number that rounding keeps constant (0.9 * 4 units round to 4), and a
+// multiplication with it takes about 150 cycles on Intel's cores.
 inline float fade(float keep, float slot) {
   constexpr float smallest = 0x1p-126f;
   const float faded = keep * slot;
@@ -93,7 +93,7 @@ struct RmsPropCentered {
   void operator()(float& param, float grad, float& s, float& mom, float& mean) const {
     s = fade(decay, s) + rest * (grad * grad);
     mean = fade(decay, mean) + rest * grad;
-    const float variance = s - mean * mean;  // below 0 where rounding has it so
+    const float variance = s - mean * mean;  // may be below 0 by rounding
     mom = fade(momentum, mom) + lr * grad / sqrt((variance < 0 ? 0.0f : variance) + eps);
     param = param - mom;
   }
@@ -215,7 +215,7 @@ struct Ftrl {
   }
 };
 
-// The scalars of any of them, and which.
+// The scalars of each form, and which form is used.
 struct FtrlStep {
   static constexpr float kSquareRoot = 0, kOne = 1, kPower = 2;
   float lr, l1, twice_l2, twice_shrinkage, exponent, form;
@@ -258,7 +258,7 @@ struct RAdam {
   }
 };
 
-// lr has the trust ratio in it.
+// lr includes the trust ratio.
 struct Lars {
   float lr, momentum, weight_decay;
   static Lars of(double lr, double momentum, double weight_decay) {
@@ -284,7 +284,7 @@ struct Lamb {
   }
 };
 
-// grad is the direction, rate what adafactor_rate gives.
+// grad is the direction, rate the result of adafactor_rate.
 struct Adafactor {
   float rate, keep;
   static Adafactor of(double lr, double rate, double weight_decay) {

@@ -1,11 +1,10 @@
-// How the product's factors are laid out anew for its tiles: rows as they are, or a square block of them with
-// rows and columns exchanged.
+// Packs the product's factors for its tiles: copies rows, or transposes square blocks.
 #pragma once
 #include "kernels/simd.hpp"
 
 namespace minidnn::MINIDNN_ISA {
 
-// n rows of `count` floats, from_row apart, each to a row of `width`, which zeros fill up. Where a row is
+// Copies n rows of `count` floats, from_row apart, to rows of `width`, padded with zeros. Where a row is
 // narrower than a vector, the last store overruns it; the next row overwrites the excess.
 inline void copy_rows(const float* from, std::ptrdiff_t from_row, std::size_t count, float* to,
                       std::size_t width, std::size_t n) {
@@ -35,7 +34,7 @@ inline void copy_rows(const float* from, std::ptrdiff_t from_row, std::size_t co
   }
 }
 
-// 0, 1, ..., lanes - 1 as a list of types; <utility> is not for kernels (law 2).
+// 0, 1, ..., lanes - 1 as a list of types; kernels must not include <utility> (rule 2).
 template <int... L>
 struct Places {};
 template <int N, int... L>
@@ -46,7 +45,7 @@ struct Count<0, L...> {
 };
 using AllPlaces = typename Count<kVectorLanes>::type;
 
-// Takes the lanes of the pair (a, b) where `Lane::at(l)` says: b's lanes are counted on from a's.
+// Lane l of the result is lane `Lane::at(l)` of the pair (a, b); b's lanes are numbered after a's.
 #if defined(__clang__)
 template <class Lane, int... L>
 MINIDNN_INLINE Vector take_lanes(Vector a, Vector b, Places<L...>) {

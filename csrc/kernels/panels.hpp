@@ -1,5 +1,5 @@
-// One input times dense weights that were packed once: panels of kTileVectors vectors of columns, row after
-// row. Rows whose input is 0 are left out by the list of places, as they would not change a sum.
+// One input times dense weights that were packed once: panels of kTileVectors vectors of columns, row by row.
+// The index list leaves out rows whose input is 0, since they would not change a sum.
 #pragma once
 #include "kernels/gemm_tile.hpp"
 #include "kernels/storage.hpp"
@@ -44,7 +44,7 @@ void vector_panels_of(const float* x, const std::uint32_t* places, std::size_t c
   if (p < panels) vector_panels<S, 1>(x, places, count, w, panel, y);
 }
 
-// The places of what is not 0, ascending; returns how many.
+// The indices of the nonzero elements, ascending; returns their number.
 MINIDNN_INLINE std::size_t nonzeros(const float* x, std::size_t n, std::uint32_t* places) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < n; ++i) {

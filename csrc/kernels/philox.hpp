@@ -1,5 +1,6 @@
-// Philox 4x32-10 (Salmon et al. 2011), 64 elements at a time: 16 blocks side by side, one a lane.
-// Element 16 * w + b of a group is word w of block b, so each word of the 16 blocks is stored as it stands.
+// Philox 4x32-10 (Salmon et al. 2011), 64 elements at a time: 16 blocks side by side, one per lane.
+// Element 16 * w + b of a group is word w of block b, so each word of the 16 blocks is stored without a
+// transpose.
 #pragma once
 #include <cstdint>
 
@@ -45,7 +46,7 @@ MINIDNN_INLINE void random_group(std::uint32_t group, const DrawKey& key, std::u
   }
 }
 
-// f(i, bits of element i) for begin <= i < end; begin lies on a group.
+// f(i, bits of element i) for begin <= i < end; begin is a multiple of the group size.
 template <class F>
 MINIDNN_INLINE void for_random_bits(std::size_t begin, std::size_t end, const DrawKey& key, F f) {
   for (std::size_t i = begin; i < end; i += kGroup) {

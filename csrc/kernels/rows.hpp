@@ -44,7 +44,7 @@ MINIDNN_INLINE float dot(const float* x, const float* y, std::size_t n) {
   return reduce_row(n, [x, y](std::size_t i) { return x[i] * y[i]; });
 }
 
-// A NaN need not come out here: it makes the sum of exponentials NaN, and so the whole row.
+// May miss a NaN: a NaN makes the sum of exponentials NaN, and with it the whole row.
 MINIDNN_INLINE float row_max(const float* x, std::size_t n) {
   float largest = x[0];
   std::size_t i = 0;
@@ -86,7 +86,7 @@ MINIDNN_INLINE void log_softmax_backward_row(const float* dy, const float* y, fl
   map(n, [sum](float d, float v) { return d - exp(v) * sum; }, dy, y, dx);
 }
 
-// loss = log(sum(exp(x))) - x[label] and its gradient, softmax(x) - onehot(label), in the same visit.
+// loss = log(sum(exp(x))) - x[label] and its gradient, softmax(x) - onehot(label), in one pass.
 MINIDNN_INLINE float softmax_cross_entropy_row(const float* x, std::int64_t label, float* dx, std::size_t n) {
   const float largest = row_max(x, n), sum = shifted_exp(x, dx, n, largest);
   map(n, [sum](float v) { return v / sum; }, dx, dx);

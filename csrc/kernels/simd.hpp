@@ -1,5 +1,4 @@
-// The one place that knows what a vector register is: its width, fused multiply-add, and a partly filled
-// load.
+// Everything that depends on the vector register: its width, fused multiply-add, and partial loads.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -31,7 +30,7 @@ MINIDNN_INLINE Vector load(const float* p) { return *reinterpret_cast<const Unal
 MINIDNN_INLINE void store(float* p, Vector v) { *reinterpret_cast<UnalignedVector*>(p) = v; }
 MINIDNN_INLINE Vector broadcast(float x) { return x - Vector{}; }
 
-// a * b + c, rounded once where the machine can. Builtins, not <immintrin.h>: law 2.
+// a * b + c, rounded once where the machine can. Builtins, not <immintrin.h>: rule 2.
 MINIDNN_INLINE Vector fused_multiply_add(Vector a, Vector b, Vector c) {
 #if !defined(__FMA__) && !defined(__aarch64__)
   return a * b + c;

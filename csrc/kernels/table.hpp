@@ -1,5 +1,5 @@
-// The whole contract between the compiled kernels and the rest: plain loops over plain memory, one table of
-// them for each instruction set. Nothing here throws, allocates, checks or starts a thread.
+// The interface between the kernels and their callers: plain loops over plain memory, one table of functions
+// per instruction set. No kernel throws, allocates, checks its arguments or starts a thread.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -33,8 +33,8 @@ namespace minidnn {
 enum class Act { identity, MINIDNN_ACTIVATIONS(MINIDNN_ACT) count };
 #undef MINIDNN_ACT
 
-// Every optimizer's update: name, formula (optim.hpp), what lies beside the parameter, the settings of its
-// `of`, in order.
+// Every optimizer update: name, formula (optim.hpp), the parameter's slots, the settings of its `of`, in
+// order.
 #define MINIDNN_UPDATES(X)                                                             \
   X(sgd, Sgd, (), (lr))                                                                \
   X(momentum, Momentum, (velocity), (lr, momentum))                                    \
@@ -87,7 +87,7 @@ struct TileArgs {
   std::ptrdiff_t b_k;
   float* c;
   std::ptrdiff_t c_row;
-  std::ptrdiff_t ahead;  // from a row of b to the place that is prefetched with it
+  std::ptrdiff_t ahead;  // from a row of b to the address that is prefetched with it
   std::size_t depth, columns;
   bool accumulate;  // start from C instead of 0
 };
@@ -98,7 +98,7 @@ struct DrawKey {
   std::uint32_t stream;
 };
 
-// How weights are stored in a model that only runs; see storage.hpp.
+// How a compiled model stores its weights; see storage.hpp.
 enum class Storage { float32, bfloat16, int8, count };
 
 // The nonzero weights, column after column: those of column j are [starts[j], starts[j + 1]), their rows

@@ -1,4 +1,4 @@
-// Norms and penalties of weights, and what bounds them.
+// Norms and penalties of weights, and scaling to a norm.
 #pragma once
 #include "kernels/rows.hpp"
 
@@ -21,7 +21,7 @@ MINIDNN_INLINE double double_sum(std::size_t n, F f) {
 MINIDNN_INLINE float magnitude(float x) { return x < 0 ? -x : x; }
 MINIDNN_INLINE float sign(float x) { return x > 0 ? 1.0f : (x < 0 ? -1.0f : 0.0f); }
 
-// By what a column or row with this sum of squares is multiplied.
+// The factor for a column or row with this sum of squares.
 struct MaxNorm {
   float limit;
   float operator()(float squares) const {
@@ -41,8 +41,8 @@ MINIDNN_INLINE void rescale_rows(float* w, std::size_t rows, std::size_t columns
   }
 }
 
-// A band of columns of a wider matrix, whose rows are `stride` floats apart; factors has room for one a
-// column.
+// A band of columns of a wider matrix, whose rows are `stride` floats apart; factors has room for one float
+// per column.
 template <class F>
 MINIDNN_INLINE void rescale_columns(float* w, float* factors, std::size_t rows, std::size_t columns,
                                     std::size_t stride, F f) {

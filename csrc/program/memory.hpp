@@ -1,8 +1,8 @@
-// Memory of arrays: whole cache lines, and not all at the same offset within a page.
+// Memory of arrays: it begins at cache lines, and not always at the same offset within a page.
 //
 // NumPy's large arrays begin 16 bytes behind a page boundary: every vector of 64 bytes lies in two cache
 // lines, and the stores to one array wait for loads of the next that only look like the same address. An
-// update of four arrays takes a third of the time without that.
+// Adam update of four arrays takes a third of the time with this memory.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -49,8 +49,8 @@ class AlignedMemory {
   std::size_t bytes_;
 };
 
-// The memory that a program's results lie in. While a step is recorded, what Python drops returns here and is
-// taken by later results: a replay writes and reads in the same order, so nothing is overwritten too early.
+// The memory of a program's results. While a step is recorded, memory that Python drops returns here and is
+// used for later results. A replay writes and reads in the same order, so nothing is overwritten too early.
 class Pool {
  public:
   char* take(std::size_t bytes, int place) {

@@ -30,7 +30,7 @@ struct Elementwise {
   std::vector<Span> spans;
   std::function<void(std::size_t begin, std::size_t end)> part;
   std::function<void()> prepare = {};  // runs before the first part, once; may be empty
-  bool to_the_end = false;             // it changes its arguments, and must not be stopped between two parts
+  bool to_the_end = false;             // changes its arguments, so it must not be stopped between two parts
 
   // Whether the two may run piece by piece, in turn.
   bool may_interleave(const Elementwise& other) const {
@@ -50,8 +50,8 @@ class Program {
     calls_.push_back({std::move(call), {}});
   }
 
-  // Elementwise calls that follow one another run together: the threads start once, each takes its share of
-  // every array, the small ones too, and what one call left in the cache is there for the next.
+  // Consecutive elementwise calls run together: the threads start once, each takes its share of every array,
+  // and the results of one call are still in the cache for the next.
   void add(Elementwise call) {
     if (!joins(call)) steps_.push_back({kTogether, {}});
     auto& groups = steps_.back().groups;
@@ -93,7 +93,7 @@ class Program {
     Call whole;  // empty for an elementwise call
     Elementwise elementwise;
   };
-  // Elementwise calls on as many elements, by number.
+  // Elementwise calls on equally many elements, by number.
   struct Group {
     std::size_t size;
     std::vector<std::size_t> calls;
@@ -105,7 +105,8 @@ class Program {
     std::vector<Group> groups;
   };
 
-  static constexpr std::size_t kPiece = 2048;  // floats: a few arrays of them lie in the first-level cache
+  static constexpr std::size_t kPiece =
+      2048;  // floats: pieces of a few arrays fit into the first-level cache
 
   bool joins(const Elementwise& call) const {
     if (steps_.empty() || steps_.back().call != kTogether) return false;

@@ -10,10 +10,10 @@ namespace minidnn::program {
 
 struct Recorder {
   Program program;
-  // Where results of kernels lie; it lives as long as the program or any of them.
+  // The memory of kernel results; it lives as long as the program or any result.
   std::shared_ptr<Pool> pool = std::make_shared<Pool>();
 
-  // The shape, for as long as the program lives: the array that had it may be gone by then.
+  // A copy of the shape that lives as long as the program, since the array may be freed earlier.
   const std::ptrdiff_t* keep(const std::ptrdiff_t* dims, int ndim) {
     return shapes_.emplace_back(dims, dims + ndim).data();
   }
@@ -22,7 +22,7 @@ struct Recorder {
   std::vector<std::vector<std::ptrdiff_t>> shapes_;
 };
 
-// The recorder at work in this thread, or null.
+// The recorder that is active in this thread, or null.
 inline thread_local Recorder* recorder = nullptr;
 
 }  // namespace minidnn::program

@@ -1,4 +1,4 @@
-// The caches of this machine, which decide how large the blocks of a product are, and none of its bits.
+// The caches of this machine. They determine the block sizes of a product, but not its result.
 #pragma once
 #include <cstddef>
 

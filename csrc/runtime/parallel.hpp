@@ -1,5 +1,5 @@
-// How work is cut. A number never depends on how many threads computed it: callers cut their work so that
-// every element, and every sum, is computed whole by one call of f.
+// Cuts work into parts. A result never depends on the number of threads: callers cut their work so that one
+// call of f computes each element, and each sum, completely.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -15,9 +15,8 @@ namespace minidnn {
 
 inline std::atomic<int> thread_count{1};
 
-// Long work asks between two pieces whether it shall stop: on the thread that began it by calling `ask`,
-// which throws what ends it; on the others by a look at whether one of them has thrown. Null: nobody can stop
-// it.
+// Long work checks between two pieces whether to stop. The thread that began it calls `ask`, which throws to
+// stop; the others check whether a thread has thrown. Null: the work cannot be stopped.
 inline thread_local void (*ask)() = nullptr;
 inline thread_local const std::atomic<bool>* stopped = nullptr;
 
@@ -28,11 +27,11 @@ inline void may_stop() {
   if (ask) ask();
 }
 
-// For work that changes what it was given: once begun it is done to the end.
+// For work that changes its arguments: once begun it must run to the end.
 inline void must_finish() { ask = nullptr; }
 
-// The threads that this thread may use: what set_num_threads said, or less where somebody has limited
-// OpenMP's since the import (threadpoolctl does).
+// The number of threads that this thread may use: that of set_num_threads, or less where OpenMP's number was
+// limited after the import (as threadpoolctl does).
 inline int thread_limit() {
   const int limit = thread_count.load(std::memory_order_relaxed);
 #ifdef _OPENMP
@@ -43,16 +42,16 @@ inline int thread_limit() {
   return limit;
 }
 
-// How many parts a region of `pieces` pieces is cut into: not more than cores, which could not run them at
-// once.
+// How many parts a region of `pieces` pieces is cut into; at most the number of cores, since more parts could
+// not run at once.
 inline int threads_for(std::size_t pieces) {
   const int cores = std::min(runtime::usable_cores(), runtime::kMostParts);
   const auto limit = static_cast<std::size_t>(std::min(thread_limit(), cores));
   return static_cast<int>(std::max<std::size_t>(1, std::min(limit, pieces)));
 }
 
-// f(worker) for worker = 0 .. workers - 1, each once; see team.hpp for who runs which. The first exception is
-// thrown on.
+// f(worker) for worker = 0 .. workers - 1, each once; see team.hpp for which thread runs which. The first
+// exception is rethrown.
 template <class F>
 void parallel_workers(int workers, const F& f) {
 #ifdef MINIDNN_THREADS
@@ -83,7 +82,7 @@ constexpr std::size_t kGrain = 16384;
 // in its own cache. Random bits come in groups of as many.
 constexpr std::size_t kCut = 64;
 
-constexpr std::size_t kPieces = 16;  // grains between two questions: short to wait for, long to compute
+constexpr std::size_t kPieces = 16;  // grains between two checks of `ask`
 
 // f(begin, end) on ranges that together are [0, n). A thread gets at least about a grain; cuts fall on
 // multiples of kCut or, if that is less, of the grain.

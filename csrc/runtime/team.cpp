@@ -20,11 +20,11 @@ namespace {
 using std::chrono::microseconds;
 using Clock = std::chrono::steady_clock;
 
-// Long enough for the gap between two calls of a step, short enough to leave a neighbour its core.
+// Long enough for the gap between two calls of a step, short enough to free the core for other processes.
 constexpr microseconds kHelperSpins{150}, kCallerSpins{50};
 // A helper was interrupted if its part takes this much longer than the caller's, and half as long again.
 constexpr microseconds kStalled{500};
-constexpr microseconds kInVain{100};  // what a helper costs that cannot leave the caller's core
+constexpr microseconds kInVain{100};  // the cost of a helper that cannot leave the caller's core
 constexpr int kRest = 50;
 constexpr std::chrono::seconds kLongestRest{2};
 
@@ -52,11 +52,11 @@ struct Region {
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex);
       if (!error) error = std::current_exception();
-      failed = true;  // after the first: one that stops for it comes too late to be `error`
+      failed = true;  // set after `error`: threads that stop because of it must not replace it
     }
   }
 
-  // A thread's own part first, whose data lie in its cache; then what nobody has begun, in order.
+  // First a thread's own part, whose data are in its cache; then unclaimed parts, in order.
   void help(int own) {
     const std::atomic<bool>* const before = stopped;
     stopped = &failed;
@@ -87,9 +87,8 @@ class Team {
     }
   }
 
-  // Whether a helper was lately interrupted in its part, for others use its core, or could not leave the
-  // caller's: then callers work alone for a while, many times as long as one had to wait, and longer each
-  // time that it happens again soon.
+  // Whether a helper was recently interrupted in its part, or could not leave the caller's core. Then callers
+  // work alone for a while: many times as long as one had to wait, and longer if it soon happens again.
   bool rests() {
     if (!resting_) return false;
     resting_ = Clock::now() < rests_until_;
@@ -161,8 +160,8 @@ class Team {
     }
   }
 
-  // A helper that the scheduler wakes on the caller's core runs there at once, in the caller's stead, and if
-  // it computed, the caller would wait for it. So it goes elsewhere; returns whether it is there.
+  // A helper that the scheduler wakes on the caller's core displaces the caller, which would then wait for
+  // it. So the helper moves to another core; returns whether it has moved.
   bool leaves_the_caller() const {
     const int core = current_core();
     return core < 0 || core != callers_core_.load(std::memory_order_relaxed) || avoid_core(core);
@@ -175,10 +174,10 @@ class Team {
   alignas(128) Word sleepers_{0};  // helpers asleep, or about to be
   Word waiting_{0};                // whether the caller sleeps on inside_
   std::atomic<int> callers_core_{-1};
-  std::atomic<bool> in_vain_{false};  // whether a helper could not leave it
+  std::atomic<bool> in_vain_{false};  // whether a helper could not leave the caller's core
   std::atomic<bool> taken_{false};
   int helpers_ = 0;
-  Clock::time_point rests_until_{};  // as helpers_, all of these are the caller's
+  Clock::time_point rests_until_{};  // like helpers_, used by the caller alone
   Clock::duration rest_{};
   bool resting_ = false;
 };

@@ -1,4 +1,5 @@
-// Threads of the operating system: started for good, and what is done in the child after a fork.
+// Threads of the operating system: starting detached threads, their cores, and a hook for the child after a
+// fork.
 #pragma once
 #include <thread>
 #if defined(_WIN32)
@@ -27,8 +28,7 @@ inline int current_core() {
 #endif
 }
 
-// Keeps the calling thread off a core from now on, on the others that the process may use. Returns whether it
-// has left.
+// Excludes a core for the calling thread from now on. Returns whether the thread has left it.
 inline bool avoid_core(int core) {
 #if defined(__linux__)
   cpu_set_t set;

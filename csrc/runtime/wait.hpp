@@ -43,7 +43,7 @@ struct Bell {
   std::mutex mutex;
   std::condition_variable rung;
 };
-inline Bell bell;  // one for all words: wakes are rare
+inline Bell bell;  // shared by all words, since wakes are rare
 
 inline void sleep_on(Word& word, std::uint32_t value) {
   std::unique_lock<std::mutex> lock(bell.mutex);
