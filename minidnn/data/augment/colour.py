@@ -1,4 +1,4 @@
-"""Transformations of pixel values: ``apply(images, u)`` on float32 (n, h, w, c) in [0, 1]; results are clipped to [0, 1].
+"""Transformations of pixel values: ``apply(images, u)`` on float32 (n, h, w, c) in [0, 1], clipped to [0, 1].
 
 `minidnn.data.augment.Augment` refuses images outside of [0, 1] before it calls them."""
 
