@@ -1,4 +1,4 @@
-"""Tables as text: cells below each other, for the terminal or for Markdown."""
+"""Tables as aligned text for the terminal, or as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 
 def columns(rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """A line for each row, two blanks between the columns.
+    """One line per row, with two spaces between the columns.
 
     Args:
         rows: of equally many cells; the first may be the heads.
@@ -19,6 +19,6 @@ def columns(rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The same as a table of Markdown."""
+    """The rows as a Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -20,7 +20,7 @@ PACKAGE = __name__.partition(".")[0]
 
 
 class CaptureError(RuntimeError):
-    """A step does something that a replay could not do again; the message names it and the line."""
+    """A training step does something that a replay cannot repeat; the message names it and the line."""
 
 
 def is_ours(module: str | None) -> bool:
@@ -30,7 +30,7 @@ def is_ours(module: str | None) -> bool:
 
 
 def users_line() -> str:
-    """The innermost line of code that is running and not the package's: ``file:line: text``."""
+    """The innermost running line of code outside the package: ``file:line: text``."""
     frame = sys._getframe(1)
     while frame.f_back is not None and is_ours(frame.f_globals.get("__name__")):
         frame = frame.f_back
@@ -95,7 +95,7 @@ class Doors:
         self._grad = gradient
 
     def item(self) -> Any:
-        """The one number in it, as a Python number."""
+        """The single element as a Python number."""
         if self._data.size != 1:
             raise ValueError(f"item: the tensor has shape {self._data.shape}, must have one element")
         return self.data.item()

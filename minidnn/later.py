@@ -1,4 +1,4 @@
-"""Names that a package loads when they are first used (PEP 562), so that importing it stays quick."""
+"""Lazy loading of a package's names on first use (PEP 562), which keeps its import fast."""
 
 from __future__ import annotations
 
