@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever lost: the old file stays whole until the new one is."""
+"""Atomic writing of files: the old file stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from minidnn.locks import LOCKS, try_lock
 from minidnn.reference.types import Array
 
 TEMPORARY = re.compile(r"\.minidnn-[0-9a-f]{16}\.tmp")
-"""The names of temporary files; they do not depend on that of the file, which may be as long as names can be."""
+"""The names of temporary files, independent of the file's name, which may have the maximum length."""
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Puts content at path, whole or not at all, whatever stops the program and whenever.
+    """Writes content to path atomically: path never holds a partial file, even if the program is killed.
 
-    A temporary file in the same folder is written and synced, takes the old file's mode (or what the umask leaves of
-    rw-rw-rw-), and replaces it in one step; then the folder is synced, so that the new name survives a power cut too.
-    What killed writers left in that folder is removed. A link is followed. A device, a FIFO or a socket is written to,
-    as it cannot be replaced.
+    A temporary file in the same folder is written and synced, gets the old file's mode (or rw-rw-rw- less the umask),
+    and replaces it in one step; then the folder is synced, so that the new name survives a power failure. Temporary
+    files of killed writers in that folder are removed. Links are followed. Devices, FIFOs and sockets are written to
+    directly, since they cannot be replaced.
 
     Raises:
-        OSError: the disk is full, the folder is missing or not writeable; the old file is as it was.
+        OSError: the disk is full, the folder is missing or not writable; the old file is unchanged.
     """
     try:
         if _is_stream(path):
@@ -46,13 +46,13 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes the temporary files that killed writers left in a folder; those of living ones are locked."""
+    """Removes the temporary files of killed writers from a folder; those of running writers are locked."""
     with os.scandir(folder) as entries:
         left = [entry.path for entry in entries if TEMPORARY.fullmatch(entry.name)]
     for path in left:
         with suppress(OSError):
             if not stat.S_ISREG(os.lstat(path).st_mode):
-                continue  # none of ours
+                continue  # not a temporary file of ours
             handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:
                 if try_lock(handle):
@@ -131,7 +131,7 @@ DTYPES = {
 
 
 def _is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something at path that is written to rather than replaced."""
+    """Whether path is a device, FIFO or socket, which is written to instead of replaced."""
     if os.fspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
         return True  # whatever it leads to
     try:

@@ -1,4 +1,4 @@
-"""Locks on files, which the system gives back whatever becomes of the process."""
+"""File locks, which the operating system releases when the process ends for any reason."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ logger = logging.getLogger("minidnn")
 
 
 class InUseError(OSError):
-    """Another program, or another run in this one, has the folder; the message says which."""
+    """Another program, or another run in this process, uses the folder; the message says which."""
 
 
 def try_lock(handle: int) -> bool:
-    """Takes the lock of an open file; False where another has it, or there are none."""
+    """Locks an open file; False if another holder has the lock, or the platform has none."""
     if LOCKS:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -38,12 +38,12 @@ def try_lock(handle: int) -> bool:
 
 @contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Holds the lock that the file at path stands for, against other processes and threads; Windows goes without.
+    """Holds an exclusive lock on the file at path, against other processes and threads; no lock on Windows.
 
-    Waits for it, and logs a warning that it does. The file itself, which is empty, stays.
+    Waits for the lock, after logging a warning. The file is empty and remains.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
     with open(path, "ab") as file:
         if LOCKS and not try_lock(file.fileno()):
@@ -54,22 +54,22 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextmanager
 def in_use(folder: str | os.PathLike[str], owner: str) -> Iterator[None]:
-    """Holds a folder for one user alone, against other processes and threads; Windows goes without.
+    """Locks a folder for exclusive use, against other processes and threads; no lock on Windows.
 
-    While it is held a file in the folder says by whom; afterwards it is gone. That of a killed process is taken over.
+    Meanwhile a file in the folder names the holder; it is removed afterwards. The file of a killed process is reused.
 
     Args:
-        folder: exists.
-        owner: who asks, as the error shall begin.
+        folder: an existing folder.
+        owner: the caller's name, with which the error message starts.
 
     Raises:
-        InUseError: another has it; the message names process, host, program and time.
-        OSError: the file cannot be made, or there is a link or a folder of its name.
+        InUseError: the folder is in use; the message names process, host, program and time.
+        OSError: the file cannot be created, or a link or a folder has its name.
     """
     path = Path(folder) / LOCK
     handle = _hold(path, owner)
     try:
-        with suppress(OSError):  # a full disk does not keep anyone from being alone
+        with suppress(OSError):  # the lock holds even if a full disk prevents the note
             os.ftruncate(handle, 0)
             os.write(handle, _who().encode(errors="replace"))
         yield

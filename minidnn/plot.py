@@ -26,7 +26,7 @@ INK, GRID = "#37352f", "#e4e3df"
 
 
 def figure(columns: int = 1, width: float = 8.0, height: float = 3.4) -> tuple[Any, list[Any]]:
-    """A figure with axes side by side, in the look that all pictures here share.
+    """A figure with axes side by side, in the common style of all plots.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
@@ -75,7 +75,7 @@ def _bytes(drawing: Any, kind: str = "png", dpi: int = 160) -> bytes:
 
 
 def legend(drawing: Any) -> None:
-    """Names all curves of a figure below its axes, where nothing is covered, and makes room; not a single curve."""
+    """Adds a legend below the axes, where it covers nothing; none for a single curve."""
     entries = {label: handle for axis in drawing.axes for handle, label in zip(*_entries(axis), strict=True)}
     if len(entries) > 1:
         room, wanted = 11 * drawing.get_figwidth(), max(map(len, entries)) + 8  # in letters
@@ -327,13 +327,13 @@ def _entries(axis: Any) -> tuple[list[Any], list[str]]:
 
 
 def _style(i: int) -> dict[str, Any]:
-    """How the i-th curve looks; beyond the colours their markers tell curves apart."""
+    """The style of the i-th curve; when the colours run out, markers distinguish curves."""
     marker = MARKERS[i // len(COLOURS) % len(MARKERS)]
     return {"color": COLOURS[i % len(COLOURS)], "marker": marker, "linewidth": 1.8, "markersize": 3.5}
 
 
 def _beside(positions: Any, place: float, log: bool) -> Any:
-    """Positions moved by so many hundredths of the axis."""
+    """Positions shifted by this many hundredths of the axis."""
     if len(positions) < 2:
         return positions + 0.01 * place
     if log:
@@ -342,7 +342,7 @@ def _beside(positions: Any, place: float, log: bool) -> Any:
 
 
 def _epochs(axis: Any, count: int) -> None:
-    """Whole numbers below an axis of epochs, one of them where there is one epoch."""
+    """Integer tick labels on an axis of epochs; a single one for a single epoch."""
     from matplotlib.ticker import MaxNLocator
 
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

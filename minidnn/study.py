@@ -89,7 +89,7 @@ class Study:
         return "\n".join([f"{self.title}, {self._seeds()}", self.table(), *measured, *self.notes])
 
     def document(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """The whole study as a document for JSON."""
         return {
             "title": self.title,
             "x_label": self.x_label,
@@ -130,7 +130,7 @@ class Study:
 
 
 def uninterrupted(history: History) -> History:
-    """The history of a run that came to its end.
+    """The history of a run that was not interrupted.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came; `training.fit` took it for a wish to stop that run alone.

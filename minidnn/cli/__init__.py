@@ -32,8 +32,9 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a subcommand; returns the exit code.
 
-    0; 2 for arguments or files that make no sense; 1 for a run that failed; 130 after Ctrl-C, 141 where nobody reads
-    what is printed. Every exception is one line on standard error, and a traceback too where MINIDNN_TRACEBACK is set.
+    Exit codes: 0 for success, 1 for a run that failed, 2 for invalid arguments or files, 130 after Ctrl-C, 141 when
+    the reader of standard output has closed it. An exception prints one line on standard error; with the environment
+    variable MINIDNN_TRACEBACK set it is raised instead, with its traceback.
     """
     name = "minidnn"
     try:
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.given = sys.argv[1:] if argv is None else list(argv)
         name += f" {arguments.command}"
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # what it warns of is an error, or can be read
+            warnings.filterwarnings("ignore", module="PIL")  # Pillow either reads the file or raises
             code: int = arguments.run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -54,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("MINIDNN_TRACEBACK"):
             raise
-        # in one piece, since other ranks may speak, too
+        # one write, since other ranks may print at the same time
         print(f"{name}: {one_line(error)}\n", end="", file=sys.stderr)
-        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk behind standard output
+        if isinstance(error, OSError) and error.errno and not error.filename:  # standard output is on a full disk
             silence_stdout()
         return 2 if isinstance(error, (ValueError, TypeError, OSError, ImportError)) else 1
     return code

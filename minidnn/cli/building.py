@@ -21,7 +21,7 @@ DEFAULTS: dict[bool, dict[str, Any]] = {
     False: {"epochs": 5, "optimizer": "momentum"},
     True: {"epochs": 20, "optimizer": "adam"},
 }
-"""Of pictures, and of tables: these have fewer examples, and columns whose values may spread over many sizes."""
+"""Whether the data is a table -> defaults. Tables have fewer examples, and columns of very different scales."""
 
 
 def complete(arguments: argparse.Namespace) -> None:
@@ -32,11 +32,11 @@ def complete(arguments: argparse.Namespace) -> None:
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """Options of a run, but for those that a search may vary."""
+    """Options of a run, except those that a search varies."""
     parser.add_argument(
         "--epochs",
         type=types.count,
-        help=f"passes over the data (default: {DEFAULTS[False]['epochs']}, of a table {DEFAULTS[True]['epochs']})",
+        help=f"passes over the data (default: {DEFAULTS[False]['epochs']}, for a table {DEFAULTS[True]['epochs']})",
     )
     parser.add_argument("--batch-size", type=types.count, default=50, help="examples per update")
     parser.add_argument(
@@ -44,13 +44,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         choices=list(ALPHA),
         default="relu",
         metavar="NAME",
-        help=f"of the hidden layers: {', '.join(ALPHA)}",
+        help=f"activation of the hidden layers: {', '.join(ALPHA)}",
     )
     parser.add_argument(
         "--optimizer",
         choices=list(MAKERS),
         metavar="NAME",
-        help=f"the optimizer: {', '.join(MAKERS)} (default: {DEFAULTS[False]['optimizer']}, of a table "
+        help=f"the optimizer: {', '.join(MAKERS)} (default: {DEFAULTS[False]['optimizer']}, for a table "
         f"{DEFAULTS[True]['optimizer']})",
     )
     parser.add_argument(
@@ -60,43 +60,43 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--clip-norm",
         type=types.rate,
         metavar="NUMBER",
-        help="scale gradients down to this norm (default: no limit)",
+        help="scale the gradients down when the norm of all of them exceeds this (default: no limit)",
     )
     parser.add_argument(
         "--class-weight",
         choices=("balanced",),
-        help="balanced: each class counts as much as another, however few its examples (default: each example does)",
+        help="balanced: every class has the same total weight (default: every example has the same weight)",
     )
     parser.add_argument("--seed", type=types.seed, default=42, help="seed of initial weights and the order of examples")
     parser.add_argument(
-        "--threads", type=types.count, help="thread limit; the results are the same bytes (default: all)"
+        "--threads", type=types.count, help="maximum number of threads; does not change the results (default: all)"
     )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Options that say what to learn from."""
+    """Options that select the training and validation data."""
     parser.add_argument(
         "--data",
         default="mnist",
-        help=f"{datasets.LISTED}; a folder with a folder of pictures for each class; a table, NAME.csv, whose columns "
-        "are standardized; or a .npy or IDX file of examples",
+        help=f"{datasets.LISTED}; a folder with one folder of pictures per class; a table, NAME.csv, whose columns are "
+        "standardized; or a .npy or IDX file of examples",
     )
     parser.add_argument(
         "--task",
         choices=("auto", *TASKS),
         default="auto",
-        help="whether labels are classes or quantities; auto takes text for classes and numbers with a fraction for "
-        "quantities, and refuses whole numbers, which could be either",
+        help="with auto, text labels mean classification and numbers with a fraction mean regression; integer labels "
+        "are refused, since they could be either",
     )
     parser.add_argument(
         "--label",
         type=types.columns,
         metavar="COLUMN",
-        help="of a table, by name or number; several as a,b: numbers, or with --task classification columns of 0 and 1 "
-        "(default: the last)",
+        help="label column of a table, by name or number; several as a,b: numbers, or with --task classification "
+        "columns of 0 and 1 (default: the last column)",
     )
     for name, text in (
-        ("category", "a column of text of a table, each value of which becomes an input"),
+        ("category", "a text column of a table, which is one-hot encoded"),
         ("ignore", "a column of a table to leave out"),
     ):
         parser.add_argument(
@@ -110,32 +110,32 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--missing",
         choices=("mean", "indicator"),
-        help="how to read empty cells of a table: as the column's mean, or with one more input that says where one was "
-        "empty (default: they are refused)",
+        help="how to read empty cells of a table; mean: as the column's mean; indicator: the same, plus an input that "
+        "is 1 where the cell was empty (default: empty cells are refused)",
     )
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file of examples (default: none)")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels of a .npy or IDX file (default: none)")
     parser.add_argument(
         "--image-size",
         type=types.image_size,
         metavar="HxW",
-        help="resize pictures, as 32x32 (default: all have one size)",
+        help="resize pictures to this size, such as 32x32 (default: all must have one size)",
     )
     parser.add_argument("--valid", metavar="FILE", help="validation data, of the same kind (default: see --split)")
-    parser.add_argument("--valid-labels", type=Path, metavar="FILE", help="of --valid (default: none)")
+    parser.add_argument("--valid-labels", type=Path, metavar="FILE", help="labels of --valid (default: none)")
     parser.add_argument(
         "--split",
         type=types.share,
         metavar="FRACTION",
-        help=f"share of your own data held out for validation, and as much again for test (default: {datasets.SPLIT})",
+        help=f"fraction of your own data held out for validation, and again for test (default: {datasets.SPLIT})",
     )
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model that has not learned yet, and how it will.
+    """An untrained model with its training options.
 
     Attributes:
-        sizes: of inputs, hidden layers and outputs.
+        sizes: the number of inputs, of units of each hidden layer, and of outputs.
         options: further arguments of `minidnn.training.fit`.
     """
 
@@ -150,7 +150,7 @@ class Prepared:
         """Trains the model; further options are those of `minidnn.training.fit`.
 
         Raises:
-            NonFiniteError: as `fit`; of a table, with the column whose values may be what overflows.
+            NonFiniteError: as `fit`; for a table the message adds the column that has the largest outlier.
         """
         try:
             return training.fit(
@@ -171,16 +171,16 @@ class Prepared:
                 raise
             column, distance = far
             raise training.NonFiniteError(
-                f"{error}. Column {column!r} has a value {distance:.0f} standard deviations from its mean: give its "
-                f"logarithm in its place, or leave it out with --ignore {column}"
+                f"{error}. Column {column!r} has a value {distance:.0f} standard deviations from its mean: replace it "
+                f"by its logarithm, or leave it out with --ignore {column}"
             ) from error
 
 
 def prepared(arguments: argparse.Namespace, parts: datasets.Parts) -> Prepared:
-    """What the options make for the data, with initial weights from the default generator.
+    """The model and optimizer that the options describe, with initial weights from the default generator.
 
     Raises:
-        ValueError: an option that has no meaning for the optimizer, or for the task.
+        ValueError: an option does not apply to the optimizer or the task.
     """
     sizes = [parts.train[:1].inputs.shape[1], *arguments.hidden, parts.n_out]
     model = nn.Sequential(*parts.inputs, *network(sizes, arguments.activation, arguments.dropout))
@@ -195,15 +195,15 @@ def columns(arguments: argparse.Namespace, parts: datasets.Parts) -> list[str]:
 
 
 def _options(arguments: argparse.Namespace, parts: datasets.Parts) -> dict[str, Any]:
-    """Those arguments of `training.fit` that were asked for."""
+    """The arguments of `training.fit` that the options set."""
     options = {name: getattr(arguments, name, None) for name in ("class_weight", "clip_norm", "shards")}
     if parts.meaning.task == "regression":
         if arguments.class_weight is not None:
-            raise ValueError("--class-weight is for classes, and the task is regression")
+            raise ValueError("--class-weight is for classification, the task is regression; leave it out")
         options["loss"] = nn.mean_squared_error
     elif parts.meaning.has_several_labels:
         if arguments.class_weight is not None:
-            raise ValueError("--class-weight is for one label, --label names several")
+            raise ValueError("--class-weight is for one label, --label names several; leave it out")
         options["loss"] = nn.sigmoid_cross_entropy
     return {name: value for name, value in options.items() if value is not None}
 
@@ -227,7 +227,7 @@ def _optimizer(arguments: argparse.Namespace, params: list[nn.Parameter]) -> opt
 def network(sizes: list[int], activation: str, dropout: float = 0.0) -> nn.Sequential:
     """Dense layers of these sizes, from inputs to outputs: hidden1, hidden2, ..., outputs.
 
-    Where dropout is above 0, `nn.Dropout` stands behind each hidden layer, `nn.AlphaDropout` behind those of SELU.
+    With dropout above 0, each hidden layer is followed by `nn.Dropout`, or by `nn.AlphaDropout` for SELU.
     """
     *hidden, outputs = pairwise(sizes)
     drop = nn.AlphaDropout if activation == "selu" else nn.Dropout

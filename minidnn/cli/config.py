@@ -1,4 +1,4 @@
-"""``minidnn config``: what runs here."""
+"""``minidnn config``: version, instruction set, threads and compiler."""
 
 from __future__ import annotations
 

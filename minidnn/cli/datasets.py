@@ -1,4 +1,4 @@
-"""What ``minidnn train --data`` may name."""
+"""The data sets that ``minidnn train --data`` accepts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minidnn.reuse import freeze
 NAMES = {"mnist": data.load_mnist, "fashion-mnist": data.load_fashion_mnist, "digits": data.load_digits_sample}
 LISTED = ", ".join(NAMES)
 SPLIT = 0.1
-"""The share that is held back for validation, and as much for test."""
+"""The fraction held out for validation, and again for test."""
 
 KINDS = {
     "label": "a table",
@@ -30,7 +30,7 @@ KINDS = {
     "valid": "data of your own",
     "split": "data of your own",
 }
-"""Option -> of what kind of data it tells something."""
+"""Option -> the kind of data that it applies to."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Parts:
     """A data set in parts, ready for `minidnn.training.fit`.
 
     Attributes:
-        test: None where validation data were given, and so nothing was held back.
-        held_back: what the model is measured on at the end: test, else valid, with labels in their own unit.
-        meaning: of all of them.
-        inputs: the layers that a network begins with.
-        mean, std: of the labels of a regression, which train and valid have standardized; one number for each label.
+        test: None where validation data were given, so that nothing was held out.
+        held_back: the data of the final measurement: test, else valid, with labels in their original unit.
+        meaning: the meaning of all parts.
+        inputs: the first layers of the network, which standardize a table.
+        mean, std: the mean and standard deviation of each regression label; train and valid have standardized labels.
     """
 
     train: data.Dataset
@@ -65,16 +65,16 @@ def load(arguments: argparse.Namespace) -> Parts:
     """The data of ``minidnn train``.
 
     Raises:
-        ValueError: there is no such data set, an option has no meaning for it, too few examples, labels that could be
-            classes or quantities.
-        OSError: a file cannot be read, or had.
+        ValueError: there is no such data set, an option does not apply to it, it has too few examples, or integer
+            labels that could be classes or numbers.
+        OSError: a file cannot be read or downloaded.
         ImportError: an extra is missing.
     """
     source, path = arguments.data, Path(arguments.data)
     _check_options(arguments, _kinds(source, path))
     if source in NAMES:
         if arguments.task == "regression":
-            raise ValueError(f"--task regression has no meaning for {source}, whose labels are classes")
+            raise ValueError(f"--task is regression, the labels of {source} are classes; leave --task out")
         splits = named(source)
         return Parts(*splits, splits[2], splits[0].meaning, [])
     whole = _whole(arguments, path)
@@ -97,16 +97,16 @@ def load(arguments: argparse.Namespace) -> Parts:
 
 
 FAR = 10.0
-"""Standard deviations from the mean, beyond which a value is worth a word."""
+"""Standard deviations from the mean beyond which the error message of a diverged run mentions a value."""
 
 
 def is_table(source: str) -> bool:
-    """Whether that names a table."""
+    """Whether ``--data`` names a table."""
     return source not in NAMES and not Path(source).is_dir() and Path(source).suffix.lower() == ".csv"
 
 
 def farthest(train: data.Dataset) -> tuple[str, float] | None:
-    """The column with the value that is farthest from its mean, in standard deviations; None if it is near."""
+    """The column with the largest outlier, and its distance from the mean in standard deviations; None below `FAR`."""
     scale = data.Standardize(train)
     distances = np.abs((np.asarray(train.inputs, np.float64) - scale.mean) / scale.std).max(axis=0)
     place = int(distances.argmax())
@@ -114,7 +114,7 @@ def farthest(train: data.Dataset) -> tuple[str, float] | None:
 
 
 def named(name: str) -> tuple[data.Dataset, data.Dataset, data.Dataset]:
-    """The three parts of one of `NAMES`, whose classes have names."""
+    """The three parts of a data set in `NAMES`, with class names."""
     splits = NAMES[name]()
     for part in splits:
         classes = part.classes or tuple(str(i) for i in range(1 + int(splits.train.y.max())))
@@ -134,15 +134,15 @@ def labelled(
     ignore: Sequence[str | int] = (),
     unknown: Any = "refuse",
 ) -> data.Dataset:
-    """Labelled data for a model that is there, read as its training data were; of one of `NAMES` the test part.
+    """Labelled data for a trained model, read as its training data were; the test part of a data set in `NAMES`.
 
     Args:
         like: the model's meaning.
-        labels: the file of a .npy or IDX file's labels.
-        label, ignore, unknown: of tables; see `minidnn.data.load_csv`.
+        labels: the file with the labels of a .npy or IDX file.
+        label, ignore, unknown: for tables; see `minidnn.data.load_csv`.
 
     Raises:
-        ValueError: the data are not what the model learned from: other classes, columns or pictures.
+        ValueError: the data differ from the training data in classes, columns or image shape.
         OSError: a file cannot be read.
     """
     path = Path(source)
@@ -152,7 +152,7 @@ def labelled(
         dataset = folder(path, like)
     elif path.suffix.lower() == ".csv":
         if not like.source:
-            raise ValueError(f"{path} is a table, and the model's file does not say what the columns of its table were")
+            raise ValueError(f"{path} is a table, the model's file does not describe the columns of a table")
         dataset = data.load_csv(path, "" if label is None else label, like=like, ignore=ignore, unknown=unknown)
     else:
         dataset = read_arrays(path, labels, like.task, like)
@@ -161,7 +161,7 @@ def labelled(
 
 
 def folder(path: Path, like: data.Meaning) -> data.ImageFolder:
-    """Pictures that are those of a model: its classes, and of its size, or resized to it where it says so."""
+    """A folder of pictures with a model's classes and size; resized if the model's training pictures were."""
     pictures = data.ImageFolder(path, like.image_shape or None, like.classes or None)
     pictures.resized = like.resized
     pictures.meaning = replace(pictures.meaning, resized=like.resized)
@@ -185,9 +185,9 @@ def _check_options(arguments: argparse.Namespace, kinds: tuple[str, ...]) -> Non
         if getattr(arguments, name) not in (None, []) and kind not in kinds:
             raise ValueError(f"--{name.replace('_', '-')} is for {kind}, --data is {kinds[0]}")
     if arguments.valid is not None and arguments.split is not None:
-        raise ValueError("--split holds examples back for validation, --valid names a file with them: give one of them")
+        raise ValueError("--split and --valid both select validation data; give one of them")
     if arguments.valid is None and arguments.valid_labels is not None:
-        raise ValueError("--valid-labels is for the file that --valid names, which is missing")
+        raise ValueError("--valid-labels needs --valid, the file with the examples")
     if arguments.valid is not None and (other := _kinds(arguments.valid, Path(arguments.valid), "--valid")) != kinds:
         raise ValueError(f"--valid is {other[0]}, must be {kinds[0]} as --data is")
 
@@ -196,7 +196,7 @@ def _whole(arguments: argparse.Namespace, path: Path) -> Any:
     task = None if arguments.task == "auto" else arguments.task
     if path.is_dir():
         if task == "regression":
-            raise ValueError("--task regression has no meaning for a folder of pictures, whose folders are classes")
+            raise ValueError("--task is regression, the labels of a folder of pictures are classes; leave --task out")
         return data.ImageFolder(path, arguments.image_size).load()
     if path.suffix.lower() != ".csv":
         return read_arrays(path, arguments.labels, task)
@@ -223,7 +223,7 @@ def _check_labels(source: str, whole: data.Dataset) -> None:
 
 
 def _standardized(train: data.Dataset) -> nn.Module:
-    """A layer that gives columns of any scale mean 0 and deviation 1, and so takes a table's own numbers."""
+    """A layer that standardizes each column to mean 0 and deviation 1, so that the model accepts unscaled numbers."""
     scale = data.Standardize(train)
     layer = nn.BatchNorm(len(scale.mean), eps=1e-12, name="inputs")
     layer.running_mean.data[...], layer.gamma.data[...] = scale.mean, 1 / scale.std  # its variance stays 1
@@ -232,7 +232,7 @@ def _standardized(train: data.Dataset) -> nn.Module:
 
 
 def _with_scaled_labels(parts: Parts) -> Parts:
-    """Labels of mean 0 and deviation 1, so that one learning rate suits prices and percentages."""
+    """Standardizes the labels, so that one learning rate suits labels of any scale."""
     y = parts.train.y.astype(np.float64)
     mean, std = y.mean(axis=0), y.std(axis=0)
     std = np.where(std == 0, 1, std)

@@ -1,4 +1,4 @@
-"""``minidnn compile`` and ``bench``: a trained model made quick, and timed."""
+"""``minidnn compile`` and ``minidnn bench``: compiles a trained model for inference, and times it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMS: dict[str, Any] = {"auto": "auto", "always": True, "never": False}
 
 
 def add(subparsers: Any) -> None:
-    """The two subcommands."""
+    """Adds the two subcommands."""
     _add_compile(subparsers)
     _add_bench(subparsers)
 
@@ -35,47 +35,58 @@ def add(subparsers: Any) -> None:
 def _add_compile(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "compile",
-        help="make a model that only runs out of a trained one",
-        description="Folds, prunes if asked, packs and writes a model that `minidnn predict` and deploy.load read.",
+        help="compile a trained model for inference",
+        description="Folds normalization into the weights, prunes with --prune, packs the weights, and writes a model "
+        "that `minidnn predict` and deploy.load read.",
     )
     parser.add_argument("model", type=Path, help="a .safetensors file that minidnn.save wrote")
     parser.add_argument("-o", "--output", type=Path, help="the file to write (default: the model's name with .mdnn)")
     parser.add_argument(
-        "--prune", type=types.fraction, metavar="FRACTION", help="set so many weights to zero first (default: none)"
+        "--prune",
+        type=types.fraction,
+        metavar="FRACTION",
+        help="set this fraction of the weights to zero (default: none)",
     )
-    parser.add_argument("--scope", choices=("layer", "global"), default="global", help="of the fraction")
-    parser.add_argument("--sparse", choices=list(FORMS), default="auto", help="store without the zeros")
+    parser.add_argument(
+        "--scope", choices=("layer", "global"), default="global", help="prune that fraction of each layer, or of all"
+    )
+    parser.add_argument("--sparse", choices=list(FORMS), default="auto", help="store only the weights that are not 0")
     kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument("--int8", dest="dtype", action="store_const", const="int8", help="weights of one byte")
-    kinds.add_argument("--bfloat16", dest="dtype", action="store_const", const="bfloat16", help="weights of two bytes")
+    kinds.add_argument("--int8", dest="dtype", action="store_const", const="int8", help="8-bit integer weights")
+    kinds.add_argument(
+        "--bfloat16", dest="dtype", action="store_const", const="bfloat16", help="16-bit floating-point weights"
+    )
     parser.add_argument(
         "--data",
         metavar="DATA",
-        help="what the model was trained on, as for `minidnn train`; its validation part measures the accuracy before "
-        "and after (default: MNIST where the model takes 784 and gives 10, if it knows MNIST)",
+        help="the training data, as for `minidnn train`; its validation part measures the accuracy before and after "
+        "(default: MNIST, if the model has 784 inputs, 10 outputs and classifies MNIST)",
     )
     parser.add_argument(
-        "--label", type=types.columns, metavar="COLUMN", help="of a table (default: that of the training table)"
+        "--label",
+        type=types.columns,
+        metavar="COLUMN",
+        help="label column of a table (default: that of the training table)",
     )
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file (default: none)")
-    parser.add_argument("--seed", type=types.seed, default=42, help="as it was trained: it splits tables and folders")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels of a .npy or IDX file (default: none)")
+    parser.add_argument("--seed", type=types.seed, default=42, help="the seed of training, which splits --data")
     parser.add_argument(
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="examples, in a file that minidnn predict reads, for the ranges of int8; storage is chosen for them, too "
-        "(default: some of the data)",
+        help="examples, in a file that minidnn predict reads, that set the ranges of int8 and the choice of storage "
+        "(default: some of --data)",
     )
     parser.add_argument(
         "--limit",
         type=types.points,
         default=1.0,
         metavar="POINTS",
-        help="nothing is written where the accuracy, or of numbers R2, falls by more hundredths, or without labels the "
-        "share of changed classes is larger",
+        help="write nothing when the accuracy (for regression, R2) falls by more percentage points, or, without "
+        "labels, when more percent of the predicted classes change",
     )
-    parser.add_argument("--force", action="store_true", help="write it whatever it loses, or where nothing tells")
-    parser.add_argument("--batch-size", type=types.count, default=1, help="what storage is chosen for")
+    parser.add_argument("--force", action="store_true", help="write the model whatever the loss of accuracy")
+    parser.add_argument("--batch-size", type=types.count, default=1, help="the batch size that storage is chosen for")
     parser.set_defaults(run=_compile)
 
 
@@ -93,7 +104,7 @@ def _compile(arguments: argparse.Namespace) -> int:
     if held_back is not None and has_classes:
         validation = data.ArrayDataset(asked.prepare(held_back.inputs), held_back.y)
     if examples is None and dtype == "int8":
-        raise ValueError("--int8 needs --calibration with examples of what the model takes, or --data")
+        raise ValueError("--int8 needs examples: give --calibration FILE or --data DATA")
     compiled = deploy.compile(
         model,
         sparse=FORMS[arguments.sparse],
@@ -123,7 +134,7 @@ def _compile(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Fall:
-    """What a measure was before and after, 1 being perfect: R2 of numbers, accuracy of labels."""
+    """A score before and after, 1 being perfect: R2 for regression, accuracy for several labels."""
 
     name: str
     before: float
@@ -131,7 +142,7 @@ class Fall:
 
     @property
     def points(self) -> float:
-        """Hundredths that were lost."""
+        """The fall in percentage points."""
         return 100 * (self.before - self.after)
 
     def __str__(self) -> str:
@@ -149,8 +160,8 @@ def _fall(before: Scores, after: Scores) -> Fall | None:
 def _refusal(
     compiled: deploy.InferenceModel, limit: float, has_classes: bool = True, fall: Fall | None = None
 ) -> str | None:
-    """Why it must not be written."""
-    remedy = "prune less, train on with the zeros held (training.KeepZeros), raise --limit, or give --force"
+    """Why the compiled model must not be written; None where it may be."""
+    remedy = "prune less, continue training with training.KeepZeros, raise --limit, or give --force"
     if compiled.validation is not None:
         if compiled.validation.points > limit:
             return f"the accuracy falls by {compiled.validation.points:.2f} points, --limit is {limit:g}; {remedy}"
@@ -160,25 +171,25 @@ def _refusal(
     elif compiled.loss is not None and not has_classes:
         moves = f"by {compiled.loss.mean:.3g} on average, {compiled.loss.largest:.3g} at most"
         return (
-            f"the model gives numbers, which move {moves}; name labelled data with --data, which tell what it loses, "
-            "or give --force if that is little"
+            f"the outputs are numbers, which change {moves}; measure the loss on labelled data with --data, or give "
+            "--force to accept the change"
         )
     elif compiled.loss is not None:
         changed = 100 * compiled.loss.changed
         if changed > limit:
             return (
-                f"{changed:.2f} % of the examples have another class, so many points the accuracy may fall, --limit is "
-                f"{limit:g}; measure it with --data, {remedy}"
+                f"{changed:.2f} % of the predicted classes change, --limit is {limit:g}; measure the accuracy with "
+                f"--data, {remedy}"
             )
     else:
-        return "nothing tells what it loses; name the data with --data, examples with --calibration, or give --force"
+        return "there is nothing to measure the accuracy on; give --data, --calibration or --force"
     return None
 
 
 def _measured_on(
     arguments: argparse.Namespace, asked: Model, model: minidnn.nn.Module
 ) -> tuple[Any, data.Dataset | None]:
-    """Calibration examples and the labelled ones to measure with, each None where there are none."""
+    """The calibration examples and the labelled validation examples; each is None where there are none."""
     train: data.Dataset | None = None
     valid: data.Dataset | None = None
     if arguments.data in datasets.NAMES or (arguments.data is None and _knows_mnist(model)):
@@ -211,12 +222,12 @@ def _add_bench(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="time a compiled model",
-        description="Times single calls of predict, and prints the percentiles in microseconds.",
+        description="Times single calls of predict and prints percentiles in microseconds.",
     )
     parser.add_argument("model", type=Path, help="a .mdnn file")
-    parser.add_argument("--batch-sizes", type=types.sizes, default=[1, 16, 256], help="as 1,16,256")
-    parser.add_argument("--seconds", type=types.rate, default=1.0, help="for each batch size")
-    parser.add_argument("--threads", type=types.count, help="at most (default: all)")
+    parser.add_argument("--batch-sizes", type=types.sizes, default=[1, 16, 256], help="batch sizes to time")
+    parser.add_argument("--seconds", type=types.rate, default=1.0, help="duration per batch size in seconds")
+    parser.add_argument("--threads", type=types.count, help="maximum number of threads (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.set_defaults(run=_bench)
 
@@ -230,7 +241,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         print(json.dumps({"isa": kernels.isa(), "threads": kernels.num_threads(), "batches": rows}, indent=2))
         return 0
     print(shown_lines(model.describe()))
-    print(f"{kernels.isa()}, threads: {kernels.num_threads()}; microseconds a call, on random inputs without zeros")
+    print(f"{kernels.isa()}, threads: {kernels.num_threads()}; microseconds per call, on random inputs without zeros")
     table: list[tuple[str, ...]] = [("batch", "calls", "p50", "p90", "p99", "examples/s")]
     for row in rows:
         times = (f"{row[name]:.1f}" for name in ("p50", "p90", "p99"))

@@ -14,9 +14,9 @@ NARROWEST, GAP, WIDEST = 6, 2, 80
 
 
 class Table(training.Callback):
-    """Epoch, learning rate and what was measured, under a head of the same widths, in the terminal's width.
+    """Prints epoch, learning rate, losses and metrics under a header, within the terminal's width.
 
-    What has no room is left out: of what was measured the losses of test data, then the columns to the right.
+    The test loss is never shown; columns on the right that do not fit are left out.
     """
 
     observer = True
@@ -44,7 +44,7 @@ class Table(training.Callback):
 
 
 def columns(row: dict[str, object], width: int) -> list[str]:
-    """The names of those columns of a row that fit: numbers that change from epoch to epoch."""
+    """The names of the columns that fit into the width: epoch, lr, and the losses and metrics except test_loss."""
     measured = [
         name
         for name, value in row.items()

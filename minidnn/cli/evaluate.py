@@ -1,4 +1,4 @@
-"""``minidnn evaluate``: how good a model is on labelled data."""
+"""``minidnn evaluate``: measures a model on labelled data."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from minidnn.cli.terminal import shown, shown_lines
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "evaluate",
-        help="measure a model, trained or compiled, on labelled data",
-        description="Prints accuracy and loss, or for regression the errors in the label's unit. The data are read as "
-        "the training data were: a table by the names of its columns, pictures by the folders of their classes.",
+        help="measure a trained or compiled model on labelled data",
+        description="Prints accuracy and loss, or for regression the errors in the label's unit. The data are read "
+        "like the training data: a table by its column names, pictures by the names of their class folders.",
     )
     parser.add_argument("model", type=Path, help="a .safetensors or .mdnn file")
     parser.add_argument("data", help=f"a .csv table, a folder of pictures, a .npy or IDX file, {datasets.LISTED}")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="of a .npy or IDX file (default: none)")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels of a .npy or IDX file (default: none)")
     parser.add_argument(
-        "--label", type=types.columns, metavar="COLUMN", help="of a table (default: that of the training table)"
+        "--label",
+        type=types.columns,
+        metavar="COLUMN",
+        help="label column of a table (default: that of the training table)",
     )
     add_reading(parser)
     parser.add_argument(
         "--report",
         action="store_true",
-        help="precision, recall and F1 of each class, too, with the confusion matrix; needs scikit-learn",
+        help="also print precision, recall and F1 of each class and the confusion matrix; needs scikit-learn",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     parser.set_defaults(run=run)
 
 

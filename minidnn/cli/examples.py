@@ -1,4 +1,4 @@
-"""Examples from files: tables, pictures, IDX, .npy."""
+"""Reads examples from files: tables, pictures, IDX, .npy."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Reader:
     """Reads examples as a `minidnn.cli.models.Model` takes them.
 
     Attributes:
-        meaning: of the model's inputs.
-        n_in: how many it takes.
-        invert: pictures are dark on light, the model's are light on dark.
+        meaning: the meaning of the model's inputs.
+        n_in: the number of inputs.
+        invert: whether to invert pictures, for dark on light where the training pictures are light on dark.
         ignore: columns of tables to leave out.
-        unknown: "refuse" or "zeros", for values of a category that the model has not seen.
+        unknown: "refuse" or "zeros", for category values that the training data did not have.
     """
 
     meaning: Meaning
@@ -34,11 +34,11 @@ class Reader:
     unknown: Any = "refuse"
 
     def read(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Any]]:
-        """Each file, those in a folder too, with its examples: float32 (n, n_in).
+        """Yields each file, including the pictures in a folder, with its examples, float32 (n, n_in).
 
         Raises:
-            ImportError: a picture, and Pillow is missing; names the extra.
-            ValueError: a file that holds something else, or examples of another size.
+            ImportError: Pillow is needed for a picture and missing; the message names the extra.
+            ValueError: a file has another format, or examples of another size.
             OSError: a file cannot be read.
         """
         for path in paths:
@@ -64,8 +64,8 @@ class Reader:
     def _table(self, path: Path) -> Meaning:
         if not self.meaning.source:
             raise ValueError(
-                f"{path} is a table, and the model's file does not say what the columns of its table were; "
-                "minidnn train, or minidnn.save(model, path, meaning=train.meaning), writes that"
+                f"{path} is a table, the model's file does not describe the columns of a table; save the model with "
+                "minidnn train or minidnn.save(model, path, meaning=train.meaning)"
             )
         return self.meaning
 
@@ -75,7 +75,7 @@ class Reader:
             side = math.isqrt(self.n_in)
             shape = (side, side)
             if side * side != self.n_in:
-                raise ValueError(f"{path} is a picture, and the model takes {self.n_in} values, which are no square")
+                raise ValueError(f"{path} is a picture, the model takes {self.n_in} values, which is not a square")
         pixels = read_picture(path, shape, self.meaning.resized)
         return 255 - pixels if self.invert else pixels
 
@@ -90,23 +90,23 @@ def read_array(path: Path) -> Any:
     """The array in a .npy or IDX file.
 
     Raises:
-        ValueError: it holds something else.
-        OSError: it cannot be read.
+        ValueError: the file has another format.
+        OSError: the file cannot be read.
     """
     return load_npy(path) if path.suffix.lower() == ".npy" else load_idx(path)
 
 
 @np.errstate(over="ignore")
 def as_floats(path: Path, array: Any) -> Any:
-    """Numbers as float32, bytes divided by 255 as data sets do.
+    """The numbers as float32; uint8 is divided by 255, as in data sets.
 
     Raises:
-        ValueError: one is not finite.
+        ValueError: a number is not finite in float32.
     """
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     x = array.astype(np.float32)
     if not (fine := np.isfinite(x)).all():
         place = ", ".join(str(int(i)) for i in np.argwhere(~fine)[0])
-        raise ValueError(f"{path} has at [{place}] a number that is no finite float32")
+        raise ValueError(f"{path}: the number at [{place}] is not finite in float32")
     return x

@@ -11,11 +11,11 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "explain",
         help="show a kernel's formula, NumPy and C++ side by side",
-        description="Shows the formula of a kernel, its NumPy reference and its C++, from the sources. Without a name "
-        "it lists the kernels.",
+        description="Shows the formula, the NumPy reference and the C++ of a kernel, taken from the sources. Without "
+        "NAME it lists the kernels.",
     )
-    parser.add_argument("name", nargs="?", help="such as adam, elu or batch_norm")
-    parser.add_argument("--markdown", action="store_true", help="as a section of a page")
+    parser.add_argument("name", nargs="?", help="a kernel, such as adam, elu or batch_norm")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.set_defaults(run=run)
 
 

@@ -1,4 +1,4 @@
-"""Whether labels are classes or numbers, and labels in files of their own."""
+"""Decides whether labels are classes or numbers, and reads labels from separate files."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from minidnn.data.meaning import Task
 
 
 def decided(source: object, y: Any) -> Task:
-    """The task of labels that are numbers: regression where some have a fraction.
+    """The task of numeric labels: regression where some have a fraction.
 
     Raises:
-        ValueError: all are whole numbers, which could be classes or quantities.
+        ValueError: all are integers, which could be classes or numbers.
     """
     if (y != np.floor(y)).any():
         return "regression"
     different = len(np.unique(y))
     raise ValueError(
-        f"the labels of {shown(source)} are whole numbers, {different} different ones: are they classes or quantities? "
-        "Give --task classification or --task regression"
+        f"the labels of {shown(source)} are integers, {different} different ones, which could be classes or numbers; "
+        "give --task classification or --task regression"
     )
 
 
 def read_arrays(
     source: Path, labels: Path | None, task: Task | None, like: Meaning | None = None, option: str = "--labels"
 ) -> ArrayDataset:
-    """Examples in a .npy or IDX file with labels in another one.
+    """Examples in a .npy or IDX file with their labels in another file.
 
-    The bytes of an IDX file of labels are classes, as in MNIST; of other numbers the task says what they are.
+    uint8 labels in an IDX file are classes, as in MNIST; for all others ``task`` decides.
 
     Args:
-        like: the meaning of the data set that classes and pictures must be those of.
-        option: that names the labels.
+        like: the meaning of the training data, whose classes and scale these data must have.
+        option: the option that names the labels, for error messages.
 
     Raises:
-        ValueError: no labels, others than the examples ask for, or numbers that could be classes or quantities.
+        ValueError: no labels, labels of another length, an unknown class, or integers without a task.
         OSError: a file cannot be read.
     """
     if labels is None:
-        raise ValueError(f"{source} holds examples alone; give their labels with {option} FILE")
+        raise ValueError(f"{source} has no labels; give them with {option} FILE")
     x, y = read_array(source), read_array(labels)
     if x.ndim < 2 or y.shape != x.shape[:1]:
         raise ValueError(f"{source} has shape {x.shape} and {labels} {y.shape}, must be (n, ...) and (n,)")
@@ -68,7 +68,7 @@ def read_arrays(
 
 
 def _classes(path: Path, y: Any, known: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
-    """The labels as numbers of classes, and the names of those: the numbers themselves, or those that are known."""
+    """The labels as class numbers, and the class names: the known ones, else the labels themselves."""
     values, places = np.unique(y, return_inverse=True)
     names = [str(int(value)) if value == int(value) else repr(float(value)) for value in values]
     if not known:

@@ -1,4 +1,4 @@
-"""``minidnn learn`` and ``minidnn check``: exercises that mark themselves."""
+"""``minidnn learn`` and ``minidnn check``: self-checking exercises."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "learn",
-        help="list the exercises, or begin one",
-        description="Lists the exercises in order of difficulty; with a name it writes a file with the formula and an "
-        "empty function. Fill it in, then run minidnn check NAME.",
+        help="list the exercises, or start one",
+        description="Lists the exercises by difficulty; with NAME it writes a file with the formula and an empty "
+        "function. Fill it in, then run minidnn check NAME.",
     )
-    parser.add_argument("name", nargs="?", help="of an exercise, such as adam")
+    parser.add_argument("name", nargs="?", help="an exercise, such as adam")
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--hint", action="store_true", help="print a first step")
+    shown.add_argument("--hint", action="store_true", help="print a hint")
     shown.add_argument("--solution", action="store_true", help="print a solution")
-    parser.add_argument("--output", type=Path, help="the file to write (default: NAME.py here)")
+    parser.add_argument("--output", type=Path, help="the file to write (default: NAME.py in the current folder)")
     parser.set_defaults(run=run)
     checked = subparsers.add_parser(
         "check",
         help="compare an exercise's file with the compiled kernel",
-        description="Runs the file, as your own program with all that it may do on this machine, and compares its "
-        "functions with the compiled kernel, bit for bit or within a few units in the last place.",
+        description="Runs the file as a program with your permissions, and compares its functions with the compiled "
+        "kernel, bit for bit or within a few units in the last place.",
     )
-    checked.add_argument("name", help="of an exercise, such as adam")
-    checked.add_argument("file", nargs="?", type=Path, help="default: NAME.py here")
+    checked.add_argument("name", help="an exercise, such as adam")
+    checked.add_argument("file", nargs="?", type=Path, help="the file (default: NAME.py in the current folder)")
     checked.set_defaults(run=run_check)
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.name is None:
         if arguments.hint or arguments.solution or arguments.output:
-            raise ValueError("learn: an option needs the name of an exercise; minidnn learn lists them")
+            raise ValueError("learn: options need the name of an exercise; minidnn learn lists them")
         _list()
         return 0
     exercise = find(arguments.name)
@@ -68,11 +68,11 @@ def _list() -> None:
             level = exercise.level
             print(f"{level}  {LEVELS[level]}")
         print(f"   {exercise.name:{wide}}  {_beginning(exercise.task)}")
-    print("\nminidnn learn NAME begins one, minidnn check NAME marks it")
+    print("\nminidnn learn NAME starts an exercise, minidnn check NAME checks your solution")
 
 
 def _beginning(task: str) -> str:
-    """What is asked for, in a few words: the first clause of the task."""
+    """The first clause of the task, as its summary."""
     line = next(line for line in task.splitlines() if line.strip())
     clause = re.split(r"[:;](?:\s|$)|(?<!al)\.(?:\s|$)|, element by element|, not truncated| in \[-|, with x", line)[0]
     return "an optimizer's update" if clause.endswith("_step") else clause

@@ -1,4 +1,4 @@
-"""Models from files, trained or compiled, as things that can be asked."""
+"""Trained or compiled models from files, with one interface for predictions."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Model:
 
     Attributes:
         run: float32 (batch, n_in) -> outputs (batch, n_out).
-        told: what inputs and outputs stand for, as far as the file says.
-        activation: what the outputs come out of, such as "softmax"; "identity" for logits, "" where it is not known.
+        told: the meaning of inputs and outputs in the file; empty where it has none.
+        activation: the output activation, such as "softmax"; "identity" for logits, "" where it is unknown.
     """
 
     path: Path
@@ -39,18 +39,18 @@ class Model:
 
     @property
     def meaning(self) -> Meaning:
-        """The same, of inputs before they are standardized, which `outputs` does."""
+        """`told` without standardization: `outputs` standardizes the inputs itself."""
         return replace(self.told, mean=(), std=())
 
     def prepare(self, x: Any) -> Any:
-        """The inputs as the model itself takes them."""
+        """The inputs, standardized as the training data were."""
         return self.told.prepared(x)
 
     def outputs(self, x: Any) -> Any:
         """The outputs as float64 (n, n_out).
 
         Raises:
-            ValueError: they are not (n, n_out), or there are no examples.
+            ValueError: the model's outputs are not (n, n_out), or there are no examples.
         """
         if not len(x):
             raise ValueError("there are no examples")
@@ -64,14 +64,14 @@ class Model:
         return self.meaning.task == "classification"
 
     def chances(self, outputs: Any) -> Any:
-        """The probability of each of several labels, on its own."""
+        """The independent probability of each of several labels: the outputs' sigmoid, unless already applied."""
         return outputs if self.activation == "sigmoid" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
 
     def probabilities(self, outputs: Any) -> Any:
-        """The probability of each class, (n, classes): one output stands for the second of two classes.
+        """The probability of each class, (n, classes); a single output is that of the second of two classes.
 
         Raises:
-            ValueError: the outputs are not those of a classifier, or of another number of classes.
+            ValueError: the outputs are not those of a classifier, or do not match the number of classes.
         """
         n_out, classes = outputs.shape[1], len(self.meaning.classes)
         if n_out == 1 and classes == 2 and self.activation in ("identity", "sigmoid"):
@@ -86,8 +86,8 @@ def open_model(path: Path) -> Model:
     """The model of a file that ``minidnn train``, `minidnn.save` or ``minidnn compile`` wrote.
 
     Raises:
-        CheckpointError: the file is damaged, or of something else.
-        OSError: it cannot be read.
+        CheckpointError: the file is damaged or has another format.
+        OSError: the file cannot be read.
     """
     meaning = saving.read_meaning(path)
     if _is_compiled(path):
@@ -98,16 +98,16 @@ def open_model(path: Path) -> Model:
     try:
         n_in = deploy.inputs_of(model)
     except ValueError as error:
-        raise CheckpointError(f"{path} has no layer that tells how many inputs it takes") from error
+        raise CheckpointError(f"{path} has no layer that determines its number of inputs") from error
     _check_width(path, meaning, n_in)
     return Model(path, lambda x: training.predict(model, x, batch_size=BATCH), n_in, meaning, _activation(model))
 
 
 def _check_width(path: Path, meaning: Meaning, n_in: int) -> None:
-    """Refuses a meaning of other inputs than the model has, which would also ask for memory that it does not need."""
+    """Refuses a meaning whose number of inputs is not the model's; it could also make the reader allocate too much."""
     widths = {len(meaning.columns), len(meaning.mean), math.prod(meaning.image_shape) if meaning.image_shape else 0}
     if widths - {0, n_in}:
-        raise CheckpointError(f"{path} tells the meaning of {max(widths)} inputs, but its model takes {n_in}")
+        raise CheckpointError(f"{path} describes {max(widths)} inputs, but its model takes {n_in}")
 
 
 def _activation(model: minidnn.nn.Module) -> str:
@@ -118,7 +118,7 @@ def _activation(model: minidnn.nn.Module) -> str:
 
 
 def _is_compiled(path: Path) -> bool:
-    """Whether the header of a .safetensors file, which has been read once already, names a compiled model."""
+    """Whether the header of a .safetensors file, which was validated before, is that of a compiled model."""
     with open(path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size))
@@ -126,7 +126,7 @@ def _is_compiled(path: Path) -> bool:
 
 
 def _softmax(outputs: Any) -> Any:
-    """The outputs where they are probabilities already, else their softmax."""
+    """The outputs if they are probabilities already, else their softmax."""
     if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4):
         return outputs
     e = np.exp(outputs - outputs.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""``minidnn playground``: a page where networks learn while one watches."""
+"""``minidnn playground``: a web page that shows networks as they learn."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from minidnn.cli import types
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "playground",
-        help="open a page in the browser where networks learn while you watch",
-        description="Serves a page on the loopback interface, to this machine alone, until Ctrl-C: a playground of "
-        "small networks, a race of the optimizers, MNIST live, and the inside of a step. Works offline.",
+        help="open a web page that shows networks as they learn",
+        description="Serves a page to this machine only (loopback interface) until Ctrl-C: a playground of small "
+        "networks, a race of the optimizers, MNIST live, and the operations of a training step. Works offline.",
     )
-    parser.add_argument("--port", type=types.port, default=8137, help="0 takes a free one (default: 8137)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address only")
-    parser.add_argument("--threads", type=types.count, default=1, help="at most (default: 1, best for small networks)")
+    parser.add_argument("--port", type=types.port, default=8137, help="port; 0 takes a free one (default: 8137)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument(
-        "--record", type=Path, metavar="PAGE", help="train, and write one page that replays it (default: none, serve)"
+        "--threads", type=types.count, default=1, help="maximum number of threads (default: 1, best for small networks)"
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="PAGE", help="train, and write a page that replays it (default: none, serve)"
     )
     parser.add_argument(
         "--settings",
         default="",
-        help="of the recording, as behind the # of the address: data=moons&lr=1 (default: those of the first view)",
+        help="settings of the recording, as after the # of the address: data=moons&lr=1 (default: those of the page)",
     )
-    parser.add_argument("--frames", type=types.count, default=120, help="of the recording (default: 120)")
-    parser.add_argument("--speed", type=types.count, default=5, help="updates a frame of the recording (default: 5)")
+    parser.add_argument("--frames", type=types.count, default=120, help="frames of the recording (default: 120)")
+    parser.add_argument("--speed", type=types.count, default=5, help="updates per frame of it (default: 5)")
     parser.set_defaults(run=run)
 
 
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"saved {arguments.record}")
         return 0
     if arguments.settings:
-        raise ValueError("playground: --settings goes with --record; in the browser they stand behind the #")
+        raise ValueError("playground: --settings needs --record; in the browser, settings follow the # of the address")
     with Server(arguments.port) as server:
         print(f"the playground is at {server.url} (Ctrl-C ends it)", flush=True)
         if not arguments.no_browser:

@@ -1,4 +1,4 @@
-"""``minidnn predict``: what a model says of examples in files."""
+"""``minidnn predict``: the predictions of a model for examples in files."""
 
 from __future__ import annotations
 
@@ -20,23 +20,27 @@ from minidnn.cli.terminal import shown
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "predict",
-        help="ask a model, trained or compiled",
-        description="Prints for each example its class and that class's probability, or for regression the number, in "
-        "the label's unit. Files are tables (.csv, with the columns of the training table; its label may be missing), "
+        help="predict with a trained or compiled model",
+        description="Prints the predicted class of each example with its probability, or for regression the number in "
+        "the label's unit. Files are tables (.csv, with the columns of the training table; the label may be missing), "
         "pictures (PNG, JPEG, BMP, GIF, PPM, TIFF, WebP), folders of pictures, IDX (gzipped or not) or .npy.",
     )
     parser.add_argument("model", type=Path, help="a .safetensors or .mdnn file")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="examples")
-    parser.add_argument("--invert", action="store_true", help="pictures are dark on light, MNIST is light on dark")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="files of examples")
+    parser.add_argument(
+        "--invert",
+        action="store_true",
+        help="invert pictures: for dark on light, where the model expects light on dark",
+    )
     add_reading(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="print a table in place of lines")
-    form.add_argument("--json", action="store_true", help="print one JSON list in place of lines")
+    form.add_argument("--csv", action="store_true", help="print CSV instead of text")
+    form.add_argument("--json", action="store_true", help="print one JSON list instead of text")
     parser.set_defaults(run=run)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """How tables are read."""
+    """Adds the options for reading tables."""
     parser.add_argument(
         "--ignore",
         action="append",
@@ -49,7 +53,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--unknown",
         choices=("refuse", "zeros"),
         default="refuse",
-        help="what to do with a value of a category that the training table did not have",
+        help="a category value that the training table did not have is refused, or encoded as zeros",
     )
 
 
@@ -68,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def rows_of(model: Model, path: Path, x: Any) -> list[dict[str, Any]]:
-    """What the model says of each example: class and probability, or value."""
+    """The prediction for each example: class and probability, labels, or values."""
     outputs = model.outputs(x)
     n_out, names = outputs.shape[1], model.meaning.labels
     several = model.meaning.has_several_labels and n_out == len(names)

@@ -1,4 +1,4 @@
-"""The notebook's five experiments beside what it published."""
+"""Runs the notebook's five experiments and compares them with its published results."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Outcome:
     """Test accuracies of one experiment.
 
     Attributes:
-        published: epoch -> accuracy, as far as the notebook shows it.
-        runs: a list over the epochs for each seed.
+        published: epoch -> accuracy, for the epochs that the notebook shows.
+        runs: for each seed, the accuracy after each epoch.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """Where the published accuracy after the last epoch lies: within the range of ours, below it, or above it."""
+        """Whether the published accuracy after the last epoch lies in, below or above the range of our runs."""
         ours, last = [run[-1] for run in self.runs], len(self.runs[0])
         if last not in self.published:
-            return "not comparable, as nothing is published for the last epoch run"
+            return "not comparable: no accuracy is published for the last epoch"
         if self.published[last] > max(ours):
             return "published lies above our range"
         return "published lies below our range" if self.published[last] < min(ours) else "published lies in our range"
@@ -68,7 +68,7 @@ def reproduce(name: str, mnist: data.Splits, seeds: int, epochs: int | None) -> 
     """Runs the experiment with each seed.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came; `fit` took it for a wish to stop, and has fewer epochs.
+        KeyboardInterrupt: Ctrl-C was pressed; `fit` then stops early, with fewer epochs.
     """
     experiment = importlib.import_module(f"minidnn.notebook.{name.replace('-', '_')}")
     epochs = epochs or experiment.EPOCHS

@@ -1,4 +1,4 @@
-"""Options of ``minidnn train`` for one training over several processes."""
+"""Options of ``minidnn train`` for training with several processes."""
 
 from __future__ import annotations
 
@@ -16,32 +16,37 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--shards",
         type=types.count,
         metavar="COUNT",
-        help="cut each batch into this many parts, added in an order that does not depend on --ranks (default: none)",
+        help="split each batch into this many parts, summed in an order independent of --ranks (default: none)",
     )
     parser.add_argument(
         "--ranks",
         type=types.count,
         metavar="COUNT",
-        help="processes that share the shards, with the same bytes (default: one)",
+        help="number of processes that share the shards; does not change the results (default: 1)",
     )
     parser.add_argument(
-        "--hosts", type=types.hosts, metavar="HOSTS", help="where ranks run, as a:4,b:4 (default: this machine alone)"
+        "--hosts",
+        type=types.hosts,
+        metavar="HOSTS",
+        help="hosts with their numbers of ranks, such as a:4,b:4 (default: this machine)",
     )
     parser.add_argument(
         "--restarts",
         type=types.at_least_zero,
         default=3,
         metavar="COUNT",
-        help="how often to go on with half the ranks from the last checkpoint when one is lost",
+        help="how many times to continue from the last checkpoint with half the ranks after one is lost",
     )
-    parser.add_argument("--oversubscribe", action="store_true", help="allow more ranks x threads than cores")
+    parser.add_argument(
+        "--oversubscribe", action="store_true", help="allow ranks x threads to exceed the number of cores"
+    )
 
 
 def is_launcher(arguments: argparse.Namespace) -> bool:
-    """Whether this process shall start the ranks, rather than be one.
+    """Whether this process starts the ranks; False in a rank itself.
 
     Raises:
-        ValueError: options that need others; ranks that do not divide the shards.
+        ValueError: an option that it needs is missing, or the ranks do not divide the shards.
     """
     if arguments.ranks is None:
         if arguments.hosts:
@@ -63,7 +68,7 @@ def launch(arguments: argparse.Namespace, checkpoints: Path) -> int:
     earlier = _written(checkpoints)
 
     def again() -> Sequence[str]:
-        """Goes on from what this run has written; what an earlier one left in the folder is another's."""
+        """Resumes from checkpoints of this run only, not from those of an earlier run in the folder."""
         return ["--resume"] if arguments.resume or _written(checkpoints) - earlier else []
 
     return launching.launch(

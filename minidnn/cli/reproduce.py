@@ -33,11 +33,11 @@ CHAPTER = (
     "unfreezing",
     "identities",
 )
-"""The chapter's exercises and claims; ``chapter`` stands for all of them."""
+"""Lessons on the chapter's exercises and claims; the name ``chapter`` selects all of them."""
 
 LESSONS = {"transfer": "reuse", "pretraining": "reuse", "auxiliary": "reuse", "sparse": "deploy"}
 LESSONS |= dict.fromkeys(CHAPTER, "chapter")
-"""Each a module of this folder of `minidnn.lessons`."""
+"""Lesson -> the folder of its module in `minidnn.lessons`."""
 
 NAMES = (*published.NAMES, *LESSONS)
 
@@ -46,18 +46,18 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "reproduce",
         help="run the notebook's experiments and the lessons on MNIST",
-        description="Trains the notebook's networks on MNIST over several seeds, and prints the published test "
-        f"accuracies beside ours ({', '.join(published.NAMES)}; all of them: all); or runs a lesson, which compares "
-        f"methods ({', '.join(LESSONS)}; those on the chapter: chapter). Leaves results.json and a picture for each.",
+        description="Trains the notebook's networks on MNIST with several seeds and compares the test accuracies with "
+        f"the published ones ({', '.join(published.NAMES)}; all of them: all); or runs a lesson, which compares "
+        f"methods ({', '.join(LESSONS)}; those on the chapter: chapter). Writes results.json and a picture for each.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", default=["all"], help="experiments or lessons")
-    parser.add_argument("--seeds", type=types.count, default=5, help="how many; they are 0, 1, 2, ...")
+    parser.add_argument("--seeds", type=types.count, default=5, help="number of seeds: 0, 1, 2, ...")
     parser.add_argument(
-        "--epochs", type=types.count, help="of the notebook's experiments (default: as many as published)"
+        "--epochs", type=types.count, help="epochs of the notebook's experiments (default: as published)"
     )
-    parser.add_argument("--quick", action="store_true", help="of the lessons: less of everything, for a look")
+    parser.add_argument("--quick", action="store_true", help="run the lessons with less data and fewer epochs")
     parser.add_argument(
-        "--threads", type=types.count, help="thread limit; the results are the same bytes (default: all)"
+        "--threads", type=types.count, help="maximum number of threads; does not change the results (default: all)"
     )
     parser.add_argument("--output", type=Path, default=Path("runs/reproduce"), help="folder for results and pictures")
     parser.set_defaults(run=run)
@@ -84,7 +84,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
     names = [name for asked in arguments.names for name in groups.get(asked, [asked])]
     for name in names:
         if name not in NAMES:
-            raise ValueError(f"no experiment is called {name!r}; there are {', '.join(NAMES)}, all and chapter")
+            raise ValueError(f"NAME is {name!r}, must be one of {', '.join(NAMES)}, all or chapter")
         if name in LESSONS and arguments.epochs:
             raise ValueError(f"--epochs is for the notebook's experiments; {name} has --quick")
         if name not in LESSONS and arguments.quick:
@@ -93,7 +93,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
 
 
 def _results(name: str, mnist: Callable[[], Splits], arguments: argparse.Namespace) -> Iterable[Outcome | Study]:
-    """The results of an experiment or lesson; a lesson may have several studies, given one after the other."""
+    """The results of an experiment or lesson; a lesson may yield several studies."""
     if name not in LESSONS:
         return [published.reproduce(name, mnist(), arguments.seeds, arguments.epochs)]
     lesson = importlib.import_module(f"minidnn.lessons.{LESSONS[name]}.{name}")

@@ -1,4 +1,4 @@
-"""How good a model is on a data set, in the label's own unit."""
+"""Accuracy, loss and errors of a model on a data set, in the label's unit."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from minidnn.data import Dataset
 from minidnn.training.report import Report, numbers_report, report_of
 
 CHUNK = 1000
-"""Examples that are asked together; a data set may be larger than memory."""
+"""Examples predicted at once, since a data set may be larger than memory."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What came of it.
+    """The scores of a model on a data set.
 
     Attributes:
-        examples: how many.
+        examples: the number of examples.
         values: accuracy and loss (mean cross-entropy); or for regression the mean absolute error, the root of the mean
             squared error, and R2, which is None where all labels are the same.
-        correct: how many classes were right.
-        label: the name of what was predicted.
-        answers: how many there were, where an example has several; else 0.
-        parts: of several numbers those of each.
+        correct: the number of correct classes or labels; None for regression.
+        label: the name of the predicted label.
+        answers: the number of labels over all examples, where an example has several; else 0.
+        parts: the scores of each label, for a regression with several.
         by_class: makes the report of each class, label or number.
     """
 
@@ -53,8 +53,8 @@ class Scores:
         if self.answers:
             return (
                 f"accuracy   {self.values['accuracy']:.4f} ({self.correct} of {self.answers} labels)\n"
-                f"all labels {self.values['all_labels']:.4f} (right in so many of {self.examples} examples)\n"
-                f"loss       {self.values['loss']:.4f} (mean cross-entropy of a label)"
+                f"all labels {self.values['all_labels']:.4f} (share of {self.examples} examples, all labels right)\n"
+                f"loss       {self.values['loss']:.4f} (mean cross-entropy per label)"
             )
         if self.parts:
             return "\n".join(part.report() for part in self.parts)
@@ -75,15 +75,15 @@ class Scores:
 MEASURES = {
     "mae": "mean absolute error",
     "rmse": "root of the mean squared error",
-    "r2": "coefficient of determination; 1 is perfect, 0 the mean of the labels",
+    "r2": "coefficient of determination; 1 is perfect, 0 is as good as the labels' mean",
 }
 
 
 def scores(model: Model, dataset: Dataset) -> Scores:
-    """Asks the model for every example of a labelled data set.
+    """Computes the scores over all examples of a labelled data set.
 
     Raises:
-        ValueError: there are no examples, or a label that the model has no output for.
+        ValueError: there are no examples, or the model has no output for a label.
     """
     if not len(dataset):
         raise ValueError("there are no examples")
@@ -102,7 +102,7 @@ def scores(model: Model, dataset: Dataset) -> Scores:
         return _of_regression(outputs[:, 0], y.astype(np.float64), names[0] if names else "")
     chances = model.probabilities(outputs)
     if y.max() >= chances.shape[1]:
-        raise ValueError(f"{model.path} tells {chances.shape[1]} classes apart, but there is a label {y.max()}")
+        raise ValueError(f"{model.path} has {chances.shape[1]} classes, but there is a label {y.max()}")
     correct = int((chances.argmax(axis=1) == y).sum())
     loss = float(-np.log(np.maximum(chances[np.arange(len(y)), y], np.finfo(np.float64).tiny)).mean())
     by_class = lambda: report_of(y, chances, 0.5, dataset.classes)  # noqa: E731
@@ -110,7 +110,7 @@ def scores(model: Model, dataset: Dataset) -> Scores:
 
 
 def _of_labels(chances: Any, y: Any, names: Sequence[str]) -> Scores:
-    """Of several labels: the share of labels that are right, and of examples all of whose labels are."""
+    """Scores of several labels: the share of correct labels, and of examples whose labels are all correct."""
     told, tiny = chances > 0.5, np.finfo(np.float64).tiny
     right = told == (y > 0.5)
     loss = -np.where(y > 0.5, np.log(np.maximum(chances, tiny)), np.log(np.maximum(1 - chances, tiny))).mean()
@@ -124,7 +124,7 @@ def _of_labels(chances: Any, y: Any, names: Sequence[str]) -> Scores:
 
 
 def _of_numbers(predictions: Any, y: Any, names: Sequence[str]) -> Scores:
-    """Of several numbers: the means over the labels, and each of them."""
+    """Scores of several regression labels: each of them, and their means."""
     parts = [_of_regression(predictions[:, i], y[:, i], name) for i, name in enumerate(names)]
     values: dict[str, float | None] = {}
     for measure in MEASURES:

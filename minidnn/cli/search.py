@@ -22,19 +22,19 @@ from minidnn.training.watching import direction_of
 
 NAME = "minidnn tune"
 STARTUP = 5
-"""Trials that come to their end before one is compared with them."""
+"""Trials that must complete before any is pruned."""
 
 FREE = ("trials", "study", "threads", "run", "command", "given", "lr", "layers", "sizes", "dropout")
-"""What may differ from process to process of one study: its trials can still be compared."""
+"""Arguments that may differ between the processes of one study; its trials stay comparable."""
 FILES = ("data", "valid", "labels", "valid_labels")
-"""What is told by its content."""
+"""Arguments that are compared by the content of their files."""
 
 
 class Sampler(BaseSampler):  # type: ignore[misc]
     """The tree-structured Parzen estimator of Bergstra et al. (2011), seeded by the number of the trial.
 
-    A proposal follows from the seed, the number, and the trials that are there. So a study that goes on in another
-    process is the study of one process, and processes that begin at the same time do not draw the same.
+    A proposal depends only on the seed, the trial's number and the earlier trials. So a study gives the same trials
+    when another process continues it, and processes that start at the same time draw different ones.
     """
 
     def __init__(self, seed: int) -> None:
@@ -58,12 +58,12 @@ class Sampler(BaseSampler):  # type: ignore[misc]
 
 
 def opened(arguments: argparse.Namespace, parts: Parts) -> Any:
-    """The study in its file, which is made where there is none.
+    """Opens the study in its file, or creates it.
 
     Raises:
-        ValueError: the path is that of something else; the study was begun with other data or options; the history
-            has no such column.
-        OSError: the file cannot be made.
+        ValueError: the file is not a study; the study was started with other data or options; the history has no
+            column ``--monitor``.
+        OSError: the file cannot be created.
     """
     columns = building.columns(arguments, parts)
     if arguments.monitor not in columns:
@@ -71,7 +71,7 @@ def opened(arguments: argparse.Namespace, parts: Parts) -> Any:
     _check_file(arguments.study)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     arguments.study.parent.mkdir(parents=True, exist_ok=True)
-    with locked(arguments.study.with_suffix(".lock")):  # two processes may make the same file
+    with locked(arguments.study.with_suffix(".lock")):  # two processes may create the same file
         study = optuna.create_study(
             storage=_url(arguments.study),
             study_name=NAME,
@@ -86,42 +86,43 @@ def opened(arguments: argparse.Namespace, parts: Parts) -> Any:
             study.set_user_attr("configuration", wanted)
     for name in wanted if begun else ():
         if begun.get(name) != wanted[name]:
-            differs = "has other content than" if name == "data" else f"is {wanted[name]}, must be {begun.get(name)} as"
+            differs = "differs in content from" if name == "data" else f"is {wanted[name]}, was {begun.get(name)}"
             option, file = f"--{name.replace('_', '-')}", shown(arguments.study)
-            raise ValueError(f"{option} {differs} in the trials of {file}; choose another --study")
+            where = f"that in {file}" if name == "data" else f"in {file}"
+            raise ValueError(f"{option} {differs} {where}; choose another --study")
     return study
 
 
 def _url(path: Path) -> str:
-    """A file's address as Optuna takes it, which replaces what stands in braces."""
+    """The SQLite URL of a file for Optuna, with braces doubled, since Optuna formats it."""
     url = URL.create("sqlite", database=str(path.resolve())).render_as_string()
     return url.replace("{", "{{").replace("}", "}}")
 
 
 def _check_file(path: Path) -> None:
-    """Raises a ValueError for what cannot be the file of a study."""
+    """Raises a ValueError for a path that cannot be a study's file."""
     if "?" in str(path.resolve()):
-        raise ValueError(f"--study is {shown(path)}, must have no '?' in its path, where options of SQLite begin")
+        raise ValueError(f"--study is {shown(path)}, must have no '?' in its path, which starts SQLite's options")
     if path.is_dir():
-        raise ValueError(f"--study is {shown(path)}, a folder; must be a file, as {shown(path / 'study.db')}")
+        raise ValueError(f"--study is {shown(path)}, a folder; must be a file, such as {shown(path / 'study.db')}")
     if path.exists():
         with open(path, "rb") as file:
             if file.read(16) not in (b"", b"SQLite format 3\0"):
-                raise ValueError(f"--study is {shown(path)}, which is no SQLite database; choose another file")
+                raise ValueError(f"--study is {shown(path)}, which is not an SQLite database; choose another file")
 
 
 def configuration(arguments: argparse.Namespace, parts: Parts) -> dict[str, Any]:
-    """What all trials of a study have in common, as texts; the data by their checksums."""
+    """The options that all trials of a study share, as strings; data are represented by their checksums."""
     told = {name: str(value) for name, value in vars(arguments).items() if name not in (*FREE, *FILES)}
     return told | {"data": str([*parts.train.checksums(), *parts.valid.checksums()])}
 
 
 def search(study: Any, arguments: argparse.Namespace, parts: Parts) -> None:
-    """Trains networks until the study has as many trials as asked for, and prints a line for each.
+    """Trains networks until the study has ``--trials`` trials, and prints a line for each.
 
     Raises:
-        ValueError: an option that has no meaning for the others.
-        KeyboardInterrupt: Ctrl-C; the study has what was finished.
+        ValueError: options that exclude each other.
+        KeyboardInterrupt: Ctrl-C was pressed; the study keeps the finished trials.
     """
 
     def objective(trial: Any) -> float:
@@ -151,7 +152,7 @@ def search(study: Any, arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def suggested(trial: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the study proposes, rounded to what a command can be typed with."""
+    """The options that the study proposes, rounded so that they can be typed in a command."""
     rate = trial.suggest_float("lr", *arguments.lr, log=True)
     hidden = [
         trial.suggest_int(f"size{i}", *arguments.sizes, log=True)
@@ -166,5 +167,5 @@ def suggested(trial: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _rounded(value: float, text: str, interval: list[float]) -> float:
-    """The number of the text, where it lies in the interval."""
+    """The rounded number if it lies in the interval, else the value."""
     return rounded if interval[0] <= (rounded := float(text)) <= interval[1] else value

@@ -1,4 +1,4 @@
-"""What the command line prints: help, errors in one line, and names that come from files."""
+"""Output of the command line: help, one-line errors, and safe display of names from files."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 OPTIONS = {"categories": "category"}
-"""Arguments of Python -> options of another name."""
+"""Python arguments -> command-line options of another name."""
 
 
 def shown(text: object) -> str:
-    """The text with what a terminal would act on, such as escape sequences and ends of lines, written as escapes."""
+    """The text with control characters, such as escape sequences and newlines, replaced by visible escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(text))
 
 
 def shown_lines(text: object) -> str:
-    """The same for a text of several lines, which stay."""
+    """`shown` for each line of a text."""
     return "\n".join(map(shown, str(text).split("\n")))
 
 
 def quoted(path: object) -> str:
-    """A path as it can be pasted into a shell."""
+    """A path quoted for a shell."""
     import shlex
 
     return shlex.quote(shown(path))
@@ -35,7 +35,7 @@ LONGEST = 2000
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's message, in which remedies are options of the command line; of a long one begin and end."""
+    """An exception's message in one line, naming command-line options; a long one loses its middle."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError):
         text = f"there is not enough memory: {text}"
@@ -48,13 +48,13 @@ def one_line(error: BaseException) -> str:
 
 
 def silence_stdout() -> None:
-    """After a broken pipe: else Python complains at exit that it could not write what is left."""
-    with suppress(OSError):  # it may be no file
+    """Redirects standard output to nowhere, so that Python does not fail at exit when it flushes to a broken pipe."""
+    with suppress(OSError):  # standard output may have no file descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Tells the default of each option in words: ``(default: 50)``, unless its help does already."""
+    """Appends ``(default: 50)`` to the help of each option that does not state its default."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text, default = action.help or "", action.default
@@ -66,7 +66,7 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Bad arguments give one line on standard error and exit code 2."""
+    """Prints one line on standard error for invalid arguments, and exits with code 2."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", HelpFormatter)

@@ -1,4 +1,4 @@
-"""``minidnn train``: the notebook's network, on MNIST or other data."""
+"""``minidnn train``: trains the notebook's network on MNIST or other data."""
 
 from __future__ import annotations
 
@@ -24,39 +24,43 @@ from minidnn.parallel import World, world
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
-        help="train a network on MNIST, or on data of your own",
-        description="Trains 784-300-50-10 on MNIST as the notebook's learning-rate-schedule section does: momentum "
-        "0.9, the rate falling exponentially from 0.1 by 1/10 every 10,000 steps. Leaves model.safetensors, "
-        "curves.png and the last checkpoints, from which --resume goes on after a crash with the same bytes.",
+        help="train a network on MNIST or on your own data",
+        description="Trains 784-300-50-10 on MNIST like the notebook's section on learning-rate schedules: momentum "
+        "0.9, a learning rate of 0.1 that falls by a factor of 10 every 10,000 steps. Writes model.safetensors, "
+        "curves.png and checkpoints; after a crash --resume continues from the last one to the identical result.",
     )
     building.add_data(parser)
     building.add_training(parser)
     ranks.add(parser)
-    parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers, as 300,50")
+    parser.add_argument("--hidden", type=types.sizes, default=[300, 50], help="sizes of the hidden layers")
     parser.add_argument(
         "--lr",
         type=types.rate,
-        help="a constant learning rate (default: the schedule above; of adaptive optimizers their own)",
+        help="a constant learning rate (default: the schedule above; for adaptive optimizers their own)",
     )
     parser.add_argument(
-        "--dropout", type=types.fraction, default=0.0, metavar="RATE", help="after each hidden layer (default: none)"
+        "--dropout",
+        type=types.fraction,
+        default=0.0,
+        metavar="RATE",
+        help="dropout rate after each hidden layer (default: none)",
     )
     parser.add_argument(
-        "--checkpoint-every", type=types.count, metavar="STEPS", help="steps between checkpoints (default: an epoch)"
+        "--checkpoint-every", type=types.count, metavar="STEPS", help="steps between checkpoints (default: one epoch)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint in the output folder, if there is one"
+        "--resume", action="store_true", help="continue from the last checkpoint in the output folder, if there is one"
     )
     parser.add_argument(
         "--resume-with",
         type=types.names,
         default=[],
         metavar="NAMES",
-        help="what may differ from that run, as lr,batch_size (default: nothing)",
+        help="settings that may differ from the run resumed, such as lr,batch_size (default: none)",
     )
     parser.add_argument("--output", type=Path, default=Path("runs/train"), help="folder for model and picture")
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
-    parser.add_argument("--profile", action="store_true", help="print where the time of a step goes, call by call")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of the table")
+    parser.add_argument("--profile", action="store_true", help="print the time of each kernel call of a training step")
     parser.set_defaults(run=run)
 
 
@@ -110,7 +114,7 @@ def _train(arguments: argparse.Namespace, checkpoints: Path, here: World) -> int
 
 
 class Profiled(training.Callback):
-    """Prints the program of the step with the time of each call, at the end of the run."""
+    """Prints the training step's program with the time of each call at the end of the run."""
 
     observer = True
     alone = True
@@ -147,7 +151,7 @@ def _finish(
 
 
 def _in_units_of_the_label(model: nn.Sequential, parts: datasets.Parts) -> None:
-    """Undoes the standardization of the labels in the last layer, so that the model itself speaks in their unit."""
+    """Folds the labels' mean and deviation into the last layer, so that the outputs have the labels' unit."""
     outputs = model.layers[-1]
     assert isinstance(outputs, nn.Dense) and outputs.bias is not None
     outputs.kernel.data[...] = outputs.kernel.data.astype(np.float64) * parts.std

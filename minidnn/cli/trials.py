@@ -1,4 +1,4 @@
-"""What ``minidnn tune`` shows of a study: a line for each trial, and a picture."""
+"""Output of ``minidnn tune``: a line for each trial, and a picture of the study."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import numpy as np
 from minidnn.plot import COLOURS, INK, figure, legend, write
 
 BASES = {"lr": 10, "layers": None, "size1": 2, "dropout": None}
-"""What is searched -> the base of its axis where that is logarithmic."""
+"""Searched quantity -> the base of its axis if logarithmic, else None."""
 
 
 def finished(study: Any) -> list[Any]:
-    """The trials that came to their end, in order."""
+    """The completed trials, in order."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
 
 
 def line(trial: Any, monitor: str) -> str:
-    """A trial in a few words: ``trial   3  valid_accuracy 0.9512  lr 0.0123, hidden 120,40, dropout 0.12``."""
+    """One line for a trial: ``trial   3  valid_accuracy 0.9512  lr 0.0123, hidden 120,40, dropout 0.12``."""
     options = trial.user_attrs["options"]
     told = f"lr {options['lr']:g}, hidden {','.join(map(str, options['hidden']))}, dropout {options['dropout']:g}"
     if "diverged" in trial.user_attrs:
         ended = "diverged"
     elif trial.state.name == "PRUNED":
-        ended = f"{monitor} {trial.value:.4f}, given up after epoch {trial.last_step}"
+        ended = f"{monitor} {trial.value:.4f}, pruned after epoch {trial.last_step}"
     else:
         ended = f"{monitor} {trial.value:.4f}"
     return f"trial {trial.number:3d}  {ended}  {told}"
 
 
 def draw(study: Any, path: str | os.PathLike[str], monitor: str) -> None:
-    """Draws the trials' values by number, with the best so far, and over each quantity that was varied.
+    """Plots the trials' values over their numbers, with the best so far, and over each quantity that was varied.
 
-    A trial that was given up is hollow and stands at its last value, or at the picture's edge where that is far off.
+    A pruned trial is a hollow marker at its last value, or at the edge of the plot where that is out of range.
 
     Raises:
-        ImportError: matplotlib is missing; names the extra.
+        ImportError: matplotlib is missing; the message names the extra.
         ValueError: an unknown suffix.
         OSError: the file cannot be written.
     """
@@ -51,7 +51,7 @@ def draw(study: Any, path: str | os.PathLike[str], monitor: str) -> None:
     drawing, axes = figure(columns=1 + len(varied), width=3.0 * (1 + len(varied)) + 0.6)
     for axis, name in zip(axes, ["", *varied], strict=True):
         for trials, style in (
-            (given_up, {"color": COLOURS[6], "markerfacecolor": "none", "label": "given up"}),
+            (given_up, {"color": COLOURS[6], "markerfacecolor": "none", "label": "pruned"}),
             (ended, {"color": COLOURS[0], "label": "finished"}),
         ):
             points = [

@@ -1,4 +1,4 @@
-"""``minidnn tune``: a search for the learning rate, the sizes of the layers and dropout."""
+"""``minidnn tune``: searches the learning rate, the layer sizes and the dropout rate."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from minidnn.training.trials import optuna_for
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "tune",
-        help="search the learning rate, the sizes of layers and dropout",
-        description="Trains networks with the learning rates, sizes and dropout that Optuna proposes (the extra tune), "
-        "gives up those that are worse than the median, and prints the best one as a minidnn train command. The study "
-        "is a file: the same command goes on with it, and may run several times at once.",
+        help="search the learning rate, the layer sizes and the dropout rate",
+        description="Trains networks with the learning rates, sizes and dropout rates that Optuna proposes (extra "
+        "tune), prunes those that are worse than the median, and prints the best as a minidnn train command. The "
+        "study is a file: the same command continues it, and several processes may share it.",
     )
     building.add_data(parser)
     building.add_training(parser)
     parser.add_argument(
-        "--trials", type=types.count, default=20, help="trials in the study, finished or given up, over all processes"
+        "--trials", type=types.count, default=20, help="trials in the study, finished or pruned, over all processes"
     )
     parser.add_argument(
         "--study",
@@ -34,16 +34,20 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--monitor",
         metavar="COLUMN",
-        help="of the history, to make best (default: valid_accuracy for classes, valid_loss for quantities)",
+        help="the column of the history to optimize (default: valid_accuracy; for regression valid_loss)",
     )
     for name, kind, default, what in (
         ("lr", types.rate, [1e-4, 1.0], "constant learning rates, on a logarithmic scale"),
-        ("layers", types.count, [1, 3], "how many hidden layers"),
+        ("layers", types.count, [1, 3], "number of hidden layers"),
         ("sizes", types.count, [16, 512], "units of a hidden layer, on a logarithmic scale"),
-        ("dropout", types.fraction, [0.0, 0.5], "rates after each hidden layer"),
+        ("dropout", types.fraction, [0.0, 0.5], "dropout rates after each hidden layer"),
     ):
         parser.add_argument(
-            f"--{name}", type=types.interval(kind), default=default, metavar="LOW,HIGH", help=f"{what}; or one number"
+            f"--{name}",
+            type=types.interval(kind),
+            default=default,
+            metavar="LOW,HIGH",
+            help=f"range of {what}; or one number",
         )
     parser.set_defaults(run=run)
 
@@ -66,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         interrupted = True
     finished = trials.finished(study)
     if not finished:
-        print(f"no trial came to its end; {shown(arguments.study)} has those that began")
+        print(f"no trial was completed; {shown(arguments.study)} has the others")
         return 130 if interrupted else 0
     picture = arguments.study.with_suffix(".png")
     try:
@@ -81,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def command(arguments: argparse.Namespace, chosen: dict[str, Any]) -> str:
-    """The ``minidnn train`` that makes a trial's network again."""
+    """The ``minidnn train`` command that trains a trial's network."""
     parser = Parser()
     building.add_data(parser)
     building.add_training(parser)
@@ -102,6 +106,6 @@ def _is_size(value: object) -> bool:
 
 
 def _option(name: str, value: object) -> str:
-    """An option as it can be pasted into a shell; what begins with a dash is joined to it."""
+    """An option quoted for a shell; a value that starts with a dash is joined to it with ``=``."""
     between = "=" if str(value).startswith("-") else " "
     return f"--{name.replace('_', '-')}{between}{quoted(value)}"

@@ -1,4 +1,4 @@
-"""Kinds of arguments: a value, or one clear line."""
+"""Argument types: each returns the parsed value or raises with a one-line message."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def at_least_zero(text: str) -> int:
 
 
 def hosts(text: str) -> dict[str, int]:
-    """Hosts with the ranks that each takes, as a:4,b:4; 1 where there is no number."""
+    """Hosts with their numbers of ranks, as a:4,b:4; 1 where there is no number."""
     found: dict[str, int] = {}
     for part in text.split(","):
         name, _, slots = part.partition(":")
         if not name or name.startswith("-") or name in found:
-            raise argparse.ArgumentTypeError(f"must be hosts with numbers of ranks, as a:4,b:4, got {text!r}")
+            raise argparse.ArgumentTypeError(f"must be hosts with numbers of ranks, such as a:4,b:4, got {text!r}")
         found[name] = count(slots or "1")
     return found
 
@@ -38,7 +38,7 @@ def column(text: str) -> str | int:
 
 
 def columns(text: str) -> str | int | list[str | int]:
-    """A column of a table, or several, with commas between them."""
+    """A column of a table, or several separated by commas."""
     parts = [column(part.strip()) for part in text.split(",")]
     return parts if len(parts) > 1 else parts[0]
 
@@ -87,7 +87,7 @@ def image_size(text: str) -> tuple[int, ...]:
 
 
 def names(text: str) -> list[str]:
-    """Names, such as lr,batch_size."""
+    """Names separated by commas, such as lr,batch_size."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
@@ -108,7 +108,7 @@ def sizes(text: str) -> list[int]:
 
 
 def interval(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    """LOW,HIGH of numbers of that kind, or one number, which is both."""
+    """A parser of LOW,HIGH, each of that kind; a single number stands for both."""
 
     def parse(text: str) -> list[Any]:
         values = [kind(part) for part in text.split(",")]

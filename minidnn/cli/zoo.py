@@ -1,4 +1,4 @@
-"""``minidnn zoo``: models with their cards."""
+"""``minidnn zoo``: lists, shows and manages models with their cards."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "zoo",
         help="list, show, add, get, export and remove models",
-        description="Models with their cards: those inside the package, and your own in $MINIDNN_ZOO or the user's "
-        "data folder. A registry is such a folder behind a web server.",
+        description="Manages models with their cards: those inside the package, and your own in $MINIDNN_ZOO or the "
+        "user data folder. A registry is such a folder on a web server.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    action = actions.add_parser("list", help="the models, or those that hold all of some words")
-    action.add_argument("words", nargs="*", metavar="WORD", help="such as digits elu")
-    action.add_argument("--registry", metavar="URL", help="of a registry (default: those at hand)")
+    action = actions.add_parser("list", help="list the models, or those whose cards contain all WORDs")
+    action.add_argument("words", nargs="*", metavar="WORD", help="a word to search for, such as digits")
+    action.add_argument("--registry", metavar="URL", help="list this registry's models (default: the installed ones)")
     action.add_argument("--json", action="store_true", help="print the cards as one JSON document")
     action.set_defaults(run=_list)
 
-    action = actions.add_parser("show", help="a model's card and layers")
+    action = actions.add_parser("show", help="show a model's card and layers")
     action.add_argument("name", metavar="NAME")
     action.set_defaults(run=_show)
 
-    action = actions.add_parser("add", help="keep a model that was saved")
+    action = actions.add_parser("add", help="add a saved model to the zoo")
     action.add_argument("file", type=Path, metavar="MODEL.safetensors")
-    action.add_argument("--name", required=True)
+    action.add_argument("--name", required=True, help="the name in the zoo")
     action.add_argument("--task", required=True, help="such as 'classification of digits'")
     action.add_argument("--data", required=True, help="what it was trained on")
-    action.add_argument("--licence", required=True, help="of the weights")
+    action.add_argument("--licence", required=True, help="licence of the weights")
     action.add_argument(
         "--metric",
         action="append",
         default=[],
         metavar="NAME=NUMBER",
         type=_metric,
-        help="such as test_accuracy=0.98; may be given several times (default: none)",
+        help="a result, such as test_accuracy=0.98; may be given several times (default: none)",
     )
     action.add_argument(
         "--tag",
         action="append",
         default=[],
         metavar="WORD",
-        help="to be found by; may be given several times (default: none)",
+        help="a word for zoo list to find it by; may be given several times (default: none)",
     )
-    action.add_argument("--description", default="", help="in a few words (default: none)")
-    action.add_argument("--replace", action="store_true", help="take the place of the model of that name")
+    action.add_argument("--description", default="", help="a short description (default: none)")
+    action.add_argument("--replace", action="store_true", help="replace the model of that name")
     action.set_defaults(run=_add)
 
     action = actions.add_parser("get", help="download a model from a registry")
     action.add_argument("name", metavar="NAME")
     action.add_argument("--registry", required=True, metavar="URL")
-    action.add_argument("--replace", action="store_true", help="take the place of the model of that name")
+    action.add_argument("--replace", action="store_true", help="replace the model of that name")
     action.set_defaults(run=_get)
 
     action = actions.add_parser("export", help="write a model to a .safetensors or .onnx file")

@@ -1,4 +1,4 @@
-"""What all converters share: layers made around weights that are there already."""
+"""Shared by all converters: builds layers from existing weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class ConversionError(ValueError):
-    """A model that has no equal here; the message names the part that is not understood."""
+    """A model that has no equivalent here; the message names the unsupported part."""
 
 
 def as_array(where: str, value: Any) -> np.ndarray[Any, Any]:

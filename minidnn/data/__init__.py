@@ -1,4 +1,4 @@
-"""Real data, and batches of it."""
+"""Data sets, their batches and augmentation."""
 
 from typing import TYPE_CHECKING
 

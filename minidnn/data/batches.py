@@ -1,4 +1,4 @@
-"""Mini-batches in a new random order."""
+"""Mini-batches in random order."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def batches(
     skip: int = 0,
     prefetch: bool | None = None,
 ) -> Iteration[Batch, None, None]:
-    """One epoch: every example once, in an order that is one draw of ``rng``.
+    """One epoch: every example once, in a random order that takes one draw from ``rng``.
 
     Args:
-        batch_size: examples in a batch, at least 1.
-        rng: the default generator where it is None.
+        batch_size: examples per batch, at least 1.
+        rng: None: the default generator.
         drop_last: leave out the last batch if it is smaller than the others.
-        augment: makes new examples of those of each batch: a `minidnn.data.augment.Augment`, or any function of the
-            batch, the examples' numbers and the epoch's key. One that has ``changes_targets = True`` is also given the
-            targets, ``augment(x, y, examples, key)``, and returns both, ``(x, y)``.
+        augment: changes the examples of each batch: a `minidnn.data.augment.Augment`, or any function
+            ``augment(x, examples, key)`` of the batch, the examples' numbers and the epoch's key. With an attribute
+            ``changes_targets = True`` it is called as ``augment(x, y, examples, key)`` and returns ``(x, y)``.
         skip: leave out this many batches at the beginning, without making them.
-        prefetch: whether a thread makes batches ahead, which changes no byte. None: where that pays, on a core that the
-            kernels leave free (`set_num_threads`), or on two cores and more for a data set that is `Dataset.slow`.
+        prefetch: whether a thread makes batches ahead; the results are the same. None: only if there are at least two
+            cores, and the kernels leave one free (`set_num_threads`) or the data set is `Dataset.slow`.
 
     Returns:
         An iterator of ``(x, y)``: float32 (batch, n_in), bytes divided by 255 (int64 where x is), and the targets,
@@ -73,9 +73,9 @@ def sharded_batches(
     skip: int = 0,
     prefetch: bool | None = None,
 ) -> Iteration[ShardedBatch, None, None]:
-    """The same epoch, of whose batches only some shards are made; no other example is read.
+    """The same epoch as `batches`, but only some shards of each batch are made; no other example is read.
 
-    ``augment`` is given the examples of one shard at a time.
+    ``augment`` receives the examples of one shard at a time.
 
     Returns:
         An iterator of `ShardedBatch`.
@@ -94,14 +94,14 @@ def sharded_batches(
 
 
 class Cut(NamedTuple):
-    """Which of the shards of each batch are wanted: those from ``first`` on, before ``end``, of so many."""
+    """Selects the shards ``first`` to ``end - 1`` of the ``shards`` of each batch."""
 
     shards: int
     first: int
     end: int
 
     def of(self, n: int) -> list[slice]:
-        """The places of the wanted shards in a batch of n; lengths differ by at most 1."""
+        """The slices of the selected shards in a batch of n examples; their lengths differ by at most 1."""
         return [slice(s * n // self.shards, (s + 1) * n // self.shards) for s in range(self.first, self.end)]
 
 
@@ -109,8 +109,8 @@ class ShardedBatch(NamedTuple):
     """Some shards of a batch.
 
     Attributes:
-        examples: in the whole batch.
-        shards: (x, y) of each; None for one that has no example.
+        examples: the number of examples in the whole batch.
+        shards: (x, y) of each shard; None for an empty one.
     """
 
     examples: int
@@ -167,7 +167,7 @@ def _changed(augment: Augmentation, examples: Indices, key: tuple[int, int, int]
 
 
 class _Both:
-    """A change of the examples that changes the targets with them."""
+    """An augmentation that changes examples and targets."""
 
     def __init__(self, augment: Any, examples: Indices, key: tuple[int, int, int], y: Targets) -> None:
         self.augment, self.examples, self.key, self.y = augment, examples, key, y
@@ -187,9 +187,9 @@ def _ahead(loader: Prefetch[T]) -> Iteration[T, None, None]:
 
 
 def _pays(slow: bool) -> bool:
-    """Whether a thread is worth its while: on a core that the kernels leave free, or where it waits for a disk.
+    """Whether prefetching pays: on a core that the kernels leave free, or when loading waits for a disk.
 
-    Where all cores are taken a thread that computes slows the kernels down by as much as it does.
+    When the kernels use all cores, a thread that computes takes as much time from them as it saves.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores > 1 and (slow or kernels.num_threads() < cores)

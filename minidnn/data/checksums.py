@@ -1,4 +1,4 @@
-"""What tells one data set's content from another's, in less than a second whatever its size."""
+"""Checksums of a data set's content, sampled so that even a large one takes less than a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_FILES = 1000
 
 
 def of_array(array: Any) -> int:
-    """The CRC-32 of an array's bytes; of evenly spread blocks, first and last included, beyond `MOST_BYTES`."""
+    """The CRC-32 of an array's bytes; above `MOST_BYTES`, of evenly spaced blocks, including the first and last."""
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     if len(content) <= MOST_BYTES:
         return zlib.crc32(content)
@@ -26,7 +26,7 @@ def of_array(array: Any) -> int:
 
 
 def of_files(paths: Sequence[Path]) -> int:
-    """The CRC-32 of the files' first `BLOCK` bytes; of `MOST_FILES` evenly spread ones where there are more."""
+    """The CRC-32 of the first `BLOCK` bytes of each file; of `MOST_FILES` evenly spaced files if there are more."""
     places = range(len(paths)) if len(paths) <= MOST_FILES else _spread(len(paths) - 1, MOST_FILES)
     crc = 0
     for place in places:
@@ -36,5 +36,5 @@ def of_files(paths: Sequence[Path]) -> int:
 
 
 def _spread(last: int, count: int) -> list[int]:
-    """So many places from 0 to last."""
+    """``count`` evenly spaced integers from 0 to last."""
     return [last * i // (count - 1) for i in range(count)]

@@ -1,7 +1,7 @@
-"""Bad instances, made of good ones: a word replaced in a sentence, two patches of an image swapped.
+"""Makes corrupted instances from real ones: replaces a word of a sentence, or swaps two patches of an image.
 
-A corruption is a function of (instances, their numbers, key), as an augmentation is: the same instance and key give the
-same bytes, in whatever batch and order; so it may be given to `training.fit` as ``augment``.
+Like an augmentation, a corruption is a function of (instances, their numbers, key): the same instance and key give the
+same bytes in any batch and order, so it can be the ``augment`` of `training.fit`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TRIES = 32
 
 
 def corrupt(x: Any, how: Augmentation, rng: Generator | None = None) -> Any:
-    """Bad instances of the good ones in x: a new array of its shape and dtype.
+    """Corrupted versions of the instances in x: a new array of its shape and dtype.
 
     ::
 
@@ -32,19 +32,19 @@ def corrupt(x: Any, how: Augmentation, rng: Generator | None = None) -> Any:
     Args:
         x: (n, ...).
         how: `replace_words`, `swap_patches`, or a function of (instances, int64 numbers of them, key).
-        rng: one draw of it is the key; the default generator where it is None.
+        rng: one draw gives the key. None: the default generator.
     """
     return how(x, np.arange(len(x)), (rng or default_generator()).next_key())
 
 
 class replace_words:
-    """Puts another word in the place of a word of each sentence (Collobert & Weston 2008).
+    """Replaces a word of each sentence by another word (Collobert & Weston 2008).
 
-    The new word is never the old one; it is drawn from those of a text, as often as they occur there.
+    The new word always differs from the old one; it is drawn in proportion to the words' frequencies in ``text``.
 
     Args:
-        text: numbers of words, such as the sentences themselves; 0 and 1 (padding, unknown) are left out.
-        count: how many words of a sentence; all of a shorter one.
+        text: word numbers, such as the sentences themselves; 0 and 1 (padding, unknown) are ignored.
+        count: how many words of a sentence are replaced; all words of a shorter one.
 
     Raises:
         TypeError: text does not hold integers.
@@ -73,7 +73,7 @@ class replace_words:
         order = np.argsort(np.where(x == PADDING, 2**32, lots[:, :width].astype(np.int64)), axis=1, kind="stable")
         rows, chosen = np.arange(n)[:, np.newaxis], order[:, : self.count]
         old = x[rows, chosen]
-        # The old word stands at [low, high) of the sorted words; what is drawn jumps over it.
+        # The old word occupies [low, high) of the sorted words; the draw skips that range.
         low, high = (np.searchsorted(self.words, old, side) for side in ("left", "right"))
         drawn = _below(self.words.size - (high - low), lots[rows, width + chosen])
         new = self.words[np.where(drawn < low, drawn, drawn + (high - low))]
@@ -83,10 +83,10 @@ class replace_words:
 
 
 class swap_patches:
-    """Swaps two patches of each image that differ: every part is right, but not the whole.
+    """Swaps two different patches of each image: every part is real, the whole is not.
 
-    An image is cut in patches from its upper left corner; what is left over at the edges stays. An image in which no
-    two patches that were drawn differ (in 32 tries) stays as it is.
+    Patches are counted from the upper left corner; a remainder at the edges stays. An image stays unchanged if 32 tries
+    draw no two patches that differ.
 
     Args:
         image_shape: (h, w), or (h, w, c).
@@ -129,7 +129,7 @@ class swap_patches:
 
 
 def _swap(patches: Array, lots: Words) -> None:
-    """Swaps two different rows of each of the n matrices: the first pair drawn that differs."""
+    """Swaps two rows of each of the n matrices: the first drawn pair whose contents differ."""
     left, count = np.arange(len(patches)), patches.shape[1]
     for first, second in zip(lots.T[::2], lots.T[1::2], strict=True):
         a = _below(np.full(left.size, count), first[left])

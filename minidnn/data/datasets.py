@@ -26,23 +26,23 @@ from minidnn.data.types import Bytes, Floats32, Indices
 from minidnn.pipeline import gather, gather_labels
 
 Change = Callable[[Any], Any]
-"""The augmented images of a batch."""
+"""A function from the examples of a batch to the augmented ones."""
 
 CHUNK = 4096
-"""Examples that are looked at together; a data set may be larger than memory."""
+"""Examples processed at once, since a data set may be larger than memory."""
 
 
 class Dataset:
-    """Examples with targets, in memory or not: what `batches`, `fit` and `evaluate` ask of them.
+    """Examples with targets, in memory or not: the interface that `batches`, `fit` and `evaluate` use.
 
-    A subclass has ``y``, and defines `gather` and `checksums`.
+    A subclass has ``y`` and defines `gather` and `checksums`.
 
     Attributes:
         y, labels: the targets: any array whose first axis is the examples, or a tuple of those. Class numbers (n,),
             real numbers (n,) or (n, k), 0/1 labels or probabilities (n, k). The loss says which it takes.
         classes: the names of the labels 0, 1, ..., or empty.
         columns: the names of the inputs, or empty.
-        slow: whether an example waits for a disk or a decoder, so that `batches` loads ahead.
+        slow: whether reading an example waits for a disk or a decoder, so that `batches` prefetches.
     """
 
     y: Targets
@@ -53,7 +53,7 @@ class Dataset:
 
     @property
     def meaning(self) -> Meaning:
-        """What inputs and labels stand for."""
+        """The meaning of inputs and labels."""
         return self._meaning or Meaning(classes=self.classes, columns=self.columns)
 
     @meaning.setter
@@ -61,12 +61,12 @@ class Dataset:
         self._meaning = meaning
 
     def gather(self, order: Indices, change: Change | None = None) -> Any:
-        """The examples of these numbers: int64 (batch,) gives new ones, float32 (batch, n_in), bytes divided by 255.
+        """The examples with these numbers, int64 (batch,), in a new array: float32 (batch, n_in), bytes divided by 255.
 
-        Numbers of words come as int64, and what keeps its axes as (batch, ...).
+        Word numbers stay int64; with ``keep_axes`` the shape is (batch, ...).
 
         Args:
-            change: is given the examples as they are stored, before they are standardized.
+            change: applied to the examples before they are standardized.
 
         Raises:
             IndexError: a number is not in [0, n).
@@ -74,17 +74,17 @@ class Dataset:
         raise NotImplementedError
 
     def check(self) -> None:
-        """Raises where the examples are no longer to be used; asked before each epoch."""
+        """Raises if the examples are no longer valid; called before each epoch."""
 
     def checksums(self) -> list[int]:
-        """What tells another data set from this one: checksums of the content, of samples where it is large."""
+        """Checksums of the content (of samples if it is large), which tell data sets apart."""
         raise NotImplementedError
 
     def check_finite(self, owner: str) -> None:
-        """Raises where an input or a target is NaN or infinite; examples that wait for a disk are not read for it.
+        """Checks that all targets, and the inputs unless the data set is `slow`, are finite.
 
         Raises:
-            ValueError: names the example and the column.
+            ValueError: an input or target is NaN or infinite; the message names the example and the column.
         """
         for part in parts_of(self.y):
             _check_finite(owner, "target", part, 0, ())
@@ -114,7 +114,7 @@ class Dataset:
 
     @property
     def inputs(self) -> Floats32 | Indices:
-        """All examples as a model takes them, which is as `gather` gives them."""
+        """All examples as a model takes them, as `gather` returns them."""
         inputs: Floats32 | Indices = self.gather(np.arange(len(self)))
         return inputs
 
@@ -124,21 +124,21 @@ class ArrayDataset(Dataset):
 
     Args:
         x: (n, n_in), or images of any shape (n, ...); uint8 (0 to 255 stand for 0.0 to 1.0), float32, or int64 for
-            numbers of words. Kept as it is if its rows are contiguous; other floats are converted once, to float32.
+            word numbers. Used without a copy if contiguous; other floats are converted once, to float32.
         y: (n, ...), or a tuple of such arrays; integers become int64, floats float32. See `Dataset`.
         classes: the names of the labels 0, 1, ...
         columns: the names of the inputs.
-        keep_axes: whether examples keep their axes, as pairs (n, 2, n_in) do, rather than become rows.
+        keep_axes: whether examples keep their axes, such as pairs (n, 2, n_in), instead of becoming rows.
 
     Attributes:
         x: the examples as they are stored, (n, n_in), or (n, ...) with ``keep_axes``.
-        image_shape: of one example, as it came.
+        image_shape: the shape of one example in the x that was given.
         images: the examples as float32, bytes divided by 255; made on first use, then kept.
-        inputs: the examples as a model takes them: the images, or the numbers of words as they are.
+        inputs: the examples as a model takes them: ``images``, or the word numbers unchanged.
 
     Raises:
         TypeError: another dtype, a sparse matrix, text as targets.
-        ValueError: other shapes, lengths that differ, a number that float32 or int64 cannot hold.
+        ValueError: another shape, different lengths, or a number that float32 or int64 cannot hold.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class Subset(Dataset):
     """Some examples of another data set, in this order; none is copied.
 
     Args:
-        indices: integers in [0, len(dataset)), each as often as one likes.
+        indices: integers in [0, len(dataset)); they may repeat.
 
     Raises:
         TypeError: indices are not integers.
@@ -237,9 +237,9 @@ class Subset(Dataset):
 
 
 def same_meaning(owner: str, train: Dataset | Meaning, other: Dataset) -> None:
-    """Raises a ValueError where both name their classes, or columns, and differ, or one table alone is standardized.
+    """Raises a ValueError if classes or columns differ where both name them, or tables are standardized differently.
 
-    Then a class number, a place among the inputs, or an input's value means one thing here and another there.
+    The same class number, input position or input value would then have different meanings.
     """
     is_model = isinstance(train, Meaning)
     known = train if isinstance(train, Meaning) else train.meaning

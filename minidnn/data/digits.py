@@ -9,7 +9,7 @@ from minidnn.data.packaged import digits_folder, load_packaged
 
 
 def load_digits_sample() -> Splits:
-    """1,797 handwritten digits of 8 x 8 pixels (Alpaydin & Kaynak 1998), for examples and tests that take no time.
+    """1,797 handwritten digits of 8 x 8 pixels (Alpaydin & Kaynak 1998), for fast examples and tests.
 
     It is the test part of UCI's "Optical Recognition of Handwritten Digits", by 13 people: the first 1,197 train here,
     300 validate, the last 300 test. A pixel counts the ink in 4 x 4 points of a scan; 0 to 16 stand for 0.0 to 1.0,

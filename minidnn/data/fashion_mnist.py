@@ -14,7 +14,7 @@ VALIDATION = 5000
 
 
 def load_fashion_mnist(folder: str | os.PathLike[str] | None = None, progress: bool = True) -> Splits:
-    """Zalando's articles (Xiao, Rasul & Vollgraf 2017), a harder data set in the shape of MNIST; MIT licence.
+    """Zalando's articles (Xiao, Rasul & Vollgraf 2017), a harder data set with the format of MNIST; MIT licence.
 
     55,000 examples train, 5,000 validate, 10,000 test: as in `load_mnist` the *first* 5,000 images of the training file
     validate. Images are uint8 rows of 784 pixels, labels 0 to 9, whose names are in ``.classes``.
@@ -24,7 +24,7 @@ def load_fashion_mnist(folder: str | os.PathLike[str] | None = None, progress: b
 
     Raises:
         DownloadError, ImportError: as `fetch`.
-        IdxError: a file that is whole by its checksum, or the system's, but is not of this data set.
+        IdxError: a file has the right checksum, or comes from the system, but is not of this data set.
     """
     files = fetch("fashion-mnist", folder, progress)
     train, test = (_examples(files, part, n) for part, n in (("train", 60_000), ("t10k", 10_000)))

@@ -1,4 +1,4 @@
-"""Downloads that are verified, resumed where they were cut, and tried at every mirror, with pooch (extra ``zoo``)."""
+"""Verified downloads from several mirrors that resume after an interruption, with pooch (extra ``zoo``)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CHUNK = 1 << 16
 
 
 class DownloadError(OSError):
-    """No mirror gave the file; the message says what each did, and where to put the file by hand."""
+    """No mirror delivered the file; the message has each mirror's error and where to put the file by hand."""
 
 
 def cache_folder(*parts: str) -> Path:
-    """Where downloads are kept: ``$MINIDNN_DATA``, else the folder ``minidnn`` in the user's cache.
+    """The folder of downloads: ``$MINIDNN_DATA``, else the folder ``minidnn`` in the user's cache.
 
-    That cache is ``$XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%`` on Windows).
+    The cache is ``$XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%`` on Windows).
     """
     if own := os.environ.get("MINIDNN_DATA"):
         return Path(own).expanduser().joinpath(*parts)
@@ -35,7 +35,7 @@ def matches(path: str | os.PathLike[str], known_hash: str) -> bool:
     """Whether there is a file with this checksum, ``"sha256:..."``, ``"md5:..."`` or a bare SHA-256.
 
     Raises:
-        ValueError: no such algorithm, or not its length.
+        ValueError: an unknown algorithm, or a digest of the wrong length.
     """
     algorithm, digest = _parse(known_hash)
     try:
@@ -55,25 +55,25 @@ def download(
     timeout: float = 30.0,
     deadline: float | None = None,
 ) -> Path:
-    """Puts the file with this checksum at path, unless it is there; whole or not at all.
+    """Downloads the file with this checksum to path, unless it exists; path never holds an incomplete file.
 
-    The mirrors are tried in turn. What one has sent before it failed stays beside path as ``.NAME.HASH.part``, and the
-    next attempt, of this process or a later one, asks for the rest (HTTP ``Range``). Of several processes that want one
-    file, one downloads and the others wait for it. Without pooch a file that is there already is found all the same.
+    The mirrors are tried in turn. An interrupted download stays beside path as ``.NAME.HASH.part``; the next attempt,
+    of this process or a later one, requests the rest (HTTP ``Range``). If several processes need the file, one
+    downloads it and the others wait. pooch is only needed for a download.
 
     Args:
         urls: mirrors of one file, http or https.
         known_hash: ``"sha256:..."``, ``"md5:..."`` or a bare SHA-256.
-        path: of the file; its folder is made.
-        progress: show a bar, if standard error is a terminal.
-        size: of the file in bytes, if it is known; a mirror that sends more is left at once.
-        timeout: seconds without a byte after which a mirror counts as dead.
-        deadline: seconds for the whole of it, over all mirrors; what has come by then stays for the next attempt.
+        path: the file; its folder is created.
+        progress: show a progress bar, if standard error is a terminal.
+        size: the file's size in bytes, if known; a mirror that sends more is abandoned at once.
+        timeout: seconds without a byte after which a mirror is abandoned.
+        deadline: seconds for the download over all mirrors; what has arrived by then stays for the next attempt.
 
     Raises:
-        DownloadError: no mirror gave it (also when there is no network).
-        ImportError: pooch is needed and missing; names the extra.
-        ValueError: a known_hash that is none; no urls.
+        DownloadError: no mirror delivered the file, or there is no network.
+        ImportError: pooch is needed and missing; the message names the extra.
+        ValueError: known_hash is invalid, or urls is empty.
         OSError: the file cannot be written.
     """
     path = Path(path).absolute()
@@ -118,7 +118,7 @@ def _parse(known_hash: str) -> tuple[str, str]:
 
 
 def _from_mirror(pooch: Any, url: str, known_hash: str, path: Path, fetcher: _Resuming) -> str | None:
-    """None, or why this mirror failed. It is asked again as long as that brings the file forward."""
+    """None, or why this mirror failed. It is retried as long as each attempt receives more bytes."""
     from requests import RequestException
     from urllib3.exceptions import HTTPError
 
@@ -130,21 +130,21 @@ def _from_mirror(pooch: Any, url: str, known_hash: str, path: Path, fetcher: _Re
             return None
         except (RequestException, HTTPError, _RefusedError) as error:
             fault = f"{type(error).__name__.removeprefix('_')}: {error}"
-        except ValueError as error:  # pooch's word for another checksum; it has thrown the file away
+        except ValueError as error:  # pooch's error for a wrong checksum; it has deleted the file
             fault = f"another checksum: {error}"
         if fetcher.received() > before and not fetcher.is_late():
             continue
         if fetcher.received() or not may_restart or fetcher.is_late():
             return fault
-        may_restart = False  # what lay there before was wrong, so this mirror may begin at the beginning
+        may_restart = False  # the partial file was wrong, so this mirror may start over
 
 
 class _RefusedError(Exception):
-    """An answer that is not the file."""
+    """A response that is not the file."""
 
 
 class _Resuming:
-    """A downloader for pooch that goes on where the last attempt was cut."""
+    """A downloader for pooch that resumes an interrupted download."""
 
     def __init__(
         self, path: Path, digest: str, size: int | None, timeout: float, progress: bool, until: float | None
@@ -175,13 +175,13 @@ class _Resuming:
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
             sent = response.headers.get("Content-Range", "")
             if response.status_code == 416 and sent == f"bytes */{start}":
-                return  # all of it is here
+                return  # the partial file is complete
             if response.status_code == 416 or (response.status_code == 206 and not sent.startswith(f"bytes {start}-")):
                 self.part.unlink(missing_ok=True)
                 raise _RefusedError(f"asked for what follows byte {start}, sent {sent!r}")
             response.raise_for_status()
             if response.status_code != 206:
-                start = 0  # a server that knows no ranges begins again
+                start = 0  # a server without ranges sends the whole file
             self._copy(response, start)
 
     def _copy(self, response: Any, start: int) -> None:
@@ -193,7 +193,7 @@ class _Resuming:
             raise _RefusedError(f"has {total} bytes, must have {self.size}")
         bar = tqdm(desc=self.name, initial=start, total=total, unit="B", unit_scale=True, disable=not self.progress)
         with bar, open(self.part, "ab" if start else "wb") as file:
-            # Raw: a .gz file shall stay one, whatever the server calls it.
+            # Raw, so that a .gz file is not decompressed, whatever the server calls it.
             for chunk in _chunks(response.raw):
                 if self.is_late():
                     raise _RefusedError(f"sent {file.tell()} bytes before the deadline")
@@ -207,7 +207,7 @@ class _Resuming:
 
 
 def _chunks(raw: Any) -> Iterator[bytes]:
-    """What has come, as soon as it has: the wait for a whole chunk from a slow server would outlast any deadline."""
+    """The bytes as they arrive: waiting for a full chunk from a slow server could exceed the deadline."""
     if not hasattr(raw, "read1"):  # urllib3 before 2.1
         yield from raw.stream(CHUNK, decode_content=False)
         return

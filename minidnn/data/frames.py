@@ -1,4 +1,4 @@
-"""Data sets of data frames (pandas, Polars or alike), by duck typing: ``df.columns`` and ``df[name].to_numpy()``."""
+"""Data sets from data frames (pandas, Polars), by duck typing: ``df.columns`` and ``df[name].to_numpy()``."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def from_frame(
         df: has ``columns``, and ``df[name].to_numpy()``: pandas, Polars.
         label: the column of the targets. Text and categories become classes, in alphabetical order; integers and
             booleans stay numbers; floats stay floats. A list of columns becomes targets (n, k). None: there are no
-            targets, or they are passed over. May be left out with ``like``.
-        categories: columns that become one input for each value, 1 where a row has it and 0 elsewhere.
+            targets, or they are ignored. May be left out with ``like``.
+        categories: columns that are one-hot encoded.
         ignore: columns that are left out.
-        like: the training set, or its meaning: the frame is read as that one was. Columns are found by name, in
-            whatever order they are; categories, classes, numbers for missing values and standardization are those of
-            ``like``. A column more or fewer is refused.
-        unknown: a value of a category that ``like`` does not have is refused, or gives zeros.
+        like: the training set, or its meaning: the frame is read in the same way. Columns are found by name, in any
+            order; categories, classes, numbers for missing values and standardization are those of ``like``. Missing
+            or additional columns are refused.
+        unknown: a category value that ``like`` does not have is refused, or encoded as zeros.
 
     Returns:
         An `ArrayDataset` of float32 examples, or an `Unlabelled` for ``label=None``; ``columns`` are the inputs' names,
@@ -126,11 +126,11 @@ def frame_inputs(owner: str, df: Any, like: Meaning | None = None) -> tuple[Arra
     """The columns of a frame as inputs, float32 (n, columns), and their names.
 
     Args:
-        like: what inputs of such names stand for: they are found by name, in whatever order the columns are, and
-            columns that are neither inputs nor labels are refused. None, or one without columns: all must be numbers.
+        like: the meaning of the inputs: columns are found by name, in any order; those that are neither inputs nor
+            labels are refused. None, or a meaning without columns: all columns must be numbers.
 
     Raises:
-        TypeError: a column of text that is no category.
+        TypeError: a text column that is not a category.
         ValueError: a column is missing or unknown; a category that ``like`` does not have.
     """
     if like is None or not like.columns:
@@ -157,7 +157,7 @@ def _labels(label: str | Sequence[str] | None, before: Meaning | None) -> tuple[
 
 
 def _source_of(like: Meaning) -> tuple[Column, ...]:
-    """How columns become the inputs; those that nobody said anything of are numbers."""
+    """How columns become the inputs; without a description they are numbers."""
     return like.source or tuple(Column(name) for name in like.columns)
 
 
@@ -219,7 +219,7 @@ def _values(df: Any, name: str) -> tuple[str, ...]:
 
 
 def _text(owner: str, name: str, cells: Array, may_miss: bool) -> Array:
-    """The cells of a category as text; a missing one is "" where that is a value."""
+    """The cells of a category as text; a missing one is "" if may_miss, else refused."""
     missing = np.array([_is_missing(value) for value in cells], bool)
     if not may_miss:
         _refuse_missing(owner, name, missing)

@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 
 
 MOST_UNPACKED, FREE_BYTES = 100, 1 << 26
-"""A gzipped file may hold this many times its own bytes, or this many in all: gzip packs zeros by a thousand."""
+"""Limits of unpacking, in multiples of the gzipped file's size and in bytes: gzip compresses zeros 1000 times."""
 
 
 class IdxError(ValueError):
@@ -34,11 +34,11 @@ def load_idx(path: str | os.PathLike[str], mmap: bool = False) -> npt.NDArray[An
     """The array in an IDX file, gzipped or not, in this machine's byte order.
 
     Args:
-        mmap: do not read the file but map it, read-only, so that it may be larger than memory. Not gzipped files; and
-            numbers of several bytes stay big-endian, as they are in the file.
+        mmap: map the file read-only instead of reading it, so that it may be larger than memory. Not for gzipped
+            files; multi-byte numbers stay big-endian, as in the file.
 
-    Memory is bounded by what the file really holds: nothing is allocated on the word of a header, and a gzip stream is
-    read no further than one byte past what its header announces, which may be `MOST_UNPACKED` times the file.
+    The file's content bounds the memory: nothing is allocated from the header alone, and a gzip stream is read at most
+    one byte past the size in its header, which may be `MOST_UNPACKED` times the file.
 
     Raises:
         IdxError: a bad magic number or element type, a file shorter or longer than its dimensions say, dimensions that
@@ -83,7 +83,7 @@ def save_idx(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> None:
 
 
 def _header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """The dtype, the shape, and the bytes that these take: exact, as Python's integers do not overflow."""
+    """The dtype, the shape, and their size in bytes, exact since Python's integers do not overflow."""
     magic = stream.read(4)
     if len(magic) < 4:
         raise IdxError(f"load_idx: {path} is too short for an IDX file: {len(magic)} bytes")
@@ -126,7 +126,7 @@ def _map(path: Path, file: IO[bytes]) -> npt.NDArray[Any]:
 
 
 def _read_up_to(stream: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:
-    """At most limit bytes, in chunks, since read(limit) may allocate limit bytes for a file of ten."""
+    """At most limit bytes, in chunks, since read(limit) may allocate limit bytes for a tiny file."""
     body = bytearray()
     while len(body) < limit and (chunk := stream.read(min(_CHUNK, limit - len(body)))):
         body += chunk

@@ -20,8 +20,8 @@ from minidnn.pipeline import gather, gather_labels
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What Pillow may take a file for, whatever it is called: it knows many more, less well kept, and one that runs a
-PostScript interpreter."""
+"""The formats that Pillow may detect. It knows more, but some are poorly maintained, and one runs a PostScript
+interpreter."""
 
 
 class ImageError(ValueError):
@@ -29,21 +29,19 @@ class ImageError(ValueError):
 
 
 class ImageFolder(Dataset):
-    """Pictures in a folder for each class, ``FOLDER/CLASS/.../NAME.png``, decoded when a batch needs them.
+    """Pictures in one folder per class, ``FOLDER/CLASS/.../NAME.png``, decoded when a batch needs them.
 
-    Nothing but the names is kept, so there may be more pictures than memory holds; `load` decodes them all once and for
-    all. Examples are in alphabetical order of their paths;
-    hidden files and those without the suffix of a picture are passed over.
+    Only the file names are kept, so the pictures may exceed memory; `load` decodes all of them into memory. Examples
+    are in alphabetical order of their paths; hidden files and files without a picture's suffix are ignored.
 
-    Grey pictures of 16 bits are scaled to 8; those of 32 bits or of floats, whose black and white nobody knows, are
-    refused.
+    16-bit grey pictures are scaled to 8 bits; 32-bit and floating-point pictures, whose range is unknown, are refused.
 
     Args:
-        classes: the names of the labels 0, 1, ..., such as ``train.classes``: a folder of another name is an error, one
-            that is missing has no examples. None: those of the folders, in alphabetical order.
+        classes: the names of the labels 0, 1, ..., such as ``train.classes``: a folder with another name is an error, a
+            missing folder has no examples. None: the folder names, in alphabetical order.
         image_shape: (h, w) for grey or (h, w, 3) for RGB; pictures of another size are resized (bilinear, antialiased),
-            of another mode converted, without their transparency. None: that of the first, and a picture of another
-            size is an error.
+            pictures of another mode converted, without their transparency. None: the shape of the first picture; a
+            picture of another size is an error.
 
     test = data.ImageFolder("test", classes=train.classes, image_shape=train.image_shape)
 
@@ -54,7 +52,7 @@ class ImageFolder(Dataset):
     Raises:
         ImportError: Pillow is missing; names the extra.
         ValueError: a class without a picture, no class at all, or another image_shape.
-        ImageError: the first picture cannot be read. That of any other comes from `gather`.
+        ImageError: the first picture cannot be read. For the others `gather` raises it.
         OSError: the folder cannot be read.
     """
 
@@ -96,7 +94,7 @@ class ImageFolder(Dataset):
         return change(x) if change else x
 
     def load(self) -> ArrayDataset:
-        """All of them decoded, as bytes in memory.
+        """All pictures, decoded to uint8 in memory.
 
         Raises:
             ImageError: a picture cannot be read, or has another size.
@@ -155,12 +153,12 @@ def read_picture(path: Path, shape: tuple[int, ...], resize: bool, remedy: str =
     """A picture as bytes of this shape, (h, w) or (h, w, 3).
 
     Args:
-        resize: whether another size is resized, or refused.
+        resize: whether a picture of another size is resized or refused.
         remedy: what to do about another size, for the message.
 
     Raises:
-        ImageError: it is damaged, of none of `FORMATS`, of another size, has too many pixels, or values whose black and
-            white nobody knows.
+        ImageError: the picture is damaged, of none of `FORMATS`, of another size, has too many pixels, or values of
+            unknown range.
         OSError: it cannot be opened.
     """
     image = _open(path).convert("L" if len(shape) == 2 else "RGB")
@@ -173,11 +171,11 @@ def read_picture(path: Path, shape: tuple[int, ...], resize: bool, remedy: str =
 
 
 def _open(path: Path) -> Any:
-    """The picture, decoded, turned upright as its EXIF data says, and of 8 bits."""
+    """The picture, decoded, rotated as its EXIF data says, and converted to 8 bits."""
     Image = _pillow()
     from PIL import ImageOps
 
-    content = io.BytesIO(path.read_bytes())  # of which nobody can read more than there is, whatever a header says
+    content = io.BytesIO(path.read_bytes())  # Pillow cannot read past its end, whatever a header says
     try:
         with Image.open(content, formats=FORMATS) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
@@ -187,7 +185,7 @@ def _open(path: Path) -> Any:
         return Image.fromarray(_of_8_bits(np.asarray(upright))) if deep else upright
     except MemoryError:
         raise
-    except Exception as error:  # what Pillow's readers raise for damaged files has no end
+    except Exception as error:  # Pillow raises many exception types for damaged files
         raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -195,7 +193,7 @@ def _is_deep(image: Any) -> bool:
     """Whether a picture is grey with 16 bits, as Pillow gives it: mode I;16, or I in some of its versions.
 
     Raises:
-        ImageError: its values have another range, which Pillow would cut off at 255.
+        ImageError: its values have another range, which Pillow would clip at 255.
     """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return False

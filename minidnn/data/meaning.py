@@ -1,4 +1,4 @@
-"""What the numbers of a data set stand for."""
+"""The meaning of a data set's inputs and labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TASKS: tuple[Task, ...] = ("classification", "regression")
 
 
 class MeaningError(ValueError):
-    """A description of a data set that makes no sense, or two that differ."""
+    """An invalid description of a data set, or two that differ."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Column:
 
     Attributes:
         name: in the table's header.
-        categories: the values of a column of text, an input for each; None for a column of numbers.
-        fill: stands for an empty cell of numbers; None: an empty cell is refused.
-        indicator: one more input, 1 where the cell is empty, else 0.
+        categories: the values of a text column, with one input for each; None for a column of numbers.
+        fill: the number for an empty cell; None: an empty cell is refused.
+        indicator: whether there is a second input, 1 where the cell is empty, else 0.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What inputs and targets stand for; what is not known is None or empty.
+    """The meaning of inputs and targets; unknown parts are None or empty.
 
-    Every data set has one (``train.meaning``). `minidnn.save(model, path, meaning=...)` keeps it in the model's file,
-    from where `read_meaning` and the command line take it.
+    Every data set has one (``train.meaning``). `minidnn.save(model, path, meaning=...)` stores it in the model's file,
+    where `read_meaning` and the command line find it.
 
     Attributes:
         task: "classification" or "regression".
@@ -88,8 +88,7 @@ class Meaning:
         return isinstance(self.label, tuple)
 
     def standardized(self, mean: Any, std: Any) -> Meaning:
-        """The same inputs once ``(x - mean) / std`` was computed; for inputs that had been standardized before, the two
-        steps in one."""
+        """The meaning of the inputs after ``(x - mean) / std``; combined with an earlier standardization, if any."""
         mean, std = [float(m) for m in mean], [float(s) for s in std]
         if self.mean:
             mean = [m + s * more for m, s, more in zip(self.mean, self.std, mean, strict=True)]
@@ -97,7 +96,7 @@ class Meaning:
         return replace(self, mean=tuple(mean), std=tuple(std))
 
     def prepared(self, x: Any, out: Any = None) -> Any:
-        """The inputs after their standardization, ``(x - mean) / std`` in float32; x itself where there was none.
+        """The standardized inputs, ``(x - mean) / std`` in float32; x itself without standardization.
 
         Args:
             out: where to write it, such as x itself.
@@ -108,7 +107,7 @@ class Meaning:
         return np.divide(np.subtract(x, mean, out=out), std, out=out)
 
     def check_same(self, where: str, other: Meaning, name: str = "the data set") -> None:
-        """Refuses another data set where both say what they mean and differ; the message names what differs.
+        """Refuses another data set if both define an attribute and the values differ; the message names it.
 
         Raises:
             MeaningError: they differ.
@@ -119,10 +118,10 @@ class Meaning:
                 raise MeaningError(f"{where}: {attribute} of {name}: {_short(others)}, must be {_short(mine)}")
 
     def check_scale(self, where: str, x: Any) -> None:
-        """Refuses numbers outside of 0.0 to 1.0 that are no bytes where the inputs were bytes.
+        """Checks that x is uint8 or in [0.0, 1.0] if the inputs were bytes.
 
         Raises:
-            MeaningError: there are some.
+            MeaningError: x has another range.
         """
         if self.from_bytes and x.dtype != "uint8" and x.size and not (x.min() >= 0 and x.max() <= 1):
             raise MeaningError(
@@ -131,16 +130,16 @@ class Meaning:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """What is known, as values that JSON has."""
+        """The known attributes, as values for JSON."""
         known = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         return known | ({"source": [vars(column) for column in self.source]} if self.source else {})
 
     @classmethod
     def from_json(cls, document: Any) -> Self:
-        """What `to_json` gave.
+        """The meaning from the result of `to_json`.
 
         Raises:
-            MeaningError: it is something else.
+            MeaningError: the document is invalid.
         """
         entries = dict(_mapping(document, "the meaning", {f.name for f in fields(cls)}))
         if entries.get("task") not in (None, *TASKS):
@@ -176,7 +175,7 @@ class Meaning:
 
 
 def meaning_of(model: Any) -> Meaning | None:
-    """What a model learned from, as far as it is known."""
+    """The meaning of a model's training data; None if unknown."""
     meaning = model.meaning
     return meaning if isinstance(meaning, Meaning) else None
 

@@ -1,4 +1,4 @@
-"""NumPy's .npy files, without pickle and without trust in their header."""
+"""Reads NumPy's .npy files, without pickle and without trusting their header."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NpyError(ValueError):
 
 
 def load_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """The array of numbers in a ``.npy`` file. Nothing is allocated on the word of its header.
+    """The array of numbers in a ``.npy`` file. Nothing is allocated from the header alone.
 
     Raises:
         NpyError: another kind of file, objects or text, a file shorter or longer than its shape says.
@@ -29,7 +29,7 @@ def load_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     """
     path = Path(path)
     with open(path, "rb") as file:
-        head = io.BytesIO(file.read(LONGEST_HEADER))  # of which nobody can read more than there is
+        head = io.BytesIO(file.read(LONGEST_HEADER))  # NumPy cannot read past its end
         try:
             shape, fortran, dtype = _header(head)
         except Exception as error:  # NumPy's reader of headers raises whatever Python's parser does

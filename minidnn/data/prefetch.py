@@ -1,4 +1,4 @@
-"""A thread that makes batches ahead of who consumes them."""
+"""A thread that makes batches ahead of their consumer."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 class Prefetch(Generic[T]):
-    """The items of an iterator, made by a thread of its own while the last ones are used.
+    """The items of an iterator, made by a separate thread while earlier ones are used.
 
-    The order, the items and the backend are those of the caller. An exception of the iterator is raised where its item
-    would have come. The thread ends with the iterator, with this object or with the program, or when it is closed.
+    Order, items and backend are the same as without the thread. An exception of the iterator is raised in place of its
+    item. The thread ends with the iterator, with this object or with the program, or when it is closed.
 
     Args:
-        source: touched by the thread alone from now on.
+        source: from now on only the thread uses it.
         ahead: how many items may wait, at least 1.
 
     Raises:

@@ -18,7 +18,7 @@ from minidnn.random import Generator, default_generator
 def split(
     dataset: Dataset, sizes: Sequence[float], *, stratify: bool | None = None, rng: Generator | None = None
 ) -> tuple[Subset, ...]:
-    """Parts drawn at random, without overlap; no example is copied.
+    """Splits a data set into random parts without overlap; no example is copied.
 
     train, valid, test = data.split(dataset, [0.8, 0.1, 0.1])
 

@@ -20,12 +20,11 @@ class Standardize:
     predictions = training.predict(model, scale(x))
 
     Args:
-        train: what to take mean and deviation from.
-        per_feature: of each input; False: of all of them together, as is usual for images.
+        train: the training set, from which mean and deviation are computed.
+        per_feature: one mean and deviation for each input; False: one for all inputs, as is usual for images.
 
     Attributes:
-        mean, std: float32 (n_in,), computed in float64; std divides by n, and is 1 for inputs that never change, which
-            thus become 0.
+        mean, std: float32 (n_in,), computed in float64; std divides by n, and is 1 for constant inputs, which become 0.
 
     Raises:
         ValueError: no examples, or an input that is not finite.

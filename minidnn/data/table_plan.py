@@ -1,4 +1,4 @@
-"""Which column of a table is what."""
+"""The role of each column of a table."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which cell of a row is what.
+    """The role of each cell of a row.
 
     Attributes:
         columns: place -> how the cells become inputs; numbers first, then categories.

@@ -1,4 +1,4 @@
-"""What arrays become when they are taken as examples or as targets: one rule, told once.
+"""Conversion of arrays to examples or targets.
 
 Examples: uint8 stays (0 to 255 stand for 0.0 to 1.0), float32 stays, int64 stays (numbers of words). float16, float64
 and longer floats become float32, once, where the data set is made; so pandas' and NumPy's default is taken.
@@ -138,7 +138,7 @@ def chunks(n: int, size: int) -> Iterator[slice]:
 
 
 def first_bad(array: Array) -> tuple[int, ...] | None:
-    """Where the first number is that is not finite, or None."""
+    """The index of the first number that is not finite, or None."""
     if array.dtype.kind != "f" or not array.size:
         return None
     with np.errstate(over="ignore", invalid="ignore"):

@@ -76,8 +76,8 @@ class Vocabulary:
     Args:
         sentences: lists of words.
         size: keep the most frequent words only; all where it is None.
-        max_share: words that stand in a larger share of the sentences (the, a, and ...) say little of what a sentence
-            is about: they are left out, here and of what is encoded.
+        max_share: words that occur in a larger share of the sentences (the, a, and ...) say little about the topic:
+            they are left out of the vocabulary and of encoded sentences.
 
     Attributes:
         words: the words; that of number i is ``words[i - 2]``.

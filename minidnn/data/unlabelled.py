@@ -1,4 +1,4 @@
-"""Examples without labels, such as those that a prediction is wanted for."""
+"""Examples without labels, for prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After training: models made sparse; and models that no longer learn: folded, packed, quick."""
+"""Pruning of trained models, and their compilation for inference."""
 
 from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.compiling import compile

@@ -1,4 +1,4 @@
-"""A compiled model beside the one that was given: how far its outputs moved, and what that costs."""
+"""Compares a compiled model with the original: differences of outputs and accuracy."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from minidnn.deploy.stages import Activation, Product, Program
 from minidnn.reference.types import Array
 
 Z = 1.959964
-"""95 % of a normal distribution lie within so many deviations."""
+"""95 % of a normal distribution lie within this many standard deviations."""
 
 
 class Loss(NamedTuple):
-    """How far the outputs moved from those of the model that was given, on the calibration examples.
+    """Differences between the outputs of the original and the compiled model on the calibration examples.
 
     Attributes:
-        largest, mean: of the absolute differences.
-        changed: the share of examples that have another class, see `classes_of`.
-        examples: how many there were.
+        largest, mean: the largest and the mean absolute difference.
+        changed: the share of examples whose predicted class changed, see `classes_of`.
+        examples: the number of examples.
     """
 
     largest: float
@@ -30,12 +30,12 @@ class Loss(NamedTuple):
 
 
 class Validation(NamedTuple):
-    """What labelled examples tell of the model that was given and of the compiled one.
+    """Correct predictions of the original and the compiled model on labelled examples.
 
     Attributes:
-        examples: how many there are.
-        before, after: how many of them the model that was given and the compiled one classify correctly.
-        changed: how many have another class.
+        examples: the number of examples.
+        before, after: the number that the original and the compiled model classify correctly.
+        changed: the number whose predicted class changed.
     """
 
     examples: int
@@ -45,7 +45,7 @@ class Validation(NamedTuple):
 
     @property
     def points(self) -> float:
-        """What the accuracy loses, in percentage points; below 0 where it gains."""
+        """The fall of the accuracy in percentage points; negative for a gain."""
         return 100 * (self.before - self.after) / self.examples
 
     def __str__(self) -> str:
@@ -61,14 +61,14 @@ class Validation(NamedTuple):
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share, ``right`` of n (Wilson 1927)."""
+    """The 95 % confidence interval of the proportion ``right / n`` (Wilson 1927)."""
     share, square = right / n, Z * Z / n
     centre, half = share + square / 2, math.sqrt(share * (1 - share) * square + square * square / 4)
     return max((centre - half) / (1 + square), 0.0), min((centre + half) / (1 + square), 1.0)
 
 
 def classes_of(program: Program, outputs: Array) -> Array:
-    """The class of each example: the largest output, or of one output whether it is above its threshold.
+    """The class of each example: the largest output; for a single output, whether it exceeds the threshold.
 
     The threshold is 0.5 where the program ends in the sigmoid, else 0.
     """

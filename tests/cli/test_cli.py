@@ -196,4 +196,4 @@ def test_the_verdict_compares_the_last_epoch(finals, verdict):
 
 def test_reproduce_refuses_an_unknown_experiment(in_folder, capsys):
     assert main(["reproduce", "dropuot"]) == 2
-    assert "no experiment is called 'dropuot'; there are lr-schedule, l1-manual" in capsys.readouterr().err
+    assert "NAME is 'dropuot', must be one of lr-schedule, l1-manual" in capsys.readouterr().err

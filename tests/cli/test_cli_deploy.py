@@ -92,9 +92,9 @@ def test_compile_without_labels_bounds_the_loss_by_changed_classes(tmp_path, cap
     np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((500, 20)))
     command = ["compile", str(tmp_path / "a.safetensors"), "--prune", "0.9"]
     assert main(command) == 1
-    assert "nothing tells what it loses; name the data with --data" in capsys.readouterr().err
+    assert "there is nothing to measure the accuracy on; give --data" in capsys.readouterr().err
     assert main([*command, "--calibration", str(tmp_path / "x.npy")]) == 1
-    assert "of the examples have another class, so many points the accuracy may fall" in capsys.readouterr().err
+    assert "of the predicted classes change, --limit is" in capsys.readouterr().err
     assert not (tmp_path / "a.mdnn").exists()
     assert main([*command, "--force"]) == 0
     assert (tmp_path / "a.mdnn").exists()
@@ -105,7 +105,7 @@ def test_compile_does_not_take_mnist_for_the_data_of_every_model_of_its_size(tmp
     minidnn.save(nn.Dense(784, 10), tmp_path / "a.safetensors")
     assert main(["compile", str(tmp_path / "a.safetensors"), "--prune", "0.5"]) == 1
     streams = capsys.readouterr()
-    assert "nothing tells what it loses" in streams.err and "accuracy on" not in streams.out
+    assert "nothing to measure the accuracy on" in streams.err and "accuracy on" not in streams.out
 
 
 def test_compile_measures_on_the_data_that_is_named(tmp_path, capsys):
@@ -186,7 +186,7 @@ def test_bench_prints_percentiles(compiled, capsys):
         (["compile", "none.safetensors"], "minidnn compile: "),
         (["compile", "model", "--prune", "1"], "argument --prune: must be a number in [0, 1), got '1'"),
         (["compile", "model", "--int8", "--bfloat16"], "argument --bfloat16: not allowed with argument --int8"),
-        (["compile", "small", "--int8"], "--int8 needs --calibration"),
+        (["compile", "small", "--int8"], "--int8 needs examples"),
         (["predict", "none.mdnn", "a.npy"], "minidnn predict: "),
         (["predict", "model", "a.npy"], "No such file or directory: 'a.npy'"),
         (["bench", "model"], "holds no compiled model"),

@@ -106,11 +106,11 @@ WHOLE = {"prices": [1000 + 7 * i for i in range(60)], "ratings": [1 + i % 5 for 
 def test_auto_never_guesses_where_labels_could_be_either(run, labels):
     write("t.csv", ("x", "y"), list(enumerate(WHOLE[labels])))
     error = run("train", "--data", "t.csv", *TRAIN, code=2)
-    assert error.count("\n") == 1 and "Give --task classification or --task regression" in error
+    assert error.count("\n") == 1 and "give --task classification or --task regression" in error
     np.save("x.npy", np.arange(60.0)[:, np.newaxis])
     np.save("y.npy", np.array(WHOLE[labels]))
     error = run("train", "--data", "x.npy", "--labels", "y.npy", *TRAIN, code=2)
-    assert "the labels of y.npy are whole numbers" in error
+    assert "the labels of y.npy are integers" in error
     out = run("train", "--data", "t.csv", "--task", "classification", *TRAIN)
     assert f"1-8-{len(set(WHOLE[labels]))} relu" in out
     model = minidnn.models.read_meaning(MODEL)
@@ -141,7 +141,7 @@ def test_a_table_of_numbers(run, kind, labels):
     np.testing.assert_allclose([row["value"] for row in rows], truth, rtol=0.2)
     assert float(run("predict", model, "new.csv").splitlines()[0].split(": ")[1]) == pytest.approx(rows[0]["value"])
     error = run("train", "--data", "price.csv", "--task", "regression", "--class-weight", "balanced", code=2)
-    assert "--class-weight is for classes, and the task is regression" in error
+    assert "--class-weight is for classification, the task is regression" in error
 
 
 def saved_regression(path):
@@ -173,7 +173,7 @@ def test_compile_does_not_judge_numbers_by_their_class(run):
     write("new.csv", ("x", "y"), [(x, 3 * x) for x in range(50)])
     options = ("--int8", "--calibration", "new.csv", "-o", "fast.mdnn")
     error = run("compile", "model.safetensors", *options, code=1)
-    assert "the model gives numbers, which move by" in error and "give --force" in error
+    assert "the outputs are numbers, which change by" in error and "give --force" in error
     assert not Path("fast.mdnn").exists()
     assert "saved fast.mdnn" in run("compile", "model.safetensors", *options, "--force")
 
@@ -255,7 +255,7 @@ def test_arrays(run, suffix, axes):
     inputs = x.reshape(90, 6).astype(np.float32) / np.float32(255 if axes == 2 else 1)
     assert [int(row["class"]) for row in rows] == training.predict(model, inputs[:5]).argmax(axis=1).tolist()
     assert minidnn.models.read_meaning(MODEL).image_shape == ((2, 3) if axes == 2 else ())
-    assert "give their labels with --labels FILE" in run("evaluate", MODEL, f"x{suffix}", code=2)
+    assert "give them with --labels FILE" in run("evaluate", MODEL, f"x{suffix}", code=2)
     if axes == 2:  # whole numbers that are no bytes, which would be taken for another scale
         save(f"wide{suffix}", x.astype(np.int32))
         for arguments in (
@@ -303,15 +303,15 @@ WRONG = {
         "--split is for data of your own, --data is mnist",
     ),
     "both": (("--data", "cls.csv", "--split", "0.2", "--valid", "cls.csv"), "give one of them"),
-    "labels of nothing": (("--data", "x.npy", "--valid-labels", "x.npy"), "--valid names, which is missing"),
-    "classes that are said": (("--data", "digits", "--task", "regression"), "has no meaning for digits"),
+    "labels of nothing": (("--data", "x.npy", "--valid-labels", "x.npy"), "--valid-labels needs --valid"),
+    "classes that are said": (("--data", "digits", "--task", "regression"), "the labels of digits are classes"),
     "another kind of validation data": (
         ("--data", "cls.csv", "--valid", "x.npy"),
         "--valid is a .npy or IDX file, must be",
     ),
     "validation data that are not there": (("--data", "cls.csv", "--valid", "none"), "--valid is 'none', must be"),
     "decay": (("--data", "digits", "--optimizer", "ftrl", "--weight-decay", "0.1"), "use --optimizer adamw"),
-    "no labels": (("--data", "x.npy"), "x.npy holds examples alone; give their labels with --labels FILE"),
+    "no labels": (("--data", "x.npy"), "x.npy has no labels; give them with --labels FILE"),
     "empty cells": (("--data", "gaps.csv"), "column 'width' has '', must be a number; --missing mean or --missing ind"),
 }
 

@@ -135,7 +135,7 @@ def test_the_defaults_suit_columns_of_many_sizes(capsys, tmp_path, monkeypatch):
     assert document["config"]["optimizer"] == "adam" and len(document["epochs"]) == 20
     options = ("--optimizer", "momentum", "--epochs", "5", "--lr", "10")
     assert main(["train", "--data", "train.csv", "--output", "other", *options]) == 1
-    assert "standard deviations from its mean: give its logarithm in its place, or" in capsys.readouterr().err
+    assert "standard deviations from its mean: replace it by its logarithm, or" in capsys.readouterr().err
 
 
 def test_rare_classes_count_as_much_with_balanced_weights(capsys, tmp_path, monkeypatch):

@@ -103,7 +103,7 @@ def test_compiled_with_int8_where_little_is_lost(labels, numbers, capsys, train)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--label", "red,green"), "are they classes or quantities"),
+        (("--label", "red,green"), "which could be classes or numbers"),
         (("--label", "red,nope"), "'nope'"),
         (("--label", "red,green", "--task", "classification", "--class-weight", "balanced"), "is for one label"),
     ],

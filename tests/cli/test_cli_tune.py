@@ -66,10 +66,10 @@ def test_two_processes_share_a_study():
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (("--epochs", "3"), "--epochs is 3, must be 2 as in the trials of runs/tune/study.db; choose another --study"),
-        (("--activation", "elu"), "--activation is elu, must be relu"),
-        (("--monitor", "valid_loss"), "--monitor is valid_loss, must be valid_accuracy"),
-        (("--data", "mnist"), "--data has other content than in the trials"),
+        (("--epochs", "3"), "--epochs is 3, was 2 in runs/tune/study.db; choose another --study"),
+        (("--activation", "elu"), "--activation is elu, was relu"),
+        (("--monitor", "valid_loss"), "--monitor is valid_loss, was valid_accuracy"),
+        (("--data", "mnist"), "--data differs in content from that in"),
     ],
 )
 def test_trials_that_could_not_be_compared_are_refused(option, message, capsys):
@@ -97,7 +97,7 @@ def test_quantities_are_searched_by_their_loss(in_folder, capsys):
 def test_runs_that_diverge_are_given_up(capsys):
     assert tune(*SMALL, "--trials", "2", "--lr", "1e30", "--optimizer", "sgd") == 0
     printed = capsys.readouterr().out
-    assert printed.count("diverged") == 2 and "no trial came to its end" in printed
+    assert printed.count("diverged") == 2 and "no trial was completed" in printed
     assert [state for _, state, *_ in trials()] == ["PRUNED", "PRUNED"]
 
 
@@ -134,8 +134,8 @@ def test_what_cannot_be_a_study_is_refused(in_folder, capsys):
     (in_folder / "folder").mkdir()
     (in_folder / "text.db").write_text("no database")
     for path, message in (
-        ("folder", "--study is folder, a folder; must be a file, as folder/study.db"),
-        ("text.db", "--study is text.db, which is no SQLite database"),
+        ("folder", "--study is folder, a folder; must be a file, such as folder/study.db"),
+        ("text.db", "--study is text.db, which is not an SQLite database"),
         ("a?b.db", "must have no '?' in its path"),
     ):
         assert tune(*SMALL, "--study", path) == 2

@@ -108,7 +108,7 @@ def test_a_lesson_may_be_several_studies(lesson, monkeypatch, tmp_path, capsys):
     [
         (["transfer", "--epochs", "1"], "--epochs is for the notebook's experiments; transfer has --quick"),
         (["dropout", "--quick"], "--quick is for the lessons; dropout has --epochs"),
-        (["trnsfer"], "no experiment is called 'trnsfer'; there are lr-schedule"),
+        (["trnsfer"], "NAME is 'trnsfer', must be one of lr-schedule"),
     ],
 )
 def test_options_of_the_other_kind_are_refused(lesson, capsys, arguments, message):

@@ -1,4 +1,4 @@
-"""From ONNX."""
+"""Imports ONNX models."""
 
 from __future__ import annotations
 

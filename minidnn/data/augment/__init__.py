@@ -1,4 +1,4 @@
-"""Data augmentation, on the fly: realistic new instances from those there are.
+"""Data augmentation on the fly: realistic new instances made from existing ones.
 
 augmentation = augment.Augment([augment.shift(2), augment.rotate(15), augment.elastic(34, 4)], image_shape=(28, 28))
 training.fit(model, train, ..., augment=augmentation)

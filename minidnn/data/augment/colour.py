@@ -1,4 +1,4 @@
-"""Transformations of value: ``apply(images, u, ...)`` on float32 (n, h, w, c) in [0, 1]; results are clipped to [0, 1].
+"""Transformations of pixel values: ``apply(images, u)`` on float32 (n, h, w, c) in [0, 1], clipped to [0, 1].
 
 `minidnn.data.augment.Augment` refuses images outside of [0, 1] before it calls them."""
 
@@ -16,11 +16,11 @@ from minidnn.reference.normal import normal_quantile
 
 Floats = npt.NDArray[np.float64]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""What red, green and blue count towards brightness (ITU-R BT.601)."""
+"""Weights of red, green and blue in the luma (ITU-R BT.601)."""
 
 
 def _each(u: Floats, low: float, high: float) -> Floats32:
-    """One number an example, shaped to meet its pixels."""
+    """One number per example, (n, 1, 1, 1), which broadcasts over its pixels."""
     return (low + (high - low) * u[:, np.newaxis, np.newaxis, np.newaxis]).astype(np.float32)
 
 
@@ -34,7 +34,7 @@ def _clipped(images: Floats32) -> Floats32:
 
 @dataclass(frozen=True)
 class brightness:
-    """Adds up to ``most`` either way.
+    """Adds a number from -``most`` to ``most`` to every pixel of an image.
 
     Raises:
         ValueError: most is negative or not finite.
@@ -93,7 +93,7 @@ class saturation:
 
 @dataclass(frozen=True)
 class hue:
-    """Turns the colours round their wheel by up to ``degrees`` either way: the hue of HSV, its S and V kept.
+    """Rotates the hue of HSV by up to ``degrees`` in either direction; saturation and value stay.
 
     Grey images stay as they are.
 
@@ -130,9 +130,8 @@ def _hue_in_sixths(images: Floats32, value: Floats32, chroma: Floats32) -> Float
 class noise:
     """Adds white Gaussian noise of standard deviation ``std`` to each pixel.
 
-    Here because it is asked for, not because it helps: augmentation works where it makes instances that could be real,
-    such as a digit a little shifted, from which the network learns what does not matter. White noise is no such thing;
-    it only hides what was there.
+    Noise seldom helps: augmentation works when it makes instances that could be real, such as a slightly shifted
+    digit, from which the network learns what does not matter. White noise only hides the image.
 
     Raises:
         ValueError: std is negative or not finite.

@@ -1,4 +1,4 @@
-"""A list of transformations as one function of a batch."""
+"""Combines a list of transformations into one function of a batch."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ OfColour = colour.brightness | colour.contrast | colour.saturation | colour.hue
 
 
 class Augment:
-    """Makes new images of old ones, each time others: a function of (seed, epoch, example) alone.
+    """Makes new images from existing ones, different in each epoch; they depend only on (seed, epoch, example).
 
-    Neither the order of the examples nor the size of the batches nor threads change a byte of what comes out.
+    The order of the examples, the batch size and the number of threads do not change a byte of the result.
 
     Args:
         transformations: those of `minidnn.data.augment`, and your own. The geometric ones act first, as one
             interpolation (elastic displacements before the others, which act in the order of the list); then those of
-            value and your own, in the order of the list. Your own is a function ``(images, examples, key) -> images``:
-            images are float32 (n, h, w, channels), examples their numbers, key is the epoch's (seed, stream, epoch);
-            `uniform` makes random numbers of the last two. Or it is an object with ``maps(u, shape)`` as in
-            `minidnn.data.augment.geometry`, and acts with the geometric ones.
-        image_shape: (h, w) of grey images, (h, w, 3) of RGB ones.
-        fill: what comes in from outside, in [0, 1].
+            pixel values and your own, in the order of the list. Your own is a function
+            ``(images, examples, key) -> images``: images are float32 (n, h, w, channels), examples their numbers, key
+            is the epoch's (seed, stream, epoch); `uniform` makes random numbers from the last two. An object with
+            ``maps(u, shape)`` as in `minidnn.data.augment.geometry` acts with the geometric ones.
+        image_shape: (h, w) for grey images, (h, w, 3) for RGB images.
+        fill: the value of pixels from outside the image, in [0, 1].
 
     Raises:
-        TypeError: something in the list is no transformation.
-        ValueError: an image_shape or fill that makes no sense.
+        TypeError: an item of the list is not a transformation.
+        ValueError: an invalid image_shape or fill.
     """
 
     def __init__(self, transformations: Sequence[Any], image_shape: tuple[int, ...], fill: float = 0.0) -> None:
@@ -64,7 +64,7 @@ class Augment:
         return f"Augment({list(self.transformations)}, image_shape={shape}, fill={self.fill})"
 
     def __call__(self, x: Floats32 | Bytes, examples: Indices, key: tuple[int, int, int]) -> Any:
-        """The batch, changed.
+        """The augmented batch.
 
         Args:
             x: images of these examples, in any shape (n, ...) that holds them; uint8, or float32, which must be in
@@ -127,7 +127,7 @@ class Augment:
                 if not in_range:
                     name = f"for {type(transformation).__name__} x"
                     _check_range(name, images, "scale x first, and standardize after augmentation, as data.Standardize")
-                in_range = True  # what these make is clipped
+                in_range = True  # their results are clipped
                 if isinstance(transformation, colour.noise):
                     images = transformation.add(images, examples, key, place)
                 else:
@@ -162,10 +162,10 @@ def _check_range(what: str, images: Floats32, remedy: str) -> None:
 def uniform(examples: Indices, n: int, key: tuple[int, int, int], place: int) -> Floats:
     """Random numbers for a transformation of your own: (len(examples), n), uniform in [0, 1).
 
-    Each depends on the example's number, the key and the place alone, so that neither order nor threads change it.
+    Each depends only on the example's number, the key and the place, not on the order or the threads.
 
     Args:
-        place: tells draws apart. The transformations in a list of `Augment` have their index, so take 1000 and more.
+        place: distinguishes independent draws. Those of `Augment` use their index in the list; use 1000 or more.
     """
     return (example_bits(examples, n, key, place) >> np.uint32(8)).astype(np.float64) * 2.0**-24
 
@@ -173,11 +173,11 @@ def uniform(examples: Indices, n: int, key: tuple[int, int, int], place: int) ->
 def contact_sheet(
     augment: Augment, x: Floats32 | Bytes, path: str | os.PathLike[str] | None = None, columns: int = 10, seed: int = 0
 ) -> Any:
-    """Draws each image of x, and to its right its augmented forms in ``columns`` epochs.
+    """Draws each image of x, with its augmented versions in ``columns`` epochs to its right.
 
     Args:
         x: a few images.
-        path: the picture.
+        path: the file to write.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.

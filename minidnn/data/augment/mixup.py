@@ -1,4 +1,4 @@
-"""Mixtures of examples and of their targets."""
+"""Mixup of examples and their targets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PLACE = 130  # of the random words; see minidnn.data.corrupt
 
 
 class Mixup:
-    """``x = s * x + (1 - s) * x'`` and the same of the targets, with x' the example before it in the batch.
+    """``x = s * x + (1 - s) * x'``, and the same for the targets; x' is the previous example in the batch.
 
-    Zhang et al. 2018; the order of a batch is random, so x' is any example.
+    Zhang et al. 2018. Batches are in random order, so x' is a random example.
 
     ::
 
@@ -28,8 +28,8 @@ class Mixup:
     stay what they are.
 
     Args:
-        strength: in (0, 1]; the share 1 - s of the other example is uniform in [0, strength / 2).
-        classes: how many there are, where targets are class numbers.
+        strength: in (0, 1]; the weight 1 - s of the other example is uniform in [0, strength / 2).
+        classes: the number of classes, if targets are class numbers.
 
     Raises:
         TypeError, ValueError: an argument out of range; in a batch: class numbers without ``classes``, or beyond it.
@@ -53,7 +53,7 @@ class Mixup:
         )
 
     def _shares(self, y: Array) -> Array:
-        """Class numbers as probabilities; all else as float32."""
+        """Class numbers one-hot encoded; all other targets as float32."""
         if y.dtype.kind != "i" or y.ndim != 1:
             return y.astype(np.float32, copy=False)
         if self.classes is None:
