@@ -324,7 +324,7 @@ def test_predict_refuses_nothing_at_all():
         (
             lambda: training.EarlyStopping(monitor="loss"),
             ValueError,
-            "known at each epoch's end alone: give every=None",
+            "must be a column of the validation set, such as 'valid_loss', if every is given; give every=None",
         ),
         (lambda: training.EarlyStopping(monitor=3), TypeError, "monitor must be the name of a column"),
         (lambda: training.EarlyStopping(mode="up"), ValueError, "mode must be 'auto', 'min' or 'max'"),

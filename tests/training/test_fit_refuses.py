@@ -125,7 +125,7 @@ ROWS = {
         "Evaluate: the data sets have different classes",
     ),
     "whole numbers": (
-        network(), (named(np.ones((40, 5), np.int64), LABELS),), {}, TypeError, r"numbers of words; give x.astype\(np"
+        network(), (named(np.ones((40, 5), np.int64), LABELS),), {}, TypeError, r"word indices; give x.astype\(np"
     ),
     "no targets": (network(), (X,), {}, TypeError, r"must be a data set or a pair of arrays \(x, y\), got ndarray"),
     "targets twice": (network(), (CLASSES, LABELS), {}, TypeError, "y was given beside a data set"),
@@ -144,7 +144,7 @@ ROWS = {
     "some word": (network(), (X, LABELS), {"class_weight": "even"}, ValueError, "is 'even', must be 'balanced'"),
     "classes of numbers": (
         network(1), (X, NUMBERS), {"loss": nn.mean_squared_error, "class_weight": "balanced"}, ValueError,
-        r"class_weight='balanced' needs class numbers \(n,\)",
+        r"class_weight is 'balanced', which needs class numbers \(n,\)",
     ),
     "a weight for another example": (
         network(), (X, LABELS), {"sample_weight": np.ones(39)}, ValueError, r"\(39,\), must be \(40,\)"
@@ -168,7 +168,7 @@ ROWS = {
     "a column that comes later": (
         network(), (CLASSES,),
         {"callbacks": [training.ReduceOnPlateau(monitor="test_loss"), training.Evaluate(CLASSES)]}, ValueError,
-        "watches test_loss, which Evaluate adds after it; put Evaluate before it",
+        "monitor is 'test_loss', which Evaluate adds later; put Evaluate before",
     ),
     "a column without direction": (
         network(), (X, LABELS),
