@@ -1,4 +1,4 @@
-"""Tables as text: cells below each other, for the terminal or for Markdown."""
+"""Tables as text, for the terminal or as Markdown."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 
 def columns(rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """A line for each row, two blanks between the columns.
+    """One line per row, with aligned columns two spaces apart.
 
     Args:
-        rows: of equally many cells; the first may be the heads.
-        left: the columns of words, which begin below each other; the others are numbers, which end so.
+        rows: with equal numbers of cells; the first may be the header.
+        left: indices of the left-aligned columns; the others are right-aligned.
     """
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -19,6 +19,6 @@ def columns(rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The same as a table of Markdown."""
+    """A Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

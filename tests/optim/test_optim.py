@@ -251,7 +251,7 @@ P = nn.Parameter(np.ones(3, np.float32))
         (lambda: optim.SGD([P], math.inf), ValueError, "lr must be"),
         (lambda: optim.SGD([P], "fast"), TypeError, "lr must be a number"),
         (lambda: optim.SGD([P], 0.1, momentum=1.0), ValueError, r"momentum must be in \[0, 1\)"),
-        (lambda: optim.SGD([P], 0.1, nesterov=True), ValueError, "nesterov needs a momentum"),
+        (lambda: optim.SGD([P], 0.1, nesterov=True), ValueError, "momentum is 0, must be above 0 with nesterov"),
         (lambda: optim.SGD([{"params": [P], "mometum": 0.9}], 0.1), ValueError, "unknown option 'mometum'"),
         (lambda: optim.SGD([{"params": [P], "momentum": 0.9}], 0.1), ValueError, "momentum in the constructor"),
         (lambda: optim.RMSprop([{"params": [P], "momentum": 0.9}]), ValueError, "momentum in the constructor"),
