@@ -19,7 +19,7 @@ LAYERS: dict[str, Any] = {name: getattr(nn, layer) for layer, name in activation
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """All that `training.fit` needs but the data; made by `default_dnn`.
+    """Everything that `training.fit` needs except the data; made by `default_dnn`.
 
     Attributes:
         model, loss, optimizer, callbacks, epochs, batch_size: for `training.fit`.
@@ -33,11 +33,11 @@ class Recipe:
     batch_size: int = 50
 
     def fit(self, train: Any, y: Any = None, *, valid: Any = 0.1, **options: Any) -> training.History:
-        """`training.fit` with all of it; early stopping and the schedule look at ``valid``.
+        """Calls `training.fit` with the recipe; early stopping and the schedule use ``valid``.
 
         Args:
-            train, y, valid: as for `training.fit`; a tenth of the training examples is held back by default.
-            options: further arguments of `training.fit`, or others than the recipe's.
+            train, y, valid: as for `training.fit`; by default a tenth of the training examples is held out.
+            options: further arguments of `training.fit`, which override the recipe's.
         """
         chosen: dict[str, Any] = {
             "loss": self.loss,
@@ -71,22 +71,23 @@ def default_dnn(
         training.evaluate(recipe.model, mnist.test)
 
     - Model: `default_network`, with He initialization, ELU and batch normalization, and dropout.
-    - Loss: of "classification" softmax cross-entropy, with one output sigmoid cross-entropy; of "labels" (several at
-      once) sigmoid cross-entropy; of "regression" the mean squared error.
+    - Loss: softmax cross-entropy for "classification" (sigmoid cross-entropy with one output), sigmoid cross-entropy
+      for "labels" (several labels per example), mean squared error for "regression".
     - Optimizer: Nesterov's accelerated gradient, momentum 0.9.
-    - Schedule: the rate is halved where the validation loss has not fallen for half of the patience; a schedule as lr
-      goes without.
-    - Regularization: dropout, and early stopping, which leaves the best model.
+    - Schedule: the rate is halved when the validation loss has not improved for ``patience // 2`` epochs; if lr is a
+      schedule, that one alone.
+    - Regularization: dropout, and early stopping, which restores the best model.
 
     Args:
-        n_in, hidden, n_out: sizes; n_out is the number of classes (1 or more), of labels, or of real numbers.
+        n_in, hidden, n_out: sizes; n_out is the number of classes (1 for two classes), labels or real numbers.
         lr: a number or a schedule.
+        dropout: as for `default_network`.
         patience: epochs without a better validation loss before the run ends.
-        epochs, batch_size: at most so many epochs, of batches of this size.
+        epochs, batch_size: maximum number of epochs, and examples per batch.
         network: further arguments of `default_network`, such as ``activation="relu"``.
 
     Raises:
-        TypeError, ValueError: an argument of another kind or out of range; the message names it.
+        TypeError, ValueError: an argument of another type or out of range; the message names it.
     """
     if task not in ("classification", "labels", "regression"):
         raise ValueError(f"default_dnn: task is {task!r}, must be 'classification', 'labels' or 'regression'")
@@ -120,29 +121,29 @@ def default_network(
     rng: Generator | None = None,
     **options: Any,
 ) -> nn.Sequential:
-    """A deep network by the book: for each hidden layer ``Dense - BatchNorm - activation - Dropout``, then ``outputs``.
+    """The chapter's deep network: per hidden layer ``Dense - BatchNorm - activation - Dropout``, then ``outputs``.
 
-    - He initialization: keeps the variance of signals and gradients through the layers of ReLU and its variants.
-    - ELU: no dying units, mean activations near 0; where speed at runtime counts more, ``activation="relu"``.
-    - Batch normalization: steadier signals, higher learning rates, less care for initialization. Before the activation,
-      where the bias of the dense layer is then of no use but does no harm. It costs time at runtime, unless folded in.
+    - He initialization: keeps the variance of signals and gradients constant through layers of ReLU and its variants.
+    - ELU: no dying units, mean activations near 0; for faster inference ``activation="relu"``.
+    - Batch normalization: allows higher learning rates and is less sensitive to initialization. It is placed before the
+      activation; the bias of the dense layer is then redundant. It costs time at inference unless it is folded in.
     - Dropout: start at 0.2 to 0.5 if the network overfits.
 
     Args:
-        n_in, hidden, n_out: sizes; layers are called hidden1, hidden2, ..., outputs.
-        activation: of the hidden layers, a name; "identity" for none.
-        kernel_initializer: of the hidden layers; the outputs have Glorot's, as softmax layers should.
-        batch_norm: whether.
-        dropout: the rate after each hidden layer and on the inputs at half of it, in [0, 1).
-        rng: draws initial values and masks; the default generator where it is None.
-        options: further ones of each hidden `nn.Dense`, such as ``kernel_constraint=nn.max_norm(3.0)``.
+        n_in, hidden, n_out: sizes; the dense layers are named hidden1, hidden2, ..., outputs.
+        activation: name of the hidden layers' activation; "identity" for none.
+        kernel_initializer: of the hidden layers; the output layer uses Glorot's.
+        batch_norm: whether to add batch normalization.
+        dropout: the rate after each hidden layer, in [0, 1); half of it on the inputs.
+        rng: draws initial values and masks; None: the default generator.
+        options: further arguments of each hidden `nn.Dense`, such as ``kernel_constraint=nn.max_norm(3.0)``.
 
     Raises:
-        TypeError, ValueError: no hidden layer, an unknown activation, or an argument that the layers refuse.
+        TypeError, ValueError: no hidden layer, an unknown activation, or an argument that a layer refuses.
     """
     if isinstance(hidden, int) or not len(hidden):
         raise ValueError(
-            f"default_dnn: hidden is {hidden!r}, must be the sizes of one hidden layer or more, [300, 100]"
+            f"default_dnn: hidden is {hidden!r}, must be a list of one size or more; give sizes, such as [300, 100]"
         )
     sizes = [positive_integer("default_dnn", "n_in", n_in)]
     sizes += [positive_integer("default_dnn", "hidden", size) for size in hidden]

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: functions ``step -> lr``, where step counts the updates already made.
+"""Learning-rate schedules: functions ``step -> lr``; step is the number of updates already made.
 
-Each is a frozen dataclass, so that two can be compared and one can be printed. Constructors raise ValueError for rates
-that are negative or not finite and for numbers of steps below 1; the message names the argument.
+Each is a frozen dataclass: it can be compared and printed. Constructors raise ValueError for rates that are negative or
+not finite and for numbers of steps that are not above 0; the message names the argument.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class constant:
 
 @dataclass(frozen=True)
 class piecewise_constant:
-    """``values[i]`` while ``boundaries[i - 1] <= step < boundaries[i]``: the predetermined schedule of the chapter.
+    """``lr(step) = values[i]`` for ``boundaries[i - 1] <= step < boundaries[i]``: the chapter's predetermined schedule.
 
     Args:
-        boundaries: steps at which the rate changes, increasing.
+        boundaries: increasing steps at which the rate changes.
         values: the rates, one more than boundaries.
     """
 
@@ -42,8 +42,8 @@ class piecewise_constant:
     def __post_init__(self) -> None:
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
-                f"piecewise_constant: {len(self.boundaries)} boundaries want {len(self.boundaries) + 1} values, "
-                f"got {len(self.values)}"
+                f"piecewise_constant: values has {len(self.values)} rates, must have {len(self.boundaries) + 1}, one "
+                "more than boundaries"
             )
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise ValueError(f"piecewise_constant: boundaries must increase, got {list(self.boundaries)}")
@@ -64,7 +64,7 @@ class exponential:
         initial: the rate of step 0.
         decay_rate: the factor over decay_steps, > 0.
         decay_steps: > 0.
-        staircase: divide without remainder, so that the rate falls in steps.
+        staircase: use ``step // decay_steps``, so that the rate falls in steps.
     """
 
     initial: float
@@ -84,10 +84,12 @@ class exponential:
 
 @dataclass(frozen=True)
 class power:
-    """``lr(step) = initial * (1 + step / decay_steps) ** -c`` (Senior et al. 2013): slower and slower.
+    """``lr(step) = initial * (1 + step / decay_steps) ** -c`` (Senior et al. 2013).
 
     Args:
-        c: usually 1, which is `inverse_time` with a decay rate of 1.
+        initial: the rate of step 0.
+        decay_steps: > 0.
+        c: > 0; 1 equals `inverse_time` with a decay rate of 1.
     """
 
     initial: float
@@ -105,7 +107,13 @@ class power:
 
 @dataclass(frozen=True)
 class inverse_time:
-    """``lr(step) = initial / (1 + decay_rate * step / decay_steps)``, as TensorFlow's ``inverse_time_decay``."""
+    """``lr(step) = initial / (1 + decay_rate * step / decay_steps)``, as TensorFlow's ``inverse_time_decay``.
+
+    Args:
+        initial: the rate of step 0.
+        decay_rate, decay_steps: > 0.
+        staircase: use ``step // decay_steps``, so that the rate falls in steps.
+    """
 
     initial: float
     decay_rate: float
@@ -124,14 +132,17 @@ class inverse_time:
 
 @dataclass(frozen=True)
 class cosine:
-    """``lr = final + (initial - final) * (1 + cos(pi * t)) / 2``, where t goes from 0 to 1 over a period.
+    """``lr = final + (initial - final) * (1 + cos(pi * t)) / 2``; t rises from 0 to 1 over a period.
 
-    Without restarts the rate stays at ``final`` after the first period; with them a period follows a period, each
-    ``stretch`` times as long as the one before and starting at ``shrink`` times its rate: SGDR (Loshchilov & Hutter
-    2017).
+    Without restarts the rate stays at ``final`` after the first period. With restarts each period is ``stretch`` times
+    as long as the one before and starts at ``shrink`` times its initial rate: SGDR (Loshchilov & Hutter 2017).
 
     Args:
-        period: steps of the first period.
+        initial, final: the rates at the start and the end of the first period.
+        period: number of steps of the first period.
+        restarts: start a new period at the end of each.
+        stretch: >= 1.
+        shrink: > 0.
     """
 
     initial: float
@@ -156,7 +167,7 @@ class cosine:
         return _cosine_between(self.initial * self.shrink**restart, self.final, (step - begin) / length)
 
     def _period_of(self, step: int) -> tuple[int, float, float]:
-        """Which period the step lies in, where that begins and how long it is."""
+        """The index of the step's period, its first step and its length."""
         if self.stretch == 1:
             restart = int(step // self.period)
             return restart, restart * self.period, self.period
@@ -168,12 +179,13 @@ class cosine:
 
 @dataclass(frozen=True)
 class one_cycle:
-    """Up from ``peak / start_factor`` to ``peak``, down to ``peak / end_factor``, both along cosines (Smith 2018).
+    """Rises from ``peak / start_factor`` to ``peak``, then falls to ``peak / end_factor``, along cosines (Smith 2018).
 
     Args:
-        peak: the highest rate, such as `training.lr_range_test` suggests.
-        steps: of the whole cycle; afterwards the rate stays where it ended.
-        warm: the part of the steps that goes up, in (0, 1).
+        peak: the highest rate, for example the rate that `training.lr_range_test` suggests.
+        steps: length of the cycle; after it the rate stays at ``peak / end_factor``.
+        warm: the share of the steps in which the rate rises, in (0, 1).
+        start_factor, end_factor: > 0.
     """
 
     peak: float
@@ -199,9 +211,12 @@ class one_cycle:
 
 @dataclass(frozen=True)
 class warm_up:
-    """Linear from ``start`` to the rate of ``after`` at step ``steps``, then ``after``, counting from its own step 0.
+    """``lr(step) = start + (after(0) - start) * step / steps``, then ``after(step - steps)`` (Goyal et al. 2017).
 
-    Goyal et al. 2017.
+    Args:
+        steps: length of the warm-up, > 0.
+        after: the schedule that follows.
+        start: the rate of step 0.
     """
 
     steps: int
@@ -220,11 +235,11 @@ class warm_up:
 
 @dataclass(frozen=True)
 class join:
-    """One schedule after the other, each counting from its own step 0.
+    """One schedule after the other, each called with the steps since its start.
 
     Args:
         schedules: one more than boundaries.
-        boundaries: the steps at which the next one takes over, increasing.
+        boundaries: increasing steps at which the next schedule starts.
     """
 
     schedules: Sequence[Schedule]
@@ -233,8 +248,8 @@ class join:
     def __post_init__(self) -> None:
         if len(self.schedules) != len(self.boundaries) + 1:
             raise ValueError(
-                f"join: {len(self.boundaries)} boundaries want {len(self.boundaries) + 1} schedules, "
-                f"got {len(self.schedules)}"
+                f"join: schedules has {len(self.schedules)} entries, must have {len(self.boundaries) + 1}, one more "
+                "than boundaries"
             )
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise ValueError(f"join: boundaries must increase, got {list(self.boundaries)}")

@@ -1,11 +1,11 @@
-"""Optimizers: one short class each around one fused kernel; gradient clipping; rates by depth."""
+"""Optimizers, each a short class around fused kernels; gradient clipping; learning rates by depth."""
 
 from typing import TYPE_CHECKING
 
 from minidnn.later import later
 from minidnn.optim.optimizer import Optimizer
 
-if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
+if TYPE_CHECKING:  # loaded on first use; these imports are for type checkers and editors
     from minidnn.optim.adafactor import Adafactor
     from minidnn.optim.adam import Adam, Adamax, AdamW, Lion, NAdam, RAdam
     from minidnn.optim.adaptive import Adadelta, Adagrad, RMSprop

@@ -1,4 +1,4 @@
-"""Adam's adaptivity in the memory of plain descent."""
+"""Adafactor: adaptive rates with little memory per parameter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minidnn.tensor import Tensor
 
 
 class Adafactor(Optimizer):
-    """Of a matrix it keeps the mean squares of rows and columns alone (Shazeer & Stern 2018), as PyTorch does::
+    """For a matrix it keeps only the mean squares of rows and columns (Shazeer & Stern 2018), as in PyTorch::
 
         rest = t**beta2_decay
         row = (1 - rest) * row + rest * mean(grad**2, axis=1)
@@ -24,16 +24,16 @@ class Adafactor(Optimizer):
         rate = min(lr, 1 / sqrt(t)) * max(rms(param), eps[1]) / max(1, rms(direction) / d)
         param = (1 - lr * weight_decay) * param - rate * direction
 
-    t counts the updates of a parameter from 1, rms is the root of the mean square. Parameters that are no matrix keep
-    the mean square of each element. The rate is relative to the size of the parameters.
+    t counts the updates of a parameter from 1; rms is the root mean square. For a parameter that is not a matrix, the
+    mean square of each element is kept. The rate is relative to the rms of the parameter.
 
     Args:
-        lr: a number >= 0 or a schedule; the most that the relative rate may be.
+        lr: a number >= 0 or a schedule; the upper bound of the relative rate.
         beta2_decay: <= 0.
-        eps: two numbers: the least root that divides, > 0 or None for the machine epsilon of the parameter's type; and
-            the least size of parameters, >= 0.
-        d: >= 1; the root mean square above which a direction is scaled down.
-        weight_decay: >= 0; apart from the gradient.
+        eps: two numbers: the lower bound of the divisor, > 0 or None for the machine epsilon of the parameter's dtype;
+            and the lower bound of rms(param), >= 0.
+        d: >= 1; a direction with a larger rms is scaled down to it.
+        weight_decay: >= 0; decoupled from the gradient.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.
@@ -52,7 +52,7 @@ class Adafactor(Optimizer):
         super().__init__(params, lr, {"v": 0.0, "row": 0.0, "column": 0.0}, options)
 
     def slot_shapes(self, param: Tensor) -> dict[str, tuple[int, ...]]:
-        """Those of rows and columns for a matrix, one number an element else."""
+        """The shapes of rows and columns for a matrix; otherwise the parameter's shape."""
         if len(param.shape) == 2:
             return {"row": param.shape[:1], "column": param.shape[1:]}
         return {"v": param.shape}
@@ -62,7 +62,7 @@ class Adafactor(Optimizer):
         if not isinstance(eps, (tuple, list)) or len(eps) != 2:
             raise TypeError(f"Adafactor: eps is {eps!r}, must be two numbers, such as (None, 1e-3)")
         if eps[0] is not None and number("Adafactor", "eps[0]", eps[0]) == 0:
-            raise ValueError("Adafactor: eps[0] is 0, must be above 0 or None: it divides")
+            raise ValueError("Adafactor: eps[0] is 0, must be above 0, or None for the machine epsilon")
         number("Adafactor", "eps[1]", eps[1])
         number("Adafactor", "-beta2_decay", -options["beta2_decay"])
         number("Adafactor", "weight_decay", options["weight_decay"])
@@ -92,7 +92,7 @@ class Adafactor(Optimizer):
 
 
 def _mean_squares(track: Track, squares: Array, beta2_decay: float, eps: float) -> Array:
-    """The decaying mean square of each element, for a matrix as its rows and columns tell it."""
+    """The decaying mean square of each element; for a matrix estimated from its rows and columns."""
     mean, slots, by = kernels.update("adafactor_mean"), track._slots, {"beta2_decay": beta2_decay}
     if "v" in slots:
         mean(slots["v"], squares, count=1, step=track._updates, **by)

@@ -1,4 +1,4 @@
-"""Adam and its kin: momentum and a rate for each parameter, both corrected for their start at 0."""
+"""Adam and its variants: bias-corrected estimates of the first and second moments of the gradient."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Adam(_Betas):
         v = beta2 * v + (1 - beta2) * grad**2
         param -= lr / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)
 
-    eps stands outside the root, as in the paper, PyTorch and Keras; TensorFlow's and the chapter's variant differs by a
-    factor of sqrt(1 - beta2**t) on eps alone.
+    eps is outside the root, as in the paper, PyTorch and Keras; in TensorFlow and the chapter eps is divided by
+    ``sqrt(1 - beta2**t)``.
 
     Args:
         lr: a number >= 0 or a schedule.
@@ -70,7 +70,7 @@ class Adam(_Betas):
 
 
 class AdamW(_Betas):
-    """`Adam`, after ``param *= 1 - lr * weight_decay``: decay apart from the gradient (Loshchilov & Hutter 2019).
+    """`Adam` after ``param *= 1 - lr * weight_decay``: decoupled weight decay (Loshchilov & Hutter 2019).
 
     Args:
         weight_decay: >= 0.
@@ -94,12 +94,12 @@ class AdamW(_Betas):
 
 
 class NAdam(_Betas):
-    """Adam that looks ahead, as Nesterov's momentum does (Dozat 2016), with a constant beta1::
+    """Adam with Nesterov momentum (Dozat 2016) and a constant beta1::
 
         param -= (beta1 * lr / (1 - beta1**(t+1)) * m + (1 - beta1) * lr / (1 - beta1**t) * grad)
                  / (sqrt(v) / sqrt(1 - beta2**t) + eps)
 
-    PyTorch and Keras let beta1 grow from half of itself over the first thousand steps; this is the paper's plain form.
+    PyTorch and Keras increase beta1 over the first steps; this is the paper's form without that schedule.
 
     Args:
         weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
@@ -126,7 +126,7 @@ class NAdam(_Betas):
 
 
 class RAdam(_Betas):
-    """Adam that begins as momentum, until the variance of its rate is known (Liu et al. 2020)::
+    """Adam that starts as SGD with momentum, until the variance of its rate is tractable (Liu et al. 2020)::
 
         most   = 2 / (1 - beta2) - 1
         length = most - 2 * t * beta2**t / (1 - beta2**t)
@@ -134,8 +134,9 @@ class RAdam(_Betas):
         param -= lr * r * m / (1 - beta1**t) * sqrt(1 - beta2**t) / (sqrt(v) + eps)          length > 5
         r      = sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length))
 
-    So it needs no warm-up. 5 and the place of eps are PyTorch's; the paper has 4 and no eps. With the default beta2 the
-    first five updates are momentum's: gradients much larger than 1 want a smaller rate than Adam's.
+    It needs no warm-up. The threshold 5 and the position of eps are PyTorch's; the paper has 4 and no eps. With the
+    default beta2 the first five updates are not adaptive: for gradients much larger than 1 use a smaller rate than
+    Adam's.
 
     Args:
         weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
@@ -192,12 +193,12 @@ class Adamax(_Betas):
 
 
 class Lion(_Betas):
-    """Steps of one size, in the direction of a sign (Chen et al. 2023)::
+    """Steps of equal size ``lr`` in the direction of the sign (Chen et al. 2023)::
 
         param = (1 - lr * weight_decay) * param - lr * sign(beta1 * m + (1 - beta1) * grad)
         m = beta2 * m + (1 - beta2) * grad
 
-    Its rate wants to be 3 to 10 times smaller than Adam's, its decay as much larger.
+    Use a rate 3 to 10 times smaller than for Adam, and a weight decay 3 to 10 times larger.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range.

@@ -1,4 +1,4 @@
-"""Optimizers that give each parameter a rate of its own by the squares of its gradients."""
+"""Optimizers with a rate per element, adapted by the squares of its gradients."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from minidnn.reference.types import Array
 
 
 class Adagrad(Optimizer):
-    """Each parameter's rate falls with all its gradients so far (Duchi et al. 2011)::
+    """The rate of each element falls with the sum of its squared gradients (Duchi et al. 2011)::
 
         accumulator += grad**2
         param -= lr * grad / sqrt(accumulator + eps)
 
-    eps stands inside the root, as in the chapter and in Keras; PyTorch has it outside. Good for sparse features; in
-    deep networks the rate often dies too early.
+    eps is inside the root, as in the chapter and in Keras; PyTorch has it outside. Suited to sparse features; in deep
+    networks the rate often becomes too small before training has converged.
 
     Args:
         lr: a number >= 0 or a schedule.
@@ -51,14 +51,14 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Adagrad that forgets (Tieleman & Hinton 2012)::
+    """Adagrad with a decaying mean of squares in place of the sum (Tieleman & Hinton 2012)::
 
         s = decay * s + (1 - decay) * grad**2
         param -= lr * grad / sqrt(s + eps)
 
-    With momentum, as TensorFlow: ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``. Centered (Graves
-    2013), the variance ``s - mean(grad)**2`` stands for s. eps is inside the root, as in TensorFlow; PyTorch has it
-    outside.
+    With momentum, as in TensorFlow: ``mom = momentum * mom + lr * grad / sqrt(s + eps); param -= mom``. With
+    ``centered``, the variance ``s - mean(grad)**2`` replaces s (Graves 2013). eps is inside the root, as in TensorFlow;
+    PyTorch has it outside.
 
     Args:
         lr: a number >= 0 or a schedule.
@@ -94,7 +94,10 @@ class RMSprop(Optimizer):
         number("RMSprop", "decay", options["decay"], below=1.0)
         number("RMSprop", "eps", options["eps"])
         if number("RMSprop", "momentum", options["momentum"], below=1.0) and self._plain:
-            raise ValueError("RMSprop: a group with momentum needs momentum in the constructor, which makes the slots")
+            raise ValueError(
+                "RMSprop: momentum of a group is above 0, must be 0 without momentum in the constructor; give "
+                "RMSprop(..., momentum=...)"
+            )
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         if self._plain:
@@ -105,7 +108,7 @@ class RMSprop(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """The step's own size sets the rate (Zeiler 2012)::
+    """The rate of each element is the root mean square of its past steps (Zeiler 2012)::
 
         s = rho * s + (1 - rho) * grad**2
         step = sqrt(delta + eps) / sqrt(s + eps) * grad

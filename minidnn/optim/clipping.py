@@ -14,7 +14,7 @@ from minidnn.tensor import Tensor, as_result
 
 
 def clip_by_value(params: Iterable[Tensor], limit: float) -> None:
-    """Each element of each gradient is kept within ``[-limit, limit]``.
+    """Clips each element of each gradient to ``[-limit, limit]``, in place.
 
     Raises:
         ValueError: limit is negative or not finite.
@@ -25,7 +25,7 @@ def clip_by_value(params: Iterable[Tensor], limit: float) -> None:
 
 
 def clip_by_norm(params: Iterable[Tensor], limit: float) -> None:
-    """Each gradient whose l2 norm is finite and exceeds the limit is scaled to it: ``grad *= limit / norm``.
+    """Scales each gradient whose l2 norm is finite and exceeds the limit: ``grad *= limit / norm``, in place.
 
     Raises:
         ValueError: limit is negative or not finite.
@@ -37,10 +37,10 @@ def clip_by_norm(params: Iterable[Tensor], limit: float) -> None:
 
 
 def clip_by_global_norm(params: Iterable[Tensor], limit: float) -> Tensor:
-    """All gradients are scaled by one factor, where the l2 norm of them all exceeds the limit (Pascanu et al. 2013).
+    """Scales all gradients by ``min(1, limit / norm)``, norm: their common l2 norm (Pascanu et al. 2013); in place.
 
     Returns:
-        The norm before clipping, a tensor without axes (float64); where it is not finite, nothing is clipped.
+        The norm before clipping, a tensor without axes (float64); if it is not finite, nothing is clipped.
 
     Raises:
         ValueError: limit is negative or not finite.
@@ -55,7 +55,7 @@ def clip_by_global_norm(params: Iterable[Tensor], limit: float) -> Tensor:
 
 
 def _gradients(params: Iterable[Tensor]) -> list[Array]:
-    """The gradients there are, each one piece of memory that may be written."""
+    """The existing gradients, each contiguous and writeable."""
     gradients = []
     for param in params:
         gradient = gradient_of(param)

@@ -24,15 +24,15 @@ class Scaled:
 
 
 def by_depth(model: Module, lr: Rate, factor: float = 1 / 2.6) -> list[dict[str, Any]]:
-    """Groups whose rate falls with the distance from the outputs: ``lr * factor**distance`` (Howard & Ruder 2018).
+    """Parameter groups with the rate ``lr * factor**distance``, by distance from the outputs (Howard & Ruder 2018).
 
-    Reused lower layers are general and should change little, new upper layers much::
+    Reused lower layers are general and should change little; new upper layers should change more::
 
         optimizer = optim.SGD(optim.by_depth(model, lr=0.01), lr=0.01, momentum=0.9)
 
     Args:
-        model: depth is counted in its `nn.blocks`: a layer with a kernel and what follows it without. Frozen layers
-            are there too, with the rate that they will have when they are thawed.
+        model: depth counts its `nn.blocks`: a layer with a kernel and the layers without one that follow it. Frozen
+            layers are included, with the rate that applies once they are unfrozen.
         lr: of the last layer; a number or a schedule.
         factor: in (0, 1]; 1 / 2.6 is the paper's.
 

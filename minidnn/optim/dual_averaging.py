@@ -1,4 +1,4 @@
-"""Dual averaging: weights made anew from the sum of all gradients."""
+"""Dual averaging: weights computed from the sum of all gradients."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from minidnn.reference.types import Array
 
 
 class AdagradDA(Optimizer):
-    """Adagrad with dual averaging (Duchi et al. 2011), as TensorFlow has it; t counts the updates from 1::
+    """Adagrad with dual averaging (Duchi et al. 2011), as in TensorFlow; t counts the updates from 1::
 
         gradient_sum += grad
         accumulator += grad**2
         param = lr * (sign(gradient_sum) * l1 * t - gradient_sum) / (sqrt(accumulator) + l2 * t * lr)
                                                                          where |gradient_sum| > l1 * t, else 0
 
-    A weight whose mean gradient stays within l1 is exactly zero, so that linear models become sparse. The weights
-    follow from the sums alone: the first update forgets initial weights, unless `warm_start` is called before. Since lr
-    is a factor of all weights, a schedule rescales the model; an update of rate 0 changes nothing.
+    A weight whose mean gradient is at most l1 is exactly zero, so linear models become sparse. The weights depend only
+    on the sums: the first update discards the initial weights, unless `warm_start` is called before. lr is a factor of
+    all weights, so a schedule rescales the model; an update with rate 0 changes nothing.
 
     Args:
         lr: a number >= 0 or a schedule.
@@ -44,17 +44,17 @@ class AdagradDA(Optimizer):
     ) -> None:
         start = number("AdagradDA", "initial_accumulator", initial_accumulator)
         if start == 0:
-            raise ValueError("AdagradDA: initial_accumulator is 0, must be above 0: its root divides")
+            raise ValueError("AdagradDA: initial_accumulator is 0, must be above 0, such as 0.1")
         super().__init__(params, lr, {"gradient_sum": 0.0, "accumulator": start}, {"l1": l1, "l2": l2})
 
     def warm_start(self) -> None:
-        """Begins from the weights that are there: ``gradient_sum = -param * sqrt(accumulator) / lr``.
+        """Starts from the current weights: ``gradient_sum = -param * sqrt(accumulator) / lr``.
 
-        Without penalties an update with a gradient of 0 then leaves them as they are. Call it before the first step;
-        the larger initial_accumulator, the closer it stays to them.
+        Call it before the first step. Without penalties, an update with gradient 0 then keeps the weights. The larger
+        initial_accumulator, the closer training stays to them.
 
         Raises:
-            ValueError: the learning rate of the next step is 0, by which it would divide.
+            ValueError: the learning rate of the next step is 0.
         """
         rates = [group.rate(self.steps) for group in self.groups]
         if not all(rates):

@@ -14,22 +14,23 @@ from minidnn.reference.types import Array
 
 
 class FTRL(Optimizer):
-    """FTRL-Proximal (McMahan et al. 2013) as TensorFlow has it; with ``p(a) = a ** -lr_power``::
+    """FTRL-Proximal (McMahan et al. 2013), as in TensorFlow; with ``p(a) = a ** -lr_power``::
 
         linear += grad + 2 * l2_shrinkage * param - (p(accumulator + grad**2) - p(accumulator)) / lr * param
         accumulator += grad**2
         param = (sign(linear) * l1 - linear) / ((p(accumulator) + beta) / lr + 2 * l2)   where |linear| > l1, else 0
 
-    With l1 > 0 many weights become exact zeros: the chapter's way to sparse models, dual averaging (Nesterov 2009).
-    Without l1 and l2, from an accumulator and parameters of 0, it is SGD for lr_power 0 and Adagrad for lr_power -0.5.
+    With l1 > 0 many weights become exactly 0: the chapter's method for sparse models, dual averaging (Nesterov 2009).
+    With l1 = l2 = 0 and both accumulator and parameters starting at 0, it equals SGD for lr_power=0 and Adagrad for
+    lr_power=-0.5.
 
     Args:
         lr: a number > 0 or a schedule.
-        lr_power: <= 0; -0.5 takes the square root.
+        lr_power: <= 0; -0.5 gives the square root.
         initial_accumulator: >= 0.
         l1, l2: penalties, >= 0.
-        l2_shrinkage: >= 0; a magnitude penalty, where l2 is a stabilization penalty.
-        beta: >= 0, the paper's.
+        l2_shrinkage: >= 0; an l2 penalty added to the gradient; l2 itself only stabilizes the update.
+        beta: >= 0; as in the paper.
 
     Raises:
         TypeError, ValueError: as `Optimizer`; an argument out of range, lr 0 included.
@@ -47,21 +48,21 @@ class FTRL(Optimizer):
         beta: float = 0.0,
     ) -> None:
         if not callable(lr) and lr == 0:
-            raise ValueError("FTRL: lr must be above 0, it divides by it")
+            raise ValueError("FTRL: lr is 0, must be above 0, such as 0.001")
         start = number("FTRL", "initial_accumulator", initial_accumulator)
         options = {"lr_power": lr_power, "l1": l1, "l2": l2, "l2_shrinkage": l2_shrinkage, "beta": beta}
         super().__init__(params, lr, {"accumulator": start, "linear": 0.0}, options)
 
     def warm_start(self) -> None:
-        """Begins from the weights that are there: ``linear = -param * ((p(accumulator) + beta) / lr + 2 * l2)``.
+        """Starts from the current weights: ``linear = -param * ((p(accumulator) + beta) / lr + 2 * l2)``.
 
-        FTRL keeps no weights, it makes them from ``linear``; as that begins at 0, the first step forgets what they
-        were. After this it gives them back, drawn towards 0 by ``l1 / ((p(accumulator) + beta) / lr + 2 * l2)``: so a
-        trained network becomes sparse, where a deep one that starts sparse hardly learns. Call it before the first
-        step; the larger initial_accumulator, the closer it stays.
+        FTRL computes the weights from ``linear``, which starts at 0, so the first step discards the initial weights.
+        After this call it keeps them, shrunk towards 0 by ``l1 / ((p(accumulator) + beta) / lr + 2 * l2)``. This makes
+        a trained network sparse; a deep network that starts sparse hardly learns. Call it before the first step. The
+        larger initial_accumulator, the closer training stays to the weights.
 
         Raises:
-            ValueError: the learning rate of the next step is 0, by which it would divide.
+            ValueError: the learning rate of the next step is 0.
         """
         rates = [group.rate(self.steps) for group in self.groups]
         if not all(rates):

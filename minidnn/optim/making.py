@@ -1,4 +1,4 @@
-"""Optimizers by the names of their updates, for whoever offers them as a choice."""
+"""Optimizers by the names of their updates, for the command line, the playground and the tests."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _maker(row: Update) -> Callable[..., Optimizer]:
 
 
 MAKERS: dict[str, Callable[..., Optimizer]] = {name: _maker(row) for name, row in UPDATES.items()}
-"""name -> what makes the optimizer of parameters, and of a rate where it has no default."""
+"""name -> function ``(params, lr) -> Optimizer``; lr may be omitted unless the name is in `WITHOUT_RATE`."""
 
 
 def _arguments(name: str) -> dict[str, Any]:
-    """The defaults of its constructor's arguments; `inspect.Parameter.empty` where there is none."""
+    """The defaults of the constructor's arguments; `inspect.Parameter.empty` for one without a default."""
     signature = inspect.signature(getattr(optim, UPDATES[name].kind))
     return {argument: parameter.default for argument, parameter in signature.parameters.items()} | {
         **UPDATES[name].options
@@ -30,15 +30,15 @@ def _arguments(name: str) -> dict[str, Any]:
 
 
 WITHOUT_RATE = tuple(name for name in UPDATES if _arguments(name)["lr"] is inspect.Parameter.empty)
-"""Those that have no default rate."""
+"""Names of the updates without a default rate."""
 
 
 def settings(name: str, *, lr: float = 0.1, step: int = 3) -> dict[str, float]:
-    """What the kernel of an update takes behind its arrays, by default.
+    """The default keyword arguments of an update's kernel.
 
     Args:
-        lr: the rate where the optimizer has no default.
-        step: of updates that count.
+        lr: the rate if the optimizer has no default.
+        step: for updates that depend on the number of steps.
     """
     given = _arguments(name) | {"step": step, "rate": lr}
     if name in WITHOUT_RATE:
@@ -48,6 +48,6 @@ def settings(name: str, *, lr: float = 0.1, step: int = 3) -> dict[str, float]:
 
 
 def slots(name: str) -> list[str]:
-    """What lies beside a parameter, in the order in which the kernel takes it."""
+    """The names of an update's slots, in the order of the kernel's arguments."""
     parameters = inspect.signature(getattr(reference, f"{name}_step")).parameters.values()
     return [p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY][2:]

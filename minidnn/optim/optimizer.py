@@ -1,4 +1,4 @@
-"""What every optimizer is: parameters in groups, slots beside each parameter, one fused update a step."""
+"""Base class of the optimizers: parameters in groups, slots for each parameter, one fused update per step."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
 class Track:
-    """One parameter, and what an optimizer keeps beside it.
+    """One parameter and its optimizer state.
 
     Attributes:
         param: the parameter.
-        slots: its arrays by name; none while it is frozen.
-        constraint: what each step restores.
-        updates: how many it has had.
+        slots: its state arrays by name; empty while it is frozen.
+        constraint: applied after each update, or None.
+        updates: number of updates so far.
     """
 
     def __init__(self, param: Tensor, slots: dict[str, Array], constraint: Constraint | None = None) -> None:
@@ -86,35 +86,34 @@ class Group:
         """The rate of a step.
 
         Raises:
-            TypeError, ValueError: the schedule gives what no constant rate may be.
+            TypeError, ValueError: the schedule does not return a finite number >= 0.
         """
         lr = self._lr
         if not callable(lr):
             return lr
-        if self._rated[:2] != (lr, step):  # a schedule is asked once for each step
+        if self._rated[:2] != (lr, step):  # a schedule is called once per step
             self._rated = lr, step, number(f"{lr!r}", f"lr of step {step}", lr(step))
         rated: float = self._rated[2]
         return rated
 
 
 class Optimizer:
-    """Changes parameters by their gradients, then restores their constraints.
+    """Updates parameters by their gradients, then applies their constraints.
 
-    A subclass names its slots and options, and defines ``update``. Where it has `couples_decay`, its option
-    ``weight_decay`` adds ``weight_decay * param`` to the gradient before, as in PyTorch.
-    A frozen parameter has its place but no slots; when it is thawed it begins like a new one.
+    A subclass names its slots and options, and defines ``update``. If `couples_decay` is set, the option
+    ``weight_decay`` adds ``weight_decay * param`` to the gradient before the update, as in PyTorch. A frozen parameter
+    keeps its place but has no slots; once it is unfrozen, it starts like a new one.
 
     Args:
-        params: parameters, or other leaf tensors that require gradients; or groups of them, mappings
-            ``{"params": tensors, ...}`` whose other entries ("lr" or an option) replace those given here for their
-            group alone.
+        params: parameters, or other leaf tensors that require gradients; or groups: mappings
+            ``{"params": tensors, ...}`` whose other entries ("lr" or an option) override those given here.
         lr: the learning rate; a number >= 0 or a schedule ``step -> lr``.
-        slots: the arrays kept beside each parameter, name -> initial value.
+        slots: state arrays per parameter, name -> initial value.
         options: the other hyperparameters, name -> value.
 
     Raises:
         TypeError: params are neither parameters nor leaves that require a gradient.
-        ValueError: no parameters, one twice, a rate that is negative or not finite, an unknown option.
+        ValueError: no parameters, a duplicate, a rate that is negative or not finite, an unknown option.
     """
 
     couples_decay = False
@@ -139,7 +138,7 @@ class Optimizer:
 
     @property
     def steps(self) -> int:
-        """The steps taken so far, by which schedules go."""
+        """The number of steps so far, the argument of schedules."""
         refuse_while_recording("Optimizer.steps")
         return int(self._steps)
 
@@ -153,7 +152,7 @@ class Optimizer:
         return type(self).__name__
 
     def add_group(self, params: Iterable[Tensor], **replaced: Any) -> None:
-        """Adds parameters, such as those of a layer just added, with options of their own.
+        """Adds parameters, such as those of a new layer, as a group with its own options.
 
         Raises:
             TypeError, ValueError: as the constructor.
@@ -197,23 +196,23 @@ class Optimizer:
         }
 
     def slot_shapes(self, param: Tensor) -> dict[str, tuple[int, ...]]:
-        """The slots of a parameter, by default each in its shape."""
+        """The shape of each slot of a parameter; by default the parameter's shape."""
         return dict.fromkeys(self._slots, param.shape)
 
     def check(self, **options: Any) -> None:
         """Refuses options out of range, with a ValueError."""
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
-        """Changes one parameter and its slots, in place. ``track.updates`` counts this update already."""
+        """Updates one parameter and its slots in place; ``track.updates`` includes this update."""
         raise TypeError(f"{self._kind}: an Optimizer must define update(self, track, grad, lr, options)")
 
     def tracks(self) -> Sequence[Track]:
-        """Every parameter with its slots, in order."""
+        """All parameters with their slots, in order."""
         return [track for group in self.groups for track in group.tracks]
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step (of the first group)."""
+        """The learning rate of the first group in the next step; setting it sets all groups."""
         return self.groups[0].rate(self.steps)
 
     @lr.setter
@@ -232,13 +231,13 @@ class Optimizer:
         """The learning rate of each group in the next step.
 
         Raises:
-            TypeError, ValueError: a schedule gives what no constant rate may be.
+            TypeError, ValueError: a schedule does not return a finite number >= 0.
         """
         step = int(self._steps)
         return [group.rate(step) for group in self.groups]
 
     def zero_grad(self) -> None:
-        """Forgets the gradients of all parameters, and what it kept beside those that were frozen."""
+        """Removes the gradients of all parameters, and the slots of frozen ones."""
         recorder = kernels.recorder()
         for group in self.groups:
             for track in group.tracks:
@@ -250,12 +249,12 @@ class Optimizer:
                     track._updates[...] = 0
 
     def step(self) -> None:
-        """Updates every parameter that has a gradient; then counts the step, which moves a schedule on.
+        """Updates every parameter that has a gradient, and counts the step, which advances schedules.
 
-        While a step is captured, gradients are looked at only where the step has an op whose derivative has no bound.
+        In a captured step, gradients are checked only if an op has an unbounded derivative.
 
         Raises:
-            TypeError, ValueError: a schedule gives what no constant rate may be; nothing is changed.
+            TypeError, ValueError: a schedule does not return a finite number >= 0; nothing is changed.
             FloatingPointError: a gradient has values that are NaN or infinite; names the parameter; nothing is changed.
         """
         recorder = kernels.recorder()
@@ -282,7 +281,7 @@ class Optimizer:
             raise
 
     def _fault(self, gradients: Iterable[tuple[Tensor, Array | None]]) -> str:
-        """What says which gradient is not finite."""
+        """The error text for the first gradient that is not finite."""
         places = {id(track.param): place for place, track in enumerate(self.tracks())}
         for param, gradient in gradients:
             if gradient is not None and (wrong := np.size(gradient) - np.count_nonzero(np.isfinite(gradient))):
@@ -294,7 +293,7 @@ class Optimizer:
         return "the squares of the gradients overflow, nothing was updated; try a smaller learning rate"
 
     def _update(self, track: Track, lr: Any, options: Mapping[str, Any]) -> None:
-        """One parameter's update: slots where it has none yet, `update`, its constraint."""
+        """Updates one parameter: makes missing slots, calls `update`, applies the constraint."""
         if not track._slots:
             track._slots = self._new_slots(track.param)
         grad = gradient_of(track.param)
@@ -311,10 +310,10 @@ class Optimizer:
             restore(track.param, track.constraint)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that decides the next steps, save the parameters themselves and the schedules (which are functions).
+        """The optimizer's state without the parameters and the schedules (which are functions).
 
-        Slots are copied; the key of a slot is ``place.name``, where place counts parameters over all groups. A
-        frozen one has none.
+        The key of a slot is ``place.name``; place is the index of the parameter over all groups. Slots are copied. A
+        frozen parameter has none.
         """
         refuse_while_recording("Optimizer.state_dict")
         state: dict[str, Any] = {"steps": self.steps}
@@ -327,10 +326,10 @@ class Optimizer:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues where `state_dict` was taken, with the same parameters; all of it is loaded, or none at an error.
+        """Loads a `state_dict` of an optimizer with the same parameters; after an error nothing is changed.
 
         Raises:
-            ValueError: a key is missing or unexpected, a slot has another shape, a count or a rate makes no sense.
+            ValueError: a key is missing or unexpected, a slot has another shape, a count or a rate is invalid.
         """
         shapes = self._shapes(state)
         faults = [f"missing {key}" for key in shapes if key not in state]
@@ -357,7 +356,7 @@ class Optimizer:
                 group.lr = float(state[f"lr.{place}"])
 
     def _shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        """What `load_state_dict` wants of such a state: key -> shape; slots where a parameter was ever updated."""
+        """The keys and shapes that `load_state_dict` expects; slots only if the parameter was ever updated."""
         shapes: dict[str, tuple[int, ...]] = {"steps": ()}
         for place, track in enumerate(self.tracks()):
             shapes[f"{place}.updates"] = ()
@@ -371,7 +370,7 @@ _ONE = np.ones((), np.float32)
 
 
 def _decayed(param: Tensor, grad: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """``grad + weight_decay * param``, and the other options."""
+    """``grad + weight_decay * param``, and the options without weight_decay."""
     rest = dict(options)
     decay = rest.pop("weight_decay")
     if decay:
@@ -380,14 +379,14 @@ def _decayed(param: Tensor, grad: Any, options: Mapping[str, Any]) -> tuple[Any,
 
 
 def _size(gradient: Array) -> Array:
-    """A number that is finite where the whole gradient is."""
+    """A number that is finite if and only if the gradient and its squared norm are."""
     if gradient.dtype == np.float32 and gradient.flags.c_contiguous:
         return np.asarray(kernels.squared_norm(gradient))
     return np.asarray(0.0 if np.isfinite(gradient).all() else np.nan)
 
 
 def _kind_of(key: str) -> str:
-    """What the value of a state is, as its key says."""
+    """The kind of a state's value, by its key."""
     if key.startswith("lr."):
         return "a rate"
     return "a count" if key == "steps" or key.endswith(".updates") else "numbers"

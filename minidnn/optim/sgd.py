@@ -19,17 +19,17 @@ class SGD(Optimizer):
         param -= lr * velocity                                (Polyak 1964)
         param -= lr * (grad + momentum * velocity)            nesterov=True (Sutskever et al. 2013)
 
-    This is momentum as TensorFlow and PyTorch define it. The textbook's form, ``m = beta * m + lr * grad;
-    param -= m``, gives the same steps while lr is constant. When lr changes, there the old steps keep the old rate
-    (they have it within m), while here the new rate applies to the whole velocity at once.
+    This is momentum as in TensorFlow and PyTorch. The textbook's form, ``m = beta * m + lr * grad; param -= m``, gives
+    the same steps while lr is constant. When lr changes, m still contains old gradients with the old rate; here the new
+    rate applies to the whole velocity.
 
-    Under a constant gradient the velocity tends to ``grad / (1 - momentum)``: ten times plain descent for 0.9.
+    Under a constant gradient the velocity converges to ``grad / (1 - momentum)``: 10 times the gradient for 0.9.
 
     Args:
         params: tensors, or groups of them; see `Optimizer`.
         lr: a number >= 0 or a schedule.
         momentum: in [0, 1).
-        nesterov: look ahead; needs a momentum > 0.
+        nesterov: Nesterov's accelerated gradient; needs momentum > 0.
         weight_decay: >= 0; ``weight_decay * param`` is added to the gradient, as in PyTorch.
 
     Raises:
@@ -49,7 +49,7 @@ class SGD(Optimizer):
         self._has_velocity = momentum != 0
         self._step = kernels.update("nesterov" if nesterov else "momentum")
         if nesterov and not self._has_velocity:
-            raise ValueError("SGD: nesterov needs a momentum > 0, got 0")
+            raise ValueError("SGD: momentum is 0, must be above 0 with nesterov=True; give momentum=0.9")
         super().__init__(
             params,
             lr,
@@ -60,7 +60,10 @@ class SGD(Optimizer):
     def check(self, **options: Any) -> None:
         momentum = number("SGD", "momentum", options["momentum"], below=1.0)
         if momentum and not self._has_velocity:
-            raise ValueError("SGD: a group with momentum needs momentum in the constructor, which makes the slots")
+            raise ValueError(
+                "SGD: momentum of a group is above 0, must be 0 without momentum in the constructor; give "
+                "SGD(..., momentum=...)"
+            )
 
     def update(self, track: Track, grad: Array, lr: float, options: Mapping[str, Any]) -> None:
         if self._has_velocity:

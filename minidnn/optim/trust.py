@@ -1,4 +1,4 @@
-"""Rates by layer: a step is as long as its parameter's norm allows, for large batches."""
+"""Layer-wise rates: steps proportional to the norm of their parameter, for large batches."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from minidnn.reference.types import Array
 
 
 class LARS(Optimizer):
-    """Momentum with a rate for each parameter array by its norm (You et al. 2017)::
+    """SGD with momentum and a rate per parameter array, by its norm (You et al. 2017)::
 
         rate = lr * trust_coefficient * |param| / (|grad| + weight_decay * |param| + eps)     lr where a norm is 0
         velocity = momentum * velocity + rate * (grad + weight_decay * param)
         param -= velocity
 
-    Norms are those of the whole array (l2), in float64. The rate is within the velocity, as in the paper. Biases and
-    the parameters of normalization usually take no decay: give them a group with ``"weight_decay": 0.0``.
+    Norms are l2 norms of the whole array, in float64. The velocity contains the rate, as in the paper. Biases and the
+    parameters of normalization are usually not decayed: give them a group with ``"weight_decay": 0.0``.
 
     Args:
         lr: a number >= 0 or a schedule.
@@ -71,13 +71,13 @@ class LARS(Optimizer):
 
 
 class LAMB(_Betas):
-    """Adam with a rate for each parameter array by its norm (You et al. 2020); t counts its updates from 1::
+    """Adam with a rate per parameter array, by its norm (You et al. 2020); t counts its updates from 1::
 
         direction = m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps) + weight_decay * param
         param -= lr * |param| / |direction| * direction                                       lr where a norm is 0
 
-    Norms are those of the whole array (l2), in float64, and are not bounded. Usually biases and the parameters of
-    normalization take no decay: give them a group with ``"weight_decay": 0.0``.
+    Norms are l2 norms of the whole array, in float64, and are not bounded. Biases and the parameters of normalization
+    are usually not decayed: give them a group with ``"weight_decay": 0.0``.
 
     Args:
         lr: a number >= 0 or a schedule.

@@ -1,8 +1,8 @@
-"""Estimators of scikit-learn: perceptrons, and restricted Boltzmann machines and autoencoders as transformers.
+"""scikit-learn estimators: perceptrons, and restricted Boltzmann machines and autoencoders as transformers.
 
-They go into pipelines, grid searches and all else that takes scikit-learn's estimators. Their arguments have
-scikit-learn's names and meanings where it has them, so that ``sklearn.neural_network.MLPClassifier`` can be replaced
-by changing the import. They need scikit-learn: ``pip install "minidnn[sklearn]"``. See docs/sklearn.md.
+They work in pipelines, grid searches and everything else that takes scikit-learn estimators. Arguments that
+scikit-learn has keep their names and meanings: ``sklearn.neural_network.MLPClassifier`` can be replaced by changing the
+import. They need scikit-learn: ``pip install "minidnn[sklearn]"``. See docs/sklearn.md.
 """
 
 from importlib import import_module
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RBM", "Autoencoder", "MLPClassifier", "MLPRegressor"]
 
-# Loaded when first used, so that the module can be imported without scikit-learn.
+# Loaded on first use: the module can be imported without scikit-learn.
 _LAZY = {"Autoencoder": "autoencoder", "MLPClassifier": "classifier", "MLPRegressor": "regressor", "RBM": "rbm"}
 
 

@@ -1,4 +1,4 @@
-"""An autoencoder as a transformer of scikit-learn."""
+"""An autoencoder as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from minidnn.sklearn.transaction import whole
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Codes that tell what there is to know of X, by `pretraining.Autoencoder` and Adam.
+    """Learns codes of X by `pretraining.Autoencoder` and Adam.
 
-    ``transform(X) = encoder(X)``, trained so that ``decoder(encoder(X))`` is X again (Hinton & Salakhutdinov 2006)::
+    ``transform(X) = encoder(X)``, trained so that ``decoder(encoder(X))`` is close to X (Hinton & Salakhutdinov 2006)::
 
         >>> from sklearn.datasets import load_digits
         >>> from minidnn.sklearn import Autoencoder
@@ -35,21 +35,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Args:
         n_components: the size of the code.
-        hidden_layer_sizes: of the layers between X and the code; the decoder has them in reverse.
+        hidden_layer_sizes: sizes of the layers between X and the code; the decoder has them in reverse order.
         activation: of the hidden layers: a name of `minidnn.activations`, or scikit-learn's "logistic", "identity".
-        code_activation: of the code, in the same way.
-        tied: whether the decoder has the encoder's kernels, transposed.
-        loss: "squared", the sum of squared errors of an example; or "cross_entropy", for X in [0, 1].
-        masking, noise: a denoising autoencoder (Vincent et al. 2008): the rate of elements set to 0 while training, or
-            the standard deviation of Gaussian noise. One of the two.
-        sparsity: None; or the share of examples in which each unit of the code shall be on, in (0, 1), for
+        code_activation: of the code, as ``activation``.
+        tied: the decoder uses the encoder's kernels, transposed.
+        loss: "squared", the sum of squared errors per example; or "cross_entropy", for X in [0, 1].
+        masking, noise: denoising (Vincent et al. 2008): the rate of inputs set to 0 during training, or the standard
+            deviation of Gaussian noise. One of the two.
+        sparsity: None; or the target mean activation of each code unit, in (0, 1), for
             ``code_activation="logistic"`` (Ng 2011).
-        alpha: the penalty ``alpha / 2 * sum(w**2)`` on all kernels, divided by the examples in an update.
-        batch_size: examples in an update; "auto" for ``min(200, n_samples)``.
-        learning_rate_init: of Adam.
-        max_iter: epochs at most.
-        tol, n_iter_no_change: the fit ends after more than so many epochs in a row that gained less than tol;
-            ``math.inf`` epochs: never.
+        alpha: the penalty ``alpha / 2 * sum(w**2)`` on all kernels, divided by the examples per update.
+        batch_size: examples per update; "auto" for ``min(200, n_samples)``.
+        learning_rate_init: the learning rate of Adam.
+        max_iter: maximum number of epochs.
+        tol, n_iter_no_change: the fit ends after more than n_iter_no_change epochs in a row that each improved the loss
+            by less than tol; ``math.inf``: never.
         random_state: None, an integer or a ``numpy.random.RandomState``.
         verbose: show a progress bar.
 
@@ -99,10 +99,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Trains a new autoencoder on X, (n_samples, n_features); y is not looked at.
+        """Trains a new autoencoder on X, (n_samples, n_features); y is ignored.
 
         Raises:
-            TypeError, ValueError: an argument or data that make no sense; nothing has been trained.
+            TypeError, ValueError: invalid data or an argument out of range; the estimator is unchanged.
             minidnn.training.NonFiniteError: the loss or a weight became NaN or infinite.
         """
         with whole(self):
@@ -161,7 +161,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return x if self.model_.loss == "squared" else 1 / (1 + np.exp(-x))
 
     def score_samples(self, X: Any) -> Array:
-        """The negative squared error of each example's reconstruction, (n_samples,): low for what is unlike the rest.
+        """The negative squared reconstruction error of each example, (n_samples,): low for outliers.
 
         Raises as `transform`.
         """
@@ -170,7 +170,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return -np.einsum("ij,ij->i", error, error, dtype=np.float64)
 
     def score(self, X: Any, y: Any = None) -> float:
-        """The mean of `score_samples`, by which a search may choose; raises as `transform`."""
+        """The mean of `score_samples`, for hyperparameter search; raises as `transform`."""
         return float(self.score_samples(X).mean())
 
     @property

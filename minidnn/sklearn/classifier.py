@@ -1,4 +1,4 @@
-"""A classifier of scikit-learn: one label or several for each example."""
+"""A scikit-learn classifier: one label or several per example."""
 
 from __future__ import annotations
 
@@ -34,44 +34,43 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         True
 
     Args:
-        hidden_layer_sizes: the sizes of the hidden layers, one at least.
+        hidden_layer_sizes: the sizes of the hidden layers, at least one.
         activation: of the hidden layers: a name of `minidnn.activations`, or scikit-learn's "logistic", "identity".
         solver: the optimizer: "sgd", "adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad" or "lion".
-        alpha: the penalty ``alpha / 2 * sum(w**2)`` on all kernels, divided by the examples in an update; for "adamw"
-            its weight decay.
-        l1: the penalty ``l1 * sum(|w|)``, divided in the same way.
-        batch_size: examples in an update; "auto" for ``min(200, n_samples)``.
+        alpha: the penalty ``alpha / 2 * sum(w**2)`` on all kernels, divided by the examples per update; for "adamw" the
+            weight decay.
+        l1: the penalty ``l1 * sum(|w|)``, also divided by the examples per update.
+        batch_size: examples per update; "auto" for ``min(200, n_samples)``.
         learning_rate: the schedule. "constant"; "invscaling", ``learning_rate_init / (1 + examples seen)**power_t``;
-            "adaptive", divided by 5 each time that nothing was gained for ``n_iter_no_change`` epochs; or over
-            ``max_iter`` epochs "exponential" (to a hundredth), "cosine" (to 0), "one_cycle" (up from a 25th, then
-            down).
-        learning_rate_init: the rate at the beginning, and at the peak of "one_cycle".
-        max_iter: epochs at most.
+            "adaptive", divided by 5 after ``n_iter_no_change`` epochs without improvement; or over ``max_iter`` epochs
+            "exponential" (to a hundredth), "cosine" (to 0) or "one_cycle" (rises from 1/25, then falls).
+        learning_rate_init: the initial rate; for "one_cycle" the peak.
+        max_iter: maximum number of epochs.
         random_state: None, an integer or a ``numpy.random.RandomState``.
-        tol, n_iter_no_change: the fit ends after more than so many epochs in a row that gained less than tol;
-            ``math.inf`` epochs: never.
+        tol, n_iter_no_change: the fit ends after more than n_iter_no_change epochs in a row that each improved by less
+            than tol; ``math.inf``: never.
         verbose: show a progress bar.
-        warm_start: a second fit goes on from the first.
-        momentum, nesterovs_momentum: of "sgd".
-        beta_1, beta_2, epsilon: of the Adam family.
-        early_stopping: hold back a share ``validation_fraction`` of the examples, of every class the same; end when its
-            accuracy gains nothing, and keep the best network. The accuracy is not weighted; that of several labels is
-            the share of right labels.
+        warm_start: continue from the previous fit.
+        momentum, nesterovs_momentum: for "sgd".
+        beta_1, beta_2, epsilon: for the Adam family.
+        early_stopping: hold out a share ``validation_fraction`` of the examples, stratified by class; end when its
+            accuracy stops improving, and keep the best network. The accuracy is not weighted; for several labels it is
+            the share of correct labels.
         class_weight: None, "balanced", or a dict class -> weight; not for several labels.
         label_smoothing: in [0, 1), as `nn.softmax_cross_entropy`.
-        dropout: the rate behind each hidden layer, and half of it on the inputs, in [0, 1).
+        dropout: the rate after each hidden layer, in [0, 1); half of it on the inputs.
         batch_norm: normalize each hidden layer before its activation.
-        kernel_initializer: of the hidden layers, a name of `minidnn.nn.initializers`; "auto" takes Glorot's
-            uniform one as scikit-learn does, and LeCun's for "selu". For many layers of ReLU or ELU take "he_normal".
-        max_norm: a bound on the norm of each hidden unit's incoming weights.
-        clip_norm: a bound on the norm of all gradients.
-        precision: of the fit: "float32"; "float64", which runs NumPy's kernels, several times slower; "auto" takes
-            float64 where X has it and all of it is one batch. There a weight is as good as so many repetitions, to the
-            last digit. The fitted network has float32 weights in any case.
+        kernel_initializer: of the hidden layers, a name of `minidnn.nn.initializers`; "auto": Glorot's uniform, as in
+            scikit-learn, or LeCun's for "selu". For many layers of ReLU or ELU use "he_normal".
+        max_norm: upper bound of the norm of each hidden unit's incoming weights.
+        clip_norm: upper bound of the norm of all gradients.
+        precision: of the fit: "float32"; "float64", which runs NumPy kernels and is several times slower; "auto":
+            float64 if X is float64 and fits into one batch. In float64 an integer weight has the same effect as that
+            many repetitions of the example. The fitted network always has float32 weights.
 
     Attributes:
         model_: the fitted network, an `nn.Sequential` that gives logits; `minidnn.save` and `minidnn.deploy` take it.
-        classes_: the labels, in the order of the probabilities; for several labels their numbers.
+        classes_: the labels, in the order of the probabilities; for several labels their indices.
         n_features_in_, feature_names_in_: of X.
         n_outputs_, n_layers_, out_activation_: of the network.
         loss_curve_, loss_, best_loss_: the loss of each epoch, of the last and of the best one.
@@ -121,15 +120,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self._keep(locals())
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """One epoch on these examples; the first call begins a new network, the others go on.
+        """Trains for one epoch on these examples; the first call makes a new network, further calls continue.
 
         Args:
             X, y, sample_weight: as for `fit`.
-            classes: all the labels there will ever be; needed in the first call, unless y has several labels each.
+            classes: all labels of all calls; required in the first call, unless y has several labels per example.
 
         Raises:
-            TypeError, ValueError: as `fit`; classes are missing or differ from those of the first call; early stopping,
-                or a schedule that needs to know its end.
+            TypeError, ValueError: as `fit`; classes are missing or differ from those of the first call;
+                early_stopping=True, or a schedule over max_iter epochs.
         """
         fitted = hasattr(self, "model_")
         if classes is not None:

@@ -1,4 +1,4 @@
-"""What scikit-learn's arrays become: checked by scikit-learn, converted once, dense or sparse."""
+"""Conversion of arrays, dense or sparse, after scikit-learn's own checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minidnn.data.types import Indices
 from minidnn.random import Generator
 
 FLOATS = [np.float64, np.float32]
-"""What X may be; all else becomes the first."""
+"""Accepted dtypes of X; any other is converted to the first."""
 
 
 def validated(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool, sparse: bool = True) -> Any:
@@ -34,7 +34,7 @@ def validated(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool, 
 
 
 def _plain(x: Any) -> Any:
-    """Without NumPy's subclasses, such as that of mapped files."""
+    """The array without NumPy subclasses, such as `numpy.memmap`."""
     return x if hasattr(x, "toarray") else np.asarray(x)
 
 
@@ -79,7 +79,7 @@ class Rows(Dataset):
 
 
 def dataset_of(x: Any, y: Any, classes: Sequence[str] = (), columns: Sequence[str] = ()) -> Dataset:
-    """Examples with their targets; dense float32 goes the quickest way."""
+    """A data set of examples and targets; dense float32 takes the fastest path."""
     dense = not hasattr(x, "toarray") and x.dtype == np.float32
     return (ArrayDataset if dense else Rows)(x, y, classes, columns)
 

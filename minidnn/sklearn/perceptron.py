@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: one fit, by `minidnn.training.fit`."""
+"""Base class of the classifier and the regressor: the fit, by `minidnn.training.fit`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from minidnn.sklearn.weights import sample_weights
 
 
 class Perceptron(BaseEstimator):
-    """The fit of a multilayer perceptron; a subclass tells what targets, loss and outputs are."""
+    """The fit of a multilayer perceptron; a subclass defines targets, loss and outputs."""
 
     hidden_layer_sizes: Any
     activation: str
@@ -59,11 +59,11 @@ class Perceptron(BaseEstimator):
     _score = ""  # the validation column that early stopping watches
 
     def _keep(self, given: Mapping[str, Any]) -> None:
-        """Keeps the constructor's arguments as they are, as scikit-learn wants it."""
+        """Stores the constructor's arguments unchanged, as scikit-learn requires."""
         for name in self._get_param_names():
             setattr(self, name, given[name])
 
-    # What a subclass tells
+    # Defined by subclasses
 
     def _targets(self, y: Any, reset: bool) -> Array:
         """The targets as the loss takes them; sets ``n_outputs_`` where reset is true."""
@@ -83,7 +83,7 @@ class Perceptron(BaseEstimator):
     # Fitting
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Trains a new network, or with ``warm_start`` the one there is.
+        """Trains a new network, or with ``warm_start`` the existing one.
 
         Args:
             X: (n_samples, n_features), dense or sparse; converted once, see ``precision``.
@@ -91,10 +91,10 @@ class Perceptron(BaseEstimator):
             sample_weight: (n_samples,), at least 0; the loss is the weighted mean. An example of weight 0 is left out.
 
         Raises:
-            TypeError, ValueError: an argument or data that make no sense.
+            TypeError, ValueError: invalid data or an argument out of range.
             minidnn.training.NonFiniteError: the loss or a weight became NaN or infinite.
 
-        After an error the estimator is as it was before; a ``warm_start`` may have been trained for some epochs.
+        After an error the estimator is unchanged, except that with ``warm_start`` its network may be partly trained.
         """
         goes_on = bool(self.warm_start) and hasattr(self, "model_")
         return self._fit(X, y, sample_weight, not goes_on, positive_integer(self._owner, "max_iter", self.max_iter))
@@ -139,7 +139,7 @@ class Perceptron(BaseEstimator):
         x = x.astype(np.float64, copy=False) if wide else narrowed(self._owner, x)
         if reset:
             self._begin(x, batch, mean)
-        # A recording is of float32, and pays after some steps.
+        # Capturing needs float32, and saves time only after a few steps.
         is_short = epochs is None and x.shape[0] <= 4 * batch
         with in_float64(self.model_, self._optimizer) if wide else nullcontext():
             history = training.fit(
@@ -181,7 +181,7 @@ class Perceptron(BaseEstimator):
         self.n_iter_ = self.t_ = 0
 
     def _stopping(self) -> dict[str, Any]:
-        """What of `training.fit` decides when the fit ends."""
+        """The arguments of `training.fit` that decide when the fit ends."""
         adaptive = self.learning_rate == "adaptive"
         tol, patience = number(self._owner, "tol", self.tol), settings.patience_of(self)
         if not self.early_stopping:
@@ -194,7 +194,7 @@ class Perceptron(BaseEstimator):
 
     @property
     def _is_open_ended(self) -> bool:
-        """Whether the fit was to end by itself."""
+        """Whether convergence, and not a schedule, should end the fit."""
         return self.learning_rate not in settings.ENDING and settings.patience_of(self) < math.inf
 
     def _remember(self, history: training.History, n: int) -> None:
@@ -207,7 +207,7 @@ class Perceptron(BaseEstimator):
             self.validation_scores_ = history[self._score]
             self.best_validation_score_ = max(self.validation_scores_)
 
-    # What it has learned
+    # Fitted network
 
     def _predict(self, X: Any) -> Array:
         """The network's outputs, (n_samples, n_outputs), computed in float32 and given in the dtype of X."""

@@ -1,4 +1,4 @@
-"""Fits in float64, where there are few examples."""
+"""Fits in float64, for few examples."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from minidnn.training import NonFiniteError
 
 @contextmanager
 def in_float64(model: Module, optimizer: Optimizer) -> Iterator[None]:
-    """Within it the model and what the optimizer keeps are float64; then they are rounded to float32 again.
+    """Context manager: model and optimizer state are float64 inside; on exit they are rounded to float32.
 
-    Two fits that differ by the order of their sums alone then leave the same float32 weights, but for the rarest cases.
+    Two fits that differ only in the order of their sums then almost always leave the same float32 weights.
 
     Raises:
         NonFiniteError: float32 cannot hold a weight.
@@ -51,9 +51,9 @@ def _cast(model: Module, optimizer: Optimizer, dtype: Any) -> None:
 
 @dataclass(frozen=True)
 class Averaged:
-    """A loss whose weighted examples are averaged by the sum of their weights, ``sum(w * loss) / sum(w)``.
+    """The weighted mean of a loss, ``sum(w * loss) / sum(w)``.
 
-    Weights of whole numbers stay exact in float32, so that they are as many repetitions.
+    Integer weights are exact in float32: they have the same effect as repetitions.
 
     Args:
         loss: one of `minidnn.nn`, which gives ``sum(w * loss) / n``.

@@ -1,4 +1,4 @@
-"""A restricted Boltzmann machine as a transformer of scikit-learn."""
+"""A restricted Boltzmann machine as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minidnn.sklearn.settings import among
 from minidnn.sklearn.transaction import whole
 
 CHUNK = 1000
-"""Examples that are looked at together."""
+"""Examples per call of `free_energy`."""
 
 
 class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -87,16 +87,16 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.l2 = l2
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Trains a new machine on X, (n_samples, n_features); y is not looked at.
+        """Trains a new machine on X, (n_samples, n_features); y is ignored.
 
         Raises:
-            TypeError, ValueError: an argument or data that make no sense, such as an X outside [0, 1] for Bernoulli
-                units; nothing has been trained.
+            TypeError, ValueError: invalid data, such as X outside [0, 1] for Bernoulli units, or an argument out of
+                range; the estimator is unchanged.
         """
         return self._fit(X, reset=True, epochs=positive_integer("RBM", "n_iter", self.n_iter))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """One epoch on X; the first call begins a new machine, the others go on. Raises as `fit`."""
+        """Trains for one epoch on X; the first call makes a new machine, further calls continue. Raises as `fit`."""
         return self._fit(X, reset=not hasattr(self, "model_"), epochs=1)
 
     def transform(self, X: Any) -> Array:
@@ -127,8 +127,8 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def score_samples(self, X: Any) -> Array:
         """``log p(X) + log Z`` of each example, the negative free energy, float64 (n_samples,).
 
-        It compares examples under one machine, not machines, whose Z differ; scikit-learn's ``BernoulliRBM`` gives a
-        random estimate of the pseudo-likelihood, as `pretraining.RBM.pseudo_log_likelihood` does.
+        It compares examples under one machine; two machines have different Z. scikit-learn's ``BernoulliRBM`` returns a
+        random estimate of the pseudo-likelihood instead, as `pretraining.RBM.pseudo_log_likelihood` does.
         """
         v = self._visible_units(X)
         return -np.concatenate([self.model_.free_energy(v[rows]) for rows in chunks(len(v), CHUNK)])

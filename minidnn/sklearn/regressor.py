@@ -1,4 +1,4 @@
-"""A regressor of scikit-learn, of one number or several."""
+"""A scikit-learn regressor with one output or several."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LOSSES = {
 class MLPRegressor(RegressorMixin, Perceptron):
     """A multilayer perceptron that predicts numbers, with scikit-learn's interface.
 
-    The loss is the mean squared error, which is not halved, as that of ``sklearn.neural_network.MLPRegressor`` is, or
-    another one. Targets far from 1 are learned slowly; scale them by ``sklearn.compose.TransformedTargetRegressor``::
+    The default loss is the mean squared error; ``sklearn.neural_network.MLPRegressor`` uses half of it. Targets far
+    from 1 are learned slowly; scale them by ``sklearn.compose.TransformedTargetRegressor``::
 
         >>> import numpy as np
         >>> from minidnn.sklearn import MLPRegressor
@@ -89,10 +89,10 @@ class MLPRegressor(RegressorMixin, Perceptron):
         self._keep(locals())
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One epoch on these examples; the first call begins a new network, the others go on.
+        """Trains for one epoch on these examples; the first call makes a new network, further calls continue.
 
         Raises:
-            TypeError, ValueError: as `fit`; early stopping, or a schedule that needs to know its end.
+            TypeError, ValueError: as `fit`; early_stopping=True, or a schedule over max_iter epochs.
         """
         return self._partial_fit(X, y, sample_weight)
 

@@ -1,4 +1,4 @@
-"""What the plain values that scikit-learn's estimators are made of stand for: optimizers, schedules, networks."""
+"""Optimizers, schedules and networks from the constructor arguments of the scikit-learn estimators."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ RATES = ("constant", "invscaling", "adaptive", *ENDING)
 
 
 def among(estimator: Any, argument: str, known: Iterable[Any]) -> Any:
-    """The estimator's argument.
+    """The value of the estimator's argument.
 
     Raises:
-        ValueError: it is none of those known.
+        ValueError: it is not one of the known values.
     """
     value = getattr(estimator, argument)
     known = list(known)
@@ -78,7 +78,7 @@ def rate_of(estimator: Any, steps: int, batch: int) -> Rate:
 
 
 def batch_size_of(estimator: Any, n: int) -> int:
-    """Examples in a batch: of n there are, "auto" takes 200 at most."""
+    """Examples per batch, at most n; "auto": ``min(200, n)``."""
     if isinstance(estimator.batch_size, str):
         among(estimator, "batch_size", ["auto"])
         return min(200, n)
@@ -102,7 +102,7 @@ def activation_of(estimator: Any, argument: str = "activation") -> str:
 
 
 def initializer_for(activation: str) -> str:
-    """The initializer of layers of this activation: scikit-learn's, Glorot's, but LeCun's for SELU, which needs it."""
+    """The initializer for an activation: Glorot's, as in scikit-learn; LeCun's for SELU, which needs it."""
     return "lecun_normal" if activation == "selu" else "glorot_uniform"
 
 
@@ -134,15 +134,15 @@ def network_of(estimator: Any, n_in: int, n_out: int, examples: float, rng: Gene
     """The network, `recipes.default_network` with penalties and constraints on the kernel of every layer.
 
     Args:
-        examples: in an update, repetitions counted, by which penalties are divided as in scikit-learn.
+        examples: sum of the weights per update, which divides penalties as in scikit-learn.
     """
     owner, sizes, activation = type(estimator).__name__, sizes_of(estimator), activation_of(estimator)
     if not sizes:
         raise ValueError(
-            f"{owner}: hidden_layer_sizes is {estimator.hidden_layer_sizes!r}, must have one size at least; for a "
+            f"{owner}: hidden_layer_sizes is {estimator.hidden_layer_sizes!r}, must have at least one size; for a "
             "linear model use sklearn.linear_model"
         )
-    alpha = 0.0 if estimator.solver == "adamw" else estimator.alpha  # which is its own weight decay
+    alpha = 0.0 if estimator.solver == "adamw" else estimator.alpha  # adamw uses alpha as weight decay
     penalty = penalty_of(alpha, estimator.l1, examples, owner)
     initializer = among(estimator, "kernel_initializer", ["auto", *nn.initializers.INITIALIZERS])
     body = recipes.default_network(

@@ -1,4 +1,4 @@
-"""When a fit ends by itself: scikit-learn's rule."""
+"""scikit-learn's stopping rule."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SMALLEST = 1e-6
 
 
 class Converged(Callback):
-    """Ends the run after more than ``patience`` epochs in a row that gained less than ``tol`` on the best before.
+    """Ends the run after more than ``patience`` epochs in a row without ``score >= best + tol``.
 
     Args:
-        monitor: a column of the history; it falls if it is "loss", else it rises.
-        adaptive: divide the rate by 5 each time instead, and end when it is at most 1e-6.
+        monitor: a column of the history; the score is -loss for "loss", else the column.
+        adaptive: divide the rate by 5 instead; end the run if it is at most 1e-6.
     """
 
     def __init__(self, monitor: str, tol: float, patience: float, adaptive: bool = False) -> None:

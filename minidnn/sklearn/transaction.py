@@ -9,9 +9,9 @@ from typing import Any
 
 @contextmanager
 def whole(estimator: Any) -> Iterator[None]:
-    """Within it an error gives the estimator back its attributes, so that classes and network are of one fit.
+    """Context manager: an error restores the estimator's attributes, so that classes and network match.
 
-    Ctrl-C does not: the network that was being trained is kept.
+    Ctrl-C does not restore them: the partly trained network is kept.
     """
     before = dict(vars(estimator))
     try:

@@ -1,4 +1,4 @@
-"""One weight for each example, of what scikit-learn calls ``sample_weight`` and ``class_weight``."""
+"""One weight per example from ``sample_weight`` and ``class_weight``."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def by_class(class_weight: Any, classes: Array, codes: Array, weights: Array | N
 
     Args:
         class_weight: None; class -> weight, 1 where one is missing; or "balanced": ``total / (classes * of_class)``,
-            where total and of_class are sums of the examples' weights (King & Zeng 2001), so that a weight is as many
-            repetitions.
+            where total and of_class are sums of the examples' weights (King & Zeng 2001), so an integer weight has the
+            same effect as repetitions.
         classes: the classes that the codes stand for.
         codes: the class number of each example.
 
     Raises:
-        TypeError, ValueError: another class_weight, a class that is not there, a negative weight.
+        TypeError, ValueError: another type of class_weight, an unknown class, a weight that is negative or not finite.
     """
     if class_weight is None:
         return weights

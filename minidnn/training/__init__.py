@@ -1,4 +1,4 @@
-"""Training: the loop, what it leaves behind, and what may look on."""
+"""Training: `fit`, `evaluate`, `predict`, metrics, callbacks and captured steps."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from minidnn.training.report import Report, report
 from minidnn.training.run import Callback, Run
 from minidnn.training.state import ResumeError
 
-if TYPE_CHECKING:  # what is loaded when it is first used, for type checkers and editors
+if TYPE_CHECKING:  # loaded on first use; these imports are for type checkers and editors
     from minidnn.training.averaging import AverageWeights
     from minidnn.training.early_stopping import EarlyStopping
     from minidnn.training.loggers import CSVLogger, TensorBoard

@@ -1,4 +1,4 @@
-"""Finding where a number stopped being finite."""
+"""Finds the first op whose output or gradient is not finite."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from minidnn.training.run import Callback, Run
 
 
 class AnomalyError(ArithmeticError):
-    """An op's output or gradient is not finite; the message names the layer, the op and the first place."""
+    """An op's output or gradient is not finite; the message names the layer, the op and the first index."""
 
 
 @contextmanager
 def nan_guard(model: Module | None = None) -> Iterator[None]:
-    """Within it each op's output, and each gradient on its way back, is looked at; the first that is not finite raises.
+    """Context manager: raises at the first op output or gradient that is not finite.
 
-    Costs a look at every array while it is on, and nothing while it is off.
+    Checks every array while active; costs nothing otherwise.
 
     Args:
-        model: whose layers the message shall name.
+        model: the error message names its layers; None: the op alone.
 
     Raises:
-        AnomalyError: from the op or the `backward` at fault.
+        AnomalyError: in the forward op or in the `backward` at fault.
     """
-    inside: list[str] = []  # the layers being run, the innermost last
+    inside: list[str] = []  # the layers that are running, the innermost last
 
     def watch(result: Tensor, parents: tuple[Tensor, ...], op: str) -> None:
         layer = inside[-1] if inside else ""
@@ -56,7 +56,7 @@ def _unwatch(watch: Watcher) -> None:
 
 
 def _announced(forward: Forward, name: str, inside: list[str]) -> Forward:
-    """The same forward, which says where we are while it runs."""
+    """The same forward; ``inside`` ends with the layer's name while it runs."""
 
     def call(*xs: Any, **options: Any) -> Any:
         inside.append(name)
@@ -69,7 +69,7 @@ def _announced(forward: Forward, name: str, inside: list[str]) -> Forward:
 
 
 def _checked(rule: Rule, op: str, layer: str) -> Rule:
-    """The same backward rule, whose gradients are looked at."""
+    """The same backward rule, with its gradients checked."""
 
     def call(dy: Array) -> tuple[Array | None, ...]:
         gradients = rule(dy)
@@ -93,7 +93,7 @@ def _look(array: Array, what: str, layer: str) -> None:
 
 
 class DetectAnomaly(Callback):
-    """Trains under `nan_guard`, so that the run ends with the name of the first layer and op at fault."""
+    """Trains under `nan_guard`: the run ends with an AnomalyError that names the first layer and op at fault."""
 
     observer = True
 

@@ -1,4 +1,4 @@
-"""What is asked before the first update: whether model, data, loss and optimizer go together."""
+"""Checks before the first update: do model, data, loss and optimizer fit together?"""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from minidnn.training.metrics import Metric, arrays_of, as_number
 
 OWN = "minidnn.nn."
 SOME = 64
-"""Examples that metrics are tried on, or more where there are more classes."""
+"""Number of examples that metrics are tried on; each class adds one at most."""
 FINAL = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
-"""Layers that end a model in the activation that a loss may have of its own."""
+"""Layer class -> activation, for activations that a loss may contain."""
 ACTIVATIONS = {"sigmoid": "sigmoid", "softmax": "softmax"}
 
 
 def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dataset | None = None) -> None:
-    """Raises unless the data are finite, mean what those of ``train`` mean, and are what the loss takes.
+    """Checks that the data are finite, fit the loss and have the columns and classes of ``train``.
 
     Raises:
         TypeError: the loss is not a function; targets that are not numbers.
-        ValueError: else.
+        ValueError: any other fault.
     """
     if not callable(loss):
         raise TypeError(
@@ -65,7 +65,7 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
 
 
 def ask_order(owner: str, model: Module, columns: Sequence[str]) -> None:
-    """Raises a ValueError where a model that goes on learning is given its columns in another order."""
+    """Raises a ValueError if a trained model is given its columns in another order."""
     known = meaning_of(model)
     if known and known.columns and tuple(columns) != known.columns and sorted(columns) == sorted(known.columns):
         raise ValueError(
@@ -95,11 +95,11 @@ def ask_shapes(owner: str, loss: Any, outputs: Any, y: Targets) -> None:
 
 
 def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
-    """Raises unless the model takes the inputs, and its outputs are what the loss takes with these targets.
+    """Checks that the model takes the inputs, and that the loss takes its outputs with these targets.
 
-    The first examples go through the model in evaluation mode, where that changes nothing: where all of its layers are
-    minidnn's own. Layers of the user's may count, print or draw; there the loss speaks in the first step, which is
-    before the first update too.
+    Runs the model on the first two examples in evaluation mode. Skipped for a model with layers from outside minidnn,
+    whose forward may count, print or draw random numbers; there the loss raises in the first step, still before the
+    first update.
     """
     if takes_of(loss) is None or not _is_own(model):
         return
@@ -110,7 +110,7 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
     except TypeError as error:
         if any(part.dtype == np.int64 for part in x):
             raise TypeError(
-                f"{owner}: {error}. Inputs of int64 stand for numbers of words; give x.astype(np.float32) for numbers"
+                f"{owner}: {error}. int64 inputs are word indices; give x.astype(np.float32) for numbers"
             ) from error
         raise
     ask_shapes(owner, loss, outputs, y)
@@ -122,12 +122,12 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
 
 
 def ask_metrics(owner: str, model: Module, dataset: Dataset, metrics: Sequence[Metric]) -> None:
-    """Raises unless each metric makes a number of some examples, of which every class has one.
+    """Checks that each metric returns a number on a few examples, at least one of every class.
 
-    The model runs in evaluation mode, if all of its layers are minidnn's own, as in `ask_model`.
+    Runs the model in evaluation mode; skipped for a model with layers from outside minidnn, as in `ask_model`.
 
     Raises:
-        TypeError: a metric returns what is not a number.
+        TypeError: a metric does not return a number.
         ValueError: a metric raises an error.
     """
     if not metrics or not len(dataset) or not _is_own(model):
@@ -151,7 +151,7 @@ def ask_metrics(owner: str, model: Module, dataset: Dataset, metrics: Sequence[M
 
 
 def _some(y: Targets, n: int) -> Array:
-    """Places of a few examples from all over the data set, with one of each class or label at least."""
+    """Indices of a few examples spread over the data set, at least one of each class or label."""
     places = [np.linspace(0, n - 1, min(n, SOME)).astype(np.int64)]
     for part in parts_of(y):
         for column in part.reshape(n, -1).T[:SOME]:
@@ -172,10 +172,10 @@ def _outputs(model: Module, x: Sequence[Any]) -> Any:
 
 
 def ask_optimizer(owner: str, model: Module, optimizer: Optimizer) -> None:
-    """Refuses an optimizer that holds no parameter of the model, and warns of one that leaves some untrained.
+    """Refuses an optimizer that holds no parameter of the model; warns about parameters that it does not hold.
 
     Raises:
-        TypeError: it is no optimizer.
+        TypeError: not an optimizer.
         ValueError: it holds none of the model's parameters.
     """
     if not isinstance(optimizer, Optimizer):

@@ -1,4 +1,4 @@
-"""The average of the weights along the way."""
+"""Running average of the weights."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from minidnn.training.run import Callback, Run
 
 
 class AverageWeights(Callback):
-    """Keeps ``average = decay * average + (1 - decay) * weights`` and leaves the model with it.
+    """Keeps ``average = decay * average + (1 - decay) * weights`` and loads it into the model when the run ends.
 
-    Polyak & Juditsky 1992: the path of stochastic descent wobbles about a valley; its mean lies nearer the floor.
-    Buffers, such as running statistics, are averaged too. With a validation set each row gets ``average_valid_loss``,
-    ``average_valid_accuracy``, ... from the first epoch on that ends with an average.
+    SGD oscillates around a minimum; the average of its iterates lies closer to it (Polyak & Juditsky 1992). Buffers,
+    such as running statistics, are averaged too. With a validation set, each row has ``average_valid_loss``,
+    ``average_valid_accuracy``, ... from the first epoch that ends with an average.
 
     Args:
         decay: in [0, 1).
-        every: steps from one contribution to the next, at least 1; the mean reaches back over about
-            ``every / (1 - decay)`` steps.
-        start: the step before which nothing is averaged.
+        every: steps between updates of the average, at least 1; it covers about the last ``every / (1 - decay)`` steps.
+        start: the first step that may be averaged.
 
     Raises:
         TypeError, ValueError: an argument out of range.

@@ -1,4 +1,4 @@
-"""Captured steps: a step recorded once as a program, then replayed in C++ without Python, with the same bytes."""
+"""Captured steps: a step is recorded once as a program, then replayed in C++ with the same bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Key = tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
 
 FLOAT, INTEGER = np.dtype(np.float32), np.dtype(np.int64)
 PLANS = 8
-"""How many programs a captured step keeps, the most recently used ones."""
+"""Number of programs that a captured step keeps: the most recently used."""
 
 
 def capture(step: Step, *example: Any, model: Module | None = None) -> Captured:
@@ -44,33 +44,33 @@ def capture(step: Step, *example: Any, model: Module | None = None) -> Captured:
             loss = captured(x, y)
         print(captured)  # the program
 
-    Every replay leaves the bytes that the step itself would leave: in parameters, slots, running statistics, gradients
-    and results. Learning rates follow their schedules, masks their generators. A batch of another shape is recorded
-    anew; the example counts as the one step that it is. A step may end before the update: with gradients, or with
-    outputs alone. Gradients that are there when it begins are added to.
+    Every replay leaves the same bytes as the step itself: in parameters, slots, running statistics, gradients and
+    results. Learning rates follow their schedules; dropout masks follow their generators. The run on the example is
+    one training step. A batch of another shape is recorded again. A step may end before the update, with gradients or
+    with outputs alone. Gradients that exist when it begins are added to.
 
-    What is recorded are calls of kernels on memory, and this is sound by data flow: each array that a call reads is an
-    argument of the step, a parameter, state (slots, counts, running statistics, tensors made before the step), or was
-    written by an earlier call. Python runs once, so no number may reach it: ``float``, ``bool``, ``item``, ``numpy``,
-    ``tensor.data`` and ``tensor.grad`` raise a CaptureError while the step is recorded, as do NumPy's functions on the
-    arguments, and setting attributes of modules and optimizers. What the step's Python code reads (attributes of
-    modules, options, closures, globals, and what lies behind them) is compared before each replay, and the step is
-    recorded anew where it has changed.
+    A program is a list of kernel calls on memory. Each array that a call reads is an argument of the step, a parameter,
+    state (slots, counts, running statistics, tensors made before the step), or was written by an earlier call. Python
+    runs only while the step is recorded, so its code must not depend on a computed value: ``float``, ``bool``,
+    ``item``, ``numpy``, ``tensor.data`` and ``tensor.grad`` raise a CaptureError, as do NumPy functions on the
+    arguments and setting attributes of modules and optimizers. What the step's Python code reads (attributes of
+    modules, options, closures, globals, and the objects that they refer to) is compared before each replay; after a
+    change the step is recorded again.
 
-    What cannot be seen is left to you: a random number of a generator in C, printing, appending to a list, reading a
-    file, the clock, another thread, a test for the type of an argument (the step gets a `Handle` of each), and what
-    lies in containers of more than 1,000 entries or behind more than six levels of objects. A replay does none of it.
+    Some effects cannot be detected, and a replay does not repeat them: a random number from a generator in C, printing,
+    appending to a list, reading a file or the clock, another thread, a test for the type of an argument (the step gets
+    a `Handle` of each), and values in containers of more than 1,000 entries or below more than six levels of objects.
 
     Args:
         step: takes arrays, returns tensors (one, or a tuple or list) or None. Each call returns new tensors with copies
             of the results.
-        example: its arguments; floating arrays go in as float32, integers as int64.
-        model: gives its tensors their names. Modules that are called within the step are found without.
+        example: its arguments; floating arrays are converted to float32, integers to int64.
+        model: names the tensors in the printed program. Modules that the step calls are found without it.
 
     Raises:
-        CaptureError: the step does what a replay could not do again; the message names it and the line. What the step
-            has changed in tensors, slots, counts, gradients and generators is put back; what it has changed in Python
-            objects is not. Also on the reference backend, which is Python.
+        CaptureError: the step does something that a replay cannot repeat; the message names it and the line. Changes to
+            tensors, slots, counts, gradients and generators are undone; changes to Python objects are not. Also raised
+            on the reference backend, which has no compiled kernels.
     """
     captured = Captured(step, strict=True, model=model)
     captured(*example)
@@ -82,14 +82,14 @@ class Captured:
 
     Args:
         step: as for `capture`.
-        strict: raise CaptureError for what cannot be captured; otherwise run it as it is, and say why in ``reasons``.
+        strict: raise CaptureError if the step cannot be captured; otherwise run it as Python and append to ``reasons``.
         model: as for `capture`.
         depends: returns what else the program depends on; compared before each replay.
-        foreign: says in words what in the step must not be captured, or None; asked before the step is recorded. Once
-            there is something, the step runs as Python from then on.
+        foreign: returns why the step must not be captured, or None; called before each recording. After the first
+            reason the step always runs as Python.
 
     Attributes:
-        reasons: why some shapes are not captured.
+        reasons: why the step, or some shapes of its arguments, are not captured.
     """
 
     def __init__(
@@ -108,14 +108,14 @@ class Captured:
         self._lock = threading.RLock()
 
     def __call__(self, *inputs: Any) -> Any:
-        with self._lock:  # its programs have one memory
+        with self._lock:  # calls share the memory of a program
             return self._run(*inputs)
 
     def _run(self, *inputs: Any) -> Any:
         arrays = tuple([_as_input(value) for value in inputs])
         key = tuple([(array.shape, array.dtype) for array in arrays])
         if mode.watchers or self._runs_as_python or key in self._eager:
-            return self.step(*arrays)  # somebody looks at every op, or it cannot be captured
+            return self.step(*arrays)  # a watcher needs every op, or the step cannot be captured
         if kernels.backend() == "reference":
             if self.strict:
                 raise CaptureError("capture: only compiled kernels can be captured, this is the reference backend")
@@ -143,11 +143,11 @@ class Captured:
         return str(self.program) if self._programs else f"{type(self).__name__} of {self.step!r}, nothing recorded yet"
 
     def profile(self, *inputs: Any, repeats: int = 50) -> Profile:
-        """Times each call of the program on a batch, over repeated replays; what they change is put back.
+        """Times each call of the program on a batch over repeated replays, and undoes what they change.
 
         Args:
-            inputs: a batch, such as the step takes; the latest one where none is given.
-            repeats: replays; the medians are reported.
+            inputs: a batch, as for the step; the latest one if none is given.
+            repeats: number of replays; the medians are reported.
 
         Returns:
             A `Profile`: print it, or draw it with ``profile.draw(path)``.

@@ -1,4 +1,4 @@
-"""Checkpoints of a run, from which `fit` goes on as if nothing had happened."""
+"""Checkpoints of a run, from which `fit` resumes with the same bytes."""
 
 from __future__ import annotations
 
@@ -18,34 +18,32 @@ from minidnn.training.watching import Mode, Watcher
 
 
 class Checkpoint(Callback):
-    """Writes all that decides the future of a run: weights, slots, generators, callbacks, position, history.
+    """Saves the full state of a run: weights, slots, generators, callbacks, position, history.
 
-    ``fit(..., resume=folder)`` goes on from the newest one that is whole, with the same bytes as if the run had never
-    been cut, wherever that was. Each is one ``.safetensors`` file, written beside the old ones, flushed to the disk and
-    then renamed, with a checksum. It is written after all other callbacks have seen the step. Weights that are not
-    finite are not written, which a warning says; the older checkpoints stay. While the run goes on no other one can
-    have the folder.
+    ``fit(..., resume=folder)`` resumes from the newest intact checkpoint, with the same bytes as an uninterrupted run.
+    Each checkpoint is one ``.safetensors`` file with a checksum, written to a temporary file, flushed to disk and
+    renamed. It is written after all other callbacks have handled the step. If a weight is not finite, nothing is
+    written and a warning is logged; the older checkpoints stay. The folder is locked during the run.
 
     Args:
-        folder: made if it is missing.
-        every: steps from one to the next; None for each epoch's end. A run that is stopped, by Ctrl-C or a callback,
-            leaves one too.
-        keep: how many stay, the newest ones; at least 1.
-        overwrite: begin anew in a folder that holds checkpoints of an earlier run. They stay until the new run has
-            written its first one, and are then deleted.
-        monitor: a column of the history, such as "valid_loss": each time an epoch ends with a better value than all
-            before, the model is written to ``best``, as `minidnn.save` does (the weights alone where it has layers that
-            no file can describe).
-        best: that file; ``best.safetensors`` in the folder where it is None.
-        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
+        folder: created if it is missing.
+        every: steps between checkpoints; None: at the end of each epoch. A run that Ctrl-C or a callback stops writes
+            one too.
+        keep: number of checkpoints to keep, the newest; at least 1.
+        overwrite: start a new run in a folder with checkpoints of an earlier run. They are deleted once the new run has
+            written its first one.
+        monitor: a column of the history, such as "valid_loss". When an epoch ends with the best value so far, the model
+            is written to ``best``, as by `minidnn.save` (the weights alone if a layer cannot be described in a file).
+        best: path of the best model; None: ``best.safetensors`` in the folder.
+        mode: the column should fall ("min") or rise ("max"); "auto": by the metric or the column's name.
 
     Raises:
-        TypeError, ValueError: every or keep is not an integer, or below 1; best without monitor; fit without the
-            column, which lists those there are.
-        FileExistsError: at the beginning of fit: there are checkpoints, and neither resume nor overwrite was given.
-        InUseError: at the beginning of fit: another run has the folder; says which.
-        OSError: a file cannot be written: the disk is full, the folder gone or not writeable. The run ends, the older
-            checkpoints stay, and the state is kept in memory, from where `retry` writes it.
+        TypeError, ValueError: every or keep is not an integer, or below 1; best without monitor; in fit: the history
+            lacks the column (the message lists the columns).
+        FileExistsError: at the start of fit: the folder holds checkpoints, and neither resume nor overwrite was given.
+        InUseError: at the start of fit: another run, named in the message, uses the folder.
+        OSError: a file cannot be written: the disk is full, the folder missing or read-only. The run ends, the older
+            checkpoints stay, and the state is kept in memory for `retry`.
     """
 
     place = 2
@@ -98,8 +96,8 @@ class Checkpoint(Callback):
             )
         if old:
             state.logger.warning(
-                "Checkpoint: %s holds checkpoints of an earlier run, which go when this one writes its first; resume "
-                "goes on with them",
+                "Checkpoint: %s holds checkpoints of an earlier run; they are deleted when this run writes its first. "
+                "To keep them, continue that run by fit(resume=folder)",
                 self.folder,
             )
         return old
@@ -122,12 +120,12 @@ class Checkpoint(Callback):
             self._best.load_state_dict(run, state)
 
     def retry(self) -> None:
-        """Writes the checkpoint that could not be written, once the disk has room, and the folder if it is gone.
+        """Writes the checkpoint that could not be written; creates the folder if it is missing.
 
-        ``fit(..., resume=folder)`` then goes on from that step. Does nothing where nothing is left to write.
+        ``fit(..., resume=folder)`` then resumes from that step. Does nothing if no checkpoint is pending.
 
         Raises:
-            OSError: as before.
+            OSError: the file still cannot be written.
         """
         if self._unwritten is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +159,7 @@ class Checkpoint(Callback):
 
 
 class _Best(Watcher):
-    """Writes the model each time the column is better than ever."""
+    """Writes the model each time the column reaches its best value so far."""
 
     owner = "Checkpoint"
 
@@ -173,7 +171,7 @@ class _Best(Watcher):
         if not better:
             return
         from minidnn.models.registry import describe
-        from minidnn.models.saving import save  # here, for that package imports this one
+        from minidnn.models.saving import save  # here: that package imports this one
 
         try:
             describe(run.model)

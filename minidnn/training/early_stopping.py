@@ -1,4 +1,4 @@
-"""Stopping when the validation set says so."""
+"""Early stopping on a validation column."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from minidnn.training.watching import Mode, Watcher
 
 
 class EarlyStopping(Watcher):
-    """Ends the run when nothing improved for a while, and restores the best weights (Prechelt 1998).
+    """Ends the run when a column has stopped improving, and restores the best weights (Prechelt 1998).
 
-    The chapter's form: evaluate at regular intervals (every 50 steps), keep a snapshot of the winner, count the steps
-    since then and stop at a limit (2,000). The winner's parameters and buffers are put back on every way out: patience,
-    the last epoch, Ctrl-C, an error. ``history.stopped`` says why and where.
+    The defaults are the chapter's: evaluate every 50 steps, keep a snapshot of the best model, and stop after 2,000
+    steps without improvement. The best parameters and buffers are restored however the run ends: by patience, the last
+    epoch, Ctrl-C or an error. ``history.stopped`` gives the reason and the step.
 
     Args:
-        patience: steps where every is given, else epochs.
-        every: steps from one evaluation to the next; None for each epoch's end.
-        monitor: a column of the history, such as "valid_loss", a metric's, or one that a callback adds.
-        min_delta: by how much it must be better.
-        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
+        patience: steps without improvement; epochs if every is None.
+        every: steps between evaluations; None: at the end of each epoch.
+        monitor: a column of the history, such as "valid_loss", a metric, or a column that a callback adds.
+        min_delta: the smallest improvement that counts.
+        mode: the column should fall ("min") or rise ("max"); "auto": by the metric or the column's name.
 
     Attributes:
-        best, best_step, best_epoch: the winner.
+        best, best_step, best_epoch: the best value, and its step and epoch.
 
     Raises:
-        TypeError, ValueError: an argument out of range; fit without the column, which lists those there are.
+        TypeError, ValueError: an argument out of range; in fit: the history lacks the column (the message lists the
+            columns).
     """
 
     def __init__(

@@ -8,9 +8,9 @@ from minidnn.training.run import Callback, Run
 
 
 def end_all(callbacks: Sequence[Callback], run: Run) -> None:
-    """Calls every callback's ``on_fit_end``, also behind one that raises; then raises what the first one raised.
+    """Calls ``on_fit_end`` of every callback, even after one raises; then raises the first error.
 
-    What others raised is added to its notes.
+    Further errors are added to its notes.
     """
     errors: list[BaseException] = []
     for callback in callbacks:

@@ -1,4 +1,4 @@
-"""How good a model is on a data set."""
+"""Loss and metrics of a model on a data set."""
 
 from __future__ import annotations
 
@@ -64,19 +64,24 @@ def evaluate(
     *,
     metrics: Any = None,
 ) -> Evaluation:
-    """Loss and metrics in evaluation mode, without recording; the model's mode is put back.
+    """Computes loss and metrics in evaluation mode, without gradients; restores the model's mode.
 
     Args:
-        dataset: a data set, or a pair of arrays ``(x, y)``; see `minidnn.data`. The columns of a frame as x are found
-            by the names that the model learned from.
+        dataset: a data set, or a pair of arrays ``(x, y)``; see `minidnn.data`. If x is a data frame, its columns are
+            selected by the names that the model was trained on.
+        loss: ``(outputs, targets) -> scalar Tensor``; penalties are not added.
+        batch_size: examples per forward pass, at least 1.
         metrics: functions ``f(outputs, targets) -> number`` of all examples, `training.Metric` objects, or a mapping
-            of names to functions; None for those that follow from the loss.
+            of names to functions; None: chosen by the loss.
+
+    Returns:
+        An `Evaluation`: the mean loss over the examples, then the metrics.
 
     Raises:
-        TypeError: data, loss or metrics of another kind.
-        ValueError: the data set is empty; batch_size < 1; an input or target that is not finite; targets that do not
-            go with the outputs or the loss, which names the one that fits; a model that ends in the activation that
-            the loss has of its own.
+        TypeError: data, loss or metrics of another type.
+        ValueError: the data set is empty; batch_size < 1; an input or target is not finite; the targets do not fit the
+            outputs or the loss (the message names a loss that fits); the model ends in an activation that the loss
+            applies itself.
     """
     batch_size = positive_integer("evaluate", "batch_size", batch_size)
     meaning = meaning_of(model)
@@ -97,10 +102,10 @@ def measured(
     batch_size: int = 1000,
     world: World | None = None,
 ) -> Evaluation:
-    """As `evaluate`, of a data set that was looked at before.
+    """As `evaluate`, for a data set that was checked before.
 
     Args:
-        world: the processes that share the batches; each gets the result, whose bytes are those of one.
+        world: the processes that share the batches; each gets the same result as a single process, to the byte.
     """
     y = as_targets("evaluate", dataset.y, len(dataset))
     total, world = 0.0, world or World()
@@ -143,15 +148,16 @@ def measured_in(run: Run, dataset: Dataset, prefix: str) -> dict[str, float]:
 class Evaluate(Callback):
     """Evaluates one more data set after each epoch: columns ``NAME_loss``, ``NAME_accuracy``, ... of the history.
 
-    For a look at the test set over the epochs; choose by the validation set (``fit(valid=...)``) alone.
+    Shows the test set over the epochs; select models on the validation set (``fit(valid=...)``) only.
 
     Args:
         dataset: a data set or a pair of arrays ``(x, y)``.
+        name: prefix of the columns.
 
     Raises:
-        TypeError: data of another kind.
-        ValueError: the data set is empty; at the beginning of fit: as `evaluate`, and classes or columns that are not
-            those of the training set.
+        TypeError: data of another type.
+        ValueError: the data set is empty; at the start of fit: as `evaluate`, or classes or columns that differ from
+            the training set.
     """
 
     observer = True

@@ -1,4 +1,4 @@
-"""What trains a model: arguments are looked at, then `minidnn.training.loop` runs."""
+"""`fit` checks its arguments, then runs `minidnn.training.loop`."""
 
 from __future__ import annotations
 
@@ -62,67 +62,68 @@ def fit(
     resume_with: Sequence[str] = (),
     on_interrupt: Literal["stop", "raise"] = "raise",
 ) -> History:
-    """Trains the model; every epoch visits the examples once, in a new random order.
+    """Trains the model; every epoch visits each example once, in a new random order.
 
-    Before the first update model, data, loss and optimizer are asked whether they go together; what is refused has
-    changed nothing.
+    Before the first update, fit checks that model, data, loss and optimizer fit together. If a check fails, nothing has
+    changed.
 
     Args:
-        model: changed in place; left in the mode (train or eval) it came in.
-        train, y: the examples to learn from: a data set, arrays ``x, y``, or a pair of them, ``(x, y)``. x may be a
-            tuple of arrays, for a model that takes several, or a frame of numbers; y any targets that the loss takes:
-            `data.Dataset`. What is known of their meaning is kept as ``model.meaning``.
+        model: trained in place; keeps its mode (train or eval).
+        train, y: the training examples: a data set, two arrays ``x, y``, or a pair ``(x, y)``. x may be a tuple of
+            arrays, for a model with several inputs, or a data frame of numbers; y may be any targets that the loss
+            takes, see `data.Dataset`. Names of columns and classes are kept as ``model.meaning``.
         loss: ``(outputs, targets) -> scalar Tensor``; the model's regularization loss is added to it.
         optimizer: holds the model's parameters.
-        epochs: how often to visit every example, at least 1.
-        batch_size: examples in a batch; the last batch of an epoch may be smaller.
-        valid: evaluated after each epoch: data as ``train``, or a share in (0, 1) of the training examples that is held
-            back (with the same share of every class), by two draws of ``rng``.
+        epochs: number of passes over the training examples, at least 1.
+        batch_size: examples per batch; the last batch of an epoch may be smaller.
+        valid: evaluated after each epoch: data as for ``train``, or a share in (0, 1) of the training examples to hold
+            out (stratified by class), which takes two draws from ``rng``.
         metrics: functions ``f(outputs, targets) -> number`` of all examples of an epoch, `training.Metric` objects, or
-            a mapping of names to functions; None for those that follow from the loss: accuracy, or mae and r2. They are
-            tried on some examples before the first update, where the model's layers are minidnn's own.
-        callbacks: see `Callback`.
-        class_weight: class -> weight, an array of a weight for each class, or "balanced"; the loss of an example is
-            multiplied by that of its class. Validation and metrics know no weights.
-        sample_weight: a weight for each example (n,), or "balanced".
-        clip_norm: gradients are scaled by one factor where the l2 norm of them all exceeds this.
-        clip_value: each element of each gradient is kept within ``[-clip_value, clip_value]``.
-        accumulate: batches in an update, which is that of their mean loss: as one batch that many times as large, in
-            the memory of one. The last update of an epoch may have fewer.
-        drop_last: leave out the last batch of an epoch if it is smaller than the others.
-        shards: cuts each batch into this many parts, a power of two that divides batch_size. The gradient is a fixed
-            binary tree over them, so that 1, 2, 4, ... processes (`minidnn.parallel`) leave the same bytes. Dropout
-            draws by shard, batch normalization uses each shard's statistics, and augmentation is given one shard at a
-            time. None: the batch is one, and this process trains it alone.
-        rng: draws the orders; the default generator where it is None.
-        augment: makes new examples of those of each batch; see `minidnn.data.batches`.
-        progress: show a progress bar on a terminal, a line for each epoch elsewhere: the callback `Progress`.
+            a mapping of names to functions; None: chosen by the loss, accuracy or mae and r2. Given metrics are tried
+            on a few examples before the first update if all layers are from minidnn.
+        callbacks: a list of `Callback` objects.
+        class_weight: class -> weight, an array of one weight per class, or "balanced"; multiplies the loss of each
+            example. Validation and metrics are not weighted.
+        sample_weight: one weight per example (n,), or "balanced".
+        clip_norm: if the l2 norm of all gradients together exceeds this, they are scaled down to it.
+        clip_value: each element of each gradient is clipped to ``[-clip_value, clip_value]``.
+        accumulate: batches per update. The update uses the gradient of their mean loss, as for one larger batch, with
+            the memory of one batch. The last update of an epoch may have fewer batches.
+        drop_last: skip the last batch of an epoch if it is smaller than the others.
+        shards: cuts each batch into this many parts, a power of two that divides batch_size. Gradients are summed in a
+            fixed binary tree over the shards, so 1, 2, 4, ... processes (`minidnn.parallel`) leave the same bytes.
+            Dropout draws per shard, batch normalization uses the statistics of each shard, and augmentation gets one
+            shard at a time. None: the batch is not cut, and this process trains alone.
+        rng: draws the orders; None: the default generator.
+        augment: makes new examples from those of each batch; see `minidnn.data.batches`.
+        progress: show a progress bar on a terminal, one line per epoch elsewhere, by the callback `Progress`.
         capture: record the step once and replay it without Python, see `minidnn.training.capture`; the bytes are the
-            same. "auto" does so where the whole step is minidnn's own; code of yours (a layer, a loss, an optimizer, a
-            function as activation or regularizer) runs as Python, and the logger ``minidnn`` says why at level INFO.
-            True captures your code too, within the contract of `minidnn.training.capture`. False never.
-        prefetch: make batches ahead in a thread, see `minidnn.data.batches`; None: where that pays. The bytes are the
-            same.
-        resume: a folder of `Checkpoint`: goes on from the newest that is whole, with the same bytes as if the run had
-            never been cut; from the beginning where there is none. Model, optimizer, rate, schedule, loss, data, seed
-            and what callbacks were given must be those of that run; what differs is named and refused. More epochs are
-            allowed, and so are callbacks that only watch.
-        resume_with: what may differ all the same, by name, and is as given now: ``("lr", "optimizer.momentum",
-            "model.hidden1.rate")``; a first part, such as ``"callbacks"``, stands for all that it begins.
-        on_interrupt: Ctrl-C stops after the current step, and callbacks end; then "raise": KeyboardInterrupt, so that a
-            loop around this one ends too; "stop": the history is returned, as if a callback had ended the run.
+            same. "auto": if the whole step is minidnn code; with your own code (a layer, a loss, an optimizer, a
+            function as activation or regularizer) the step runs as Python, and the logger ``minidnn`` gives the reason
+            at level INFO. True: capture your code too, within the contract of `minidnn.training.capture`. False: never.
+        prefetch: prepare batches ahead in a thread, see `minidnn.data.batches`; None: if that saves time. The bytes are
+            the same.
+        resume: the folder of a `Checkpoint`: resumes from the newest intact one, with the same bytes as an
+            uninterrupted run; starts from the beginning if there is none. Model, optimizer, rate, schedule, loss, data,
+            seed and arguments of callbacks must be the same; a difference is named and refused. More epochs and other
+            callbacks that only observe are allowed.
+        resume_with: names of what may differ and is used as given now: ``("lr", "optimizer.momentum",
+            "model.hidden1.rate")``; a first part, such as ``"callbacks"``, stands for all names that begin with it.
+        on_interrupt: Ctrl-C stops after the current step and ends the callbacks. "raise": then raises
+            KeyboardInterrupt, which also ends a loop around fit; "stop": returns the history, as if a callback had
+            stopped the run.
 
     Returns:
-        The history, also when a callback ended the run.
+        The history, also if a callback stopped the run.
 
     Raises:
-        NonFiniteError: the loss became NaN or infinite, or a weight by the last update.
-        CaptureError: capture is True, and the step does what a replay could not do again.
-        ResumeError: the checkpoints are damaged, or of another run; the message names what differs.
+        NonFiniteError: the loss or a gradient norm became NaN or infinite, or a weight in the last update.
+        CaptureError: capture is True, and the step does something that a replay cannot repeat.
+        ResumeError: the checkpoints are damaged or from another run; the message names what differs.
         KeyboardInterrupt: see on_interrupt.
-        TypeError, ValueError: an argument of another kind or out of range; no examples; an input or target that is not
-            finite, named by example and column; targets that do not go with the loss or the model's outputs; a model
-            that ends in the activation that the loss has of its own; an optimizer that holds no parameter of the model;
+        TypeError, ValueError: an argument of another type or out of range; no examples; an input or target that is not
+            finite, named by example and column; targets that do not fit the loss or the model's outputs; a model that
+            ends in an activation that the loss applies itself; an optimizer that holds no parameter of the model;
             validation data with other classes or columns; a metric that raises an error or returns no number.
     """
     if capture not in (True, False, "auto"):
@@ -192,7 +193,7 @@ def _train(run: Run, loop: Loop, resume: str | os.PathLike[str] | None, resume_w
 
 
 def _ordered(callbacks: Any, progress: bool) -> list[Callback]:
-    """The callbacks in the order in which they are called, with a progress bar where one is wanted.
+    """The callbacks in the order in which they are called, with a progress bar if requested.
 
     Raises:
         TypeError: not a list of callbacks.
@@ -209,13 +210,13 @@ def _ordered(callbacks: Any, progress: bool) -> list[Callback]:
 
 
 def _remember(run: Run) -> None:
-    """Leaves with the model what it learns from, in place of an earlier meaning."""
+    """Stores the training set's columns and classes in the model, in place of an earlier meaning."""
     if meaning_of(run.model) is not None or run.model.meaning is None:
         run.model.meaning = run.train.meaning if run.train.meaning != data.Meaning() else None
 
 
 def _ask(run: Run) -> None:
-    """Refuses what does not go together."""
+    """Checks that optimizer, data, loss, weights and model fit together."""
     ask_optimizer("fit", run.model, run.optimizer)
     ask_order("fit", run.model, run.train.columns)
     ask_about("fit", run.model, run.train, run.loss_function)
@@ -255,7 +256,7 @@ def _identity(run: Run, augment: Augmentation | None, valid: Any) -> dict[str, s
 
 
 def _hold_back(run: Run, share: float) -> None:
-    """Makes the validation set of a share of the training set."""
+    """Splits the validation set off the training set."""
     if not 0 < share < 1:
         raise ValueError(f"fit: valid is {share}, must be data or a share in (0, 1)")
     rest, run.valid = data.split(run.train, [1 - share, share], rng=run.rng)

@@ -1,4 +1,4 @@
-"""What a training run leaves behind."""
+"""The record of a training run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ class History:
     """One row for each finished epoch, and why the run stopped.
 
     Attributes:
-        rows: dicts with epoch, step, lr, loss (penalties and weights included) and the metrics (accuracy; or mae and
-            r2; or those given), over the epoch's examples in training mode, seconds and examples_per_second (of the
-            training alone), and with a validation set valid_loss and valid_NAME of each metric. Callbacks may add
-            entries.
-        stopped: None for a run that went to its end, else the reason why not.
+        rows: dicts with epoch, step, lr; loss (penalties and weights included) and the metrics, over the epoch's
+            examples in training mode; seconds and examples_per_second (training only); with a validation set also
+            valid_loss and valid_NAME for each metric. Callbacks may add columns.
+        stopped: why the run stopped early; None for a run that completed all epochs.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class History:
         """One column over the epochs.
 
         Raises:
-            KeyError: no row has it; the message lists those there are.
+            KeyError: no row has it; the message lists the columns.
         """
         if self.rows and not any(column in row for row in self.rows):
             raise KeyError(f"History: no column {column!r}; there are {', '.join(self.columns)}")
@@ -37,7 +36,7 @@ class History:
 
     @property
     def columns(self) -> list[str]:
-        """The names of all columns, those that begin late too."""
+        """The names of all columns, including those that start in a later row."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""What tells one run from another: its configuration, as texts by name."""
+"""The configuration of a run as texts by name, to compare two runs."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from minidnn.training.run import Callback, Run
 Identity = dict[str, str]
 
 LONGEST = 200
-"""Letters of a value that an error shows."""
+"""Maximum number of characters of a value in an error message."""
 
 DEEPEST = 20
-"""Values within values that are looked at; what lies deeper is described by its class."""
+"""Maximum nesting depth of a description; deeper values are described by their class."""
 
 
 def identity(run: Run, **recipe: Any) -> Identity:
-    """The configuration of a run: what must be the same for a checkpoint to fit.
+    """The configuration of a run: what must be equal for `fit` to resume from a checkpoint.
 
     ``{"lr": "0.1", "optimizer": "SGD", "optimizer.momentum": "0.9", "model.hidden1.activation": "'relu'", ...}``.
-    Numbers are described by value, minidnn's objects by their arguments, functions of the user by their code, data by
-    a checksum (of samples, where they are large). Callbacks that only watch are left out.
+    Numbers are described by value, minidnn's objects by their arguments, user functions by their code, data by a
+    checksum (of samples if they are large). Callbacks that only observe are left out.
 
     Args:
         recipe: other arguments of `fit`, by name.
@@ -55,26 +55,26 @@ def identity(run: Run, **recipe: Any) -> Identity:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
-    """What differs: name -> ``NAME is NEW, was OLD``."""
+    """The differences: name -> ``NAME is NEW, was OLD``."""
     names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     return {name: f"{_shown(name)} is {_shown(now.get(name))}, was {_shown(before.get(name))}" for name in names}
 
 
 def _shown(text: str | None) -> str:
-    """A text of a file, which may be long or unfit for a terminal."""
+    """A text shortened to `LONGEST` characters, with unprintable characters replaced."""
     text = "absent" if text is None else "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def is_allowed(name: str, allowed: Collection[str]) -> bool:
-    """Whether one of the allowed names is this one, or begins it, or is an option of the optimizer."""
+    """Whether the name is allowed: by itself, by its first parts, or as an option of the optimizer."""
     parts = name.split(".")
     begins = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
     return bool(begins & set(allowed)) or (parts[0] == "optimizer" and parts[-1] in allowed)
 
 
 def named(callbacks: Sequence[Callback]) -> dict[str, Callback]:
-    """Callbacks by their class; the second of a class is ``NAME#2``."""
+    """Callbacks by class name; the second of a class is ``NAME#2``."""
     counts: Counter[str] = Counter()
     found = {}
     for callback in callbacks:
@@ -85,7 +85,7 @@ def named(callbacks: Sequence[Callback]) -> dict[str, Callback]:
 
 
 def generators(model: Module) -> dict[str, Generator]:
-    """The random generators that layers have of their own, by path."""
+    """The random generators that are attributes of layers, by path."""
     return {
         f"{path}.{name}": value
         for path, module in model.named_modules()
@@ -95,17 +95,17 @@ def generators(model: Module) -> dict[str, Generator]:
 
 
 def arguments_of(thing: Any) -> dict[str, Any]:
-    """The arguments of its constructor that it keeps as attributes; paths, which may change, are left out."""
+    """The constructor's arguments that are kept as attributes; paths are left out, since they may change."""
     try:
         names = list(inspect.signature(type(thing).__init__).parameters)[1:]
-    except (TypeError, ValueError):  # built in
+    except (TypeError, ValueError):  # a built-in has no signature
         return {}
     values = {name: getattr(thing, name) for name in names if hasattr(thing, name)}
     return {name: value for name, value in values.items() if not isinstance(value, PurePath)}
 
 
 def describe(value: Any, depth: int = 0) -> str:
-    """A value as a text that is the same in every process, and another for another value."""
+    """A text that is equal in every process for equal values, and differs for different values."""
     inner = partial(describe, depth=depth + 1)
     if isinstance(value, np.generic):
         value = value.item()
@@ -170,14 +170,14 @@ def _is_full(cell: Any) -> bool:
 
 
 def _of_code(code: CodeType) -> str:
-    """What a function does: where it stands, and in which file, does not matter."""
+    """The bytecode, names and constants of a function, without its file and line."""
     return f"{code.co_code.hex()} {code.co_names} {' '.join(map(_of_constant, code.co_consts))}"
 
 
 def _of_constant(value: Any) -> str:
     if isinstance(value, CodeType):
         return _of_code(value)
-    if isinstance(value, frozenset):  # of ``x in {"a", "b"}``; its order is another in each process
+    if isinstance(value, frozenset):  # of ``x in {"a", "b"}``; its order differs between processes
         return f"frozenset({sorted(map(_of_constant, value))})"
     return repr(value)
 
@@ -191,7 +191,7 @@ def _digest(content: str | bytes) -> str:
 
 def _of_optimizer(optimizer: Optimizer, model: Module) -> Identity:
     found = {"optimizer": type(optimizer).__name__}
-    for name, value in vars(optimizer).items():  # what the constructor made of options that no group has (nesterov)
+    for name, value in vars(optimizer).items():  # options that no group has, such as nesterov
         if name != "steps" and isinstance(value, (bool, int, float, str, FunctionType)):
             found[f"optimizer.{name.lstrip('_')}"] = describe(value)
     paths = {id(tensor): path for path, tensor in model.tensors().items()}

@@ -1,4 +1,4 @@
-"""How many inputs a model takes, as far as its ``forward`` says."""
+"""Number of inputs of a model, from the signature of its ``forward``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def takes_inputs(model: Module, count: int) -> bool:
 
 
 def inputs_fault(model: Module, count: int) -> str | None:
-    """What is wrong with this number of inputs, in words; None where nothing is, or where only a call can tell."""
+    """An error text if the model does not take this number of inputs; None if it does or only a call can tell."""
     needed, allowed = _arguments(model)
     if needed is None or len(needed) <= count <= allowed:
         return None
@@ -23,7 +23,7 @@ def inputs_fault(model: Module, count: int) -> str | None:
 
 
 def _arguments(model: Module) -> tuple[list[str] | None, float]:
-    """The names of the inputs that the model needs, and how many it may get; None for a ``forward(*xs)``."""
+    """The names of the required inputs and the maximum number of inputs; None for a ``forward(*xs)``."""
     if isinstance(model, Graph):
         return list(model.inputs), len(model.inputs)
     try:

@@ -14,7 +14,7 @@ from minidnn.training.run import Run
 INTERRUPTED = "interrupted"
 
 GRACE = 10.0
-"""Seconds for which the interpreter's exit waits for the step of each run in another thread."""
+"""Maximum wait in seconds at interpreter exit for the current step of each run in another thread."""
 
 
 class _Others:
@@ -37,7 +37,7 @@ class _Others:
             ended.set()
 
     def end(self) -> None:
-        """Stops them, and waits: a daemon thread that comes back from a kernel when Python is gone ends the process."""
+        """Stops the runs and waits: a daemon thread that returns from a kernel after exit would end the process."""
         self._exiting = True
         waiting = list(self._runs.values())
         for run, _ in waiting:
@@ -47,15 +47,15 @@ class _Others:
 
 
 _others = _Others()
-atexit.register(_others.end)  # by then threads that are no daemons have ended
+atexit.register(_others.end)  # non-daemon threads have ended by then
 
 
 @contextmanager
 def stop_on_interrupt(run: Run) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop after its step; a second one raises KeyboardInterrupt at once.
+    """The first Ctrl-C stops the run after its current step; a second one raises KeyboardInterrupt at once.
 
-    Only the main thread can listen; and it does not where the user has a handler, or a program that Python is embedded
-    in. In other threads it is the interpreter's exit that stops the run, which so writes its last checkpoint.
+    Only the main thread can handle signals; a SIGINT handler of the user or of an embedding program is kept. A run in
+    another thread is stopped at interpreter exit, so it can write its last checkpoint.
     """
     if threading.current_thread() is not threading.main_thread():
         with _others.one(run):

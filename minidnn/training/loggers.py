@@ -1,4 +1,4 @@
-"""Logs of a run, for other programs."""
+"""Callbacks that write the history of a run to files: CSV and TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from minidnn.training.run import Callback, Run
 
 
 class CSVLogger(Callback):
-    """Writes each epoch's row to a CSV file as soon as it is there.
+    """Appends each epoch's row to a CSV file at the end of the epoch.
 
-    A column that begins late, as an average's may, is empty in the rows before; the file is then written anew.
+    If a new column starts in a later epoch, the file is rewritten, with empty cells in the earlier rows.
 
     Args:
-        path: the file; replaced at the start of a run unless append is set.
-        append: add to the rows that are there, for a run that goes on.
+        path: the file; replaced at the start of a run unless append is set or the run resumes.
+        append: keep the rows of the file and append to them.
 
     Raises:
         OSError: the file cannot be written.
-        ValueError: append to a file that has columns which the run has not.
+        ValueError: the file to append to has a column that the run lacks.
     """
 
     observer = True
@@ -79,20 +79,20 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """Writes each epoch's numbers for TensorBoard, through tensorboardX (the extra ``tensorboard``).
+    """Writes each epoch's row for TensorBoard, through tensorboardX (the extra ``tensorboard``).
 
     Args:
-        folder: of this run.
-        histograms: the values of every parameter as a histogram after each n-th epoch; None for none.
-        graph: the model's graph, through ONNX (the extra ``onnx``), at the start of the run.
-        images: after each epoch ``images(model)`` is shown: (n, h, w) or (n, h, w, channels), floats in [0, 1] or
-            bytes.
+        folder: log directory of this run.
+        histograms: write a histogram of every parameter after each n-th epoch; None: none.
+        graph: write the model's graph at the start of the run, through ONNX (the extra ``onnx``).
+        images: a function; ``images(model)`` is written after each epoch: (n, h, w) or (n, h, w, channels), floats in
+            [0, 1] or uint8.
         hyperparameters: name -> number, text or bool; written at the end of the run with its last row, to compare runs.
 
     Raises:
-        ImportError: tensorboardX is missing, or onnx for the graph; names the extra.
-        TypeError: histograms that is not an integer, images that is no function, or a hyperparameter of another type.
-        ValueError: histograms below 1; on call, images of another shape.
+        ImportError: tensorboardX, or onnx for the graph, is missing; names the extra.
+        TypeError: histograms is not an integer, images is not a function, or a hyperparameter has another type.
+        ValueError: histograms below 1; at the end of an epoch: images of another shape.
     """
 
     observer = True
@@ -128,7 +128,7 @@ class TensorBoard(Callback):
     def on_fit_begin(self, run: Run) -> None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            if self.graph:  # what cannot be exported is refused before anything is written
+            if self.graph:  # a model that cannot be exported raises before anything is written
                 from minidnn.convert import to_onnx
 
                 to_onnx(run.model, path)

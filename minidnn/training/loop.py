@@ -51,7 +51,7 @@ class Loop:
         self.step: Step | None = None
 
     def epoch(self) -> None:
-        """One epoch, or what is left of the one that was cut."""
+        """Runs one epoch, or the rest of an interrupted one."""
         run = self.run
         run.model.train()
         batches, here = self._batches(), run.position
@@ -62,12 +62,12 @@ class Loop:
                 here.batches += len(group)
                 here.seen += examples
                 here.loss_sum += run.loss * examples
-                here.seconds += max(time.perf_counter() - start, 0.0)  # the clock of a virtual machine may go back
+                here.seconds += max(time.perf_counter() - start, 0.0)  # a virtual machine's clock may step back
                 for callback in run.callbacks:
                     callback.on_step_end(run)
                 if self.stopped():
                     return
-                start = time.perf_counter()  # callbacks take no time of the training
+                start = time.perf_counter()  # the time of callbacks does not count
         run.row = {
             "epoch": run.epoch,
             "step": run.step,
@@ -85,17 +85,17 @@ class Loop:
             callback.on_epoch_end(run)
 
     def stopped(self) -> bool:
-        """Whether the run shall end here."""
+        """Whether the run must end now."""
         return self.run.stopping is not None
 
     def _advance(self, group: Sequence[Any]) -> int:
-        """One update on a group of batches, which the metrics see; returns how many examples that were."""
+        """Makes one update on a group of batches and updates the metrics; returns the number of examples."""
         for outputs, (_, y) in zip(self._update(group), group, strict=True):
             self._count(outputs, y)
         return sum(len(parts_of(y)[0]) for _, y in group)
 
     def _begin(self, skip: int = 0) -> Batches:
-        """The batches of an epoch, whose order is the next draw."""
+        """The batches of an epoch, in the order of the next draw."""
         run = self.run
         return data.batches(
             self.source,
@@ -122,7 +122,7 @@ class Loop:
         return batches
 
     def _arrays(self, x: Any, y: Any) -> tuple[Any, ...]:
-        """A batch as the step takes it; integers become floats where the loss computes with them."""
+        """A batch as the step takes it; integer targets become float32 for losses other than those of classes."""
         if self.layout is None:
             self.layout = layout_of(self.run, x)
             self.step = self._step(self.layout)
@@ -137,7 +137,7 @@ class Loop:
         return step
 
     def _captured(self, step: Step, share: Share | None = None) -> Step:
-        """The step, or what captures it."""
+        """The step, wrapped in `Captured` unless capture is off."""
         run = self.run
         if not self.capture:
             return step
@@ -150,11 +150,11 @@ class Loop:
         return Captured(step, strict, run.model, depends, None if strict else lambda: foreign_part(run))
 
     def _update(self, group: Sequence[tuple[Any, Any]]) -> list[Any]:
-        """One update; returns the outputs of each batch."""
+        """Makes one update; returns the outputs of each batch."""
         run = self.run
         arrays = [array for x, y in group for array in self._arrays(x, y)]
         assert self.step is not None
-        run.optimizer.rates()  # schedules speak once a step, before it, captured or not
+        run.optimizer.rates()  # schedules are called once before each step, captured or not
         try:
             loss, *outputs = self.step(*arrays)
         except NonFiniteGradient:
@@ -167,7 +167,7 @@ class Loop:
         return outputs_of(run.model, outputs, len(group))
 
     def _count(self, outputs: Any, y: Any) -> None:
-        """Takes a batch into the metrics of the epoch."""
+        """Adds a batch to the metrics of the epoch."""
         if self.run.metrics and self.layout is not None:
             targets = self.layout.targets_of(y)
             for metric in self.run.metrics:
@@ -185,7 +185,7 @@ class Loop:
         return f"fit: in step {run.step + 1} (epoch {run.epoch}) the norm of the gradients is not finite"
 
     def non_finite(self, step: int, value: str, arrays: Sequence[Any]) -> str:
-        """What is wrong with a step whose loss is not finite."""
+        """The error text for a step whose loss is not finite."""
         run, layout = self.run, self.layout
         assert layout is not None
         culprits = (
@@ -212,13 +212,13 @@ def outputs_of(model: Module, tensors: Sequence[Any], batches: int) -> list[Any]
 
 
 def explain_capture(step: Step) -> None:
-    """Says why a step is not captured, once."""
+    """Logs once why a step is not captured."""
     if isinstance(step, Captured) and step.reasons:
         logger.info("fit: the step runs as Python, it is not captured: %s", step.reasons.pop())
 
 
 def _culprit(run: Run, x: Sequence[Any], y: Any, weights: dict[str, Any]) -> str | None:
-    """What `nan_guard` says when the forward pass is tried again."""
+    """Runs the forward pass again under `nan_guard`; returns its error text, or None."""
     if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in x):
         return "an input is not finite"
     try:

@@ -1,4 +1,4 @@
-"""Metrics of an epoch: sums over its examples, so that the value is exact whatever the batches were."""
+"""Metrics of an epoch: sums over its examples, so the value does not depend on the batch size."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ Better = Literal["min", "max"]
 
 
 class Metric:
-    """A number for an epoch. A subclass defines `reset`, `update` and `compute`.
+    """One number per epoch. A subclass defines `reset`, `update` and `compute`.
 
-    Its state is what `reset` sets: numbers and arrays, so that a checkpoint can hold it.
+    Its state is what `reset` sets: numbers and arrays, which a checkpoint can store.
 
     Attributes:
-        name: of the column in the history; ``valid_NAME`` on the validation set.
-        better: whether it shall fall ("min") or rise ("max"), for those who watch it; None: to be said there.
+        name: the column's name in the history; ``valid_NAME`` on the validation set.
+        better: the better value is the smaller ("min") or the larger ("max"), for callbacks that monitor it; None:
+            unknown, the callback's ``mode`` decides.
     """
 
     name = "metric"
     better: Better | None = None
 
     def reset(self) -> None:
-        """Begins an epoch."""
+        """Starts an epoch: sets the sums to zero."""
         raise NotImplementedError
 
     def update(self, outputs: Any, targets: Any) -> None:
-        """Takes the outputs and targets of a batch: arrays, or tuples of arrays."""
+        """Adds the outputs and targets of a batch: arrays, or tuples of arrays."""
         raise NotImplementedError
 
     def compute(self) -> float:
-        """The value for all that came since `reset`."""
+        """The value over all batches since `reset`."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
@@ -50,7 +51,7 @@ class Metric:
         return {k: v for k, v in vars(self).items() if isinstance(v, kinds) and k not in ("name", "better")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken."""
+        """Restores the sums from `state_dict`."""
         self.reset()
         for name, value in state.items():
             setattr(self, name, value)
@@ -60,7 +61,7 @@ class Metric:
 
 
 class _Share(Metric):
-    """The share of what is right."""
+    """The share of correct predictions."""
 
     better = "max"
 
@@ -80,10 +81,10 @@ class _Share(Metric):
 
 
 class Accuracy(_Share):
-    """The share of examples whose largest output, (batch, classes), is that of the label (batch,).
+    """The share of examples with ``argmax(outputs) == target``: outputs (batch, classes), targets (batch,).
 
-    Of equal outputs the first is the answer, as in NumPy's argmax. With probabilities as targets, (batch, classes):
-    whose largest output is where the largest probability is.
+    Of equal outputs the first counts, as in NumPy's argmax. Targets may be probabilities (batch, classes); their argmax
+    is then the target.
     """
 
     def update(self, outputs: Any, targets: Any) -> None:
@@ -94,9 +95,9 @@ class Accuracy(_Share):
 
 
 class BinaryAccuracy(_Share):
-    """The share of elements on the right side: ``output > threshold`` where the target is above 0.5, else below.
+    """The share of elements with ``(output > threshold) == (target > 0.5)``; outputs that are not finite are wrong.
 
-    For two classes with one output, and for several labels at once, of which each counts; labels 0 and 1, or -1 and 1.
+    For two classes with one output, or for several labels, where each element counts; labels 0 and 1, or -1 and 1.
 
     Args:
         threshold: 0 for logits, 0.5 for probabilities.
@@ -133,10 +134,10 @@ class MeanAbsoluteError(Metric):
 
 
 class R2(Metric):
-    """``1 - sum (output - target)**2 / sum (target - mean)**2``, the mean over the columns.
+    """``1 - sum (output - target)**2 / sum (target - mean)**2``, averaged over the columns.
 
-    A column that never changes counts 1 where it is met exactly, else 0, as in scikit-learn. Sums are kept in float64
-    about the mean (Chan, Golub & LeVeque 1983).
+    A constant column counts 1 if it is predicted exactly, else 0, as in scikit-learn. Sums of squares about the mean
+    are updated in float64 (Chan, Golub & LeVeque 1983).
     """
 
     better = "max"
@@ -171,11 +172,12 @@ class R2(Metric):
 class Collected(Metric):
     """A function of all outputs and targets of the epoch, ``function(outputs, targets) -> number``.
 
-    It is called once, at the epoch's end, and so is exact even where it is no mean (F1, AUC); all outputs are kept
-    until then.
+    It is called once, at the end of the epoch, so metrics that are not means over examples (F1, AUC) are exact. All
+    outputs of the epoch are kept in memory until then.
 
     Args:
-        better: whether it shall fall ("min") or rise ("max"), for those who watch it.
+        name: the column's name; None: the function's name.
+        better: the better value is the smaller ("min") or the larger ("max"); None: unknown.
     """
 
     def __init__(self, function: Callable[[Any, Any], Any], name: str | None = None, better: Better | None = None):
@@ -213,7 +215,7 @@ class Collected(Metric):
 
 
 def as_number(name: str, value: Any) -> float:
-    """What a metric gave, as a float.
+    """The value of a metric as a float.
 
     Raises:
         TypeError: it is not a number.
@@ -226,14 +228,14 @@ def as_number(name: str, value: Any) -> float:
 
 
 def as_metrics(owner: str, given: Any, loss: Loss, y: Targets) -> list[Metric]:
-    """New metrics of what the user gives: a list of functions and metrics, or a mapping of names to functions.
+    """Makes metrics from the user's argument: a list of functions and metrics, or a mapping of names to functions.
 
     Args:
-        given: None for those that follow from the loss (or, where the loss is the user's, from the targets).
+        given: None: chosen by the loss, or by the targets if the loss is a user function.
 
     Raises:
-        TypeError: something else.
-        ValueError: two of one name, or a name that columns of the history have.
+        TypeError: any other argument.
+        ValueError: a duplicate name, a name of a column of the history, or a name that is not an identifier.
     """
     if given is None:
         return default_metrics(loss, y)
@@ -250,8 +252,8 @@ def as_metrics(owner: str, given: Any, loss: Loss, y: Targets) -> list[Metric]:
     for name in names:
         if names.count(name) > 1 or name in RESERVED or not name.isidentifier():
             raise ValueError(
-                f"{owner}: metrics has the name {name!r}, which must be a name of its own, such as "
-                "metrics={'f1': function}"
+                f"{owner}: metrics has the name {name!r}, must be a unique identifier other than "
+                f"{', '.join(RESERVED)}; give names, such as metrics={{'f1': function}}"
             )
     return metrics
 
@@ -261,9 +263,9 @@ RESERVED = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
 
 
 def default_metrics(loss: Loss, y: Targets) -> list[Metric]:
-    """Accuracy where the loss takes classes or labels, MAE and R2 where it takes numbers.
+    """Accuracy for a loss of classes or labels, MAE and R2 for a loss of numbers.
 
-    Of a loss of the user's own nothing is known: accuracy where the targets are integers, one for each example.
+    For a user function as loss: accuracy if the targets are integers, one per example.
     """
     description = takes_of(loss)
     if description is None:
@@ -276,11 +278,11 @@ def default_metrics(loss: Loss, y: Targets) -> list[Metric]:
 
 
 class _Guess(_Share):
-    """Accuracy under a loss of the user's own: by the largest output, or by the sign of the only one."""
+    """Accuracy for a user's loss: by the largest output, or by the sign of a single output."""
 
     def update(self, outputs: Any, targets: Any) -> None:
         if isinstance(outputs, tuple) or outputs.shape[:1] != targets.shape:
-            return  # the loss knows what these outputs are, nobody else does
+            return  # only the loss knows what these outputs mean
         if outputs.ndim == 2 and outputs.shape[1] > 1:
             self._count(is_correct(outputs, targets))
         elif outputs.ndim <= 2:
@@ -288,11 +290,10 @@ class _Guess(_Share):
 
 
 def paired(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
-    """Both in one shape: outputs (n, 1) lose their axis where targets are (n,).
+    """Outputs and targets in the same shape: outputs (n, 1) are reshaped if targets are (n,).
 
     Raises:
-        TypeError: not numbers.
-        ValueError: other shapes.
+        ValueError: any other difference of the shapes.
     """
     outputs, targets = np.asarray(outputs), np.asarray(targets)
     if targets.ndim == 1 and outputs.shape == (*targets.shape, 1):
@@ -306,7 +307,7 @@ def paired(name: str, outputs: Array, targets: Array) -> tuple[Array, Array]:
 
 
 def arrays_of(outputs: Any) -> Any:
-    """The arrays of a model's outputs, one or a tuple."""
+    """The arrays of a model's outputs: one array or a tuple."""
     if isinstance(outputs, (tuple, list)):
         return alike(outputs, (arrays_of(part) for part in outputs))
     return outputs.data if isinstance(outputs, Tensor) else np.asarray(outputs)

@@ -1,8 +1,8 @@
-"""Whether a training step is minidnn's own, so that nothing but what the program watches decides what it does.
+"""Whether a training step runs only minidnn code, so that its program depends only on what the program compares.
 
-Decided by identity: the types of modules, optimizer, schedule-free options, regularizers and constraints are classes of
-the package, none of their methods is replaced on an instance or in the class, and functions (the loss, activations) are
-the package's.
+Decided by identity: modules, optimizer, options, regularizers and constraints are instances of the package's classes,
+none of their methods is replaced on an instance or in the class, and functions (the loss, activations) belong to the
+package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLAIN = (type(None), bool, int, float, str, bytes)
 
 
 def foreign(model: Module, loss: Any, optimizer: Optimizer) -> str | None:
-    """The first part of a training step that is not minidnn's own, in words; None where all is."""
+    """Describes the first part of a training step that is not minidnn code; None if there is none."""
     return next(_foreign_parts(model, loss, optimizer), None)
 
 
@@ -77,9 +77,9 @@ def _extends_ours(kind: type) -> bool:
 
 
 def _is_foreign(method: Any) -> bool:
-    """Whether an entry of one of the package's classes is a function, or the like, that is not the package's."""
+    """Whether an attribute of one of the package's classes is a function or descriptor from elsewhere."""
     if isinstance(method, types.FunctionType):
-        # The decorator of dataclasses adds functions of its own: __replace__ from Python 3.13 on.
+        # @dataclass adds functions of the module dataclasses: __replace__ since Python 3.13.
         return not is_ours(method.__module__) and method.__module__ != dataclasses.__name__
     if isinstance(method, cached_property):
         return _is_foreign(method.func)

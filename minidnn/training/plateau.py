@@ -1,4 +1,4 @@
-"""Performance scheduling: the learning rate falls when the validation error stops falling."""
+"""Performance scheduling: reduces the learning rate when a column stops improving."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from minidnn.training.watching import Mode, Watcher
 
 
 class ReduceOnPlateau(Watcher):
-    """Multiplies the learning rate by ``factor`` when nothing improved for ``patience`` steps or epochs.
+    """Multiplies the learning rate by ``factor`` after ``patience`` steps or epochs without improvement.
 
-    The chapter's performance scheduling (Senior et al. 2013). All groups of the optimizer follow; a group with a
-    schedule keeps it, scaled.
+    The chapter's performance scheduling (Senior et al. 2013). Applies to all groups of the optimizer; a schedule is
+    kept and scaled.
 
     Args:
         factor: in (0, 1).
-        patience: steps where every is given, else epochs.
-        min_lr: the rate never falls below this.
-        every: steps from one evaluation to the next; None for each epoch's end.
-        monitor: a column of the history, such as "valid_loss", a metric's, or one that a callback adds.
-        min_delta: by how much it must be better.
-        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
+        patience: epochs without improvement; steps if every is given.
+        min_lr: lower bound of the rate.
+        every: steps between evaluations; None: at the end of each epoch.
+        monitor: a column of the history, such as "valid_loss", a metric, or a column that a callback adds.
+        min_delta: the smallest improvement that counts.
+        mode: the column should fall ("min") or rise ("max"); "auto": by the metric or the column's name.
 
     Attributes:
-        reductions: the steps at which the rate fell.
+        reductions: the steps at which the rate was reduced.
 
     Raises:
-        TypeError, ValueError: an argument out of range; fit without the column, which lists those there are.
+        TypeError, ValueError: an argument out of range; in fit: the history lacks the column (the message lists the
+            columns).
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class ReduceOnPlateau(Watcher):
     def on_check(self, run: Run, better: bool, waited: int) -> None:
         if waited < self.patience:
             return
-        self._last_good += waited  # wait as long again
+        self._last_good += waited  # the next reduction waits for the full patience again
         self.reductions.append(run.step)
         for group in run.optimizer.groups:
             group.lr = _scaled(group.lr, self.factor, self.min_lr)
@@ -70,13 +71,13 @@ class ReduceOnPlateau(Watcher):
         super().load_state_dict(run, state)
         self.reductions = list(state["reductions"])
         for group in run.optimizer.groups:
-            for _ in self.reductions if callable(group.lr) else ():  # numbers came with the optimizer's own state
+            for _ in self.reductions if callable(group.lr) else ():  # constant rates are in the optimizer's state
                 group.lr = _scaled(group.lr, self.factor, self.min_lr)
 
 
 @dataclass(frozen=True)
 class scaled:
-    """``lr(step) = factor * schedule(step)``, but not below the smaller of ``least`` and what the schedule gives."""
+    """``lr(step) = max(factor * schedule(step), min(least, schedule(step)))``."""
 
     schedule: Callable[[int], float]
     factor: float

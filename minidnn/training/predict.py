@@ -1,4 +1,4 @@
-"""What a model says."""
+"""Predictions of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from minidnn.training.inputs import takes_inputs
 
 
 class Spread(NamedTuple):
-    """Mean and standard deviation over the samples, each of the outputs' shape."""
+    """Mean and standard deviation over the Monte Carlo samples, each in the shape of the outputs."""
 
     mean: Array
     std: Array
@@ -39,27 +39,27 @@ def predict(
     batch_size: int = 1000,
     mc_samples: int | None = None,
 ) -> Any:
-    """The outputs for every example, in evaluation mode, without recording; the model's mode is put back.
+    """Computes the outputs for every example in evaluation mode, without gradients; restores the model's mode.
 
     Args:
-        x: examples (n, ...) as `ArrayDataset` takes them (float64 is converted to float32, bytes are divided by 255),
-            or one example of one axis; a tuple of arrays for a model that takes several; a frame, whose columns are
-            found by the names that the model learned from; or what `evaluate` takes, a data set or a pair ``(x, y)``,
-            whose targets are not looked at.
-        activation: of the outputs, such as ``ops.softmax`` for probabilities.
-        batch_size: examples at a time.
-        mc_samples: Monte Carlo dropout (Gal & Ghahramani 2016): this many passes with dropout on, and all else as in
-            evaluation; their mean is a better estimate, their spread tells how sure the model is.
+        x: examples (n, ...) as `ArrayDataset` takes them (float64 is converted to float32, uint8 is divided by 255), or
+            one example with one axis; a tuple of arrays for a model with several inputs; a data frame, whose columns
+            are selected by the names that the model was trained on; or, as for `evaluate`, a data set or a pair
+            ``(x, y)``, whose targets are ignored.
+        activation: applied to the outputs, such as ``ops.softmax`` for probabilities.
+        batch_size: examples per forward pass.
+        mc_samples: number of passes of Monte Carlo dropout (Gal & Ghahramani 2016): dropout is active, all other layers
+            stay in evaluation mode. The standard deviation over the passes measures the model's uncertainty.
 
     Returns:
-        An array (n, ...), of one example (...), a tuple of arrays where the model has several outputs (`nn.Outputs`
-        where they have names); with mc_samples mean and standard deviation.
+        An array (n, ...), or (...) for one example; a tuple of arrays if the model has several outputs (`nn.Outputs` if
+        they have names); with mc_samples a `Spread` of mean and standard deviation.
 
     Raises:
-        TypeError: x is not numbers.
-        ValueError: a column of a frame that is missing or unknown; a data set of other columns than the model learned
-            from; another number of inputs than the model takes; no examples, batch_size or mc_samples below 1,
-            mc_samples for a model without dropout.
+        TypeError: x is not numeric.
+        ValueError: a column of a frame is missing or unknown; the columns of a data set differ from those that the
+            model was trained on; another number of inputs than the model takes; no examples; batch_size or mc_samples
+            below 1; mc_samples for a model without dropout.
     """
     batch_size = positive_integer("predict", "batch_size", batch_size)
     examples, is_one = _examples(model, x)
@@ -83,7 +83,7 @@ def predict(
 
 
 def _examples(model: Module, x: Any) -> tuple[Dataset, bool]:
-    """The examples as a data set without targets, and whether it is one example alone."""
+    """The examples as a data set, and whether x is a single example."""
     meaning = meaning_of(model)
     if isinstance(x, Dataset):
         if meaning is not None:

@@ -1,4 +1,4 @@
-"""What a person watching a run sees."""
+"""Progress display of a run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from minidnn.training.run import Callback, Run
 
 BAR = "{desc}|{bar}| {n_fmt}/{total_fmt}, {remaining}{postfix}"
-"""Shorter than tqdm's own, so that what was measured fits 80 columns."""
+"""Shorter than tqdm's default, so that loss and metric fit into 80 columns."""
 
 
 class Progress(Callback):
-    """One line that keeps itself up to date on a terminal, one line for each epoch elsewhere; on standard error."""
+    """Shows a progress bar if standard error is a terminal; otherwise prints one line per epoch to standard error."""
 
     place = 1
     observer = True
@@ -33,9 +33,9 @@ class Progress(Callback):
 
     def on_step_end(self, run: Run) -> None:
         if self._bar is not None:
-            # A smoothed loss, as one batch says little.
+            # Smoothed: the loss of a single batch is noisy.
             self._loss = 0.98 * self._loss + 0.02 * run.loss if self._shown else run.loss
-            new, self._shown = run.step - self._shown, run.step  # more than 1 where a run goes on
+            new, self._shown = run.step - self._shown, run.step  # more than 1 after a resume
             if self._bar.update(new):
                 self._bar.set_description(f"epoch {run.epoch}/{run.epochs}", refresh=False)
                 self._bar.set_postfix_str(self._postfix(run), refresh=False)

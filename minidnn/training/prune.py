@@ -1,4 +1,4 @@
-"""Pruning during training, and training with what is pruned."""
+"""Pruning during training, and training of a pruned model."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from minidnn.training.state import ResumeError
 
 @dataclass(frozen=True)
 class cubic_sparsity:
-    """``fraction(step) = final + (initial - final) * (1 - (step - begin) / steps) ** 3``; 0 before begin, then final.
+    """``fraction(step) = final + (initial - final) * (1 - (step - begin) / steps) ** 3``.
 
-    Fast at first, when there is much to spare, slower and slower towards the end (Zhu & Gupta 2017).
+    It is 0 before ``begin`` and ``final`` after ``begin + steps``. Pruning is fast at first, when many weights are
+    redundant, and slows down towards the end (Zhu & Gupta 2017).
 
     Args:
         final, initial: fractions in [0, 1].
-        steps: from begin to the final fraction, at least 1.
+        steps: number of steps from begin to the final fraction, at least 1.
         begin: the step at which pruning begins.
 
     Raises:
@@ -53,23 +54,23 @@ class cubic_sparsity:
 
 
 class KeepZeros(Callback):
-    """Weights that are zero when `fit` begins stay zero: training on after pruning (Han et al. 2015).
+    """Weights that are zero when `fit` begins stay zero: retraining after pruning (Han et al. 2015).
 
     ::
 
         deploy.prune(model, fraction=0.9)
         training.fit(model, train, optimizer=optimizer, epochs=2, batch_size=50, callbacks=[training.KeepZeros()])
 
-    The optimizer's step does it, as `nn.masked`, together with a constraint that the parameter has. Give it behind
-    callbacks that change the weights in the end (`AverageWeights`, `EarlyStopping`): it masks once more after them.
-    Each row of the history gets ``density``, the share of weights that are left.
+    The optimizer's step applies the mask by `nn.masked`, before and after the parameter's own constraint.
+    List it after callbacks that change the weights at the end of the run (`AverageWeights`, `EarlyStopping`): it
+    applies the mask once more after them. Each row of the history has ``density``, the share of weights that remain.
 
     Args:
-        layers: as for `deploy.prune`: None for all kernels.
+        layers: as for `deploy.prune`; None: all kernels.
 
     Raises:
-        TypeError, ValueError: at the beginning of fit: an unknown layer, nothing to prune, or a parameter that another
-            such callback holds.
+        TypeError, ValueError: at the start of fit: an unknown layer, nothing to prune, or a parameter that another
+            callback of this kind masks.
         ResumeError: the checkpoint has masks of other parameters.
     """
 
@@ -117,7 +118,7 @@ class KeepZeros(Callback):
             held.mask[...] = masks[path]
 
     def _begin(self) -> dict[str, Array]:
-        """The masks to begin with."""
+        """The initial masks."""
         return {path: param.data != 0 for path, param in self._parameters.items()}
 
     def _apply(self) -> None:
@@ -131,33 +132,32 @@ class KeepZeros(Callback):
                 theirs = prunable(type(other).__name__, run.model, other.layers)
                 if shared := [path for path in self._parameters if path in theirs]:
                     names = f"{type(self).__name__} and {type(other).__name__}"
-                    raise ValueError(f"{names} both hold {shared[0]}; give them different layers")
+                    raise ValueError(f"{names} both mask {shared[0]}; give them different layers")
 
 
 class Prune(KeepZeros):
-    """Prunes little by little while training goes on: the smallest weights become zero, and stay so (Zhu & Gupta 2017).
+    """Prunes gradually during training: the smallest weights become zero and stay zero (Zhu & Gupta 2017).
 
     ::
 
         sparsity = training.cubic_sparsity(0.9, steps=5000, begin=1000)
         training.fit(model, train, optimizer=optimizer, epochs=10, batch_size=50, callbacks=[training.Prune(sparsity)])
 
-    What was pruned never comes back, whatever the optimizer; see `KeepZeros` for how, and for its place among other
-    callbacks. An `EarlyStopping` in the same run may choose weights from before the pruning: let it watch a run of its
-    own, with `KeepZeros`.
+    A pruned weight stays zero with every optimizer; see `KeepZeros` for the method and the order of callbacks. An
+    `EarlyStopping` in the same run may restore weights from before the pruning; use it in a second run, with
+    `KeepZeros`.
 
     Args:
-        schedule: the fraction to be zero after a number of steps, such as `cubic_sparsity`; a number prunes before
-            the first step, and the run is retraining.
-        every: steps from one pruning to the next; where the schedule comes to rest, it is followed at once.
+        schedule: step -> fraction of zeros, such as `cubic_sparsity`; a number prunes once, before the first step.
+        every: steps between prunings; a fraction that the next step keeps is applied at once.
         scope, layers: as for `deploy.prune`.
 
     Attributes:
-        fraction: what was pruned.
+        fraction: the fraction of zeros so far.
 
     Raises:
-        TypeError, ValueError: as `KeepZeros`; every below 1, an unknown scope; during fit: a fraction that is not in
-            [0, 1], a weight that is NaN.
+        TypeError, ValueError: as `KeepZeros`; every below 1, an unknown scope; during fit: a fraction outside [0, 1], a
+            weight that is NaN.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Prune(KeepZeros):
         due = run.step % self.every == 0 or fraction == self.schedule(run.step + 1)
         if due and fraction > self.fraction:
             for path, kept in self._smaller(fraction).items():
-                self._masks[path].mask[...] = kept  # in place, where a captured step reads it
+                self._masks[path].mask[...] = kept  # in place: a captured step reads this array
             self._apply()
 
     def state_dict(self) -> dict[str, Any]:
@@ -198,9 +198,9 @@ class Prune(KeepZeros):
         return self._smaller(check_fraction("Prune", self.schedule(0)))
 
     def _smaller(self, fraction: float) -> dict[str, Array]:
-        """Masks with the asked fraction of zeros, among them all that were zero before."""
+        """Masks with this fraction of zeros, including all zeros of the current masks."""
         values = magnitudes("Prune", self._parameters)
         for path, held in self._masks.items():
-            values[path][held.mask == 0] = -1  # smaller than a weight that is left and happens to be 0
+            values[path][held.mask == 0] = -1  # smaller than a remaining weight that is 0
         self.fraction = fraction
         return keep_largest(values, fraction, self.scope)

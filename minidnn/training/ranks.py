@@ -1,4 +1,4 @@
-"""Whether all processes that train one model have the same model, data and recipe."""
+"""Check that all processes that train one model have the same model, data and options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minidnn.training.run import Run
 
 
 def ask_ranks(run: Run) -> None:
-    """Raises on every rank unless what they train is the same.
+    """Raises on every rank if model, data, generators or options differ between ranks.
 
     Raises:
         ValueError: names the first rank that differs from rank 0, and what differs.

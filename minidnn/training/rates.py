@@ -1,4 +1,4 @@
-"""Finding a learning rate: several short runs, or one whose rate rises."""
+"""Learning rate search: several short runs, or one run with a rising rate."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class RangeTest:
     """The result of `lr_range_test`.
 
     Attributes:
-        rates, losses: of each step; the losses smoothed.
-        suggested: a tenth of the rate at which the loss was lowest, before it turned.
+        rates, losses: rate and smoothed loss of each step.
+        suggested: a tenth of the rate with the lowest smoothed loss.
     """
 
     rates: list[float]
@@ -39,7 +39,7 @@ class RangeTest:
     suggested: float
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Draws the loss over the rate, which is marked where suggested."""
+        """Draws the loss over the rate and marks the suggested rate."""
         from minidnn import plot
 
         return plot.lines(
@@ -52,15 +52,15 @@ class RateComparison:
     """The result of `compare_rates`.
 
     Attributes:
-        losses: rate -> the smoothed loss of each step; shorter where it was no longer finite.
-        suggested: the rate whose loss was lowest in the end.
+        losses: rate -> the smoothed loss of each step; shorter if the run diverged.
+        suggested: the rate with the lowest final loss.
     """
 
     losses: dict[float, list[float]]
     suggested: float
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Draws all learning curves in one picture."""
+        """Draws all learning curves in one figure."""
         from minidnn import plot
 
         curves = {f"{rate:g}": (list(range(1, len(losses) + 1)), losses) for rate, losses in self.losses.items()}
@@ -83,18 +83,18 @@ def lr_range_test(
     batch_size: int = 50,
     rng: Generator | None = None,
 ) -> RangeTest:
-    """One run whose rate rises exponentially from low to high (Smith 2017); the model is put back as it was.
+    """One run with ``lr(step) = low * (high / low) ** (step / (steps - 1))`` (Smith 2017); restores the model.
 
-    It ends early where the loss is no longer finite, or four times its lowest.
+    Ends early if the smoothed loss is not finite or exceeds four times its minimum.
 
     Args:
         train: a data set or a pair of arrays ``(x, y)``.
-        optimizer: makes one: ``lambda model, lr: optim.SGD(model.parameters(), lr, momentum=0.9)``.
+        optimizer: a function that makes one: ``lambda model, lr: optim.SGD(model.parameters(), lr, momentum=0.9)``.
         steps: at least 10.
 
     Raises:
-        TypeError: optimizer is not a function that makes one.
-        ValueError: not 0 < low < high, too few steps, or no finite loss at all.
+        TypeError: optimizer is not such a function.
+        ValueError: not 0 < low < high, fewer than 10 steps, or no finite loss at the lowest rate.
     """
     if not 0 < low < high < math.inf:
         raise ValueError(f"lr_range_test: low and high must be 0 < low < high, got {low} and {high}")
@@ -128,14 +128,19 @@ def compare_rates(
     batch_size: int = 50,
     seed: int = 0,
 ) -> RateComparison:
-    """A short run for each rate, all from the model's weights and in one order; the model is put back as it was.
+    """One short run per rate, each from the same weights and in the same order of examples; restores the model.
 
-    The chapter's advice: too high diverges, slightly too high learns fast and ends high, too low crawls. A run that
-    diverges is a result, not an error.
+    The chapter's advice: a rate that is much too high diverges, one slightly too high learns fast at first but ends at
+    a high loss, one too low learns slowly. A run that diverges is a result, not an error.
+
+    Args:
+        train, optimizer: as for `lr_range_test`.
+        steps: steps of each run.
+        seed: of the order of examples.
 
     Raises:
         TypeError: optimizer is not a function that makes one.
-        ValueError: no rates, or none of them has a finite loss to the end.
+        ValueError: no rates, or all of them diverge.
     """
     if not rates:
         raise ValueError("compare_rates: rates is empty")
@@ -172,7 +177,7 @@ def _short_run(
     rng: Generator | None,
     give_up: float,
 ) -> list[float]:
-    """Smoothed losses, until they are not finite or give_up times the lowest; the model's state is put back."""
+    """Smoothed losses, until one is not finite or exceeds give_up times the minimum; restores the model's state."""
     train = as_dataset("lr_range_test", train)
     before = model.state_dict()
     epochs = (data.batches(train, batch_size, rng) for _ in itertools.count())

@@ -1,4 +1,4 @@
-"""Where a model is right and where it is wrong: by class, by label, or by residuals; as text and as a picture."""
+"""Reports of a model's errors by class, by label or by residuals, as text and as a figure."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ class Report:
     """The result of `report`; prints as a table.
 
     Attributes:
-        kind: "classes": one class for each example; "labels": several labels; "numbers": regression.
+        kind: "classes": one class per example; "labels": several labels per example; "numbers": regression.
         names: of the classes, labels or outputs.
-        values: one row for each name: precision, recall, F1 and support; of numbers MAE, RMSE, R2 and bias (the mean of
+        values: one row per name: precision, recall, F1 and support; for "numbers" MAE, RMSE, R2 and bias (the mean of
             prediction - target).
-        confusion: (classes, classes), true (row) beside predicted class (column); None of others.
-        accuracy: the share of examples classified correctly; of "labels", all labels at once; None of numbers.
-        residuals: prediction - target, (n, outputs), of numbers; else None.
-        targets: (n, outputs), of numbers; else None.
-        examples: how many there were.
+        confusion: for "classes": counts (classes, classes), true class by predicted class; else None.
+        accuracy: the share of correctly classified examples; for "labels" all labels must be correct; None for
+            "numbers".
+        residuals: for "numbers": prediction - target, (n, outputs); else None.
+        targets: for "numbers": (n, outputs); else None.
+        examples: number of examples.
     """
 
     kind: Kind
@@ -82,7 +83,10 @@ class Report:
         """Draws the confusion matrix, precision and recall of each label, or residuals over targets.
 
         Args:
-            path: None writes no file. The figure is returned, for a notebook to show.
+            path: a picture file to write; None: no file.
+
+        Returns:
+            The figure.
 
         Raises:
             ImportError: matplotlib is missing; names the extra.
@@ -127,25 +131,26 @@ class Report:
 def report(
     model: Module, dataset: Any, *, threshold: float | None = None, names: Sequence[str] = (), batch_size: int = 1000
 ) -> Report:
-    """Precision, recall and F1 of each class by name, with the confusion matrix; of numbers the residuals.
+    """Precision, recall and F1 of each class, with the confusion matrix; for regression the residuals.
 
     ::
 
         print(training.report(model, test))
         training.report(model, test).plot("confusion.png")
 
-    What the targets are decides: integers (n,) are classes (of one output: two classes), 0/1 columns are labels, other
-    floats are numbers.
+    The targets decide the kind: integers (n,) are classes (two classes if the model has one output), columns of 0 and 1
+    are labels, other floats are numbers.
 
     Args:
         dataset: a data set, or a pair of arrays ``(x, y)``.
-        threshold: of one output, or of labels: values above it count as 1. None: 0.5 where the model ends in a
-            sigmoid, else 0, as for logits.
-        names: of classes, labels or outputs; those of the data set by default.
+        threshold: for one output or for labels: values above it count as 1. None: 0.5 if the model ends in a sigmoid,
+            else 0, as for logits.
+        names: of classes, labels or outputs; default: those of the data set.
+        batch_size: examples per forward pass.
 
     Raises:
         ImportError: scikit-learn is missing, which counts classes and labels; names the extra.
-        TypeError, ValueError: as `evaluate`; targets and outputs that do not go together.
+        TypeError, ValueError: as `evaluate`; targets and outputs that do not fit together.
     """
     data = as_dataset("report", dataset, like=meaning_of(model))
     if not len(data):
@@ -162,7 +167,7 @@ def report(
 
 
 def report_of(y: Array, outputs: Array, threshold: float, names: Sequence[str] = ()) -> Report:
-    """The report of outputs that are there already; see `report`.
+    """The report of given outputs; see `report`.
 
     Raises:
         ImportError, ValueError: as `report`.
@@ -183,7 +188,10 @@ def _of_classes(y: Array, outputs: Array, threshold: float, names: Sequence[str]
         classes = [-1, 1] if (y < 0).any() else [0, 1]
         told = np.where(outputs.reshape(y.shape) > threshold, classes[1], classes[0])
     else:
-        raise ValueError(f"report: outputs have shape {outputs.shape}, which are no classes for targets {y.shape}")
+        raise ValueError(
+            f"report: outputs have shape {outputs.shape}, must be ({len(y)}, classes), or ({len(y)}, 1) if the labels "
+            "are 0 and 1 or -1 and 1"
+        )
     if y.min() < classes[0] or y.max() > classes[-1]:
         raise ValueError(f"report: labels must be in {classes}, got {y.min()} to {y.max()}")
     values = np.stack(metrics.precision_recall_fscore_support(y, told, labels=classes, zero_division=0.0), axis=1)
@@ -200,7 +208,7 @@ def _of_labels(y: Array, told: Array, names: Sequence[str]) -> Report:
 
 
 def numbers_report(y: Array, outputs: Array, names: Sequence[str]) -> Report:
-    """The report of numbers (n, outputs)."""
+    """The report of a regression with targets and outputs (n, outputs)."""
     residuals = outputs.astype(np.float64) - y
     rows = []
     for i in range(y.shape[1]):

@@ -26,14 +26,15 @@ Loss = Callable[..., Tensor]
 
 @dataclass
 class Position:
-    """Where in an epoch a run is, and what the epoch's row will be made of.
+    """Position of a run within an epoch, and the sums for the epoch's row.
 
     Attributes:
-        batches: done in this epoch; 0 between epochs.
-        order: the state of the generator from which the epoch's order was drawn.
-        lr: at the epoch's beginning.
-        seen: examples.
-        seconds: spent.
+        batches: batches done in this epoch; 0 between epochs.
+        order: the state of the generator before it drew the epoch's order.
+        lr: at the start of the epoch.
+        seen: examples seen in this epoch.
+        loss_sum: sum of the losses over these examples.
+        seconds: training time of this epoch.
     """
 
     batches: int = 0
@@ -46,28 +47,28 @@ class Position:
 
 @dataclass
 class Run:
-    """What `fit` is doing.
+    """The state of a call of `fit`.
 
     Attributes:
-        epoch: counts from 1.
-        epochs: how many were requested.
-        step: the updates made in this run.
+        epoch: the current epoch, from 1.
+        epochs: the number requested.
+        step: the number of updates so far.
         loss: the loss of the latest update, penalties and weights included.
         metrics: of the training data in this epoch.
         regularized: whether the model has penalties.
-        row: the row of the epoch just finished, within ``on_epoch_end``; the history has it already.
-        stopping: why the run shall stop, or None.
+        row: in ``on_epoch_end``: the row of the epoch just finished, which is in the history already.
+        stopping: why the run stops, or None.
         rng: draws the orders.
-        callbacks: all of them, in the order in which they are called.
-        resumed: whether it was asked to go on from a checkpoint.
+        callbacks: all callbacks, in the order in which they are called.
+        resumed: whether fit was called with ``resume``.
         position: within the epoch.
-        identity: the configuration, which a checkpoint must have to fit; see `minidnn.training.identity`.
-        weights: of each example, or None.
-        accumulate: batches in an update.
-        captured: the training step, once it is captured; ``print(run.captured)`` shows its program. With shards, that
-            of the gradients of one shard.
-        shards: of each batch, or None.
-        world: the processes that compute them.
+        identity: the configuration, which must equal a checkpoint's; see `minidnn.training.identity`.
+        weights: one weight per example, or None.
+        accumulate: batches per update.
+        captured: the captured training step, or None; ``print(run.captured)`` shows its program. With shards, the
+            captured gradients of one shard.
+        shards: number of shards per batch, or None.
+        world: the processes that compute the shards.
     """
 
     model: Module
@@ -105,18 +106,18 @@ class Run:
 
     @property
     def batches_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """Number of batches in an epoch."""
         n = len(self.train)
         return n // self.batch_size if self.drop_last else math.ceil(n / self.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many updates an epoch has."""
+        """Number of updates in an epoch."""
         return math.ceil(self.batches_per_epoch / self.accumulate)
 
     @property
     def measures(self) -> list[str]:
-        """The names of the loss and of the metrics, as columns for a data set have them behind a prefix."""
+        """The names of the loss and the metrics; columns of a data set are a prefix and such a name."""
         return ["loss", *(metric.name for metric in self.metrics)]
 
     def new_metrics(self) -> list[Metric]:
@@ -124,7 +125,7 @@ class Run:
         return [copy.copy(metric) for metric in self.metrics]
 
     def known_columns(self) -> list[str]:
-        """The columns that the history will have, as far as callbacks say."""
+        """The columns that the history will have, including those that callbacks declare."""
         columns = ["epoch", "step", "lr", *self.measures, "seconds", "examples_per_second"]
         if self.valid is not None:
             columns += [f"valid_{name}" for name in self.measures]
@@ -132,14 +133,14 @@ class Run:
 
 
 class Callback:
-    """Does something at fixed points of `fit`. Subclasses define what they need of these.
+    """Base class: methods that `fit` calls at fixed points. Subclasses override those that they need.
 
     Attributes:
-        place: callbacks are called in the order of their places, and with the same place in the order given. Most have
-            0; the progress bar is called after them, checkpoints last, when all others have seen the step.
-        observer: whether it only watches, so that a run with it and one without are the same run (`fit`'s ``resume``).
-        alone: whether rank 0 alone has it, where several processes train one model: it prints, or writes files. Such a
-            callback only watches, and asks for nothing that all ranks do together.
+        place: callbacks are called in ascending order of place, and in the given order for equal places. Most have 0;
+            the progress bar has 1, checkpoints 2, so that they are called after all others.
+        observer: whether it only observes: adding or removing it does not change the run (see ``resume`` of `fit`).
+        alone: whether only rank 0 has it when several processes train one model, since it prints or writes files. Such
+            a callback only observes, and takes part in no operation of all ranks.
     """
 
     place = 0
@@ -147,33 +148,33 @@ class Callback:
     alone: bool = False
 
     def on_fit_begin(self, run: Run) -> None:
-        """Before the first step."""
+        """Called before the first step."""
 
     def on_gradients(self, run: Run) -> None:
-        """Between the gradients and the update: reads or changes ``grad`` of the parameters, before they are clipped.
+        """Called between backward and update, before clipping: may read or change ``grad`` of the parameters.
 
-        A step with such a callback is Python, and not captured.
+        A step with such a callback runs as Python and is not captured.
         """
 
     def on_step_end(self, run: Run) -> None:
-        """After each update."""
+        """Called after each update."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """After each epoch that was not cut short, when its row is complete."""
+        """Called after each complete epoch, with its row in ``run.row``."""
 
     def on_fit_end(self, run: Run) -> None:
-        """At the very end, whatever ended it: the last epoch, `Run.stop`, Ctrl-C or an error."""
+        """Called at the end of the run, however it ended: the last epoch, `Run.stop`, Ctrl-C or an error."""
 
     def columns(self, run: Run) -> Sequence[str]:
-        """The columns that it adds to rows, so that others can watch them."""
+        """The columns that it adds to the rows, so that other callbacks can monitor them."""
         return ()
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must keep of it: arrays, and values that JSON knows."""
+        """The callback's state for a checkpoint: arrays and JSON values."""
         return {}
 
     def load_state_dict(self, run: Run, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken; called after ``on_fit_begin``, when the run itself is restored."""
+        """Restores `state_dict`; called after ``on_fit_begin``, when the run itself is restored."""
 
     def __repr__(self) -> str:
         shown = {name: value for name, value in vars(self).items() if isinstance(value, (bool, int, float, str))}

@@ -1,4 +1,4 @@
-"""The epochs of a run in shards."""
+"""The epochs of a run whose batches are cut into shards."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from minidnn.training.sharding import ShardedStep, ShardError
 from minidnn.training.stepping import Share, gradients_of, layout_of, update_of
 
 MOST = 1024
-"""Shards of a batch."""
+"""Maximum number of shards of a batch."""
 
 
 def ask_shards(run: Run, shards: Any) -> int:
-    """The number of shards.
+    """The number of shards, checked.
 
     Raises:
-        TypeError, ValueError: not a power of two up to `MOST`, which divides the batch and is divided by the ranks.
+        TypeError, ValueError: shards is not a power of two up to `MOST`; it does not divide batch_size, exceeds the
+            number of examples, or is not a multiple of the number of ranks.
     """
     shards = positive_integer("fit", "shards", shards)
     if shards & (shards - 1) or shards > MOST:
@@ -43,7 +44,7 @@ def ask_shards(run: Run, shards: Any) -> int:
 
 
 class ShardedLoop(Loop):
-    """The epochs of a run whose batches are cut in shards.
+    """The epochs of a run whose batches are cut into shards.
 
     Args:
         augment, prefetch, capture: as for `fit`.
@@ -51,7 +52,7 @@ class ShardedLoop(Loop):
 
     def __init__(self, run: Run, augment: Augmentation | None, prefetch: bool | None, capture: bool | str) -> None:
         if prefetch is None and run.world.size > 1:
-            prefetch = run.train.slow  # cores that this rank leaves free are for the others
+            prefetch = run.train.slow  # the other cores are busy with the other ranks
         super().__init__(run, augment, prefetch, capture)
         assert run.shards is not None
         count = run.shards // run.world.size
@@ -59,7 +60,7 @@ class ShardedLoop(Loop):
         self._sharded: ShardedStep | None = None
 
     def stopped(self) -> bool:
-        """Whether the run shall end here: rank 0 decides, since signals and clocks reach ranks at different steps."""
+        """Whether the run must end now: rank 0 decides, since signals and clocks reach ranks at different steps."""
         run = self.run
         if run.world.decided(run.stopping is not None):
             run.stopping = run.world.first(lambda: run.stopping)
@@ -99,7 +100,7 @@ class ShardedLoop(Loop):
         pieces = [[shard for shard in shards if shard is not None] for shards in by_place]
         arrays = [tuple(array for x, y in piece for array in self._arrays(x, y)) or None for piece in pieces]
         shares = [sum(len(parts_of(y)[0]) for _, y in piece) / examples for piece in pieces]
-        run.optimizer.rates()  # schedules speak once a step, before it, captured or not
+        run.optimizer.rates()  # schedules are called once before each step, captured or not
         try:
             outputs = step(arrays, shares)
         except ShardError as error:
@@ -113,7 +114,7 @@ class ShardedLoop(Loop):
         return examples
 
     def _count_all(self, pieces: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Takes the batches into the metrics, shard by shard, of all ranks and in their order."""
+        """Adds the batches to the metrics: the shards of all ranks, in order."""
         own = [[(o, y) for o, (_, y) in zip(*pair, strict=True)] for pair in zip(outputs, pieces, strict=True)]
         shards = [shard for rank in self.run.world.gather(own) for shard in rank]
         for batch in range(max(map(len, shards))):
@@ -122,7 +123,7 @@ class ShardedLoop(Loop):
                     self._count(*shard[batch])
 
     def _fault(self, error: ShardError) -> str:
-        """What is wrong, as the first rank says that knows."""
+        """The error text of the first rank that has one."""
         step = self.run.step + 1
         own = None if error.arrays is None else self.non_finite(step, error.value, error.arrays)
         known = [text for text in self.run.world.gather(own) if text is not None]

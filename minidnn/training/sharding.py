@@ -1,4 +1,4 @@
-"""A step in shards: the gradient is a fixed binary tree over the shards of a batch, whoever computes which."""
+"""A step in shards: gradients are summed in a fixed binary tree over the shards, whichever process computes them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from minidnn.training.run import Run
 from minidnn.training.stepping import Share
 
 DRAWS = 2**48
-"""Draws of a random generator from one shard to the next."""
+"""Distance between the first draws of two consecutive shards in a generator's sequence."""
 
 ALIGNED = 16
-"""Elements; each tensor begins at a multiple of it."""
+"""Alignment in elements of each tensor in the array of `Gradients`."""
 
 
 class Gradients:
-    """What a shard leaves behind, side by side in one array, so that it is added up and exchanged at once.
+    """The results of a shard in one array, so that they are added and exchanged in one operation.
 
-    That is ``share * value`` of the gradients, of the buffers and of the loss, where share is that of the shard in
-    the batch; and counts: how many shards have a gradient, have moved a buffer, how often they drew.
+    The array holds ``share * value`` for the gradients, the buffers and the loss, where share is ``examples of the
+    shard / examples of the batch``, and counts: the shards with a gradient, the shards that changed a buffer, and the
+    random draws.
 
-    Every shard begins with the buffers (such as running statistics) that the step began with, and with draws of its
-    own. After the step a buffer is the mean of what the shards left, which for running statistics is one move by the
-    mean of their batches' statistics; one that no shard moved keeps its bytes. A generator goes on behind the draws of
-    all shards.
+    Every shard starts from the buffers (such as running statistics) at the start of the step, and from its own place in
+    the generators' sequences. After the step a buffer is the weighted mean over the shards; a buffer that no shard
+    changed keeps its bytes. A generator advances by the draws of all shards.
 
     Args:
         run: its model and optimizer.
@@ -60,21 +60,21 @@ class Gradients:
         self._drawn: list[int] = []
 
     def fits(self, run: Run) -> bool:
-        """Whether it still holds all that is trained."""
+        """Whether it still holds exactly the trained parameters."""
         now = [track.param for track in run.optimizer.tracks() if track.param.requires_grad]
         return len(now) == len(self.params) and all(map(_is, now, self.params))
 
     def begin(self) -> None:
-        """Remembers where the step begins."""
+        """Saves buffers and generators at the start of the step."""
         self._before = [tensor._data.copy() for tensor in self.buffers.values()]
         self._drawn = [generator.draw for generator in self.generators]
 
     def shard(self, place: int, share: float, compute: Callable[[], float] | None) -> None:
-        """Computes the gradients of a shard, and takes them into the tree.
+        """Computes the gradients of a shard and adds them to the tree.
 
         Args:
-            place: of the shard within the batch.
-            share: of the batch.
+            place: index of the shard within the batch.
+            share: its share of the batch's examples.
             compute: computes gradients and returns the loss, both times the share; None for a shard without examples.
         """
         counts = np.zeros(self._loss + 1 - self._moved.start, self.dtype)
@@ -93,12 +93,12 @@ class Gradients:
         ]:
             if not adds:
                 sums[part] = 0 if value is None else value.reshape(-1)
-            else:  # zero too, which makes 0 of -0, whoever adds it
+            else:  # adds zeros too: -0 + 0 is 0, on every rank alike
                 np.add(sums[part], 0 if value is None else value.reshape(-1), out=sums[part])
         self.tree.placed()
 
     def _moved_buffers(self, share: float, counts: Array) -> list[Array]:
-        """The buffers times the share; those that the shard moved are counted."""
+        """The buffers times the share; counts those that the shard changed."""
         values = []
         for place, ((path, buffer), before) in enumerate(zip(self.buffers.items(), self._before, strict=True)):
             if not np.array_equal(buffer._data, before, equal_nan=buffer.dtype.kind == "f"):
@@ -112,7 +112,7 @@ class Gradients:
         return values
 
     def total(self, failed: bool) -> Array:
-        """The sum over this process's shards; not finite where one has failed."""
+        """The sum over this process's shards; NaN if one has failed."""
         if not failed:
             return self.tree.total()
         self.tree.clear()
@@ -121,16 +121,16 @@ class Gradients:
         return total
 
     def is_finite(self, total: Array) -> bool:
-        """Whether the loss is, over all shards."""
+        """Whether the loss over all shards is finite."""
         return bool(np.isfinite(total[self._loss]))
 
     def finish(self, total: Array) -> float:
-        """Leaves what the sum over all shards says in gradients, buffers and generators; returns the loss."""
+        """Writes the sum over all shards to gradients, buffers and generators; returns the loss."""
         self.restore(0)
         moved, count = total[self._moved], len(self.params)
         for param, part, has in zip(self.params, self._slices[:count], moved[:count], strict=True):
             param._grad = total[part].reshape(param.shape).astype(param.dtype, copy=False) if has else None
-            param._lent = True  # the next step writes there again
+            param._lent = True  # the next step overwrites this memory
         for buffer, part, has in zip(self.buffers.values(), self._slices[count:], moved[count:], strict=True):
             if has:
                 buffer._data[...] = total[part].reshape(buffer.shape)
@@ -140,7 +140,7 @@ class Gradients:
         return float(total[self._loss])
 
     def restore(self, place: int) -> None:
-        """Puts buffers back to where the step began, and generators to where the shard of this place begins."""
+        """Restores the buffers of the step's start, and sets generators to the first draw of the shard ``place``."""
         for buffer, before in zip(self.buffers.values(), self._before, strict=True):
             buffer._data[...] = before
         for generator, draw in zip(self.generators, self._drawn, strict=True):
@@ -148,13 +148,13 @@ class Gradients:
 
 
 class ShardedStep:
-    """One update of a batch in shards, of which this process computes its own.
+    """One update of a batch in shards; this process computes the shards ``mine``.
 
     Args:
         run: with its shards and world.
-        gradients, update: the halves of the step, captured or not.
-        share: of the shard in the batch, by which gradients and loss are multiplied.
-        mine: the places of the shards that are this process's.
+        gradients, update: the two halves of the step, captured or not.
+        share: multiplies gradients and loss of a shard.
+        mine: indices of this process's shards.
     """
 
     def __init__(self, run: Run, gradients: Step, update: Step, share: Share, mine: range) -> None:
@@ -166,7 +166,7 @@ class ShardedStep:
 
         Args:
             shards: the arrays of each of this process's shards, of one batch or several.
-            shares: of each in the batch.
+            shares: the share of each in the batch.
 
         Raises:
             ShardError: the loss of a shard is not finite; nothing is changed, on any rank.
@@ -185,7 +185,7 @@ class ShardedStep:
                 fault = ShardError(str(error).split()[-1], arrays)
                 break
         total = memory.total(failed=fault is not None)
-        self.run.world.fold(total)  # also where this rank has failed, for the others wait
+        self.run.world.fold(total)  # even if this rank has failed: the others wait for it
         if fault is not None or not memory.is_finite(total):
             memory.restore(0)
             raise fault or ShardError("not finite", None)
@@ -204,8 +204,8 @@ class ShardError(ArithmeticError):
     """The loss of a shard is not finite.
 
     Attributes:
-        value: what it is.
-        arrays: the shard's, where this process computed it.
+        value: the loss.
+        arrays: the shard's arrays if this process computed it, else None.
     """
 
     def __init__(self, value: str, arrays: tuple[Array, ...] | None) -> None:

@@ -1,4 +1,4 @@
-"""All that decides the future of a run, in one ``.safetensors`` file; its header holds what is not an array."""
+"""The full state of a run in one ``.safetensors`` file; its header holds everything that is not an array."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from minidnn.training.run import Position, Run
 VERSION = 2
 PATTERN = "checkpoint-*.safetensors"
 MOST_SHOWN = 5
-"""Differences that an error names."""
+"""Maximum number of differences in an error message."""
 
 logger = logging.getLogger("minidnn")
 
 
 class ResumeError(ValueError):
-    """A checkpoint that is damaged, or of another run; the message names the file and the fault."""
+    """A checkpoint is damaged or from another run; the message names the file and the fault."""
 
 
 def pack(run: Run, folder: Path) -> tuple[Path, bytes]:
-    """The state of the run as the content of a file, and its path."""
+    """The path of the checkpoint and its content: the state of the run."""
     from safetensors.numpy import save as to_bytes
 
     arrays, rest = _split(_gather(run))
@@ -44,19 +44,19 @@ def pack(run: Run, folder: Path) -> tuple[Path, bytes]:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, oldest first; none where there is no such folder."""
+    """The checkpoints of a folder, oldest first; none if the folder does not exist."""
     return sorted(folder.glob(PATTERN))
 
 
 def restore(run: Run, folder: str | os.PathLike[str], allowed: Sequence[str] = ()) -> Path | None:
-    """Puts a run into the state of the newest checkpoint that is whole; None where there is none at all.
+    """Restores a run from the newest intact checkpoint; returns its path, or None if there is no checkpoint.
 
     Args:
-        allowed: what may differ from the run of the checkpoint, by name; there the run keeps what it has now.
+        allowed: names of what may differ from the checkpoint; the run keeps its own values for these.
 
     Raises:
-        ResumeError: all are damaged, or the newest is of another run; the message names all that differs.
-        ValueError: a name that neither run has.
+        ResumeError: all checkpoints are damaged; the newest intact one is from another run (the message names the
+            differences); a name in allowed that neither run has.
         OSError: a file cannot be read.
     """
     newest = run.world.first(lambda: _newest(Path(folder)))
@@ -67,13 +67,19 @@ def restore(run: Run, folder: str | os.PathLike[str], allowed: Sequence[str] = (
         _apply(run, path, text, arrays, allowed)
     except ResumeError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # whole, but not by `pack`
-        raise ResumeError(f"resume: {path} makes no sense: {type(error).__name__}: {error}") from error
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ) as error:  # intact, but not written by `pack`
+        raise ResumeError(f"resume: {path} is no checkpoint of minidnn: {type(error).__name__}: {error}") from error
     return path
 
 
 def _newest(folder: Path) -> tuple[Path, dict[str, Any], dict[str, Array]] | None:
-    """The newest checkpoint that is whole, and its content; None where there is none at all."""
+    """The newest intact checkpoint and its content; None if there is no checkpoint."""
     faults = []
     for path in reversed(checkpoints(folder)):
         try:
@@ -82,7 +88,7 @@ def _newest(folder: Path) -> tuple[Path, dict[str, Any], dict[str, Array]] | Non
             faults.append(str(error))
             logger.warning("%s", error)
     if faults:
-        raise ResumeError(f"resume: no whole checkpoint in {folder}: {'; '.join(faults)}")
+        raise ResumeError(f"resume: no intact checkpoint in {folder}: {'; '.join(faults)}")
     return None
 
 
@@ -101,7 +107,7 @@ def _gather(run: Run) -> dict[str, Any]:
 
 
 def _frozen(run: Run) -> list[str]:
-    """The paths of all layers and parameters that are frozen."""
+    """The paths of all frozen layers (with a final dot) and parameters."""
     layers = [f"{path}." for path, module in run.model.named_modules() if module.frozen]
     return layers + [path for path, param in run.model.named_parameters() if not param.requires_grad]
 
@@ -116,7 +122,7 @@ def _freeze(run: Run, frozen: list[str]) -> None:
 
 
 def _generators(run: Run) -> dict[str, Generator]:
-    """Every generator that the run is known to draw from."""
+    """The generators of the run and of its layers, by name."""
     return {"default": default_generator(), "order": run.rng} | generators(run.model)
 
 
@@ -136,7 +142,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         metadata, arrays = read_safetensors(path)
         header = json.loads(metadata["minidnn-run"])
         if checksum(header["text"], arrays) != header["sha256"]:
-            raise ResumeError(f"resume: {path} is damaged: its checksum is another")
+            raise ResumeError(f"resume: {path} is damaged: its checksum does not match")
         content: dict[str, Any] = json.loads(header["text"])
         version = content["version"]
     except ResumeError:
@@ -156,7 +162,7 @@ def _apply(
     changed = _compare(run, path, content["identity"], state, allowed)
     kept = {name: value for name, value in _generators(run).items() if not changed & {_seed_of(name, run)}}
     if missing := [name for name in kept if f"generator.{name}" not in state]:
-        raise ResumeError(f"resume: {path} knows no generator {missing[0]}")
+        raise ResumeError(f"resume: {path} has no state of the generator {missing[0]}")
     try:
         run.model.load_state_dict(_under(state, "model."))
         run.optimizer.load_state_dict(_rates(run, _under(state, "optimizer."), changed))
@@ -174,16 +180,15 @@ def _apply(
         if own := _under(state, f"metric.{metric.name}."):
             metric.load_state_dict(own)
     for name, callback in named(run.callbacks).items():
-        if own := _under(state, f"callback.{name}."):  # one that was not there begins anew
+        if own := _under(state, f"callback.{name}."):  # a callback without state starts fresh
             callback.load_state_dict(run, own)
 
 
 def _compare(run: Run, path: Path, before: dict[str, str], state: dict[str, Any], allowed: Sequence[str]) -> set[str]:
-    """The names of all that differs and may.
+    """The names of all allowed differences.
 
     Raises:
-        ResumeError: something differs that may not.
-        ValueError: a name that nothing has.
+        ResumeError: a difference that is not allowed, or a name in allowed that neither run has.
     """
     now = _identity(run)
     if unknown := [name for name in allowed if not any(is_allowed(own, [name]) for own in {**before, **now})]:
@@ -192,36 +197,38 @@ def _compare(run: Run, path: Path, before: dict[str, str], state: dict[str, Any]
         )
         raise ResumeError(f"resume: resume_with names {unknown[0]!r}, must be among {known}, model or callbacks")
     differs = differences(before, now)
-    for place, group in enumerate(run.optimizer.groups):  # a rate that a callback has lowered may be given as it is now
+    for place, group in enumerate(run.optimizer.groups):  # a callback may have lowered the rate
         if describe(group.lr) == describe(state.get(f"optimizer.lr.{place}")):
             differs.pop(f"lr.{place}" if place else "lr", None)
     if refused := [name for name in differs if not is_allowed(name, allowed)]:
         shown = "; ".join(differs[name] for name in refused[:MOST_SHOWN])
         more = f" and {len(refused) - MOST_SHOWN} more" if len(refused) > MOST_SHOWN else ""
         raise ResumeError(
-            f"resume: {path} is of another run: {shown}{more}. Give what it had, or allow the difference with "
+            f"resume: {path} is from another run: {shown}{more}. Give the same values, or allow the difference with "
             f"resume_with={_shortest(refused)}, on the command line --resume-with {','.join(_shortest(refused))}"
         )
     if state["position"]["batches"] and (cut := differs.keys() & {"batch_size", "data"}):
-        raise ResumeError(f"resume: {path} is in the middle of an epoch, where {differs[min(cut)]}: that cannot change")
+        raise ResumeError(
+            f"resume: {path} is in the middle of an epoch, where {min(cut)} must not change: {differs[min(cut)]}"
+        )
     return set(differs)
 
 
 def _shortest(names: list[str]) -> list[str]:
-    """Names that cover these: those of several options of a model or a callback are shortened to their first part."""
+    """Names that cover these: more than three with the same first part are shortened to it."""
     firsts = [name.split(".")[0] for name in names]
     return list(dict.fromkeys(f if firsts.count(f) > 3 else n for f, n in zip(firsts, names, strict=True)))
 
 
 def _seed_of(generator: str, run: Run) -> str:
-    """What the identity calls the seed of a generator."""
+    """The name of a generator's seed in the identity."""
     if generator == "order" and run.rng is not default_generator():
         return "rng"
     return "seed" if generator in ("default", "order") else f"model.{generator}"
 
 
 def _rates(run: Run, state: dict[str, Any], changed: set[str]) -> dict[str, Any]:
-    """The optimizer's state, with the rates of now where they may differ."""
+    """The optimizer's state, with the current rates of the groups whose rate may differ."""
     for place, group in enumerate(run.optimizer.groups):
         if (f"lr.{place}" if place else "lr") in changed:
             state.pop(f"lr.{place}", None)
@@ -231,7 +238,7 @@ def _rates(run: Run, state: dict[str, Any], changed: set[str]) -> dict[str, Any]
 
 
 def _check(before: dict[str, str], state: dict[str, Any]) -> None:
-    """Raises TypeError, ValueError or KeyError for what `pack` never gives, before anything is changed."""
+    """Raises TypeError, ValueError or KeyError for a state that `pack` cannot have written."""
     if not isinstance(before, dict) or not all(isinstance(value, str) for value in before.values()):
         raise TypeError(f"identity is {before!r}, must be texts by name")
     own, position = state["run"], state["position"]
@@ -243,7 +250,7 @@ def _check(before: dict[str, str], state: dict[str, Any]) -> None:
     if position["batches"]:
         Generator(0).set_state(position["order"])
         if not (position["seen"] and position["seconds"] >= 0):
-            raise ValueError("batches were done, but no examples seen, or in negative time")
+            raise ValueError("position has batches, but no examples or a negative time")
     if not isinstance(own["stopping"], (str, type(None))):
         raise TypeError(f"stopping is {own['stopping']!r}, must be text")
     for name, kind in (("history", dict), ("frozen", str)):

@@ -1,4 +1,4 @@
-"""The training step: forward, loss, backward, update, for one batch or for several whose gradients add up."""
+"""The training step: forward, loss, backward, update, for one batch or for several with accumulated gradients."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from minidnn.training.run import Callback, Loss, Run
 
 @dataclass(frozen=True)
 class Layout:
-    """How the arrays of a batch lie side by side in the arguments of the step: inputs, targets, weights.
+    """The order of a batch's arrays in the arguments of the step: inputs, targets, weights.
 
     Attributes:
-        inputs, targets: how many; 0 for one that is no tuple.
-        is_weighted: whether the last array has the examples' weights.
+        inputs, targets: number of arrays; 0 for a single array that is not in a tuple.
+        is_weighted: whether the last array holds the examples' weights.
     """
 
     inputs: int
@@ -32,7 +32,7 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """Arrays in a batch."""
+        """Number of arrays in a batch."""
         return max(self.inputs, 1) + max(self.targets, 1) + self.is_weighted
 
     def flat(self, x: Any, y: Any) -> tuple[Array, ...]:
@@ -53,7 +53,7 @@ class Layout:
 
 
 def layout_of(run: Run, x: Any) -> Layout:
-    """The layout of the run's batches, of which x are the inputs of one."""
+    """The layout of the run's batches; x: the inputs of one batch."""
     y = run.train.y
     return Layout(
         inputs=len(x) if isinstance(x, tuple) else 0,
@@ -63,12 +63,11 @@ def layout_of(run: Run, x: Any) -> Layout:
 
 
 def step_of(run: Run, layout: Layout) -> Step:
-    """The training step, which raises FloatingPointError before it changes weights if the loss is not finite, and
-    NonFiniteGradient if a gradient is not: that is looked for where the step runs as Python, where gradients are
-    clipped by their norm, and where an op has a derivative without bound.
+    """The training step. It makes one update on the mean loss of one batch or of several.
 
-    It takes the arrays of one batch or of several, of which it makes one update: that of their mean loss. It returns
-    the loss and the outputs, batch by batch.
+    It takes the arrays of the batches and returns the loss and the outputs, batch by batch. Before it changes weights,
+    it raises FloatingPointError if the loss is not finite, and NonFiniteGradient if a gradient is not. Gradients are
+    checked if the step runs as Python, if they are clipped by their norm, or if an op has an unbounded derivative.
     """
     gradients, update = gradients_of(run, layout), update_of(run)
 
@@ -81,13 +80,13 @@ def step_of(run: Run, layout: Layout) -> Step:
 
 
 class Share:
-    """The share of a shard in its batch, for the shards of a step one after the other."""
+    """The share of the current shard in its batch, set before each shard of a step."""
 
     value = 1.0
 
 
 def gradients_of(run: Run, layout: Layout, share: Share | None = None) -> Step:
-    """The first half of the step: gradients in place of those of the step before; loss and outputs are returned.
+    """The first half of the step: replaces the gradients; returns loss and outputs.
 
     Args:
         share: multiplies the loss, and so the gradients.
@@ -99,7 +98,7 @@ def gradients_of(run: Run, layout: Layout, share: Share | None = None) -> Step:
         starts = range(0, len(arrays), layout.width)
         examples = sum(len(arrays[start]) for start in starts)
         if run.regularized:
-            forget_penalties(run.model)  # of passes that nobody asked for them
+            forget_penalties(run.model)  # left by forward passes outside the step
         for start in starts:
             x, y, weights = layout.split(arrays[start : start + layout.width])
             outputs: Any = run.model(*x)
@@ -121,7 +120,7 @@ def gradients_of(run: Run, layout: Layout, share: Share | None = None) -> Step:
 
 
 def update_of(run: Run) -> Callable[[], None]:
-    """The second half of the step: callbacks see the gradients, which are clipped; the optimizer makes its step."""
+    """The second half of the step: calls ``on_gradients``, clips the gradients, runs the optimizer's step."""
     hooks = hooks_of(run)
     params = [track.param for track in run.optimizer.tracks()]
 
@@ -138,14 +137,14 @@ def update_of(run: Run) -> Callable[[], None]:
 
 
 def hooks_of(run: Run) -> list[Callback]:
-    """The callbacks that look at gradients."""
+    """The callbacks that define ``on_gradients``."""
     return [callback for callback in run.callbacks if type(callback).on_gradients is not Callback.on_gradients]
 
 
 def foreign_part(run: Run) -> str | None:
-    """What in the step is not minidnn's own, in words; None where all is."""
+    """Describes a part of the step that is not minidnn code; None if there is none."""
     if hooks := hooks_of(run):
-        return f"{type(hooks[0]).__name__}.on_gradients looks at gradients"
+        return f"{type(hooks[0]).__name__}.on_gradients reads gradients"
     return foreign(run.model, run.loss_function, run.optimizer)
 
 

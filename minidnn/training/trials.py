@@ -1,4 +1,4 @@
-"""Pruning the trials of a search by Optuna."""
+"""Pruning of unpromising trials by Optuna."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from minidnn.training.watching import Mode, Watcher
 
 
 class OptunaPruning(Watcher):
-    """Reports a column of the history to an Optuna trial after each epoch, and ends the run where the pruner wants.
+    """Reports a column of the history to an Optuna trial after each epoch, and stops the run if the pruner says so.
 
-    The run ends after that epoch as `Run.stop` ends it, with all files complete, and raises ``optuna.TrialPruned``,
-    which ``study.optimize`` expects (Akiba et al. 2019). Optuna is the extra ``tune``.
+    The run stops after that epoch, as by `Run.stop`, with all files complete; then fit raises ``optuna.TrialPruned``,
+    which ``study.optimize`` expects (Akiba et al. 2019). Optuna is in the extra ``tune``.
 
     Args:
-        trial: what the objective is given, of a study with one direction.
-        monitor: a column of the history, such as "valid_loss", a metric's, or one that a callback adds.
-        mode: whether the column shall fall ("min") or rise ("max"), as the study's direction must say too; "auto": as
-            the metric or the name says, and where neither does, as the study.
+        trial: the argument of the objective, from a study with one direction.
+        monitor: a column of the history, such as "valid_loss", a metric, or a column that a callback adds.
+        mode: the column should fall ("min") or rise ("max"), in agreement with the study's direction; "auto": by the
+            metric or the column's name, else by the study.
 
     Raises:
         ImportError: Optuna is missing; names the extra.
-        TypeError: trial is none of Optuna's.
-        ValueError: a study of several directions; fit without the column, which lists those there are; a column that
-            shall rise in a study that minimizes, or the other way round.
+        TypeError: trial is not an Optuna trial.
+        ValueError: a study with several directions; in fit: the history lacks the column (the message lists the
+            columns), or the column's direction contradicts the study's.
     """
 
     def __init__(self, trial: Any, monitor: str = "valid_loss", mode: Mode = "auto") -> None:
@@ -52,8 +52,8 @@ class OptunaPruning(Watcher):
         if self._study is not None and says != self._study:
             name, remedy = ("falls", "minimize") if says == "min" else ("rises", "maximize")
             raise ValueError(
-                f"OptunaPruning: {self.monitor} {name} as a model gets better, and the study wants to "
-                f"{'minimize' if self._study == 'min' else 'maximize'} it: runs that are better would be pruned; "
+                f"OptunaPruning: {self.monitor} {name} as a model gets better, but the study's direction is "
+                f"{'minimize' if self._study == 'min' else 'maximize'}, which would prune the better runs; "
                 f"use optuna.create_study(direction='{remedy}')"
             )
         return says
@@ -71,7 +71,7 @@ class OptunaPruning(Watcher):
 
 
 def optuna_for(owner: str) -> Any:
-    """The module.
+    """The module optuna.
 
     Raises:
         ImportError: it is missing; names the extra.

@@ -1,4 +1,4 @@
-"""What watches a column of the history and waits for it to get better."""
+"""Base class of callbacks that monitor a column of the history."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _KEPT = ("best", "best_step", "best_epoch", "_last_good")
 
 FALLING = ("loss", "error", "mae", "mse", "rmse", "deviance")
 RISING = ("accuracy", "r2", "f1", "auc", "precision", "recall", "score", "density", "kappa")
-"""How columns whose metric does not say it end, and which way they shall go."""
+"""Last words of column names whose better value is the smaller (FALLING) or the larger (RISING)."""
 
 
 class Watcher(Callback):
-    """Looks at a column of the history at each epoch's end, or at the validation set every few steps.
+    """Checks a column of the history at the end of each epoch, or on the validation set every few steps.
 
-    Keeps the best it has seen. Subclasses define ``on_check``.
+    Keeps the best value. Subclasses define ``on_check``.
 
     Args:
         monitor: the column; with ``every`` one of the validation set, such as "valid_loss".
-        every: steps between two looks; None for each epoch's end.
-        patience: how long (in steps where every is given, else in epochs) to wait for something better.
-        min_delta: by how much it must be better.
-        mode: whether the column shall fall ("min") or rise ("max"); "auto": as the metric or the name says.
+        every: steps between checks; None: at the end of each epoch.
+        patience: time to wait for an improvement, in epochs, or in steps if every is given.
+        min_delta: the smallest improvement that counts.
+        mode: the column should fall ("min") or rise ("max"); "auto": by the metric or the column's name.
 
     Attributes:
-        best: the best value; NaN never is.
-        best_step: the step at which it was seen.
+        best: the best value; NaN is never better.
+        best_step, best_epoch: its step and epoch.
 
     Raises:
         TypeError, ValueError: an argument out of range.
@@ -49,15 +49,15 @@ class Watcher(Callback):
         self.every = None if every is None else positive_integer(kind, "every", every)
         if self.every is not None and not monitor.startswith("valid_"):
             raise ValueError(
-                f"{kind}: monitor is {monitor!r}, which is known at each epoch's end alone: give every=None; every "
-                f"{every} steps the validation set is looked at (valid_loss, ...)"
+                f"{kind}: monitor is {monitor!r}, must be a column of the validation set, such as 'valid_loss', if "
+                "every is given; give every=None to check it at the end of each epoch"
             )
         self.patience = positive_integer(kind, "patience", patience)
         self.min_delta = number(kind, "min_delta", min_delta)
 
     @property
     def owner(self) -> str:
-        """How errors call it."""
+        """Its name in error messages."""
         return type(self).__name__
 
     def on_fit_begin(self, run: Run) -> None:
@@ -77,21 +77,23 @@ class Watcher(Callback):
             return
         if self.monitor in run.row:
             self._look(run, run.row[self.monitor], run.epoch)
-        elif self.monitor not in run.known_columns():  # else it begins late, as that of an average may
+        elif self.monitor not in run.known_columns():  # a known column may start in a later epoch, as an average's
             raise ValueError(self._unknown(list(run.row)))
 
     def _ask(self, run: Run) -> None:
-        """Raises a ValueError where the column is not there, or comes later than this callback."""
+        """Raises a ValueError if the column is missing, or is added by a later callback."""
         if run.valid is None and self.monitor.startswith("valid_"):
-            raise ValueError(f"{self.owner}: watches {self.monitor}, so fit needs valid=")
+            raise ValueError(
+                f"{self.owner}: monitor is {self.monitor!r}, which needs a validation set; give fit(valid=...)"
+            )
         known = run.known_columns()
         if self.monitor not in known and not any(map(_may_add, run.callbacks)):
             raise ValueError(self._unknown(known))
         for callback in run.callbacks[list(run.callbacks).index(self) :] if self in run.callbacks else ():
             if self.monitor in callback.columns(run):
                 raise ValueError(
-                    f"{self.owner}: watches {self.monitor}, which {type(callback).__name__} adds after it; put "
-                    f"{type(callback).__name__} before it in callbacks"
+                    f"{self.owner}: monitor is {self.monitor!r}, which {type(callback).__name__} adds later; put "
+                    f"{type(callback).__name__} before {self.owner} in callbacks"
                 )
 
     def _unknown(self, columns: Sequence[str]) -> str:
@@ -101,12 +103,13 @@ class Watcher(Callback):
         said = self._said(run)
         if said is None:
             raise ValueError(
-                f"{self.owner}: nobody says whether {self.monitor} shall fall or rise; give mode='min' or 'max'"
+                f"{self.owner}: mode is 'auto', but neither a metric nor the name tells whether {self.monitor} should "
+                "fall or rise; give mode='min' or mode='max'"
             )
         return said
 
     def _said(self, run: Run) -> str | None:
-        """Which way the column shall go, as the mode, its metric or its name says; else None."""
+        """The better direction by the mode, the metric or the column's name; None if unknown."""
         if self.mode != "auto":
             return self.mode
         for metric in run.metrics:
@@ -129,11 +132,11 @@ class Watcher(Callback):
             setattr(self, name, state[name])
 
     def on_check(self, run: Run, better: bool, waited: int) -> None:
-        """After each look; waited is how long nothing was better, in units of patience."""
+        """Called after each check; waited: time since the last improvement, in the unit of patience."""
 
 
 def direction_of(column: str) -> Literal["min", "max"] | None:
-    """Which way a column goes as a model gets better, as its name says; None where it does not."""
+    """The direction of a column as a model gets better, by its name; None if the name does not tell."""
     last = column.lower().split("_")[-1]
     if last in FALLING or last in RISING:
         return "min" if last in FALLING else "max"
@@ -141,7 +144,7 @@ def direction_of(column: str) -> Literal["min", "max"] | None:
 
 
 def _may_add(callback: Callback) -> bool:
-    """Whether a callback of the user's may add columns that it does not tell of."""
+    """Whether a user's callback may add columns that it does not declare."""
     kind = type(callback)
     is_own = kind.__module__.startswith("minidnn.")
     return not is_own and kind.on_epoch_end is not Callback.on_epoch_end and kind.columns is Callback.columns

@@ -15,16 +15,16 @@ from minidnn.reference.types import Array
 
 
 def example_weights(dataset: Dataset, class_weight: Any, sample_weight: Any) -> Floats32 | None:
-    """One weight for each example, the product of that of its class and its own; None where neither is given.
+    """One weight per example, ``class weight * sample weight``, float32 (n,); None if neither is given.
 
     Args:
-        class_weight: class -> weight (by number, or by name where the data set has names; 1 where one is missing), an
-            array of a weight for each class, or "balanced": ``n / (classes * count)``, as in scikit-learn.
+        class_weight: class -> weight (by number, or by name if the data set has names; 1 for a missing class), an array
+            of one weight per class, or "balanced": ``n / (classes * count)``, as in scikit-learn.
         sample_weight: (n,), or "balanced".
 
     Raises:
-        TypeError, ValueError: weights that are not numbers, negative, not finite, of another length, all 0; classes
-            that are not there; targets that are not class numbers.
+        TypeError, ValueError: weights that are not numbers, negative, not finite, of another length, or all 0; an
+            unknown class; targets that are not class numbers.
     """
     if class_weight is None and sample_weight is None:
         return None
@@ -40,7 +40,7 @@ def example_weights(dataset: Dataset, class_weight: Any, sample_weight: Any) -> 
             raise ValueError(f"fit: sample_weight has shape {given.shape}, must be ({n},), one for each example")
         weights = weights * given
     if not weights.any():
-        raise ValueError("fit: the weights of all examples are 0, so that nothing can be learnt")
+        raise ValueError("fit: class_weight and sample_weight make all weights 0, one must be above 0")
     return weights.astype(np.float32)
 
 
@@ -48,8 +48,8 @@ def _of_classes(dataset: Dataset, given: Any, argument: str) -> Array:
     y = np.asarray(dataset.y) if are_classes(dataset.y) else np.full(1, -1)
     if len(y) and y.min() < 0:
         raise ValueError(
-            f"fit: {argument}={_shown(given)} needs class numbers (n,) from 0 on as targets; give sample_weight= with "
-            "an array (n,)"
+            f"fit: {argument} is {_shown(given)}, which needs class numbers (n,) from 0 on as targets; give "
+            "sample_weight=array with one weight per example"
         )
     classes = max(int(y.max()) + 1 if len(y) else 1, len(dataset.classes))
     if isinstance(given, str):
@@ -91,7 +91,7 @@ def _shown(given: Any) -> str:
 
 
 class Weighted(Dataset):
-    """A data set whose targets are followed by a weight for each example."""
+    """A data set with one weight per example after its targets."""
 
     def __init__(self, dataset: Dataset, weights: Floats32) -> None:
         self.dataset, self.weights = dataset, weights

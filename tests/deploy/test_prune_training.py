@@ -138,7 +138,7 @@ def test_layers_may_have_schedules_of_their_own():
         ("hidden1.kernel", pytest.approx(0.9, abs=1e-4)),
         ("outputs.kernel", 0.5),
     ]
-    with pytest.raises(ValueError, match=r"both hold outputs\.kernel"):
+    with pytest.raises(ValueError, match=r"both mask outputs\.kernel"):
         fit(model, training.Prune(0.9), training.KeepZeros(["outputs"]))
 
 

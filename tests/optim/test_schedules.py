@@ -71,7 +71,7 @@ def test_a_rate_is_a_finite_number_that_depends_on_the_step_alone(schedule):
     ("make", "message"),
     [
         (lambda: s.constant(-1.0), "constant: lr must be"),
-        (lambda: s.piecewise_constant([3], [0.1]), "1 boundaries want 2 values, got 1"),
+        (lambda: s.piecewise_constant([3], [0.1]), "values has 1 rates, must have 2"),
         (lambda: s.piecewise_constant([3, 3], [0.1, 0.1, 0.1]), "must increase"),
         (lambda: s.exponential(math.nan, 0.1, 10), "initial must be"),
         (lambda: s.exponential(0.1, 0.0, 10), "decay_rate must be"),
@@ -82,7 +82,7 @@ def test_a_rate_is_a_finite_number_that_depends_on_the_step_alone(schedule):
         (lambda: s.cosine(0.1, 10, stretch=0.5), "stretch must be"),
         (lambda: s.one_cycle(0.1, 100, warm=1.0), "warm must be"),
         (lambda: s.warm_up(0, s.constant(0.1)), "steps must be"),
-        (lambda: s.join([s.constant(0.1)], [3]), "1 boundaries want 2 schedules"),
+        (lambda: s.join([s.constant(0.1)], [3]), "schedules has 1 entries, must have 2"),
     ],
 )
 def test_schedules_refuse(make, message):

@@ -81,7 +81,7 @@ def test_a_thawed_layer_has_the_rate_of_its_depth(model):
         ({"epochs": 1, "layers": 1.5}, TypeError, "layers must be an integer"),
         ({"epochs": 1, "keep": -1}, ValueError, "keep must be at least 1"),
         ({"epochs": 1, "top": 3, "keep": 2}, ValueError, "the model has 4 layers with kernels, top=3 and keep=2"),
-        ({"patience": 1}, ValueError, "GradualUnfreezing: watches valid_loss, so fit needs valid="),
+        ({"patience": 1}, ValueError, "GradualUnfreezing: monitor is 'valid_loss', which needs a validation set"),
     ],
 )
 def test_unfreezing_refuses_what_makes_no_sense(model, options, error, message):

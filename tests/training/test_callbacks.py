@@ -123,12 +123,12 @@ def test_accuracy_shall_rise(mnist):
 
 @pytest.mark.parametrize("make", [training.EarlyStopping, training.ReduceOnPlateau])
 def test_watching_needs_a_validation_set(mnist, make):
-    with pytest.raises(ValueError, match="fit needs valid="):
+    with pytest.raises(ValueError, match="needs a validation set"):
         fit(network(), mnist, make())
 
 
 def test_only_callbacks_that_began_are_ended(mnist):
-    with pytest.raises(ValueError, match="fit needs valid="):
+    with pytest.raises(ValueError, match="needs a validation set"):
         fit(network(), mnist, training.DetectAnomaly(), training.EarlyStopping())
     assert not mode.watchers
 
@@ -324,7 +324,7 @@ def test_predict_refuses_nothing_at_all():
         (
             lambda: training.EarlyStopping(monitor="loss"),
             ValueError,
-            "known at each epoch's end alone: give every=None",
+            "must be a column of the validation set, such as 'valid_loss', if every is given; give every=None",
         ),
         (lambda: training.EarlyStopping(monitor=3), TypeError, "monitor must be the name of a column"),
         (lambda: training.EarlyStopping(mode="up"), ValueError, "mode must be 'auto', 'min' or 'max'"),

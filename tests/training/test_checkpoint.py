@@ -194,7 +194,7 @@ def test_damaged_ones_alone_are_an_error(tmp_path):
     run(tmp_path, "momentum", epochs=1)
     for path in tmp_path.iterdir():
         path.write_bytes(b"nothing")
-    with pytest.raises(training.ResumeError, match="no whole checkpoint"):
+    with pytest.raises(training.ResumeError, match="no intact checkpoint"):
         run(tmp_path, "momentum", resume=True)
 
 

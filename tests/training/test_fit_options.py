@@ -254,7 +254,7 @@ def test_the_best_model_is_in_a_file(own, tmp_path):
     assert training.evaluate(found, (X, LABELS)).accuracy == max(history["valid_accuracy"])
     with pytest.raises(ValueError, match="best needs monitor"):
         training.Checkpoint(tmp_path, best=best)
-    with pytest.raises(ValueError, match="Checkpoint: watches valid_loss, so fit needs valid="):
+    with pytest.raises(ValueError, match="Checkpoint: monitor is 'valid_loss', which needs a validation set; give fit"):
         fit(network(), callbacks=[training.Checkpoint(tmp_path / "none", monitor="valid_loss")])
 
 
@@ -322,6 +322,6 @@ def test_other_arguments_are_named_at_resume(what, tmp_path):
 
     run(False)
     options, message = OTHERS[what]
-    with pytest.raises(training.ResumeError, match=f"is of another run: {message}"):
+    with pytest.raises(training.ResumeError, match=f"is from another run: {message}"):
         run(True, **options)
     assert len(run(True, epochs=3)) == 3  # more epochs are allowed

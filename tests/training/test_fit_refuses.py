@@ -125,7 +125,7 @@ ROWS = {
         "Evaluate: the data sets have different classes",
     ),
     "whole numbers": (
-        network(), (named(np.ones((40, 5), np.int64), LABELS),), {}, TypeError, r"numbers of words; give x.astype\(np"
+        network(), (named(np.ones((40, 5), np.int64), LABELS),), {}, TypeError, r"word indices; give x.astype\(np"
     ),
     "no targets": (network(), (X,), {}, TypeError, r"must be a data set or a pair of arrays \(x, y\), got ndarray"),
     "targets twice": (network(), (CLASSES, LABELS), {}, TypeError, "y was given beside a data set"),
@@ -144,12 +144,12 @@ ROWS = {
     "some word": (network(), (X, LABELS), {"class_weight": "even"}, ValueError, "is 'even', must be 'balanced'"),
     "classes of numbers": (
         network(1), (X, NUMBERS), {"loss": nn.mean_squared_error, "class_weight": "balanced"}, ValueError,
-        r"class_weight='balanced' needs class numbers \(n,\)",
+        r"class_weight is 'balanced', which needs class numbers \(n,\)",
     ),
     "a weight for another example": (
         network(), (X, LABELS), {"sample_weight": np.ones(39)}, ValueError, r"\(39,\), must be \(40,\)"
     ),
-    "nothing but zeros": (network(), (X, LABELS), {"sample_weight": np.zeros(40)}, ValueError, "all examples are 0"),
+    "nothing but zeros": (network(), (X, LABELS), {"sample_weight": np.zeros(40)}, ValueError, "make all weights 0"),
     "a NaN as weight": (network(), (X, LABELS), {"sample_weight": np.full(40, np.nan)}, ValueError, "finite"),
     "a loss without weights": (
         network(), (X, LABELS), {"loss": lambda o, y: nn.softmax_cross_entropy(o, y), "sample_weight": np.ones(40)},
@@ -168,12 +168,12 @@ ROWS = {
     "a column that comes later": (
         network(), (CLASSES,),
         {"callbacks": [training.ReduceOnPlateau(monitor="test_loss"), training.Evaluate(CLASSES)]}, ValueError,
-        "watches test_loss, which Evaluate adds after it; put Evaluate before it",
+        "monitor is 'test_loss', which Evaluate adds later; put Evaluate before",
     ),
     "a column without direction": (
         network(), (X, LABELS),
         {"metrics": {"thing": lambda o, t: 0}, "callbacks": [training.ReduceOnPlateau(monitor="thing")]}, ValueError,
-        "whether thing shall fall or rise; give mode='min' or 'max'",
+        "whether thing should fall or rise; give mode=",
     ),
 }  # fmt: skip
 

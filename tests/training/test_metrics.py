@@ -68,7 +68,7 @@ def test_nothing_is_nan():
     [
         ("accuracy", TypeError, "metrics must be a list of functions or training.Metric, got str"),
         ([3], TypeError, "metrics has 3, must be functions"),
-        ([training.R2(), training.R2()], ValueError, "metrics has the name 'r2', which must be a name of its own"),
+        ([training.R2(), training.R2()], ValueError, "metrics has the name 'r2', must be a unique identifier"),
         ({"loss": max}, ValueError, "metrics has the name 'loss'"),
         ([lambda o, t: 0], ValueError, "metrics has the name '<lambda>'"),
     ],

@@ -81,7 +81,7 @@ def test_pictures(y, tmp_path):
     ("model", "y", "message"),
     [
         (fixed([0, 1]), SCORES, "must be the same"),
-        (fixed([0]), SCORES.argmax(axis=1), "which are no classes"),
+        (fixed([0]), SCORES.argmax(axis=1), r"must be \(\d+, classes\)"),
         (fixed([0, 1]), SCORES.argmax(axis=1), r"labels must be in \[0, 1\], got 0 to 2"),
         (fixed([0, 1]), (SCORES, SCORES), "report each on its own"),
     ],
@@ -158,8 +158,8 @@ def test_the_default_configuration_is_ready_for_fit(task, outputs, y, column):
     ("change", "error", "message"),
     [
         ({"task": "cluster"}, ValueError, "task is 'cluster', must be 'classification', 'labels' or 'regression'"),
-        ({"hidden": []}, ValueError, r"hidden is \[\], must be the sizes"),
-        ({"hidden": 30}, ValueError, "hidden is 30, must be the sizes"),
+        ({"hidden": []}, ValueError, r"hidden is \[\], must be a list of one size or more"),
+        ({"hidden": 30}, ValueError, "hidden is 30, must be a list of one size or more"),
         ({"hidden": [0]}, ValueError, "hidden must be at least 1"),
         ({"n_in": 2.5}, TypeError, "n_in must be an integer"),
         ({"n_out": 0}, ValueError, "n_out must be at least 1"),

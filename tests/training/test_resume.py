@@ -235,7 +235,7 @@ def test_the_order_of_a_begun_epoch_cannot_change(tmp_path):
 
     with pytest.raises(InterruptedError):
         run(tmp_path, callbacks=[Stop()], every=1)
-    with pytest.raises(training.ResumeError, match="in the middle of an epoch, where batch_size is 15, was 10"):
+    with pytest.raises(training.ResumeError, match="where batch_size must not change: batch_size is 15, was 10"):
         run(tmp_path, resume=True, batch_size=15, resume_with=("batch_size",))
 
 
