@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import sysconfig
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,25 +92,42 @@ def measure(shards: int | None) -> dict[str, Any]:
     return found if here.rank == 0 else {}
 
 
-def _child(threads: int, ranks: int, shards: int | None) -> dict[str, Any]:
+def start(threads: int, ranks: int, shards: int | None) -> subprocess.Popen[str]:
+    """A process, or ranks, that `measure` and print what they found."""
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    start = [sys.executable, "-m", "bench", "scale", "--ranks", "--here", *([str(shards)] if shards else [])]
+    command = [sys.executable, "-m", "bench", "scale", "--ranks", "--here", *([str(shards)] if shards else [])]
     if ranks > 1:
-        start = [
-            shutil.which("mpiexec", path=path) or "mpiexec",
-            "-n",
-            str(ranks),
-            start[0],
-            "-m",
-            "mpi4py",
-            *start[1:],
-        ]
+        mpiexec = shutil.which("mpiexec", path=path) or "mpiexec"
+        command = [mpiexec, "-n", str(ranks), command[0], "-m", "mpi4py", *command[1:]]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        start, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, text=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+
+def found_by(*processes: subprocess.Popen[str]) -> dict[str, Any]:
+    """What processes that run at the same time have found: the mean of their steps."""
+    told = []
+    for process in processes:
+        output, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"bench scale: a process ended with exit code {process.returncode}")
+        told.append(json.loads(output))
+    steps = {name: float(np.mean([found["steps"][name] for found in told])) for name in MEASURED}
+    return told[0] | {"steps": steps}
+
+
+ALONE, TOGETHER, RANKED = "1 thread, shards=8", "2 processes at once, each alone, shards=8", "2 ranks, shards=8"
+
+
+def measured() -> dict[str, dict[str, Any]]:
+    return {
+        "1 thread": found_by(start(1, 1, None)),
+        ALONE: found_by(start(1, 1, 8)),
+        TOGETHER: found_by(start(1, 1, 8), start(1, 1, 8)),
+        "2 threads": found_by(start(2, 1, None)),
+        "2 threads, shards=8": found_by(start(2, 1, 8)),
+        RANKED: found_by(start(1, 2, 8)),
+        "2 ranks, shards=2": found_by(start(1, 2, 2)),
+    }
 
 
 def main(argv: list[str]) -> int:
@@ -116,41 +135,79 @@ def main(argv: list[str]) -> int:
         if found := measure(int(argv[1]) if argv[1:] else None):
             print(json.dumps(found), flush=True)
         return 0
-    rows = {
-        "1 thread": _child(1, 1, None),
-        "1 thread, shards=8": _child(1, 1, 8),
-        "2 threads": _child(2, 1, None),
-        "2 threads, shards=8": _child(2, 1, 8),
-        "2 ranks of 1 thread, shards=8": _child(1, 2, 8),
-        "2 ranks of 1 thread, shards=2": _child(1, 2, 2),
-    }
+    parser = argparse.ArgumentParser(prog="python -m bench scale --ranks", description=__doc__)
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the predictions there (needs matplotlib)")
+    arguments = parser.parse_args(argv)
+    rows = measured()
     steps = [[label, *(f"{1e3 * found['steps'][name]:.2f}" for name in MEASURED)] for label, found in rows.items()]
     print(markdown(["milliseconds a step", *MEASURED], steps))
-    exchange = {int(size): seconds for size, seconds in rows["2 ranks of 1 thread, shards=8"]["exchange"].items()}
-    alpha, beta = fitted(exchange, 2)
+    alpha, beta = _fit_exchange({int(size): seconds for size, seconds in rows[RANKED]["exchange"].items()})
+    _check(rows, alpha, beta)
+    predicted = predictions(rows[ALONE]["steps"])
+    cells = [[name, *(f"{value:.1f}" for value in values)] for name, values in predicted.items()]
+    print(f"\n{markdown(['speed-up predicted', *map(str, RANKS)], cells)}")
+    if arguments.picture:
+        draw(predicted, arguments.picture)
+    return 0
+
+
+def _fit_exchange(exchange: dict[int, float]) -> tuple[float, float]:
+    """alpha and beta, fitted to every second size; the others are the check."""
+    alpha, beta = fitted({size: exchange[size] for size in SIZES[::2]}, 2)
     print(f"\nexchange of 2 ranks here: alpha {1e6 * alpha:.1f} us, {1e-9 / beta:.2f} GB/s\n")
-    exchanges = [
-        (str(4 * size), f"{1e6 * seconds:.0f}", f"{1e6 * exchange_seconds(2, size, alpha, beta):.0f}")
-        for size, seconds in exchange.items()
-    ]
-    print(markdown(["bytes", "measured, us", "model"], exchanges))
-    alone = rows["1 thread, shards=8"]["steps"]
-    checked = []
+    cells = [
+        (str(4 * n), f"{1e6 * exchange[n]:.0f}", f"{1e6 * exchange_seconds(2, n, alpha, beta):.0f}",
+         "fitted" if n in SIZES[::2] else "predicted")
+        for n in SIZES
+    ]  # fmt: skip
+    print(markdown(["bytes", "measured, us", "model, us", ""], cells))
+    return alpha, beta
+
+
+def _check(rows: dict[str, dict[str, Any]], alpha: float, beta: float) -> None:
+    """The step of 2 ranks beside the model: half of what two processes take at once, and the exchange."""
+    cells = []
     for name in MEASURED:
-        told = alone[name] / 2 + exchange_seconds(2, elements(NETWORKS[name][0]), alpha, beta)
-        measured = rows["2 ranks of 1 thread, shards=8"]["steps"][name]
-        checked.append((name, f"{1e3 * measured:.2f}", f"{1e3 * told:.2f}"))
-    print(f"\n{markdown(['step of 2 ranks', 'measured, ms', 'model, compute / 2 + exchange'], checked)}")
+        alone, together, ranked = (rows[label]["steps"][name] for label in (ALONE, TOGETHER, RANKED))
+        model = together / 2 + exchange_seconds(2, elements(NETWORKS[name][0]), alpha, beta)
+        cells.append((name, f"{together / alone:.2f}", f"{1e3 * model:.2f}", f"{1e3 * ranked:.2f}"))
+    heads = ["step of 2 ranks", "two processes share memory: slower by", "model, ms", "measured, ms"]
+    print(f"\n{markdown(heads, cells)}")
+
+
+def predictions(alone: dict[str, float]) -> dict[str, list[float]]:
+    """The speed-up by `RANKS` hosts of one rank each, which share no memory, for each network and link."""
     (large, batch), last = NETWORKS[MEASURED[-1]], tuple(NETWORKS)[-1]
     known = alone | {last: alone[MEASURED[-1]] * _work(last) / (elements(large) * batch)}  # at the same GFLOP/s
-    predicted = []
-    for name, seconds in known.items():
-        for link, (latency, inverse) in LINKS.items():
-            size = elements(NETWORKS[name][0])
-            cells = [seconds / (seconds / r + exchange_seconds(r, size, latency, inverse)) for r in RANKS]
-            predicted.append([f"{name}; {link}", *(f"{cell:.1f}" for cell in cells)])
-    print(f"\n{markdown(['speed-up predicted', *map(str, RANKS)], predicted)}")
-    return 0
+    return {
+        f"{name}; {link}": [
+            seconds / (seconds / ranks + exchange_seconds(ranks, elements(NETWORKS[name][0]), latency, inverse))
+            for ranks in RANKS
+        ]
+        for name, seconds in known.items()
+        for link, (latency, inverse) in LINKS.items()
+    }
+
+
+def draw(predicted: dict[str, list[float]], file: Path) -> None:
+    """The predicted speed-up over the number of ranks, on logarithmic axes."""
+    from minidnn import plot
+
+    drawing, (axis,) = plot.figure(width=8.0, height=4.2)
+    axis.plot(RANKS, RANKS, color=plot.GRID, linewidth=1.8, label="as many times as ranks")
+    for place, (name, values) in enumerate(predicted.items()):
+        colour, dash = plot.COLOURS[place // len(LINKS)], ("--", "-")[place % len(LINKS)]
+        axis.plot(RANKS, values, dash, color=colour, linewidth=1.8, label=name)
+    axis.set(xscale="log", yscale="log")
+    axis.set_xticks(RANKS, RANKS)
+    ticks = (0.1, 1, 10, 100, 1000)
+    axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("ranks", color=plot.INK, fontsize=9)
+    axis.set_title("speed-up over one rank, predicted", color=plot.INK, fontsize=10, loc="left")
+    plot.legend(drawing)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    plot.write(drawing, file)
 
 
 def _work(name: str) -> int:
