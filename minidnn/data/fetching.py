@@ -22,13 +22,14 @@ class DownloadError(OSError):
 def cache_folder(*parts: str) -> Path:
     """The folder of downloads: ``$MINIDNN_DATA``, else the folder ``minidnn`` in the user's cache.
 
-    The cache is ``$XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%`` on Windows).
+    The cache is ``$XDG_CACHE_HOME``, else ``~/.cache`` (``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%`` on Windows,
+    where the folder is ``minidnn\\Cache``).
     """
     if own := os.environ.get("MINIDNN_DATA"):
         return Path(own).expanduser().joinpath(*parts)
-    default = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local")}
-    cache = os.environ.get("XDG_CACHE_HOME") or default.get(sys.platform, "~/.cache")
-    return Path(cache).expanduser().joinpath("minidnn", *parts)
+    import platformdirs
+
+    return platformdirs.user_cache_path("minidnn", appauthor=False).joinpath(*parts)
 
 
 def matches(path: str | os.PathLike[str], known_hash: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import sys
 from collections.abc import Mapping
 from datetime import date
 from importlib.resources import files
@@ -29,10 +28,9 @@ def user_folder() -> Path:
     """
     if own := os.environ.get("MINIDNN_ZOO"):
         return Path(own).expanduser()
-    default = {"darwin": "~/Library/Application Support", "win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local")}
-    xdg = os.environ.get("XDG_DATA_HOME", "")
-    data = xdg if os.path.isabs(xdg) else default.get(sys.platform, "~/.local/share")
-    return Path(data).expanduser() / "minidnn" / "zoo"
+    import platformdirs
+
+    return platformdirs.user_data_path("minidnn", appauthor=False) / "zoo"
 
 
 class Catalogue:
