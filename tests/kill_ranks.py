@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -47,6 +48,15 @@ def checkpoint(folder):
     return max((path.name for path in (folder / "checkpoints").glob("checkpoint-*")), default="")
 
 
+def ended(process, seconds):
+    """Whether the process ends within this time."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def train_with_kills(folder, ranks, epochs, kills, rng, wait=True):
     """Trains, and kills a rank so many times; returns the kills that there were, and the exit code.
 
@@ -57,19 +67,24 @@ def train_with_kills(folder, ranks, epochs, kills, rng, wait=True):
     process = subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     done = 0
     while done < kills and process.poll() is None:
-        before, alive = checkpoint(folder), {}
-        until = time.monotonic() + rng.uniform(0.2, 2.0)
-        while process.poll() is None and (checkpoint(folder) == before if wait else time.monotonic() < until):
-            time.sleep(0.01)
+        before = checkpoint(folder)
+        pause = rng.uniform(0.2, 2.0)
+        while not ended(process, 0.01 if wait else pause) and wait and checkpoint(folder) == before:
+            pass
         if alive := ranks_of(folder):
             victim = rng.choice(sorted(alive.values()))
             try:
-                os.kill(victim, signal.SIGKILL)
-                done += 1
+                handle = os.pidfd_open(victim)
             except ProcessLookupError:
                 continue
-            while process.poll() is None and victim in ranks_of(folder).values():
-                time.sleep(0.01)
+            try:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                done += 1
+                select.select([handle], [], [])  # readable once the rank is dead
+            except ProcessLookupError:
+                pass
+            finally:
+                os.close(handle)
     _, told = process.communicate()
     lost = told.count("a rank was lost")
     return lost, process.returncode

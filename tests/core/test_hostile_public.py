@@ -4,9 +4,10 @@ import inspect
 
 import numpy as np
 import pytest
-from kit.cases_hostile import MODULES, ROWS, WITHOUT
+from kit.cases_hostile import ROWS
 from kit.every_layer import EVERY_LAYER
 from kit.hostile import attacks, bits, outcome, plain
+from kit.without_arrays import MODULES, WITHOUT
 
 import minidnn
 from minidnn import nn, optim
@@ -60,7 +61,7 @@ def test_every_public_name_is_in_a_table_or_has_a_reason():
     tested = {row.name for row in ROWS} | {name for name, value in public() if value in layers + optimizers}
     known = tested | set(WITHOUT)
     missing = [name for name, _ in public() if name not in known]
-    assert not missing, f"no row in tests/kit/cases_hostile.py: {missing}"
+    assert not missing, f"no row in tests/kit/cases_hostile.py, no reason in without_arrays.py: {missing}"
     assert not (twice := sorted(set(WITHOUT) & tested)), f"has a row and a reason to have none: {twice}"
     names = {name for name, _ in public()}
     assert not (gone := sorted(name for name in known - names if not name.startswith("kernels."))), (

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from kit.instruction_sets import ISAS
 
 from minidnn import kernels
 
 pytestmark = pytest.mark.compiled
 
-ISAS = kernels.usable_isas()
 
 SIZES = [
     (1, 1030, 70), (2, 1030, 260), (5, 300, 130), (16, 600, 260),  # few rows: B streamed in place
@@ -32,7 +32,11 @@ def test_an_element_is_the_same_chain_in_every_block(isa, size, kind):
     """The oracles: float64 with the bound of a float32 sum, and rows and columns multiplied alone, in other tiles."""
     kernels.use_isa(isa)
     a, b = factors(kind, *size)
+    kernels.set_num_threads(1)
     whole = kernels.matmul(a, b)
+    for threads in (2, 3):
+        kernels.set_num_threads(threads)
+        assert kernels.matmul(a, b).tobytes() == whole.tobytes(), f"{threads} threads"
     exact = a.astype(np.float64) @ b.astype(np.float64)
     bound = size[1] * np.finfo(np.float32).eps * (np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64))
     assert (np.abs(whole - exact) <= bound).all()

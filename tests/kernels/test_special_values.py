@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from kit.cases import KERNELS
 from kit.checks import EPS, TINY, Bits, Ulps, as_float64, outputs_of
+from kit.instruction_sets import ISAS
 
 from minidnn import kernels, reference
 
 pytestmark = [pytest.mark.compiled, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
 
-ISAS = kernels.usable_isas()
 LARGEST, SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).smallest_normal
 SPECIAL = np.array(
     [
@@ -23,6 +23,8 @@ SPECIAL = np.array(
     np.float32,
 )
 CRITICAL = [0, 2, 3, 6, 12]
+LENGTHS = (*range(1, 34), 47, 48, 49, 63, 64, 65, 66, 2000, 2 * 32768 + 17)
+"""Every tail without and behind a vector of 16, the ends of the next ones, many vectors, several threads."""
 SMALL, BLOCK = 40, 3000
 """Up to SMALL elements get the critical values in every place, up to BLOCK all values in some place, others one."""
 ROUGHLY = 1e-5
@@ -71,15 +73,17 @@ def equals_its_reference(row, arguments, options):
     exact_arguments = tuple(as_float64(a) for a in arguments)
     truths, raised = outcome(getattr(reference, row.name), arguments, options, row.mutated)
     exacts, _ = outcome(getattr(reference, row.name), exact_arguments, options, row.mutated)
-    for isa in ISAS:
+    several = (1, 3) if largest(arguments) > BLOCK else (1,)
+    for isa, threads in itertools.product(ISAS, several):
         kernels.use_isa(isa)
+        kernels.set_num_threads(threads)
         outputs, failed = outcome(getattr(kernels, row.name), arguments, options, row.mutated)
         assert failed is raised
         for place, (tolerance, *values) in enumerate(zip(row.tolerances, outputs, truths, exacts, strict=False)):
             try:
                 check(tolerance, exact_arguments, *values)
             except AssertionError as wrong:
-                raise AssertionError(f"{isa}, output {place}: {wrong} of {arguments}") from None
+                raise AssertionError(f"{isa}, {threads} threads, output {place}: {wrong} of {arguments}") from None
 
 
 def among(row, place, values):
@@ -92,7 +96,7 @@ def among(row, place, values):
 def test_elementwise_kernels(row):
     """Arrays of special and ordinary numbers, all pairs of them among the larger arrays."""
     rng = np.random.default_rng(zlib.crc32(str(row).encode()))
-    for n in (*range(1, 70), 2000, 2 * 32768 + 17):
+    for n in LENGTHS:
         arguments, options = row.make(rng, n)
         arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
         for i in floats(arguments):

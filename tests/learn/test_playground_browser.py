@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 
@@ -140,7 +140,9 @@ def test_presets(page, server, place):
     assert page.faults == []
 
 
-def test_two_pages_have_a_run_each(browser, server):
+def test_two_pages_have_a_run_each(browser, server, monkeypatch):
+    end, ended = server.controls.end, threading.Semaphore(0)
+    monkeypatch.setattr(server.controls, "end", lambda *given: (end(*given), ended.release()))
     first, second = (opened(browser.new_context().new_page(), server) for _ in range(2))
     first.click("#step")
     expect(first.locator("#status")).to_have_text("Update 1, paused")
@@ -151,10 +153,8 @@ def test_two_pages_have_a_run_each(browser, server):
     expect(first.locator("#status")).to_have_text("Update 1, paused")
     first.context.close()
     second.context.close()
-    deadline = time.monotonic() + 15
-    while len(server.controls) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(server.controls) == 0
+    while len(server.controls):
+        assert ended.acquire(timeout=15)
 
 
 def test_the_race(page, server):

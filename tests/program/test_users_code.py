@@ -8,7 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-from kit import users_code
+from kit import users_callbacks, users_code
+from kit.users_case import GLOBALS, Case
 
 import minidnn
 from minidnn import data, nn, optim, schedules, training
@@ -22,11 +23,11 @@ EXAMPLES = data.ArrayDataset(X, (X @ SOURCE.normal(size=(6, 3))).argmax(1))
 
 def trained(kinds, seed, capture):
     """The bytes of the weights after some epochs, and the losses."""
-    users_code.GLOBALS.update(weight=1.0, slope=1.0, epoch=0)
+    GLOBALS.update(weight=1.0, slope=1.0, epoch=0)
     minidnn.manual_seed(seed)
     random.seed(seed)
     rng = np.random.default_rng(seed)
-    case = users_code.Case(rng)
+    case = Case(rng)
     for kind in kinds:
         kind(rng, case)
     model = nn.Sequential(*case.layers)
@@ -56,7 +57,7 @@ def test_each_kind_of_own_code(kind, caplog):
         assert re.search(r"users_code\.py:\d+", str(error)), error
 
 
-@pytest.mark.parametrize("kind", users_code.LIBRARY, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", users_callbacks.LIBRARY, ids=lambda kind: kind.__name__)
 def test_each_change_by_a_callback(kind, caplog):
     plain = trained([kind], 2, capture=False)
     with caplog.at_level(logging.INFO, "minidnn"):
@@ -68,7 +69,7 @@ def test_each_change_by_a_callback(kind, caplog):
 @pytest.mark.parametrize("seed", range(40))
 def test_random_programs_of_several_kinds(seed):
     rng = np.random.default_rng([seed, 7])
-    everything = users_code.OWN + users_code.LIBRARY
+    everything = users_code.OWN + users_callbacks.LIBRARY
     kinds = [everything[i] for i in rng.choice(len(everything), size=int(rng.integers(2, 5)), replace=False)]
     try:
         plain = trained(kinds, seed, capture=False)
