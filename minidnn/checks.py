@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,13 +19,36 @@ def positive_integer(owner: str, argument: str, value: Any) -> int:
 
     Raises:
         TypeError: it is not an integer.
-        ValueError: it is below 1.
+        ValueError: it is below 1, or larger than any axis or index of an array.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{owner}: {argument} must be an integer, got {type(value).__name__}")
     if value < 1:
-        raise ValueError(f"{owner}: {argument} must be at least 1, got {value}")
+        raise ValueError(f"{owner}: {argument} must be at least 1, got {_shown(value)}")
+    if value > sys.maxsize:
+        raise ValueError(f"{owner}: {argument} is {_shown(value)}, must be at most {sys.maxsize}")
     return int(value)
+
+
+def held_by_float(owner: str, argument: str, value: Any) -> Any:
+    """The value, which is returned as it is.
+
+    Raises:
+        ValueError: it is an integer beyond the range of float64.
+    """
+    if isinstance(value, int):
+        try:
+            float(value)
+        except OverflowError:
+            raise ValueError(
+                f"{owner}: {argument} is {_shown(value)}, must be in the range of float64; use math.inf"
+            ) from None
+    return value
+
+
+def _shown(value: Any) -> str:
+    """An integer; a long one by its number of bits, since Python refuses to print one of more than 4,300 digits."""
+    return str(value) if abs(value) < 10**30 else f"an integer of {int(value).bit_length()} bits"
 
 
 def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float = math.inf) -> float:
@@ -43,6 +68,14 @@ def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float
         bound = f"in [{low:g}, {below:g})" if below < math.inf else f"finite and at least {low:g}"
         raise ValueError(f"{owner}: {argument} must be {bound}, got {value}")
     return float(value)
+
+
+def readable(function: Any) -> str:
+    """A function of the user by its name and place; other objects by their repr."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return repr(function)
+    return f"{function.__name__} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

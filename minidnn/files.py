@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -19,6 +20,18 @@ TEMPORARY = re.compile(r"\.minidnn-[0-9a-f]{16}\.tmp")
 """The names of temporary files, independent of the file's name, which may have the maximum length."""
 
 
+def named_file(path: str | os.PathLike[str]) -> Path:
+    """The path as a `Path`, which drops a slash at the end.
+
+    Raises:
+        IsADirectoryError: it ends with a slash, and so names a folder.
+    """
+    text = os.fspath(path)
+    if text.endswith(("/", os.sep)):
+        raise IsADirectoryError(errno.EISDIR, "The path of a file must not end with a slash", text)
+    return Path(path)
+
+
 def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes content to path atomically: path never holds a partial file, even if the program is killed.
 
@@ -28,8 +41,10 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
     directly, since they cannot be replaced.
 
     Raises:
-        OSError: the disk is full, the folder is missing or not writable; the old file is unchanged.
+        OSError: the disk is full, the folder is missing or not writable; the old file is unchanged. The path ends with
+            a slash.
     """
+    path = named_file(path)
     try:
         if _is_stream(path):
             with open(path, "wb") as file:
@@ -86,7 +101,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict
 
     from safetensors import SafetensorError, deserialize
 
-    content = _whole(path)
+    content = _whole(named_file(path))
     try:
         arrays = {name: _array(name, **tensor) for name, tensor in deserialize(content)}  # type: ignore[no-untyped-call]
         header: Any = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

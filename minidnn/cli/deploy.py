@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -16,10 +17,11 @@ import minidnn
 from minidnn import Generator, data, deploy, kernels, set_num_threads
 from minidnn.cli import datasets, types
 from minidnn.cli.examples import Reader
-from minidnn.cli.models import Model, open_model
+from minidnn.cli.models import Model, model_of
 from minidnn.cli.scores import Scores, scores
 from minidnn.cli.terminal import shown, shown_lines
 from minidnn.columns import columns
+from minidnn.models import saving
 
 CALIBRATION_EXAMPLES = 1000
 MNIST_INPUTS, FAR_FROM_CHANCE = 784, 0.5
@@ -39,8 +41,10 @@ def _add_compile(subparsers: Any) -> None:
         description="Folds normalization into the weights, prunes with --prune, packs the weights, and writes a model "
         "that `minidnn predict` and deploy.load read.",
     )
-    parser.add_argument("model", type=Path, help="a .safetensors file that minidnn.save wrote")
-    parser.add_argument("-o", "--output", type=Path, help="the file to write (default: the model's name with .mdnn)")
+    parser.add_argument("model", type=types.file, help="a .safetensors file that minidnn.save wrote")
+    parser.add_argument(
+        "-o", "--output", type=types.file, help="the file to write (default: the model's name with .mdnn)"
+    )
     parser.add_argument(
         "--prune",
         type=types.fraction,
@@ -91,13 +95,14 @@ def _add_compile(subparsers: Any) -> None:
 
 
 def _compile(arguments: argparse.Namespace) -> int:
-    original = minidnn.load(arguments.model)
+    content = saving.contents(arguments.model)
+    original = saving.loaded(content)
     dtype: Any = arguments.dtype or "float32"
     model = original
     if arguments.prune is not None:
-        model = minidnn.load(arguments.model)
+        model = copy.deepcopy(original)
         print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
-    asked = open_model(arguments.model)
+    asked = model_of(content)
     examples, held_back = _measured_on(arguments, asked, original)
     has_classes = asked.meaning.task != "regression" and not asked.meaning.has_several_labels
     validation = None
@@ -224,7 +229,7 @@ def _add_bench(subparsers: Any) -> None:
         help="time a compiled model",
         description="Times single calls of predict and prints percentiles in microseconds.",
     )
-    parser.add_argument("model", type=Path, help="a .mdnn file")
+    parser.add_argument("model", type=types.file, help="a .mdnn file")
     parser.add_argument("--batch-sizes", type=types.sizes, default=[1, 16, 256], help="batch sizes to time")
     parser.add_argument("--seconds", type=types.rate, default=1.0, help="duration per batch size in seconds")
     parser.add_argument("--threads", type=types.count, help="maximum number of threads (default: all)")

@@ -21,7 +21,7 @@ def add(subparsers: Any) -> None:
         description="Prints accuracy and loss, or for regression the errors in the label's unit. The data are read "
         "like the training data: a table by its column names, pictures by the names of their class folders.",
     )
-    parser.add_argument("model", type=Path, help="a .safetensors or .mdnn file")
+    parser.add_argument("model", type=types.file, help="a .safetensors or .mdnn file")
     parser.add_argument("data", help=f"a .csv table, a folder of pictures, a .npy or IDX file, {datasets.LISTED}")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="labels of a .npy or IDX file (default: none)")
     parser.add_argument(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,19 +82,24 @@ class Model:
         return _softmax(outputs)
 
 
-def open_model(path: Path) -> Model:
+def open_model(path: str | os.PathLike[str]) -> Model:
     """The model of a file that ``minidnn train``, `minidnn.save` or ``minidnn compile`` wrote.
 
     Raises:
         CheckpointError: the file is damaged or has another format.
         OSError: the file cannot be read.
     """
-    meaning = saving.read_meaning(path)
-    if _is_compiled(path):
-        compiled = deploy.load(path)
+    return model_of(saving.contents(path))
+
+
+def model_of(content: saving.Content) -> Model:
+    """What `open_model` returns, from a file that has been read."""
+    path, meaning = content.path, saving.meaning_in(content)
+    if "minidnn-inference" in content.metadata:
+        compiled = deploy.InferenceModel.loaded(content)
         _check_width(path, meaning, compiled.n_in)
         return Model(path, compiled.predict, compiled.n_in, meaning, compiled.activation)
-    model = minidnn.load(path)
+    model = saving.loaded(content)
     try:
         n_in = deploy.inputs_of(model)
     except ValueError as error:
@@ -115,14 +120,6 @@ def _activation(model: minidnn.nn.Module) -> str:
         return activation_of(program_of(model, {}))
     except (TypeError, ValueError):  # a model that cannot be compiled
         return ""
-
-
-def _is_compiled(path: Path) -> bool:
-    """Whether the header of a .safetensors file, which was validated before, is that of a compiled model."""
-    with open(path, "rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-    return "minidnn-inference" in header.get("__metadata__", {})
 
 
 def _softmax(outputs: Any) -> Any:

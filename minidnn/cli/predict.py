@@ -25,7 +25,7 @@ def add(subparsers: Any) -> None:
         "the label's unit. Files are tables (.csv, with the columns of the training table; the label may be missing), "
         "pictures (PNG, JPEG, BMP, GIF, PPM, TIFF, WebP), folders of pictures, IDX (gzipped or not) or .npy.",
     )
-    parser.add_argument("model", type=Path, help="a .safetensors or .mdnn file")
+    parser.add_argument("model", type=types.file, help="a .safetensors or .mdnn file")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="files of examples")
     parser.add_argument(
         "--invert",

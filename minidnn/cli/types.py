@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from minidnn.files import named_file
 
 
 def count(text: str) -> int:
@@ -27,6 +30,14 @@ def hosts(text: str) -> dict[str, int]:
             raise argparse.ArgumentTypeError(f"must be hosts with numbers of ranks, such as a:4,b:4, got {text!r}")
         found[name] = count(slots or "1")
     return found
+
+
+def file(text: str) -> Path:
+    """The path of a file."""
+    try:
+        return named_file(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"must be a file, got {text!r}, which ends with a slash") from error
 
 
 def column(text: str) -> str | int:

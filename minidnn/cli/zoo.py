@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-from minidnn import convert, load, zoo
+from minidnn import convert, zoo
+from minidnn.cli import types
 from minidnn.cli.terminal import shown, shown_lines
 from minidnn.data import Meaning
 from minidnn.files import atomic_write
-from minidnn.models import read_meaning
+from minidnn.models import saving
 
 
 def add(subparsers: Any) -> None:
@@ -34,7 +34,7 @@ def add(subparsers: Any) -> None:
     action.set_defaults(run=_show)
 
     action = actions.add_parser("add", help="add a saved model to the zoo")
-    action.add_argument("file", type=Path, metavar="MODEL.safetensors")
+    action.add_argument("file", type=types.file, metavar="MODEL.safetensors")
     action.add_argument("--name", required=True, help="the name in the zoo")
     action.add_argument("--task", required=True, help="such as 'classification of digits'")
     action.add_argument("--data", required=True, help="what it was trained on")
@@ -66,7 +66,7 @@ def add(subparsers: Any) -> None:
 
     action = actions.add_parser("export", help="write a model to a .safetensors or .onnx file")
     action.add_argument("name", metavar="NAME")
-    action.add_argument("output", type=Path, metavar="FILE")
+    action.add_argument("output", type=types.file, metavar="FILE")
     action.set_defaults(run=_export)
 
     action = actions.add_parser("remove", help="delete one of your own models")
@@ -99,8 +99,9 @@ def _add(arguments: argparse.Namespace) -> int:
     fields = ("name", "task", "data", "licence", "description")
     card = {field: getattr(arguments, field) for field in fields}
     card |= {"metrics": dict(arguments.metric), "tags": arguments.tag}
-    meaning = read_meaning(arguments.file)
-    added = zoo.add(load(arguments.file), card, arguments.replace, meaning if meaning != Meaning() else None)
+    content = saving.contents(arguments.file)
+    meaning = saving.meaning_in(content)
+    added = zoo.add(saving.loaded(content), card, arguments.replace, meaning if meaning != Meaning() else None)
     print(shown(f"added {added.name}: {added.architecture}"))
     return 0
 

@@ -13,7 +13,7 @@ from minidnn.data import Meaning
 from minidnn.deploy import storage
 from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import Program
-from minidnn.models import read_meaning
+from minidnn.models.saving import Content, contents, meaning_in
 from minidnn.tensor import Tensor
 
 Floats = npt.NDArray[np.float32]
@@ -120,8 +120,13 @@ class InferenceModel:
             CheckpointError: the file is damaged, or holds something else.
             OSError: it cannot be read.
         """
-        parts = storage.load(path)
-        meaning = read_meaning(path)
+        return cls.loaded(contents(path))
+
+    @classmethod
+    def loaded(cls, content: Content) -> Self:
+        """What `load` returns, from a file that has been read."""
+        parts = storage.load(content)
+        meaning = meaning_in(content)
         return cls(*parts, meaning if meaning != Meaning() else None)
 
 

@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from minidnn.deploy.comparison import Loss, Validation
 from minidnn.deploy.stages import KINDS, Product, Program, Stage
 from minidnn.deploy.weights import MOST_SPARSE_INPUTS, STORED, Quantization, Weights
 from minidnn.files import atomic_write
-from minidnn.models import CheckpointError
+from minidnn.models.saving import CheckpointError, Content
 from minidnn.reference.types import Array
 
 VERSION = 1
@@ -142,17 +141,13 @@ def _checksum(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
-def load(path: str | os.PathLike[str]) -> tuple[Program, Loss | None, Validation | None]:
+def load(content: Content) -> tuple[Program, Loss | None, Validation | None]:
     """What `save` wrote: no file can name other code, nor make the program allocate much more than it really holds.
 
     Raises:
         CheckpointError: the file is damaged, of another version, or makes no sense.
-        OSError: the file cannot be read.
     """
-    from minidnn.models.saving import _read
-
-    path = Path(path)
-    metadata, arrays = _read(path)
+    path, metadata, arrays = content
     try:
         if "minidnn-inference" not in metadata:
             raise ValueError("it holds no compiled model; minidnn.load reads models that can be trained")

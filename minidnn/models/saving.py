@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -127,8 +127,12 @@ def load(path: str | os.PathLike[str], into: Module | None = None) -> Module:
             not fit ``into``.
         OSError: the file cannot be read.
     """
-    path = Path(path)
-    metadata, tensors = _read(path)
+    return loaded(contents(path), into)
+
+
+def loaded(content: Content, into: Module | None = None) -> Module:
+    """What `load` returns, from a file that has been read."""
+    path, metadata, tensors = content
     header = _header(path, metadata)
     _verify(path, header, tensors)
     if into is not None:
@@ -156,8 +160,12 @@ def read_meaning(path: str | os.PathLike[str]) -> Meaning:
         CheckpointError: the file is damaged.
         OSError: the file cannot be read.
     """
-    path = Path(path)
-    metadata = _read(path)[0]
+    return meaning_in(contents(path))
+
+
+def meaning_in(content: Content) -> Meaning:
+    """What `read_meaning` returns, from a file that has been read."""
+    path, metadata, _ = content
     try:
         header = json.loads(metadata.get("minidnn", metadata.get("minidnn-inference", "{}")))
         return _meaning(path, header)
@@ -179,12 +187,26 @@ def read_tensors(path: Path) -> dict[str, Array]:
         CheckpointError: the file is damaged.
         OSError: the file cannot be read.
     """
-    return _read(path)[1]
+    return contents(path).tensors
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
+class Content(NamedTuple):
+    """What a file holds. Read once: a FIFO gives it once, and a path may lead to another file a moment later."""
+
+    path: Path
+    metadata: dict[str, str]
+    tensors: dict[str, Array]
+
+
+def contents(path: str | os.PathLike[str]) -> Content:
+    """Reads a ``.safetensors`` file.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        OSError: the file cannot be read.
+    """
     try:
-        return read_safetensors(path)
+        return Content(Path(path), *read_safetensors(path))
     except ValueError as error:
         raise CheckpointError(f"load: {path} is not a whole .safetensors file: {error}") from error
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from minidnn import kernels
 from minidnn.activations import ACTIVATIONS
+from minidnn.checks import held_by_float
 from minidnn.random import Generator, default_generator
 from minidnn.recording import mode
 from minidnn.reference.types import Array
@@ -50,7 +51,7 @@ def elementwise(name: str, x: Any, alpha: float | None = None) -> Tensor:
     """The activation of that name; its derivative reads x or y as ``Activation.reads`` says."""
     x, row = as_tensor(x), ACTIVATIONS[name]
     forward, backward = kernels.activation(name)
-    settings = row.settings(alpha)
+    settings = row.settings(held_by_float(name, "alpha", alpha))
     attributes: dict[str, Any] = {"alpha": settings[0]} if settings else {}
     value = whole(x._data)
     y = forward(value, *settings)
@@ -222,7 +223,7 @@ def rrelu(
     """
     x = as_tensor(x)
     _check_positive("rrelu", lower, "lower")
-    if not lower <= upper:
+    if not lower <= held_by_float("rrelu", "upper", upper):
         raise ValueError(f"rrelu: upper is {upper}, must not be below lower, {lower}")
     if not training:
         return leaky_relu(x, (lower + upper) / 2)
@@ -273,5 +274,5 @@ def dropout(x: Tensor, rate: float, training: bool = True, rng: Generator | None
 
 def _check_positive(op: str, slope: float, argument: str = "alpha") -> None:
     # The derivative reads the sign of x from y; with a slope <= 0 the signs would differ.
-    if not slope > 0:
+    if not held_by_float(op, argument, slope) > 0:
         raise ValueError(f"{op}: {argument} must be positive, got {slope}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
+from minidnn.checks import held_by_float
 from minidnn.handle import as_array
 from minidnn.recording import mode
 from minidnn.reference.types import Array
@@ -35,12 +36,12 @@ def unbroadcast(gradient: Array, x: Tensor) -> Array:
     return gradient if gradient.dtype == x._data.dtype else kernels.astype(gradient, x._data.dtype.str)
 
 
-def _operands(a: Operand, b: Operand) -> tuple[Tensor, Tensor, Any, Any]:
+def _operands(op: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor, Any, Any]:
     """Returns both as parents, then both as kernel arguments. A Python number takes the other's dtype, as in NumPy."""
     if isinstance(a, (int, float, np.number)) and isinstance(b, Tensor):
-        return _number(a), b, _plain(a), b._data
+        return _number(a), b, _plain(op, "a", a), b._data
     if isinstance(b, (int, float, np.number)) and isinstance(a, Tensor):
-        return a, _number(b), a._data, _plain(b)
+        return a, _number(b), a._data, _plain(op, "b", b)
     left, right = as_tensor(a), as_tensor(b)
     return left, right, left._data, right._data
 
@@ -49,14 +50,14 @@ def _number(value: Any) -> Number:
     return Number(value) if mode.tracing else _SOME_NUMBER
 
 
-def _plain(value: Any) -> Any:
+def _plain(op: str, argument: str, value: Any) -> Any:
     """Converts np.float64, a subclass of float, to float, which does not promote the other operand to float64."""
-    return float(value) if isinstance(value, float) else value
+    return float(value) if isinstance(value, float) else held_by_float(op, argument, value)
 
 
 def add(a: Operand, b: Operand) -> Tensor:
     """y = a + b."""
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("add", a, b)
     return record(
         kernels.add(x, z),
         (a, b),
@@ -70,7 +71,7 @@ def add(a: Operand, b: Operand) -> Tensor:
 
 def subtract(a: Operand, b: Operand) -> Tensor:
     """y = a - b."""
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("subtract", a, b)
     return record(
         kernels.subtract(x, z),
         (a, b),
@@ -84,7 +85,7 @@ def subtract(a: Operand, b: Operand) -> Tensor:
 
 def multiply(a: Operand, b: Operand) -> Tensor:
     """y = a * b."""
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("multiply", a, b)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         return (
@@ -97,7 +98,7 @@ def multiply(a: Operand, b: Operand) -> Tensor:
 
 def divide(a: Operand, b: Operand) -> Tensor:
     """y = a / b."""
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("divide", a, b)
     y = kernels.divide(x, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
@@ -111,7 +112,7 @@ def divide(a: Operand, b: Operand) -> Tensor:
 
 def power(a: Operand, b: Operand) -> Tensor:
     """y = a ** b. The gradient of a is 0 where b = 0; that of b is NaN where a < 0, and 0 where a = 0 and b >= 0."""
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("power", a, b)
     y = kernels.power(x, z)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
@@ -137,7 +138,7 @@ def compare(name: str, a: Tensor, b: Any) -> Tensor:
     """y = a < b for name "less", and so on for NumPy's other comparisons; bool, off the tape."""
     if not isinstance(as_array(b), (np.ndarray, int, float)):
         return Tensor(getattr(np, name)(a.data, b))
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands(name, a, b)
     return record(_COMPARISONS[name](x, z), (a, b), None, op=name)
 
 
@@ -186,12 +187,13 @@ def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tens
     """y = min(max(x, low), high); the gradient is 0 where x was clipped. A bound of None does not clip.
 
     Raises:
-        ValueError: both bounds are None, or low > high.
+        ValueError: both bounds are None, low > high, or a bound is an integer beyond the range of float64.
     """
     if low is None and high is None:
         raise ValueError("clip: give low, high or both")
     if low is not None and high is not None and low > high:
         raise ValueError(f"clip: low is {low}, must not exceed high, {high}")
+    low, high = _plain("clip", "low", low), _plain("clip", "high", high)
     x = as_tensor(x)
     y = kernels.clipped(x._data, low, high)
     inside = kernels.equal(y, x._data)
@@ -201,7 +203,7 @@ def clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tens
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
     """y = a where the condition is true, else b."""
     chosen = as_tensor(condition)
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("where", a, b)
     holds = chosen._data
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
@@ -216,14 +218,14 @@ def where(condition: Any, a: Operand, b: Operand) -> Tensor:
 
 def maximum(a: Operand, b: Operand) -> Tensor:
     """y = max(a, b); where they are equal, each gets half of the gradient."""
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("maximum", a, b)
     y = kernels.maximum(x, z)
     return record(y, (a, b), _shared(kernels.maximum_share, y, a, b, x, z), op="maximum")
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
     """y = min(a, b); where they are equal, each gets half of the gradient."""
-    a, b, x, z = _operands(a, b)
+    a, b, x, z = _operands("minimum", a, b)
     y = kernels.minimum(x, z)
     return record(y, (a, b), _shared(kernels.minimum_share, y, a, b, x, z), op="minimum")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.checks import number
+from minidnn.checks import number, readable
 from minidnn.doors import refuse_while_recording
 from minidnn.leaves import gradient_of, held
 from minidnn.nn.constraints import Constraint, restore
@@ -92,7 +92,7 @@ class Group:
         if not callable(lr):
             return lr
         if self._rated[:2] != (lr, step):  # a schedule is called once per step
-            self._rated = lr, step, number(f"{lr!r}", f"lr of step {step}", lr(step))
+            self._rated = lr, step, number(readable(lr), f"lr of step {step}", lr(step))
         rated: float = self._rated[2]
         return rated
 

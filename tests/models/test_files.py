@@ -12,9 +12,10 @@ import pytest
 
 import minidnn
 from minidnn import convert, data, deploy, files, nn, optim, plot, training
+from minidnn.cli.models import open_model
 from minidnn.data import load_idx, save_idx
 from minidnn.locks import locked
-from minidnn.models import CheckpointError
+from minidnn.models import CheckpointError, read_meaning
 
 MODEL = nn.Sequential(nn.Dense(3, 2, "relu"), nn.Dense(2, 2))
 posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX")
@@ -233,7 +234,7 @@ def test_a_device_that_never_ends_is_no_model(path):
     script = f"""
 import resource
 import minidnn
-from minidnn.models import CheckpointError
+from minidnn.models import CheckpointError, read_meaning
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 try:
     minidnn.load({path!r})
@@ -244,7 +245,7 @@ except CheckpointError:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="FIFOs of POSIX")
+@posix
 def test_a_model_is_read_from_a_fifo(tmp_path):
     minidnn.save(nn.Sequential(nn.Dense(2, 2, name="outputs")), tmp_path / "model")
     os.mkfifo(tmp_path / "fifo")
@@ -253,3 +254,34 @@ def test_a_model_is_read_from_a_fifo(tmp_path):
     read = minidnn.load(tmp_path / "fifo")
     writer.join()
     assert read[0].kernel.shape == (2, 2)
+
+
+@pytest.mark.parametrize("read", [minidnn.load, read_meaning, lambda path: open_model(path).n_in, deploy.load])
+@posix
+@pytest.mark.compiled
+def test_a_fifo_is_opened_once(read, tmp_path):
+    """A second reader would wait for ever; whoever opens a path twice may also read two different files."""
+    model = nn.Sequential(nn.Dense(2, 2, name="outputs"))
+    content = tmp_path / "model"
+    deploy.compile(model).save(content) if read is deploy.load else minidnn.save(model, content)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    opened = []
+    writer = threading.Thread(target=lambda: (fifo.write_bytes(content.read_bytes()), opened.append(1)), daemon=True)
+    reader = threading.Thread(target=lambda: (read(fifo), opened.append(2)), daemon=True)
+    writer.start()
+    reader.start()
+    reader.join(30)
+    assert sorted(opened) == [1, 2]
+
+
+def test_a_path_that_ends_with_a_slash_is_no_file(tmp_path):
+    model = nn.Sequential(nn.Dense(2, 2, name="outputs"))
+    minidnn.save(model, tmp_path / "model")
+    for call in (minidnn.load, read_meaning, open_model, deploy.load, lambda path: minidnn.save(model, path)):
+        with pytest.raises(IsADirectoryError, match="must not end with a slash"):
+            call(f"{tmp_path}/model/")
+    for path in (f"{tmp_path}/model/", f"{tmp_path}/new/"):
+        with pytest.raises(IsADirectoryError, match="must not end with a slash"):
+            minidnn.save(model, path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -161,6 +161,9 @@ def test_dense_takes_functions_and_layers_as_activations():
     ("make", "error", "message"),
     [
         (lambda: nn.Dense(0, 3), ValueError, "Dense: n_in must be at least 1, got 0"),
+        (lambda: nn.Dense(10**400, 3), ValueError, "Dense: n_in is an integer of 1329 bits, must be at most"),
+        (lambda: nn.Dense(3, 10**5000), ValueError, "Dense: n_out is an integer of 16610 bits, must be at most"),
+        (lambda: nn.Dense(-(10**5000), 3), ValueError, "n_in must be at least 1, got an integer of 16610 bits"),
         (lambda: nn.Dense(3, 2.0, name="top"), TypeError, "Dense 'top': n_out must be an integer, got float"),
         (lambda: nn.Dense(3, 2, activation="rleu"), ValueError, "activation must be one of relu.*'rleu'"),
         (lambda: nn.Dense(3, 2, activation=1), TypeError, "activation must be a name, a function or None"),
