@@ -9,7 +9,7 @@ from typing import Any, Literal
 from minidnn import activations, nn, optim, training
 from minidnn.checks import number, positive_integer
 from minidnn.nn.initializers import Initializer
-from minidnn.optim.optimizer import Rate
+from minidnn.optim.groups import Rate
 from minidnn.random import Generator
 
 Task = Literal["classification", "labels", "regression"]

@@ -9,7 +9,8 @@ import numpy as np
 
 from minidnn import kernels
 from minidnn.checks import number
-from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
+from minidnn.optim.groups import Rate, Track
+from minidnn.optim.optimizer import Optimizer, Params
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 

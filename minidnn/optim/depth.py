@@ -8,7 +8,7 @@ from typing import Any
 from minidnn.checks import number
 from minidnn.nn.blocks import blocks
 from minidnn.nn.module import Module
-from minidnn.optim.optimizer import Rate
+from minidnn.optim.groups import Rate
 from minidnn.schedules import Schedule
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from minidnn import kernels
 from minidnn.checks import number
-from minidnn.optim.optimizer import Optimizer, Params, Rate, Track
+from minidnn.optim.groups import Rate, Track
+from minidnn.optim.optimizer import Optimizer, Params
 from minidnn.reference.types import Array
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from minidnn.doors import is_ours
 from minidnn.nn.module import Module
 from minidnn.nn.parameter import Parameter
-from minidnn.optim.optimizer import Group, Optimizer, Track
+from minidnn.optim.groups import Group, Track
+from minidnn.optim.optimizer import Optimizer
 from minidnn.random import Generator
 from minidnn.tensor import Tensor
 

@@ -10,7 +10,7 @@ from typing import Any
 from minidnn import nn, optim, recipes, schedules
 from minidnn.checks import number, positive_integer
 from minidnn.convert.sklearn import NAMES
-from minidnn.optim.optimizer import Rate
+from minidnn.optim.groups import Rate
 from minidnn.random import Generator
 from minidnn.tensor import Tensor
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minidnn.checks import number
-from minidnn.optim.optimizer import Rate
+from minidnn.optim.groups import Rate
 from minidnn.training.run import Run
 from minidnn.training.watching import Mode, Watcher
 

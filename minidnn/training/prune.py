@@ -11,7 +11,7 @@ import numpy as np
 from minidnn.checks import number, positive_integer
 from minidnn.nn import masked
 from minidnn.nn.sparsity import Scope, check_fraction, check_scope, keep_largest, magnitudes, prunable
-from minidnn.optim.optimizer import Track
+from minidnn.optim.groups import Track
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule, constant
 from minidnn.tensor import Tensor

@@ -18,7 +18,7 @@ from minidnn.data.targets import parts_of
 from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
-from minidnn.optim.optimizer import Rate
+from minidnn.optim.groups import Rate
 from minidnn.random import Generator
 from minidnn.training.run import Loss
 
