@@ -1,4 +1,4 @@
-"""Trainings that tests run on several ranks: ``mpiexec -n 2 python -m mpi4py tests/parallel_runs.py NAME OUTPUT``."""
+"""Trainings that tests run on several ranks: ``mpiexec -n 2 python -m mpi4py tests/parallel_runs.py OUTPUT``."""
 
 from __future__ import annotations
 
@@ -84,8 +84,7 @@ def run(name, **options):
 
 
 if __name__ == "__main__":
-    name, output = sys.argv[1:]
     here = world()
-    results = here.gather(run(name))
+    results = here.gather({name: run(name) for name in RUNS})
     if here.rank == 0:
-        Path(output).write_text(json.dumps(results))
+        Path(sys.argv[1]).write_text(json.dumps(results))

@@ -8,9 +8,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from minidnn.sklearn import RBM, Autoencoder, MLPClassifier, MLPRegressor
 
 ESTIMATORS = [
-    MLPClassifier(),
-    MLPRegressor(),
-    MLPClassifier([8], "elu", solver="nadam", learning_rate_init=0.01, precision="float64", max_norm=3.0),
+    MLPClassifier(max_iter=50),
+    MLPRegressor(max_iter=50),
+    MLPClassifier([8], "elu", max_iter=50, solver="nadam", learning_rate_init=0.01, precision="float64", max_norm=3.0),
     RBM(n_iter=2),
     Autoencoder(max_iter=20),
 ]

@@ -48,12 +48,16 @@ def script(tmp_path, text):
     return path
 
 
+@pytest.fixture(scope="module")
+def alone():
+    """What each run tells without mpiexec."""
+    return {name: parallel_runs.run(name) for name in parallel_runs.RUNS}
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-@pytest.mark.parametrize("name", parallel_runs.RUNS)
-def test_same_bytes_whatever_the_ranks(tmp_path, name, ranks):
-    start(ranks, "parallel_runs.py", name, tmp_path / "told")
-    told = json.loads((tmp_path / "told").read_text())
-    assert told == [parallel_runs.run(name)] * ranks
+def test_same_bytes_whatever_the_ranks(tmp_path, alone, ranks):
+    start(ranks, "parallel_runs.py", tmp_path / "told")
+    assert json.loads((tmp_path / "told").read_text()) == [alone] * ranks
 
 
 def test_world_folds_gathers_and_decides(tmp_path):
