@@ -9,6 +9,7 @@ from kit.cases import KERNELS
 from kit.checks import EPS, TINY, Bits, Ulps, as_float64, outputs_of
 
 from minidnn import kernels, reference
+from minidnn.activations import ACTIVATIONS
 
 pytestmark = [pytest.mark.compiled, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
 
@@ -144,3 +145,16 @@ def test_sums_of_two_infinities(row):
             for value in (np.nan, np.inf, -np.inf, -0.0, TINY):
                 same = np.full(arguments[i].shape, among(row, i, [value])[0], np.float32)
                 equals_its_reference(row, (*arguments[:i], same, *arguments[i + 1 :]), options)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("isa", ISAS)
+def test_zeros_have_the_sign_of_the_reference(isa, name):
+    """The tolerances elsewhere do not see it: ``1 / tanh(0)`` is then -inf."""
+    kernels.use_isa(isa)
+    zeros = np.tile(np.array([0.0, -0.0], np.float32), 37)
+    settings = ACTIVATIONS[name].settings(None)
+    for dy in ((), (np.full_like(zeros, 2.0),), (np.full_like(zeros, -2.0),)):
+        call = f"{name}_backward" if dy else name
+        got, truth = (np.asarray(getattr(m, call)(*dy, zeros, *settings)) for m in (kernels, reference))
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(truth))
