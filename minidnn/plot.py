@@ -152,9 +152,8 @@ def lines(
     """
     drawing, (axis,) = figure(width=6.0)
     for i, (name, (x, y)) in enumerate(curves.items()):
-        axis.plot(
-            x, y, label=name, **_style(i) | {"marker": "" if i < len(COLOURS) else MARKERS[i // len(COLOURS) % 4]}
-        )
+        needs_marker = i >= len(COLOURS) or np.isfinite(y).sum() < 2  # one point alone draws no line
+        axis.plot(x, y, label=name, **_style(i) | ({} if needs_marker else {"marker": ""}))
     if log_x:
         axis.set_xscale("log")
     if log_y:

@@ -37,7 +37,8 @@ struct Tanh {
   float operator()(float x) const {
     const float e = expm1_below(-2.0f * (x < 0 ? -x : x));  // in (-1, 0]
     const float magnitude = -e / (e + 2.0f);
-    return x < 0 ? -magnitude : magnitude;
+    const float above = x > 0 ? magnitude : x;  // a zero keeps its sign
+    return x < 0 ? -magnitude : above;
   }
   float backward(float dy, float y) const { return dy * (1.0f - y * y); }
 };
@@ -55,7 +56,7 @@ struct Softplus {
     const float e = exp(x < 0 ? x : -x);  // in (0, 1]: nothing overflows
     return (x > 0 ? x : 0.0f) + log1p_unit(e);
   }
-  float backward(float dy, float y) const { return dy * -expm1_below(-y); }
+  float backward(float dy, float y) const { return dy * (0.0f - expm1_below(-y)); }
 };
 
 struct Relu6 {
@@ -103,7 +104,7 @@ struct ThresholdedRelu {
 
 struct LogSigmoid {
   float operator()(float x) const { return -Softplus{}(-x); }
-  float backward(float dy, float y) const { return dy * -expm1_below(y); }
+  float backward(float dy, float y) const { return dy * (0.0f - expm1_below(y)); }
 };
 
 struct Silu {

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from minidnn import __version__
 from minidnn.cli.terminal import Parser, one_line, silence_stdout
+from minidnn.standard_error import tell
 
 
 def subcommands() -> tuple[ModuleType, ...]:
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
+        tell(f"{name}: interrupted")
         return 130
     except BrokenPipeError:
         silence_stdout()
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("MINIDNN_TRACEBACK"):
             raise
         # one write, since other ranks may print at the same time
-        print(f"{name}: {one_line(error)}\n", end="", file=sys.stderr)
+        tell(f"{name}: {one_line(error)}")
         if isinstance(error, OSError) and error.errno and not error.filename:  # standard output is on a full disk
             silence_stdout()
         return 2 if isinstance(error, (ValueError, TypeError, OSError, ImportError)) else 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from minidnn.cli.scores import Scores, scores
 from minidnn.cli.terminal import shown, shown_lines
 from minidnn.columns import columns
 from minidnn.models import saving
+from minidnn.standard_error import tell
 
 CALIBRATION_EXAMPLES = 1000
 MNIST_INPUTS, FAR_FROM_CHANCE = 784, 0.5
@@ -127,7 +127,7 @@ def _compile(arguments: argparse.Namespace) -> int:
         fall = _fall(scores(asked, held_back), scores(made, held_back))
         print("" if fall is None else f"{fall}, of {len(held_back)} validation examples")
     if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit, has_classes, fall)):
-        print(f"minidnn compile: {shown(refusal)}; nothing was written", file=sys.stderr)
+        tell(f"minidnn compile: {shown(refusal)}; nothing was written")
         return 1
     compiled.meaning = asked.told if asked.told != data.Meaning() else None
     output = arguments.output or arguments.model.with_suffix(".mdnn")

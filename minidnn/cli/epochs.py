@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterable
 
 from minidnn import training
+from minidnn.standard_error import is_terminal
 
 FIRST = {"epoch": "{:d}", "lr": "{:.5f}"}
 LEFT_OUT = ("step", "seconds", "examples_per_second")
@@ -35,7 +35,7 @@ class Table(training.Callback):
         line = (" " * GAP).join(
             f"{cell:>{max(len(name), NARROWEST)}}" for cell, name in zip(cells, self._names, strict=True)
         )
-        if sys.stderr.isatty():
+        if is_terminal():
             from tqdm import tqdm
 
             tqdm.write(line)  # above the progress bar

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from minidnn import data, manual_seed, plot
 from minidnn.columns import columns
+from minidnn.standard_error import is_terminal
 
 NAMES = ("lr-schedule", "l1-manual", "l1-per-layer", "dropout", "max-norm")
 
@@ -77,7 +77,7 @@ def reproduce(name: str, mnist: data.Splits, seeds: int, epochs: int | None) -> 
     for seed in range(seeds):
         manual_seed(seed)
         began = time.perf_counter()
-        accuracies = experiment.run(mnist, epochs, progress=sys.stderr.isatty())
+        accuracies = experiment.run(mnist, epochs, progress=is_terminal())
         if len(accuracies) < epochs:
             raise KeyboardInterrupt
         runs.append(accuracies)

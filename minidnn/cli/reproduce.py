@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from minidnn.cli import published, types
 from minidnn.cli.published import Outcome
 from minidnn.data import Splits
 from minidnn.files import atomic_write
+from minidnn.standard_error import is_terminal
 from minidnn.study import Study
 
 CHAPTER = (
@@ -97,7 +97,7 @@ def _results(name: str, mnist: Callable[[], Splits], arguments: argparse.Namespa
     if name not in LESSONS:
         return [published.reproduce(name, mnist(), arguments.seeds, arguments.epochs)]
     lesson = importlib.import_module(f"minidnn.lessons.{LESSONS[name]}.{name}")
-    made = lesson.run(range(arguments.seeds), quick=arguments.quick, progress=sys.stderr.isatty())
+    made = lesson.run(range(arguments.seeds), quick=arguments.quick, progress=is_terminal())
     return [made] if isinstance(made, Study) else made
 
 

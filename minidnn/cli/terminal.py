@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from minidnn.standard_error import tell
+
 OPTIONS = {"categories": "category"}
 """Python arguments -> command-line options of another name."""
 
@@ -73,5 +75,5 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        print(shown(f"{self.prog}: {message} (see {self.prog} --help)"), file=sys.stderr)
+        tell(shown(f"{self.prog}: {message} (see {self.prog} --help)"))
         sys.exit(2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from minidnn.cli.scores import scores
 from minidnn.cli.terminal import quoted, shown
 from minidnn.locks import in_use
 from minidnn.parallel import World, world
+from minidnn.standard_error import is_terminal
 
 
 def add(subparsers: Any) -> None:
@@ -95,7 +95,7 @@ def _train(arguments: argparse.Namespace, checkpoints: Path, here: World) -> int
         if parts.meaning.task == "regression":
             for name, std in zip(parts.meaning.labels or ("labels",), np.atleast_1d(parts.std), strict=True):
                 print(f"{shown(name)}: trained in units of its standard deviation, {std:.6g}")
-    progress = not arguments.json and sys.stderr.isatty()
+    progress = not arguments.json and is_terminal()
     history = prepared.fit(
         arguments,
         parts,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 
 from minidnn import convert, zoo
@@ -13,6 +12,7 @@ from minidnn.cli.terminal import shown, shown_lines
 from minidnn.data import Meaning
 from minidnn.files import atomic_write
 from minidnn.models import saving
+from minidnn.standard_error import tell
 
 
 def add(subparsers: Any) -> None:
@@ -84,7 +84,7 @@ def _list(arguments: argparse.Namespace) -> int:
         metrics = ", ".join(f"{name} {value:g}" for name, value in card.metrics.items())
         print(shown(f"{card.name:{width}}  {card.architecture}  {metrics}"))
     if not cards:
-        print("no models" + (f" with {' and '.join(arguments.words)}" if arguments.words else ""), file=sys.stderr)
+        tell("no models" + (f" with {' and '.join(arguments.words)}" if arguments.words else ""))
     return 0
 
 

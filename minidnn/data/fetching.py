@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minidnn.locks import locked
+from minidnn.standard_error import is_terminal
 
 CHUNK = 1 << 16
 
@@ -152,7 +153,7 @@ class _Resuming:
     ) -> None:
         self.name, self.part = path.name, path.with_name(f".{path.name}.{digest[:16]}.part")
         self.size, self.timeout = size, timeout
-        self.progress = progress and sys.stderr.isatty()
+        self.progress = progress and is_terminal()
         self.until = until
 
     def is_late(self) -> bool:

@@ -186,7 +186,9 @@ def _open(path: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises many exception types for damaged files
-        raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {error}") from error
+        # Pillow names the object in memory that holds the bytes
+        fault = "no picture of these formats: " + ", ".join(FORMATS) if "<_io." in str(error) else str(error)
+        raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {fault}") from error
 
 
 def _is_deep(image: Any) -> bool:

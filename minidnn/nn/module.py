@@ -65,10 +65,9 @@ class Module:
         return self.forward(*[as_input(self, x) for x in xs])
 
     def __repr__(self) -> str:
-        defaults = inspect.signature(type(self).__init__).parameters
-        shown = [
-            f"{name}={value!r}" for name, value in self.config().items() if _is_other(value, defaults[name].default)
-        ]
+        arguments = inspect.signature(type(self).__init__).parameters
+        defaults = {name: argument.default for name, argument in arguments.items()}
+        shown = [f"{name}={value!r}" for name, value in self.config().items() if _is_other(value, defaults.get(name))]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @property

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TextIO
 from minidnn.config import available_cpus
 from minidnn.parallel.watching import GONE
 from minidnn.parallel.worlds import SIZES
+from minidnn.standard_error import tell
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM)
 """Signals that the ranks get; the user's wish to end, after which nothing is started again."""
@@ -291,4 +292,4 @@ def _what(ended: Ended) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"minidnn: {text}", file=sys.stderr, flush=True)
+    tell(f"minidnn: {text}")

@@ -7,10 +7,11 @@ import secrets
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
 from typing import Any
+
+from minidnn.standard_error import tell
 
 IDLE, INTERVAL, PROBES = 10, 5, 4
 """A silent host is probed after so many seconds, then every so many; it is gone once so many probes had no answer."""
@@ -65,7 +66,7 @@ def _connected(host: str, port: int, greeting: str) -> socket.socket | None:
         connection = socket.create_connection((host, port), timeout=IDLE)
         connection.sendall(greeting.encode())
     except OSError as error:
-        print(f"minidnn: host {host} cannot be watched, {error}", file=sys.stderr, flush=True)
+        tell(f"minidnn: host {host} cannot be watched, {error}")
         return None
     return connection
 
@@ -99,7 +100,7 @@ def _end_without(watched: dict[socket.socket, str]) -> None:
                 try:
                     connection.recv(1)
                 except OSError:
-                    print(f"{GONE}{host}", file=sys.stderr, flush=True)
+                    tell(f"{GONE}{host}")
                     os.kill(os.getpid(), signal.SIGKILL)
                 connection.close()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+from minidnn.standard_error import is_terminal, tell
 from minidnn.training.run import Callback, Run
 
 BAR = "{desc}|{bar}| {n_fmt}/{total_fmt}, {remaining}{postfix}"
@@ -25,7 +25,7 @@ class Progress(Callback):
 
     def on_fit_begin(self, run: Run) -> None:
         self._bar, self._shown = None, 0
-        if sys.stderr.isatty():
+        if is_terminal():
             from tqdm import tqdm
 
             total, scale = run.steps_per_epoch * run.epochs, run.batch_size * run.accumulate
@@ -42,14 +42,14 @@ class Progress(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         if self._bar is None:
-            print(self._line(run), file=sys.stderr, flush=True)
+            tell(self._line(run))
 
     def on_fit_end(self, run: Run) -> None:
         if self._bar is not None:
             self._bar.set_postfix_str(self._postfix(run))
             self._bar.close()
         if run.stopping:
-            print(f"stopped in epoch {run.epoch}, step {run.step}: {run.stopping}", file=sys.stderr, flush=True)
+            tell(f"stopped in epoch {run.epoch}, step {run.step}: {run.stopping}")
 
     def _postfix(self, run: Run) -> str:
         parts = [f"loss={self._loss:.4f}"]

@@ -201,6 +201,13 @@ def test_a_full_disk_behind_standard_output_is_one_line():
     assert done.returncode == 2 and done.stderr == "minidnn config: [Errno 28] No space left on device\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+@pytest.mark.parametrize("arguments", [["predict", "nowhere", "x"], ["nonsense"], ["zoo", "search", "nonsense"]])
+def test_errors_never_reach_standard_output(arguments):
+    closed = ["sh", "-c", 'exec "$@" 2>&-', "sh", *PYTHON, *arguments]
+    assert subprocess.run(closed, stdout=subprocess.PIPE, timeout=120).stdout == b""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("where", ["before fit", "bench", "within fit"])
 def test_ctrl_c_is_told_once(model, where):

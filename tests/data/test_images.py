@@ -202,7 +202,7 @@ def test_other_formats_are_not_tried_whatever_the_name(tmp_path):
         content = io.BytesIO()
         Image.new("RGB", (16, 16), 9).save(content, other)
         (tmp_path / "a" / "x.png").write_bytes(content.getvalue())
-        with pytest.raises(ImageError, match=r"x\.png cannot be read: UnidentifiedImageError"):
+        with pytest.raises(ImageError, match=r"x\.png cannot be read: UnidentifiedImageError: no picture"):
             ImageFolder(tmp_path)
 
 

@@ -143,6 +143,14 @@ def test_curves_can_be_told_apart(kind, count, drawn):
     assert len(looks) == len(named) >= count
 
 
+@pytest.mark.parametrize("y", [[0.5], [0.5, np.nan], [0.5, 0.4]])
+def test_a_curve_of_one_point_is_visible(y, drawn):
+    """A learning rate at which the first step diverges gives one point, which no line shows."""
+    plot.lines({"loss": (list(range(len(y))), y)}, "x.png", "x", "y")
+    (line,) = drawn[0].axes[0].lines
+    assert (line.get_marker() not in ("", "None")) == (np.isfinite(y).sum() == 1)
+
+
 @pytest.mark.parametrize("epochs", [1, 2, 3, 7, 40])
 def test_epochs_are_whole_numbers(epochs, drawn):
     plot.learning_curves(history(epochs), "x.png")

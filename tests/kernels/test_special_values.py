@@ -10,6 +10,7 @@ from kit.checks import EPS, TINY, Bits, Ulps, as_float64, outputs_of
 from kit.instruction_sets import ISAS
 
 from minidnn import kernels, reference
+from minidnn.activations import ACTIVATIONS
 
 pytestmark = [pytest.mark.compiled, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
 
@@ -166,3 +167,19 @@ def test_sums_of_two_infinities(row):
             for value in (np.nan, np.inf, -np.inf, -0.0, TINY):
                 same = np.full(arguments[i].shape, among(row, i, [value])[0], np.float32)
                 equals_its_reference(row, (*arguments[:i], same, *arguments[i + 1 :]), options)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("isa", ISAS)
+def test_zeros_have_the_sign_of_the_reference(isa, name):
+    """The tolerances elsewhere do not see it: ``1 / tanh(0)`` was -inf. 200 and -200 underflow."""
+    kernels.use_isa(isa)
+    row = ACTIVATIONS[name]
+    x, settings = np.tile(np.array([0.0, -0.0, 200.0, -200.0], np.float32), 19), row.settings(None)
+    y = np.asarray(getattr(reference, name)(x, *settings))
+    for arguments in ((x,), (np.full_like(x, 2.0), x), (np.full_like(x, -2.0), x)):
+        call = name
+        if len(arguments) == 2:
+            call, arguments = f"{name}_backward", (arguments[0], y if row.reads == "y" else x)
+        got, truth = (np.asarray(getattr(module, call)(*arguments, *settings)) for module in (kernels, reference))
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(truth), err_msg=call)

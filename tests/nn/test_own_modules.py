@@ -61,6 +61,19 @@ class NoSuper(nn.Module):
         return self.part(x)
 
 
+class OtherConfig(nn.Module):
+    """Its `config` has a key that its constructor does not take."""
+
+    def __init__(self, rate):
+        self._factor = rate
+
+    def config(self):
+        return {"factor": self._factor}
+
+    def forward(self, x):
+        return x * self._factor
+
+
 TABLE = np.arange(9, dtype=np.float32).reshape(3, 3)
 MODULES = {
     "without __init__": (NoInit, "NoInit()"),
@@ -68,6 +81,7 @@ MODULES = {
     "star": (lambda: Star(nn.Dense(3, 3), mode=1), None),
     "an array": (lambda: AnArray(TABLE, name="t"), None),
     "keyword only": (lambda: KeywordOnly(rate=0.5), "KeywordOnly(rate=0.5)"),
+    "another config": (lambda: OtherConfig(0.5), "OtherConfig(factor=0.5)"),
     "a part": (lambda: NoSuper(nn.Dense(3, 3)), "NoSuper(part=Dense(n_in=3, n_out=3))"),
 }
 

@@ -227,6 +227,12 @@ def test_progress_prints_a_line_for_each_epoch(mnist, capsys):
     assert "valid_accuracy" in lines[1]
 
 
+def test_progress_needs_no_standard_error(mnist, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    fit(network(), mnist, progress=True)
+    assert capsys.readouterr().out == ""
+
+
 def test_progress_on_a_terminal_is_one_line(mnist, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     fit(network(), mnist, progress=True)
