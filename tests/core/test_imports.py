@@ -15,7 +15,7 @@ PACKAGE = Path(minidnn.__file__).parent
 # Each may import the ones before it, never the ones after it, also within functions.
 LAYERS = [
     ("activations", "columns", "optimizers", "later", "version"),
-    ("reference", "_core", "files", "locks", "plot"),
+    ("reference", "_core", "files", "locks", "plot", "standard_error"),
     ("kernels",),
     ("doors", "pipeline"),
     ("handle", "leaves", "operators", "recording", "tensor", "config", "random"),
