@@ -47,7 +47,7 @@ def aligned_copy(x: Floats, place: int) -> Floats:
     """A copy that begins at ``place`` quarters of a page behind a page boundary (a small one: at a cache line)."""
 
 def prelu(x: Floats, alpha: Floats) -> Floats:
-    """``y = x`` where x > 0, else ``alpha * x``, one learned slope for each place on the last axis (He et al. 2015)."""
+    """``y = x`` where x > 0, else ``alpha * x``, one learned slope per index of the last axis (He et al. 2015)."""
 
 def prelu_backward(dy: Floats, x: Floats, alpha: Floats, need_dalpha: bool) -> tuple[Floats, Floats | None]:
     """``dx = dy`` or ``alpha * dy``; ``dalpha = sum of dy * x`` over the rows where x <= 0, if needed."""
@@ -70,7 +70,7 @@ def byte_matmul(x: Floats, w: Bytes, inverse_scale: float, zero: int, correction
     """``q = clip(round(x * inverse_scale), -zero, 255 - zero) + zero; y = (q @ w - corrections) * scales``."""
 
 def sparse_matmul(x: Floats, starts: Words, rows: Halves, values: Floats | Halves) -> Floats:
-    """``y = x @ w`` with the nonzero weights of w alone, column after column, as float32 or bfloat16."""
+    """``y = x @ w`` with only the nonzero weights of w, column by column, as float32 or bfloat16."""
 
 def sparse_byte_matmul(
     x: Floats,
@@ -82,10 +82,10 @@ def sparse_byte_matmul(
     corrections: Integers,
     scales: Floats,
 ) -> Floats:
-    """`byte_matmul` with the nonzero weights alone."""
+    """`byte_matmul` with only the nonzero weights."""
 
 def softmax(x: Floats) -> Floats:
-    """``y = exp(x) / sum(exp(x))`` along the last axis, shifted by the row's maximum."""
+    """``y = exp(x) / sum(exp(x))`` along the last axis; the row's maximum is subtracted first."""
 
 def softmax_backward(dy: Floats, y: Floats) -> Floats:
     """``dx = y * (dy - sum(dy * y))``."""
@@ -114,16 +114,16 @@ def embedding_bag_backward(
     """``dw[i]`` = the sum over the entries i of ``dy[b]``, or of ``dy[b]`` divided by the count of bag b."""
 
 def next_draw(counter: Counter) -> Counter:
-    """The number of the next draw, a uint64 array without axes; then ``counter += 1``."""
+    """Returns the number of the next draw, a uint64 array without axes; then ``counter += 1``."""
 
 def count(*counters: Counter) -> None:
-    """``counter += 1``, each."""
+    """``counter += 1`` for each counter."""
 
 def random_bits(n: int, seed: int, stream: int, draw: int) -> Words:
     """The first ``n`` uint32 words of one draw."""
 
 def random_normal(n: int, mean: float, std: float, seed: int, stream: int, draw: int) -> Floats:
-    """``mean + std * quantile(u)``, n of them, with u in (0, 1) from 32 random bits; in double, then float32."""
+    """``mean + std * quantile(u)``, n values, with u in (0, 1) from 32 random bits; computed in float64."""
 
 def bernoulli(p: Floats, seed: int, stream: int, draw: int) -> Floats:
     """``y = 1`` with probability p, else 0: it is 1 where ``u < p``, with u in [0, 1) from 24 random bits."""
@@ -135,23 +135,23 @@ def rrelu(x: Floats, lower: float, upper: float, seed: int, stream: int, draw: i
     """``y = x`` where x > 0, else ``a * x`` with a random slope ``a`` for each element (Xu et al. 2015)."""
 
 def rrelu_backward(dy: Floats, x: Floats, lower: float, upper: float, seed: int, stream: int, draw: int) -> Floats:
-    """``dx = dy`` where x > 0, else ``a * dy`` with the slopes of the forward pass, made again."""
+    """``dx = dy`` where x > 0, else ``a * dy`` with the slopes of the forward pass, computed again."""
 
 def batch_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
     """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` over the batch; y, mean, var (Ioffe & Szegedy 2015)."""
 
 def batch_norm_eval(x: Floats, gamma: Floats, beta: Floats, mean: Floats, var: Floats, eps: float) -> Floats:
-    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` with statistics that are given."""
+    """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` with given statistics."""
 
 def batch_norm_backward(
     dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
 ) -> tuple[Floats, Floats, Floats]:
-    """dx, dgamma and dbeta where mean and var are those of x; with ``x^`` the normalized x::"""
+    """dx, dgamma and dbeta if mean and var are those of x; with ``x^`` the normalized x::"""
 
 def batch_norm_eval_backward(
     dy: Floats, x: Floats, gamma: Floats, mean: Floats, var: Floats, eps: float
 ) -> tuple[Floats, Floats, Floats]:
-    """dx, dgamma and dbeta where mean and var are constants: ``dx = gamma / sqrt(var + eps) * dy``."""
+    """dx, dgamma and dbeta if mean and var are constants: ``dx = gamma / sqrt(var + eps) * dy``."""
 
 def layer_norm(x: Floats, gamma: Floats, beta: Floats, eps: float) -> tuple[Floats, Floats, Floats]:
     """``y = gamma * (x - mean) / sqrt(var + eps) + beta`` along each row; y, mean, var (Ba et al. 2016)."""
@@ -165,7 +165,7 @@ def squared_norm(x: Floats) -> Doubles:
     """``sum(x**2)``, in float64; an array without axes."""
 
 def global_norm(*squares: Doubles) -> Doubles:
-    """The square root of the sum of what `squared_norm` gave, in order; a float64 array without axes."""
+    """The square root of the sum of results of `squared_norm`, in order; a float64 array without axes."""
 
 def clip_factor(norm: Doubles, limit: float) -> Doubles:
     """``limit / norm`` where the norm exceeds the limit and is finite, else 1; a float64 array without axes."""
@@ -184,13 +184,13 @@ def l1_l2_penalty(w: Floats, l1: float, l2: float) -> Floats:
     """``l1 * sum(|w|) + l2 * sum(w**2)``, summed in float64; an array without axes."""
 
 def l1_l2_gradient(w: Floats, dy: Floats, l1: float, l2: float) -> Floats:
-    """``dw = dy * l1 * sign(w) + 2 * dy * l2 * w``; dy is one number."""
+    """``dw = dy * l1 * sign(w) + 2 * dy * l2 * w``; dy has one element."""
 
 def scale(x: Floats, factor: float) -> None:
-    """``x *= factor``; a factor of 1 leaves x as it is."""
+    """``x *= factor``; a factor of 1 does not change x."""
 
 def clip(x: Floats, low: float, high: float) -> None:
-    """``x = min(max(x, low), high)``; a NaN stays."""
+    """``x = min(max(x, low), high)``; NaN stays NaN."""
 
 def mask_weights(w: Floats, mask: Floats) -> None:
     """``w = 0`` where mask is 0."""
@@ -199,7 +199,7 @@ def max_norm(w: Floats, limit: float, axis: int) -> None:
     """``w *= limit / max(norm, limit)`` with the l2 norm along the axis (Srivastava et al. 2014)."""
 
 def unit_norm(w: Floats, axis: int) -> None:
-    """``w /= norm`` with the l2 norm along the axis; what is all zero stays so."""
+    """``w /= norm`` with the l2 norm along the axis; a column or row of zeros is unchanged."""
 
 def add(a: Floats, b: Floats) -> Floats:
     """``y = a + b``."""
@@ -223,7 +223,7 @@ def moving_average(running: Floats, value: Floats, *, momentum: float) -> None:
     """``running = momentum * running + (1 - momentum) * value``."""
 
 def check_finite(x: Floats) -> None:
-    """Does nothing; FloatingPointError where an element is NaN or infinite."""
+    """Raises a FloatingPointError if an element is NaN or infinite."""
 
 class NotFinite(FloatingPointError):
     """What `check_finite` raises."""
