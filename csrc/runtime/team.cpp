@@ -22,10 +22,13 @@ using Clock = std::chrono::steady_clock;
 
 // Long enough for the gap between two calls of a step, short enough to free the core for other processes.
 constexpr microseconds kHelperSpins{150}, kCallerSpins{50};
-// A helper was interrupted if its part takes this much longer than the caller's, and half as long again.
+// A helper was interrupted if the caller waits this long for it, and 7/8 as long as its own part took: alone
+// it would be about as fast.
 constexpr microseconds kStalled{500};
 constexpr microseconds kInVain{100};  // the cost of a helper that cannot leave the caller's core
-constexpr int kRest = 50;
+// Callers then work alone for this many times as long. Helpers that work for less than kWorth times as long
+// until the next interruption cost more than they save: the next rest is twice as long.
+constexpr int kRest = 4, kWorth = 10;
 constexpr std::chrono::seconds kLongestRest{2};
 
 // One region; lives on the stack of the thread that opened it.
@@ -88,7 +91,7 @@ class Team {
   }
 
   // Whether a helper was recently interrupted in its part, or could not leave the caller's core. Then callers
-  // work alone for a while: many times as long as one had to wait, and longer if it soon happens again.
+  // work alone for a while: some times as long as one had to wait, and longer if it soon happens again.
   bool rests() {
     if (!resting_) return false;
     resting_ = Clock::now() < rests_until_;
@@ -106,13 +109,14 @@ class Team {
     while (const std::uint32_t inside = inside_.load()) sleep_on(inside_, inside);
     waiting_.store(0);
     const Clock::time_point end = Clock::now();
-    const Clock::duration own = begin - opened;  // long parts differ by more than short ones
-    if (end - begin > std::max<Clock::duration>(kStalled, own / 2)) rest(end, end - begin);
+    const Clock::duration own = begin - opened;
+    if (end - begin > std::max<Clock::duration>(kStalled, own - own / 8)) rest(end, end - begin);
   }
 
   void rest(Clock::time_point now, Clock::duration waited) {
-    const bool again = now < rests_until_ + rest_;
-    rest_ = std::min<Clock::duration>(again ? 2 * rest_ : kRest * waited, kLongestRest);
+    const bool again = now < rests_until_ + kWorth * waited;
+    const Clock::duration first = kRest * waited;
+    rest_ = std::min<Clock::duration>(again ? std::max(first, 2 * rest_) : first, kLongestRest);
     rests_until_ = now + rest_;
     resting_ = true;
   }
