@@ -1,4 +1,4 @@
-"""One framework in a process of its own; answers lines of JSON on standard input with lines on standard output.
+"""Inference by one framework in its own process: lines of JSON in, lines of JSON out.
 
 {"load": file, "layers": n}  builds the network of a file's w0, b0, w1, ..., and answers its outputs on the file's x
 {"seconds": s}               the median microseconds of a call, over at least s seconds

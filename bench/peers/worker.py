@@ -1,4 +1,4 @@
-"""One framework in a process of its own; answers lines of JSON on standard input with lines on standard output.
+"""Training steps of one framework in its own process: lines of JSON in, lines of JSON out.
 
 {"study": name, "check": i}              builds case i anew and takes its first steps; the answer is a file of arrays
 {"study": name, "time": i, "seconds": s} seconds of a call of case i, over at least s seconds

@@ -1,6 +1,6 @@
 """Conversion of arrays to examples or targets.
 
-Examples: uint8 stays (0 to 255 stand for 0.0 to 1.0), float32 stays, int64 stays (numbers of words). float16, float64
+Examples: uint8 stays (0 to 255 stand for 0.0 to 1.0), float32 stays, int64 stays (word indices). float16, float64
 and longer floats become float32, once, where the data set is made; so pandas' and NumPy's default is taken.
 
 Targets: integers and booleans become int64, floats of any length float32. Any shape whose first axis is the examples;

@@ -1,4 +1,4 @@
-"""Sentences as numbers of words."""
+"""Sentences as word indices."""
 
 from __future__ import annotations
 

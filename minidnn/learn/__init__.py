@@ -1,4 +1,4 @@
-"""Exercises that mark themselves: a formula, an empty NumPy function, and the compiled kernel as the judge."""
+"""Exercises that check themselves: a formula, an empty NumPy function, and the compiled kernel as the judge."""
 
 from minidnn.learn.checking import Verdict, check, judge
 from minidnn.learn.exercise import LEVELS, Exercise
