@@ -25,7 +25,7 @@ REASONS = {
     r"no tensor of float32|is of INT8": "another dtype",
     r"is int, must be|is bool, must be": "arithmetic of integers",
     r"to is \d+, only": "another dtype",
-    r"training_mode is|output '\w+' has no equal": "training",
+    r"training_mode is|output '\w+' is not supported": "training",
     r"the other way round": "bounds the other way round",
     r"alpha is .* and beta": "other slopes than PyTorch's 1/6",
     r"zero-size array": "the largest number of none",

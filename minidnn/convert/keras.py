@@ -52,7 +52,7 @@ def from_keras(model: Any, into: M | None = None, names: Mapping[str, str] | Non
 
     Raises:
         TypeError: it is no Keras model.
-        ConversionError: a layer, an option of one or a tensor that has no equal here; a model that branches, or is not
+        ConversionError: a layer, an option of one or a tensor that is not supported; a model that branches, or is not
             built; names or shapes that do not match.
     """
     if into is not None:
@@ -63,7 +63,7 @@ def from_keras(model: Any, into: M | None = None, names: Mapping[str, str] | Non
     for part in _chain(model):
         make = LAYERS.get(_kind(part) or "")
         if make is None:
-            raise ConversionError(f"from_keras: layer {part.name} is a {type(part).__name__}, which has no equal here")
+            raise ConversionError(f"from_keras: layer {part.name} is a {type(part).__name__}, which is not supported")
         layers += make(part)
     return sequential(layers)
 
@@ -98,7 +98,7 @@ def _refuse(part: Any, why: str) -> ConversionError:
 def _activation(part: Any, function: Any, name: str | None) -> list[nn.Module]:
     called = getattr(function, "__name__", repr(function))
     if getattr(function, "__module__", "").split(".")[0] != "keras" or called not in NAMES:
-        raise _refuse(part, f"activation {called} has no equal here")
+        raise _refuse(part, f"activation {called} is not supported")
     make = NAMES[called]
     return [] if make is None else [make(name=name)]
 
@@ -121,7 +121,7 @@ def _dense(part: Any) -> list[nn.Module]:
     if not part.built:
         raise _refuse(part, "it is not built, so it has no weights")
     if getattr(part, "lora_enabled", False) or getattr(part, "quantization_mode", None):
-        raise _refuse(part, "low-rank updates and quantized weights have no equal here")
+        raise _refuse(part, "low-rank updates and quantized weights are not supported")
     layer = dense(_weight(part, "kernel"), _weight(part, "bias"), name=part.name)
     return [layer, *_activation(part, part.activation, f"{part.name}_activation")]
 
@@ -145,7 +145,7 @@ def _batch_norm(part: Any) -> list[nn.Module]:
 def _layer_norm(part: Any) -> list[nn.Module]:
     _only_last_axis(part)
     if getattr(part, "rms_scaling", False):
-        raise _refuse(part, "rms_scaling has no equal here")
+        raise _refuse(part, "rms_scaling is not supported")
     gamma, beta = _weight(part, "gamma"), _weight(part, "beta")
     if gamma is None and beta is None:
         raise _refuse(part, "without gamma and beta nothing tells how wide x is")
@@ -172,7 +172,7 @@ def _normalization(part: Any) -> list[nn.Module]:
     if mean is None or var is None:
         raise _refuse(part, "it has no statistics yet: adapt it first")
     if part.invert:
-        raise _refuse(part, "invert has no equal here")
+        raise _refuse(part, "invert is not supported")
     if mean.size == 1 and not part.axis:  # one number for all
         scale = 1 / max(math.sqrt(var.item()), DEVIATION)
         return [nn.Rescaling(scale, -mean.item() * scale, name=part.name)]
@@ -194,13 +194,13 @@ def _rescaling(part: Any) -> list[nn.Module]:
 def _embedding(part: Any) -> list[nn.Module]:
     kernel = _weight(part, "embeddings") if part.built else None
     if kernel is None or getattr(part, "lora_enabled", False) or getattr(part, "quantization_mode", None):
-        raise _refuse(part, "low-rank updates, quantized weights and layers that are not built have no equal here")
+        raise _refuse(part, "low-rank updates, quantized weights and layers that are not built are not supported")
     return [embedding(kernel, name=part.name)]
 
 
 def _relu(part: Any) -> list[nn.Module]:
     if part.max_value is not None or part.threshold:
-        raise _refuse(part, "max_value and threshold have no equal here")
+        raise _refuse(part, "max_value and threshold are not supported")
     slope = float(part.negative_slope)
     return [nn.LeakyReLU(slope, name=part.name) if slope else nn.ReLU(name=part.name)]
 
@@ -219,7 +219,7 @@ def _softmax(part: Any) -> list[nn.Module]:
 
 def _flatten(part: Any) -> list[nn.Module]:
     if part.data_format == "channels_first":
-        raise _refuse(part, "channels_first has no equal here")
+        raise _refuse(part, "channels_first is not supported")
     return [nn.Flatten(name=part.name)]
 
 

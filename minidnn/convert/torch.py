@@ -53,7 +53,7 @@ def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | No
 
     Raises:
         TypeError: the source is neither.
-        ConversionError: a layer, an option of one or a tensor that has no equal here; names or shapes that do not
+        ConversionError: a layer, an option of one or a tensor that is not supported; names or shapes that do not
             match.
     """
     if into is not None:
@@ -70,7 +70,7 @@ def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | No
     for path, part in _flat(source):
         make = LAYERS.get(_kind(part) or "")
         if make is None or part._forward_hooks or part._forward_pre_hooks:  # a hook may compute what it likes
-            raise ConversionError(f"from_torch: layer {path} is {part!r}, which has no equal here")
+            raise ConversionError(f"from_torch: layer {path} is {part!r}, which is not supported")
         layer = make(path, part, shape[-1] if shape else None)
         if layer is not None:
             shape = _shape(layer, shape)
@@ -118,9 +118,9 @@ def _linear(path: str, part: Any, width: int | None) -> nn.Module:
 
 def _batch_norm(path: str, part: Any, width: int | None) -> nn.Module:
     if part.running_mean is None:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: without running statistics it has no equal here")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: without running statistics it is not supported")
     if part.momentum is None:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: a cumulative average has no equal here")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: a cumulative average is not supported")
     n = part.num_features
     return batch_norm(
         *_affine(path, part, n),
@@ -168,7 +168,7 @@ def _embedding_bag(path: str, part: Any, width: int | None) -> nn.Module:
 
 def _rows(path: str, part: Any) -> Array:
     if part.max_norm is not None or part.scale_grad_by_freq:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: norms and frequencies of rows have no equal here")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: norms and frequencies of rows are not supported")
     return as_array(f"{path}.weight", part.weight)
 
 

@@ -29,7 +29,7 @@ def put_groups(who: str, groups: Groups, into: M, names: Mapping[str, str] | Non
         names: their layer -> our layer; else they are paired in their order.
 
     Raises:
-        ConversionError: layers that cannot be paired, tensors that have no equal, shapes that do not match.
+        ConversionError: layers that cannot be paired, tensors without counterpart, shapes that do not match.
     """
     layers = {path: layer for path, layer in into.named_modules() if _has_weights(layer)}
     found: dict[str, Array] = {}
@@ -64,10 +64,10 @@ def _translated(
 ) -> dict[str, Array]:
     known = table.get(type(layer))
     if known is None:
-        raise ConversionError(f"{who}: layer {ours} is a {type(layer).__name__}, which has no equal there")
+        raise ConversionError(f"{who}: layer {ours} is a {type(layer).__name__}, which has no counterpart there")
     unknown = [f"{theirs}.{name}" for name in group if name not in known]
     if unknown:
-        raise ConversionError(f"{who}: {', '.join(unknown)} has no equal in {ours}, a {type(layer).__name__}")
+        raise ConversionError(f"{who}: {', '.join(unknown)} has no counterpart in {ours}, a {type(layer).__name__}")
     tensors = {
         known[name].removesuffix(".T"): array.T if known[name].endswith(".T") else array
         for name, array in group.items()

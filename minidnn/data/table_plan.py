@@ -39,7 +39,7 @@ class Options:
         return self.label is not None and not isinstance(self.label, (str, int))
 
     def check(self) -> None:
-        """Raises a ValueError where one makes no sense by itself."""
+        """Raises a ValueError where one is invalid by itself."""
         if self.task not in (None, *TASKS):
             raise ValueError(f"load_csv: task is {self.task!r}, must be None or one of {', '.join(TASKS)}")
         missing: Any = self.missing

@@ -145,7 +145,7 @@ def load(content: Content) -> tuple[Program, Loss | None, Validation | None]:
     """What `save` wrote: no file can name other code, nor make the program allocate much more than it really holds.
 
     Raises:
-        CheckpointError: the file is damaged, of another version, or makes no sense.
+        CheckpointError: the file is damaged, of another version, or is invalid.
     """
     path, metadata, arrays = content
     try:
@@ -160,7 +160,7 @@ def load(content: Content) -> tuple[Program, Loss | None, Validation | None]:
         return program, _loss(header["loss"]), _validation(header["validation"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         what = f"{error!r}" if isinstance(error, KeyError) else str(error)
-        raise CheckpointError(f"load: {path} makes no sense as a compiled model: {what}") from error
+        raise CheckpointError(f"load: {path} is invalid as a compiled model: {what}") from error
 
 
 def _check(holds: bool, message: str) -> None:

@@ -143,7 +143,7 @@ def loaded(content: Content, into: Module | None = None) -> Module:
     try:
         model = _built(header)
     except ValueError as error:
-        raise CheckpointError(f"load: the architecture in {path} makes no sense: {error}") from error
+        raise CheckpointError(f"load: the architecture in {path} is invalid: {error}") from error
     _put(path, tensors, model, assign=True)
     meaning = _meaning(path, header)
     model.meaning = meaning if meaning != Meaning() else None
@@ -170,14 +170,14 @@ def meaning_in(content: Content) -> Meaning:
         header = json.loads(metadata.get("minidnn", metadata.get("minidnn-inference", "{}")))
         return _meaning(path, header)
     except (json.JSONDecodeError, RecursionError, AttributeError) as error:
-        raise CheckpointError(f"load: the header of {path} makes no sense: {error}") from error
+        raise CheckpointError(f"load: the header of {path} is invalid: {error}") from error
 
 
 def _meaning(path: Path, header: dict[str, Any]) -> Meaning:
     try:
         return Meaning.from_json(header.get("meaning", {}))
     except MeaningError as error:
-        raise CheckpointError(f"load: the meaning in {path} makes no sense: {error}") from error
+        raise CheckpointError(f"load: the meaning in {path} is invalid: {error}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Array]:
@@ -215,9 +215,9 @@ def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     try:
         header = json.loads(metadata.get("minidnn", "{}"))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise CheckpointError(f"load: the header of {path} makes no sense: {error}") from error
+        raise CheckpointError(f"load: the header of {path} is invalid: {error}") from error
     if not isinstance(header, dict):
-        raise CheckpointError(f"load: the header of {path} makes no sense: it is a {type(header).__name__}")
+        raise CheckpointError(f"load: the header of {path} is invalid: it is a {type(header).__name__}")
     if (version := header.get("version", VERSION)) != VERSION:
         raise CheckpointError(f"load: {path} is of version {version!r}, this minidnn reads {VERSION}")
     return header

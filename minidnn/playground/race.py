@@ -70,7 +70,7 @@ def race(query: Mapping[str, str]) -> dict[str, Any]:
         query: surface, condition, momentum, lr (of SGD, Momentum, Nesterov), adaptive_lr (of the others), steps.
 
     Raises:
-        ValueError: an entry makes no sense; names it.
+        ValueError: an entry is invalid; names it.
     """
     name = query.get("surface", "bowl")
     if name not in SURFACES:

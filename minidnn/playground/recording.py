@@ -26,7 +26,7 @@ def record(path: str | os.PathLike[str], settings: str = "", frames: int = 120, 
         speed: updates from one to the next.
 
     Raises:
-        ValueError: frames or speed below 1, settings that make no sense.
+        ValueError: frames or speed below 1, settings that are invalid.
         OSError: the page cannot be written.
     """
     if frames < 1:

@@ -96,7 +96,7 @@ def both(query: Mapping[str, str]) -> list[Settings]:
     """The settings of a query; a second one where it names entries ``b.NAME``, which differ from the first.
 
     Raises:
-        ValueError: an entry makes no sense; names it.
+        ValueError: an entry is invalid; names it.
     """
     first = parse({name: text for name, text in query.items() if "." not in name})
     others = {name.removeprefix("b."): text for name, text in query.items() if name.startswith("b.")}
@@ -107,7 +107,7 @@ def parse(query: Mapping[str, str], base: Settings | None = None) -> Settings:
     """The settings of a query over those of a base.
 
     Raises:
-        ValueError: an entry makes no sense; names it.
+        ValueError: an entry is invalid; names it.
     """
     base, given = base or Settings(), {}
     for field in fields(Settings):

@@ -78,7 +78,7 @@ def add(model: Module, card: Card | Mapping[str, Any], replace: bool = False, me
     """Keeps a model in the user's own catalogue; see `Catalogue.add`.
 
     Raises:
-        ZooError: the name is taken, here or in the package; a field of the card makes no sense.
+        ZooError: the name is taken, here or in the package; a field of the card is invalid.
         OSError: the folder cannot be written; the catalogue is as it was.
     """
     name = card.name if isinstance(card, Card) else card.get("name") if isinstance(card, Mapping) else None

@@ -115,7 +115,7 @@ class Catalogue:
             The card as it stands in the catalogue.
 
         Raises:
-            ZooError: the name is taken, a field makes no sense, the catalogue is damaged (it stays as it is).
+            ZooError: the name is taken, a field is invalid, the catalogue is damaged (it stays as it is).
             ValueError: a layer that no file can describe.
             OSError: the folder cannot be written; the catalogue is as it was.
         """
@@ -183,4 +183,4 @@ def _as_card(card: Card | Mapping[str, Any]) -> Card:
     try:
         return Card(**card)
     except TypeError as error:
-        raise ZooError(f"zoo.add: the card makes no sense: {str(error).removeprefix('Card.__init__() ')}") from error
+        raise ZooError(f"zoo.add: the card is invalid: {str(error).removeprefix('Card.__init__() ')}") from error

@@ -296,7 +296,7 @@ def test_what_pytorch_has_and_we_do_not():
     hooked = t.Linear(6, 2)
     hooked.register_forward_hook(lambda module, x, y: y + 1)
     for theirs, message in [
-        (t.Sequential(t.Linear(6, 2), t.Threshold(0.1, 20)), r"layer 1 is Threshold\(.*\), which has no equal here"),
+        (t.Sequential(t.Linear(6, 2), t.Threshold(0.1, 20)), r"layer 1 is Threshold\(.*\), which is not supported"),
         (t.Sequential(t.Conv1d(1, 1, 1)), "layer 0 is Conv1d"),
         (t.Sequential(Own(6, 2)), "layer 0 is Own"),
         (t.Sequential(hooked), "layer 0 is Linear"),
@@ -335,7 +335,7 @@ def test_a_state_dict_needs_no_pytorch():
         (state, network(), {"fc": "none"}, "the model has no layer none for fc"),
         (state, network(), {"fc2": "out"}, "names has fc2, which has no weights there"),
         (state, network(), {"fc": "out"}, "missing hidden1.kernel"),
-        ({"fc.weight_g": np.ones(2, np.float32)}, nn.Dense(6, 2), None, "fc.weight_g has no equal in"),
+        ({"fc.weight_g": np.ones(2, np.float32)}, nn.Dense(6, 2), None, "fc.weight_g has no counterpart in"),
         ({"fc.weight": np.ones((2, 6), np.int64)}, nn.Dense(6, 2), None, "fc.weight is an array of int64"),
     ]:
         with pytest.raises(ConversionError, match=message):

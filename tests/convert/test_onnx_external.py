@@ -69,7 +69,7 @@ def test_bytes_have_no_folder(tmp_path):
         ({"offset": "-4"}, "its bytes are -4"),
         ({"offset": "1000000000000"}, "its bytes are"),
         ({"length": "99999999"}, "its bytes are 0 to 99999999 of a file"),
-        ({"length": "x"}, "its place makes no sense"),
+        ({"length": "x"}, "its place is invalid"),
         ({"length": "8"}, "from_onnx"),
     ],
 )

@@ -77,7 +77,7 @@ REFUSED = {
         r"node 'n_y' \(Reshape\): shape must be a constant",
     ),
     "two sizes to be inferred": (
-        lambda: proto(node("Constant", to="s", value_ints=[-1, -1]), node("Reshape", "x", "s")), "makes no sense"),
+        lambda: proto(node("Constant", to="s", value_ints=[-1, -1]), node("Reshape", "x", "s")), "is invalid"),
     "alpha below 0": (lambda: proto(node("Elu", "x", alpha=-1.0)), r"\(Elu\): alpha is -1.0, must be positive"),
     "weights of integers": (
         lambda: sized([4, 2], TensorProto.INT64, bytes(64)), r"\(MatMul\): Dense: kernel is int64, must be floating"),

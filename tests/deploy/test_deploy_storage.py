@@ -157,7 +157,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_refused(file, name):
     rewrite(file, HOSTILE[name])
-    with pytest.raises(CheckpointError, match=r"load: .*a\.mdnn makes no sense as a compiled model: "):
+    with pytest.raises(CheckpointError, match=r"load: .*a\.mdnn is invalid as a compiled model: "):
         deploy.load(file)
 
 

@@ -138,9 +138,9 @@ def dense(**replaced):
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        ("{", "makes no sense"),
-        ("[" * 10_000, "makes no sense"),
-        ("[]", "makes no sense: it is a list"),
+        ("{", "is invalid"),
+        ("[" * 10_000, "is invalid"),
+        ("[]", "is invalid: it is a list"),
         ('{"version": 2}', "is of version 2, this minidnn reads 1"),
         (3, "is not a layer"),
         ([], "is not a layer"),
@@ -252,5 +252,5 @@ def test_a_file_keeps_what_inputs_and_outputs_stand_for(tmp_path):
     minidnn.save(model, path, meaning=data.Meaning())
     path.write_bytes(path.read_bytes().replace(b'\\"meaning\\": {}', b'\\"meaning\\": []'))
     assert path.read_bytes() != content
-    with pytest.raises(models.CheckpointError, match=r"the meaning in .* makes no sense"):
+    with pytest.raises(models.CheckpointError, match=r"the meaning in .* is invalid"):
         models.read_meaning(path)

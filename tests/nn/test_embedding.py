@@ -123,7 +123,7 @@ def test_arguments_that_make_no_sense(make):
     ],
 )
 @pytest.mark.parametrize("backend", ["reference", pytest.param("compiled", marks=pytest.mark.compiled)])
-def test_bags_that_make_no_sense(x, offsets, error, message, backend):
+def test_invalid_bags(x, offsets, error, message, backend):
     with minidnn.kernels.use_backend(backend), pytest.raises(error, match=message):
         bag()(x, offsets)
 

@@ -233,7 +233,7 @@ def test_names_that_lead_elsewhere_are_refused(folder, name):
 @pytest.mark.parametrize(
     ("card", "error", "message"),
     [
-        ({"name": "a"}, ZooError, "the card makes no sense: missing 4 required keyword-only arguments: 'task'"),
+        ({"name": "a"}, ZooError, "the card is invalid: missing 4 required keyword-only arguments: 'task'"),
         (CARD | {"colour": "red"}, ZooError, "unexpected keyword argument 'colour'"),
         (CARD | {"licence": ""}, ZooError, "licence is empty"),
         (CARD | {"metrics": {"loss": float("inf")}}, ZooError, "metrics.loss is inf"),

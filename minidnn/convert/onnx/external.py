@@ -68,7 +68,7 @@ def _range(tensor: Any, entries: dict[str, str], size: int) -> tuple[int, int]:
         offset = int(entries.get("offset", "0"))
         length = int(entries["length"]) if "length" in entries else size - offset
     except ValueError as error:
-        raise _refused(tensor, f"its place makes no sense: {error}") from error
+        raise _refused(tensor, f"its place is invalid: {error}") from error
     if offset < 0 or length < 0 or offset + length > size:
         raise _refused(tensor, f"its bytes are {offset} to {offset + length} of a file of {size}")
     return offset, length

@@ -64,7 +64,7 @@ class Importer:
                     raise operation.refuse(f"{value!r} is {self.kind(value)}, must be {' or '.join(wanted)}")
         for extra in operation.outputs[1:]:
             if self._uses[extra]:
-                raise operation.refuse(f"its output {extra!r} has no equal here")
+                raise operation.refuse(f"its output {extra!r} is not supported")
 
     # What operators ask and tell
 

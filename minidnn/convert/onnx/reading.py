@@ -203,7 +203,7 @@ def _array(onnx: Any, tensor: Any, what: str) -> Array:
     try:
         array: Array = onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ConversionError(f"from_onnx: {what} makes no sense: {error}") from error
+        raise ConversionError(f"from_onnx: {what} is invalid: {error}") from error
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 

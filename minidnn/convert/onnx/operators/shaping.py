@@ -33,7 +33,7 @@ def _reshape(g: Importer, operation: Operation) -> None:
     allow_zero = bool(operation.attributes.get("allowzero", 0))
     zeros = [i for i, n in enumerate(shape) if n == 0]
     if min(shape, default=0) < -1 or shape.count(-1) > 1 or (zeros and not allow_zero and zeros[-1] >= rank):
-        raise operation.refuse(f"shape is {shape}, which makes no sense for {rank} axes")
+        raise operation.refuse(f"shape is {shape}, which is invalid for {rank} axes")
     x = g.constant(operation, 0)
     if x is not None:
         g.constants[operation.outputs[0]] = x.reshape(
@@ -81,7 +81,7 @@ def _slice(g: Importer, operation: Operation) -> None:
     if starts is None or ends is None or axes is None or steps is None:
         raise operation.refuse("starts and ends are missing")
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise operation.refuse(f"starts {starts}, ends {ends}, axes {axes}, steps {steps} make no sense")
+        raise operation.refuse(f"starts {starts}, ends {ends}, axes {axes}, steps {steps} are invalid")
     _check_axes(operation, axes, rank)
     g.emit(operation, functions.slices(starts, ends, axes, steps), [g.value(operation, 0)], rank)
 
