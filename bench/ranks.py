@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minidnn.columns import markdown
+from minidnn.parallel.launching import mpiexec
 
 NETWORKS = {
     "784-300-50-10, batch 64": ((784, 300, 50, 10), 64),
@@ -94,11 +93,9 @@ def measure(shards: int | None) -> dict[str, Any]:
 
 def start(threads: int, ranks: int, shards: int | None) -> subprocess.Popen[str]:
     """A process, or ranks, that `measure` and print what they found."""
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     command = [sys.executable, "-m", "bench", "scale", "--ranks", "--here", *([str(shards)] if shards else [])]
     if ranks > 1:
-        mpiexec = shutil.which("mpiexec", path=path) or "mpiexec"
-        command = [mpiexec, "-n", str(ranks), command[0], "-m", "mpi4py", *command[1:]]
+        command = [mpiexec(), "-n", str(ranks), command[0], "-m", "mpi4py", *command[1:]]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import shutil
 import subprocess
 import sys
-import sysconfig
 import time
+
+from minidnn.parallel.launching import mpiexec
 
 PLACES = ("before", "data", "forward", "loss", "step", "epoch", "end", "save")
 MESSAGE = "injected"
@@ -70,11 +70,9 @@ def injected(place, rank, after):
 
 def main(starts, ranks):
     rng, begin, wrong, raised = random.Random(0), time.monotonic(), 0, 0
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    mpiexec = shutil.which("mpiexec", path=path)
     for _ in range(starts):
         what = [rng.choice(PLACES), str(rng.randrange(ranks)), str(rng.randrange(4))]
-        words = [mpiexec, "-n", str(ranks), sys.executable, "-P", "-m", "mpi4py", __file__, "--here", *what]
+        words = [mpiexec(), "-n", str(ranks), sys.executable, "-P", "-m", "mpi4py", __file__, "--here", *what]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         try:
             done = subprocess.run(

@@ -17,7 +17,7 @@ from minidnn.deploy.weights import Weights
 from minidnn.nn.tracing import Batch, Trace, TraceError, reads_numbers, trace, width_of
 
 
-@np.errstate(over="ignore", invalid="ignore")  # `rounded` refuses what comes of it
+@np.errstate(over="ignore", invalid="ignore")  # `rounded` refuses such results
 def program_of(model: nn.Module, swap: Mapping[str, str], input_shape: Sequence[int] | None = None) -> Program:
     """The model in evaluation mode, folded, in float64.
 

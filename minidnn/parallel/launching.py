@@ -101,12 +101,12 @@ def launch(
         ValueError: more ranks than the hosts take; more ranks x threads than cores.
     """
     hosts, more = dict(hosts or {}), list[str]()
-    mpiexec = _mpiexec()
+    starter = mpiexec()
     if hosts and ranks > sum(hosts.values()):
         raise ValueError(f"ranks is {ranks}, must be at most what the hosts take, {sum(hosts.values())}")
     wanted = threads_of(ranks, hosts, threads, oversubscribe)
     while True:
-        start = [mpiexec, "-n", str(ranks), *_where(hosts), *_python(), "-m", "mpi4py", *command, *more]
+        start = [starter, "-n", str(ranks), *_where(hosts), *_python(), "-m", "mpi4py", *command, *more]
         ended = _run(start, {"OMP_NUM_THREADS": str(wanted)})
         if ended.signal is None or restarts == 0:
             if ended.signal is not None:
@@ -122,7 +122,12 @@ def launch(
         _say(f"{_what(ended)}; starting {ranks} from {place}")
 
 
-def _mpiexec() -> str:
+def mpiexec() -> str:
+    """The path of mpiexec, which the wheel of mpich puts beside Python.
+
+    Raises:
+        ImportError: mpi4py or mpiexec is missing; names the extra.
+    """
     places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     found = shutil.which("mpiexec", path=places)
     missing = "mpi4py" if importlib.util.find_spec("mpi4py") is None else "mpiexec" if found is None else None

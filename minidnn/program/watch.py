@@ -77,9 +77,8 @@ def frozen(value: Any, numbers: bool = True) -> Any:
     if numbers and isinstance(value, np.ndarray) and value.size <= LARGEST and value.dtype != object:
         return SameNumbers(value)
     if isinstance(value, (Tensor, np.ndarray)):
-        return (
-            Same(value) if value.size <= 1 else value
-        )  # a comparison of larger arrays raises, which `holds` takes as a change
+        # A comparison of larger arrays raises, which `holds` takes as a change.
+        return Same(value) if value.size <= 1 else value
     if isinstance(value, dict) and len(value) <= LARGEST:
         return {key: frozen(part, numbers) for key, part in value.items()}
     if type(value) in (list, tuple) and len(value) <= LARGEST:

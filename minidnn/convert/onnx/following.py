@@ -1,4 +1,4 @@
-"""What is known while the nodes of an ONNX graph are followed from the inputs on, and the module that comes of it."""
+"""The state of a pass over the nodes of an ONNX graph from the inputs on, and the module that the pass builds."""
 
 from __future__ import annotations
 
