@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minidnn.ops.losses import as_labels
+from minidnn.pipeline import is_largest
 from minidnn.tensor import Tensor
 
 
@@ -29,6 +30,8 @@ def in_top_k(logits: Any, labels: Any, k: int) -> npt.NDArray[np.bool_]:
     if k < 1:
         raise ValueError(f"in_top_k: k must be at least 1, got {k}")
     rows, y = _checked("in_top_k", logits, labels)
+    if y.size and not (y.min() >= 0 and y.max() < rows.shape[1]):
+        raise ValueError(f"in_top_k: labels must be in [0, {rows.shape[1]}), got {y.min()} to {y.max()}")
     own = rows[np.arange(len(rows)), y]
     found: npt.NDArray[np.bool_] = (np.count_nonzero(rows > own[:, np.newaxis], axis=1) < k) & np.isfinite(own)
     return found
@@ -49,8 +52,10 @@ def is_correct(logits: Any, labels: Any) -> npt.NDArray[np.bool_]:
         ValueError: shapes that do not fit, a label out of range.
     """
     rows, y = _checked("accuracy", logits, labels)
-    found: npt.NDArray[np.bool_] = (rows.argmax(axis=1) == y) & np.isfinite(rows[np.arange(len(rows)), y])
-    return found
+    try:
+        return is_largest(rows, y)
+    except IndexError as error:
+        raise ValueError(f"accuracy: {error}") from None
 
 
 def accuracy(logits: Any, labels: Any) -> float:
@@ -74,6 +79,4 @@ def _checked(name: str, logits: Any, labels: Any) -> tuple[npt.NDArray[Any], npt
         raise ValueError(
             f"{name}: logits has shape {rows.shape}, labels has {y.shape}: must be (batch, classes) and (batch,)"
         )
-    if y.size and not (y.min() >= 0 and y.max() < rows.shape[1]):
-        raise ValueError(f"{name}: labels must be in [0, {rows.shape[1]}), got {y.min()} to {y.max()}")
     return rows, y

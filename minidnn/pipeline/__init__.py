@@ -8,6 +8,9 @@ import os
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from minidnn import kernels
 from minidnn.pipeline import reference
 from minidnn.reference.types import Bytes, Floats32, Indices, Words
@@ -74,6 +77,17 @@ def gather_labels(labels: Indices, order: Indices) -> Indices:
     """
     y: Indices = _loops().gather_labels(labels, order)
     return y
+
+
+def is_largest(rows: Any, labels: Indices) -> npt.NDArray[np.bool_]:
+    """Whether ``argmax(rows[i]) == labels[i]``; see `minidnn.pipeline.reference.is_largest`.
+
+    Raises:
+        IndexError: a label is not in [0, classes).
+    """
+    plain = rows.dtype == np.float32 and rows.flags.c_contiguous and rows.flags.aligned
+    found: npt.NDArray[np.bool_] = (_loops() if plain else reference).is_largest(rows, labels)
+    return found
 
 
 def example_bits(examples: Indices, n: int, key: tuple[int, int, int], place: int) -> Words:

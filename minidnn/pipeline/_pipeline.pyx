@@ -168,6 +168,36 @@ def gather_labels(const int64_t[:] labels, const int64_t[::1] order):
     return gathered
 
 
+# Metrics
+
+cdef inline bint _is_largest(const float* row, Py_ssize_t classes, Py_ssize_t label) noexcept nogil:
+    cdef float own = row[label]
+    cdef bint largest = own - own == 0  # finite
+    cdef Py_ssize_t j
+    for j in range(label):
+        largest &= row[j] < own
+    for j in range(label + 1, classes):
+        largest &= row[j] <= own
+    return largest
+
+
+def is_largest(const float[:, ::view.contiguous] rows, const int64_t[::1] labels):
+    cdef Py_ssize_t n = labels.shape[0], classes = rows.shape[1], i
+    if rows.shape[0] != n:
+        raise ValueError(f"is_largest: there are {rows.shape[0]} rows and {n} labels")
+    _check_aligned("is_largest: rows", <size_t> &rows[0, 0] | rows.strides[0], 4)
+    _check_aligned("is_largest: labels", <size_t> &labels[0], 8)
+    for i in range(n):
+        if not 0 <= labels[i] < classes:
+            raise IndexError(f"labels[{i}] is {labels[i]}, must be in [0, {classes})")
+    found = np.empty(n, np.bool_)
+    cdef uint8_t[::1] out = found.view(np.uint8)
+    with nogil:
+        for i in range(n):
+            out[i] = _is_largest(&rows[i, 0], classes, labels[i])
+    return found
+
+
 # Augmentation
 
 def example_bits(const int64_t[::1] examples, uint32_t n, uint64_t seed, uint32_t stream, uint64_t draw, uint32_t place):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from minidnn.reference.random import permutation, philox
 from minidnn.reference.types import Bytes, Floats32, Indices, Words
@@ -21,6 +22,7 @@ __all__ = [
     "gather_floats",
     "gather_integers",
     "gather_labels",
+    "is_largest",
     "permutation",
     "philox",
     "resample",
@@ -69,6 +71,24 @@ def _rows(array: np.ndarray[Any, Any], order: Indices) -> np.ndarray[Any, Any]:
         i = outside[0]
         raise IndexError(f"gather: order[{i}] is {order[i]}, must be in [0, {len(array)})")
     return array[order]
+
+
+def is_largest(rows: np.ndarray[Any, Any], labels: Indices) -> npt.NDArray[np.bool_]:
+    """``argmax(rows[i]) == labels[i]`` and ``isfinite(rows[i, labels[i]])``: (n, classes), int64 (n,) give bool (n,).
+
+    Of equal values the first counts; a row with a NaN gives False.
+
+    Raises:
+        IndexError: a label is not in [0, classes).
+    """
+    outside = np.flatnonzero((labels < 0) | (labels >= rows.shape[1]))
+    if outside.size:
+        i = outside[0]
+        raise IndexError(f"labels[{i}] is {labels[i]}, must be in [0, {rows.shape[1]})")
+    if not rows.size:
+        return np.zeros(len(rows), np.bool_)
+    found: npt.NDArray[np.bool_] = (rows.argmax(axis=1) == labels) & np.isfinite(rows[np.arange(len(rows)), labels])
+    return found
 
 
 TAG = 0x61756721

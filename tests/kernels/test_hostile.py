@@ -226,6 +226,7 @@ def loops():
         "gather bytes": ("gather_bytes", (examples, order)),
         "gather floats": ("gather_floats", (floats, order)),
         "gather labels": ("gather_labels", (labels, order)),
+        "largest": ("is_largest", (floats, labels[:5] % 3)),
         "bits of examples": ("example_bits", (order, 3, 1, 2, 3, 4)),
         "resample": ("resample", (images, maps, fields, 0.5)),
         "permutation": ("permutation", (5, 1, 2, 3)),

@@ -64,6 +64,26 @@ def test_every_byte_is_the_nearest_float_to_its_share():
     assert x[0] == 0.0 and x[255] == 1.0
 
 
+@pytest.mark.parametrize("classes", [1, 2, 10, 33])
+def test_is_largest(classes):
+    values = np.array([0, -0.0, 1, 1, 2, np.nan, np.inf, -np.inf, 1e-45], np.float32)
+    rows, labels = values[rng.integers(0, len(values), (2000, classes))], rng.integers(0, classes, 2000)
+    for dtype in (np.float32, np.float64):
+        found = pipeline.is_largest(rows.astype(dtype), labels)
+        pairs = zip(rows, labels, strict=True)
+        one_by_one = [np.argmax(row) == label and np.isfinite(row[label]) for row, label in pairs]
+        assert found.dtype == bool and found.tolist() == one_by_one
+    assert found.sum() < 2000 and (classes > 10 or found.any())
+    assert _pipeline.is_largest(rows[:0], labels[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("loops", [_pipeline, reference_pipeline])
+@pytest.mark.parametrize("label", [-1, 3, 2**62])
+def test_labels_out_of_range_are_refused(loops, label):
+    with pytest.raises(IndexError, match=rf"labels\[4\] is {label}, must be in \[0, 3\)"):
+        loops.is_largest(np.zeros((6, 3), np.float32), np.array([0, 0, 0, 0, label, 0]))
+
+
 @pytest.mark.parametrize("place", [0, 1, 6])
 @pytest.mark.parametrize("value", [-1, 5, 2**62, -(2**62)])
 @pytest.mark.parametrize("loops", [_pipeline, reference_pipeline])
