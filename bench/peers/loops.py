@@ -24,7 +24,8 @@ IMAGES = ROOT / "runs" / "peers" / "mnist.npz"
 class Loop:
     begin: Callable[[], None]
     """Puts the initial parameters and an untouched optimizer in place; what was compiled stays."""
-    epoch: Callable[[], None]
+    epoch: Callable[[int | None], None]
+    """Through all images: in the order with this number, see `orders`; None: shuffled by the framework."""
     outputs: Callable[[np.ndarray], Any]
     """Logits of images of bytes."""
 
@@ -32,14 +33,29 @@ class Loop:
         return float((np.asarray(self.outputs(images)).argmax(axis=1) == labels).mean())
 
 
+SEEDS, EPOCHS = 3, 20
+"""The numbers of the orders: order EPOCHS * s + e is that of epoch e of a run with seed s."""
+
+
 def prepare() -> None:
-    """Leaves the images where the peers find them, who have no reader of MNIST."""
-    from minidnn import data
+    """Writes the images and the orders of `training.fit` where the peers, which cannot import minidnn, find them."""
+    from minidnn import data, pipeline
+    from minidnn.random import Generator
 
     mnist = data.load_mnist()
     IMAGES.parent.mkdir(parents=True, exist_ok=True)
     test = {"test_images": mnist.test.x, "test_labels": mnist.test.y}
-    np.savez(IMAGES, images=mnist.train.x, labels=mnist.train.y, **test)
+    generators = [Generator(seed) for seed in range(SEEDS) for _ in range(EPOCHS)]
+    for number, generator in enumerate(generators):
+        generator.draw = number % EPOCHS
+    orders = np.stack([pipeline.permutation(len(mnist.train), *each.next_key()) for each in generators])
+    np.savez(IMAGES, images=mnist.train.x, labels=mnist.train.y, orders=orders, **test)
+
+
+def orders() -> np.ndarray:
+    """The orders, (SEEDS * EPOCHS, images)."""
+    with np.load(IMAGES) as arrays:
+        return arrays["orders"]
 
 
 def loop_of(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
@@ -53,6 +69,7 @@ def scaled(images: np.ndarray) -> np.ndarray:
 
 def minidnn_fit(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
     from minidnn import data, no_grad, training
+    from minidnn.random import Generator
 
     from .minidnn_steps import network
 
@@ -61,9 +78,12 @@ def minidnn_fit(name: str, workload: Workload, images: np.ndarray, labels: np.nd
     def begin() -> None:
         held[:] = network(workload)
 
-    def epoch() -> None:
+    def epoch(order: int | None) -> None:
         model, optimizer = held
-        training.fit(model, train, optimizer=optimizer, epochs=1, batch_size=workload.batch, progress=False)
+        rng = None if order is None else Generator(order // EPOCHS)
+        if rng is not None:
+            rng.draw = order % EPOCHS
+        training.fit(model, train, optimizer=optimizer, epochs=1, batch_size=workload.batch, rng=rng, progress=False)
 
     def outputs(some: np.ndarray) -> np.ndarray:
         with no_grad():
@@ -82,10 +102,11 @@ def torch_loop(name: str, workload: Workload, images: np.ndarray, labels: np.nda
     model, optimizer, step = network(workload)
     initial = copy.deepcopy(model.state_dict())
     x, y = torch.from_numpy(scaled(images)), torch.from_numpy(labels.astype(np.int64))
-    loader = torch.utils.data.DataLoader(
-        torch.utils.data.TensorDataset(x, y), workload.batch, shuffle=True, drop_last=True
-    )
-    compiled = torch.compile(step)
+    pairs = torch.utils.data.TensorDataset(x, y)
+    compiled, given = torch.compile(step), torch.from_numpy(orders())
+
+    def rows_of(order: int | None) -> torch.Tensor:
+        return torch.randperm(len(x)) if order is None else given[order]
 
     def begin() -> None:
         model.load_state_dict(initial)
@@ -94,12 +115,12 @@ def torch_loop(name: str, workload: Workload, images: np.ndarray, labels: np.nda
         for slots in optimizer.state.values():
             slots["momentum_buffer"].zero_()
 
-    def with_loader() -> None:
-        for batch in loader:
+    def with_loader(order: int | None) -> None:
+        for batch in torch.utils.data.DataLoader(pairs, workload.batch, sampler=rows_of(order).tolist()):
             step(*batch)
 
-    def indexed() -> None:
-        for rows in torch.randperm(len(x)).split(workload.batch):
+    def indexed(order: int | None) -> None:
+        for rows in rows_of(order).split(workload.batch):
             compiled(x[rows], y[rows])
 
     def outputs(some: np.ndarray) -> np.ndarray:
@@ -118,18 +139,25 @@ def jax_scan(name: str, workload: Workload, images: np.ndarray, labels: np.ndarr
     _, step, forward = network(workload)
     x, y = jnp.asarray(scaled(images)), jnp.asarray(labels.astype(np.int32))
 
-    def through(state, key, x, y):
-        order = jax.random.permutation(key, len(x)).reshape(-1, workload.batch)
-        return jax.lax.scan(lambda state, rows: step(state, x[rows], y[rows]), state, order)
+    def through(state, order, x, y):
+        batches = order.reshape(-1, workload.batch)
+        return jax.lax.scan(lambda state, rows: step(state, x[rows], y[rows]), state, batches)
 
-    compiled, held, key = jax.jit(through, donate_argnums=(0,)), [], [jax.random.PRNGKey(3)]
+    def shuffled(state, key, x, y):
+        return through(state, jax.random.permutation(key, len(x)), x, y)
+
+    in_order, compiled = (jax.jit(function, donate_argnums=(0,)) for function in (through, shuffled))
+    held, key, given = [], [jax.random.PRNGKey(3)], jnp.asarray(orders().astype(np.int32))
 
     def begin() -> None:
         held[:] = [network(workload)[0]]
 
-    def epoch() -> None:
-        key[0], used = jax.random.split(key[0])
-        held[0], losses = compiled(held[0], used, x, y)
+    def epoch(order: int | None) -> None:
+        if order is None:
+            key[0], used = jax.random.split(key[0])
+            held[0], losses = compiled(held[0], used, x, y)
+        else:
+            held[0], losses = in_order(held[0], given[order], x, y)
         jax.block_until_ready(losses)
 
     return Loop(begin, epoch, lambda some: forward(held[0][0], jnp.asarray(scaled(some))))
@@ -145,7 +173,7 @@ def keras_fit(name: str, workload: Workload, images: np.ndarray, labels: np.ndar
         rate = keras.optimizers.schedules.ExponentialDecay(workload.rate, workload.decay_steps, 0.1)
     optimizer = keras.optimizers.SGD(rate, momentum=0.9)
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    x = scaled(images)
+    x, given = scaled(images), orders()
 
     def begin() -> None:
         model.set_weights(workload.parameters())
@@ -153,7 +181,11 @@ def keras_fit(name: str, workload: Workload, images: np.ndarray, labels: np.ndar
             if "learning_rate" not in variable.path:
                 variable.assign(np.zeros(variable.shape, variable.dtype))
 
-    def epoch() -> None:
-        model.fit(x, labels, batch_size=workload.batch, epochs=1, verbose=0)
+    def epoch(order: int | None) -> None:
+        options = {"batch_size": workload.batch, "epochs": 1, "verbose": 0}
+        if order is None:
+            model.fit(x, labels, **options)
+        else:  # fit takes no order
+            model.fit(x[given[order]], labels[given[order]], shuffle=False, **options)
 
     return Loop(begin, epoch, lambda some: model.predict(scaled(some), verbose=0))
