@@ -106,9 +106,9 @@ def test_a_pgm_of_16_bits_is_scaled(tmp_path):
 @pytest.mark.parametrize("shape", [None, (8, 8), (8, 8, 3)])
 def test_pictures_of_an_unknown_range_are_refused(tmp_path, dtype, shape):
     grey = (np.arange(64).reshape(8, 8) / 64).astype(dtype)
-    with pytest.raises(ImageError, match=r"x\.tif cannot be read: .*must have 8 or 16 bits; scale them"):
+    with pytest.raises(ImageError, match=r"x\.tif cannot be read: .*must be unsigned with 8 or 16 bits; scale them"):
         saved(tmp_path, grey, "x.tif")
-    with pytest.raises(ImageError, match="must have 8 or 16 bits"):
+    with pytest.raises(ImageError, match="must be unsigned with 8 or 16 bits"):
         ImageFolder(tmp_path, shape).load()
 
 
@@ -202,7 +202,7 @@ def test_other_formats_are_not_tried_whatever_the_name(tmp_path):
         content = io.BytesIO()
         Image.new("RGB", (16, 16), 9).save(content, other)
         (tmp_path / "a" / "x.png").write_bytes(content.getvalue())
-        with pytest.raises(ImageError, match=r"x\.png cannot be read: UnidentifiedImageError: no picture"):
+        with pytest.raises(ImageError, match=r"x\.png cannot be read: UnidentifiedImageError: not a picture in one of"):
             ImageFolder(tmp_path)
 
 
