@@ -1,4 +1,4 @@
-"""The array interface of a tensor: shape, operators and methods. Each calls the op of its name."""
+"""The array interface of a tensor: shape, operators and methods. Each operator and method calls the op of its name."""
 
 from __future__ import annotations
 
