@@ -40,9 +40,9 @@ def users_line() -> str:
 
 
 def refuse(door: str, remedy: str = "compute with ops on tensors, or return the tensor from the step") -> NoReturn:
-    """Raises a CaptureError: ``door`` would return a number to Python that changes from step to step."""
+    """Raises a CaptureError: ``door`` uses a number that changes from step to step."""
     error = CaptureError(
-        f"capture: {door} would return a number of one step to Python, which a replay cannot repeat, at {users_line()}; "
+        f"capture: {door} uses a number of one step, which a replay cannot repeat, at {users_line()}; "
         f"{remedy}, or run the step without capture"
     )
     recorder = kernels.recorder()

@@ -94,8 +94,8 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict
     The file is read into memory, not mapped: if another program truncates a mapped file, the process ends (SIGBUS).
 
     Raises:
-        ValueError: the file is not complete or not of this format, or a tensor has a dtype that NumPy lacks; the message
-            names the tensor.
+        ValueError: the file is incomplete or not of this format, or a tensor, which the message names, has a dtype
+            that NumPy lacks.
         OSError: it cannot be read.
     """
     import json

@@ -1,7 +1,8 @@
 """The facade: every kernel, compiled or reference, under one name. The only module that imports ``_core``.
 
 The compiled kernels take contiguous float32. float64 always runs on the reference, so that gradients can be checked
-with tight tolerances. All kernels run on the reference within ``use_backend("reference")`` or with ``MINIDNN_BACKEND=reference``.
+with tight tolerances. All kernels run on the reference within
+``use_backend("reference")`` or with ``MINIDNN_BACKEND=reference``.
 """
 
 from __future__ import annotations

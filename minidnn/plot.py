@@ -290,7 +290,7 @@ def filters(
     count: int = 100,
     columns: int = 20,
 ) -> Any:
-    """Draws the incoming weights of hidden units as images; grey is 0, black or white the largest magnitude of the unit.
+    """Draws the incoming weights of hidden units as images: 0 is grey, a unit's largest magnitude black or white.
 
     Args:
         weights: (h * w, n_hidden), the kernel of a dense layer or of an RBM.

@@ -126,7 +126,8 @@ def default_network(
     - He initialization: keeps the variance of signals and gradients constant through layers of ReLU and its variants.
     - ELU: no dying units, mean activations near 0; for faster inference ``activation="relu"``.
     - Batch normalization: allows higher learning rates and is less sensitive to initialization. It is placed before the
-      activation; the bias of the dense layer is then redundant. It costs time at inference unless it is folded into the dense layer.
+      activation; the bias of the dense layer is then redundant. It costs time at inference unless it is folded into the
+      dense layer.
     - Dropout: start at 0.2 to 0.5 if the network overfits.
 
     Args:

@@ -72,7 +72,7 @@ class Tensor(Operators):
         """Adds the gradient of this tensor to ``grad`` of every leaf that requires one; then frees the graph.
 
         Args:
-            grad: the gradient of this tensor, with its shape; may be omitted for a single element, whose gradient is then 1.
+            grad: the gradient of this tensor, of the same shape; by default 1 for a tensor of one element.
             retain_graph: whether to keep the graph for another backward.
 
         Raises:

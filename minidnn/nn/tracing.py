@@ -254,7 +254,7 @@ def _tensors_of(module: Module) -> Iterator[Tensor]:
 
 
 def _reason(error: CaptureError) -> str:
-    return str(error).removeprefix("capture: ").replace("one step, which a replay could not follow", "one example")
+    return str(error).removeprefix("capture: ").replace("one step, which a replay cannot repeat", "one example")
 
 
 def _outputs(y: Any) -> dict[str, Tensor]:
