@@ -347,7 +347,7 @@ def test_a_host_that_cannot_be_watched_is_told(capsys):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert watching._connected("127.0.0.1", port, "") is None
-    assert capsys.readouterr().err.startswith("minidnn: host 127.0.0.1 cannot be watched, ")
+    assert capsys.readouterr().err.startswith("minidnn: host 127.0.0.1 cannot be watched: ")
 
 
 def test_nobody_reads_what_the_ranks_print(tmp_path):
