@@ -109,7 +109,7 @@ def test_faults_of_a_file(body, said, tmp_path):
 def test_files_that_define_nothing_or_do_not_run(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("x = 1\n")
-    assert "defines no elu, must define elu, elu_backward" in learn.check(ALL["elu"], path).message
+    assert "does not define elu, must define elu, elu_backward" in learn.check(ALL["elu"], path).message
     path.write_text("1 / 0\n")
     assert "ZeroDivisionError" in learn.check(ALL["elu"], path).message
     path.write_text("def\n")
