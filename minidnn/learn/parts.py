@@ -115,11 +115,11 @@ def part_exercises() -> Iterator[Exercise]:
         6,
         "A whole tape in 60 lines: a class Value with +, *, @, relu(), sum() and backward().\n\n"
         "Each operation returns a Value that holds its parents and a rule: given dy, the rule returns a gradient for\n"
-        "each parent. backward() starts with a gradient of 1, visits each value after all values computed from it, and\n"
-        "adds the results of its rule to the parents' grad. Operands of + and * have the same shape.\n"
+        "each parent. backward() starts with a gradient of 1, visits each value after all values computed from it,\n"
+        "and adds the results of its rule to the parents' grad. Operands of + and * have the same shape.\n"
         "The results are compared with those of minidnn.Tensor.",
         TAPE,
-        "First sort the values: parents before children (depth first). Then go through the list in reverse.",
+        "Sort the values first, parents before children (depth first). Then go through the list backwards.",
         _tape,
         {"Value": _on_tensors},
         mistaken(TAPE),

@@ -165,7 +165,7 @@ def test_control():
     control.command("stop")
     assert control.stopped and control.next(10.0) == 0
     for wrong in ("fly", "speed 0", "speed x"):
-        with pytest.raises(ValueError, match="do is"):
+        with pytest.raises(ValueError, match="the command is"):
             control.command(wrong)
 
 

@@ -188,7 +188,7 @@ def test_a_digit_is_drawn_and_answered(page, server):
     page.mouse.down()
     page.mouse.move(*place[1], steps=8)
     page.mouse.up()
-    expect(page.locator("#d-latency")).to_contain_text(re.compile(r"A 1 \(\d+\.\d %\), answered in [\d.]+ µs"))
+    expect(page.locator("#d-latency")).to_contain_text(re.compile(r"A 1 \(\d+\.\d %\), predicted in [\d.]+ µs"))
     page.click("#d-clear")
     page.locator("#pad").focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowUp", "Space", *["ArrowDown"] * 9, "Space"):
