@@ -267,7 +267,7 @@ def minidnn_train(*arguments, folder=None):
         (["--ranks", "2"], "--ranks 2 needs --shards, such as --shards 8"),
         (["--ranks", "3", "--shards", "8"], "--ranks is 3, must be a power of two that divides --shards 8"),
         (["--ranks", "2", "--shards", "8", "--threads", "1000"], "must be at most the"),
-        (["--ranks", "4", "--shards", "8", "--hosts", "a:1,b:1", "--threads", "1"], "must be at most what the hosts"),
+        (["--ranks", "4", "--shards", "8", "--hosts", "a:1,b:1", "--threads", "1"], "must be at most the sum over --hosts"),
         (["--hosts", "a:1"], "--hosts needs --ranks"),
     ],
 )
