@@ -143,7 +143,7 @@ def test_numbers_out_of_bounds_become_none():
         ({"data": "hills"}, "data is 'hills', must be spirals"),
         ({"data": "own", "points": "0,0,1"}, "fewer than 2 points"),
         ({"points": "0,0"}, "points has '0,0', must be x,y,class"),
-        ({"points": "0,9,1"}, "must lie in"),
+        ({"points": "0,9,1"}, "must be in"),
         ({"b.seed": "-1"}, r"seed is -1, must be in"),
     ],
 )
