@@ -71,7 +71,7 @@ def _fit(model, train, **options):
     return model, history
 
 
-def told(model, history):
+def result_of(model, history):
     """The result that must be equal: the SHA-256 of all tensors, and the numbers of the history."""
     digest = hashlib.sha256(b"".join(tensor.data.tobytes() for tensor in model.tensors().values())).hexdigest()
     rows = [{k: v for k, v in row.items() if "second" not in k} for row in history.rows]
@@ -80,7 +80,7 @@ def told(model, history):
 
 def run(name, **options):
     minidnn.manual_seed(7)
-    return told(*RUNS[name](**options))
+    return result_of(*RUNS[name](**options))
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def alone():
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_same_bytes_for_any_number_of_ranks(tmp_path, alone, ranks):
-    start(ranks, "parallel_runs.py", tmp_path / "told")
-    assert json.loads((tmp_path / "told").read_text()) == [alone] * ranks
+    start(ranks, "parallel_runs.py", tmp_path / "result")
+    assert json.loads((tmp_path / "result").read_text()) == [alone] * ranks
 
 
 def test_world_folds_gathers_and_decides(tmp_path):
@@ -112,8 +112,8 @@ except ValueError as error:
     print(error)
 """,
     )
-    told = start(2, path).stdout
-    assert told.count(message) == told.count("must be the same on all") == 2, told
+    output = start(2, path).stdout
+    assert output.count(message) == output.count("must be the same on all") == 2, output
 
 
 def test_three_ranks_do_not_divide_the_shards(tmp_path):
@@ -149,8 +149,8 @@ except training.NonFiniteError as error:
 assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())
 """,
     )
-    told = start(2, path).stdout
-    assert told.count("the loss of step 1 (epoch 1) is nan: the output of dense in layer 0 has") == 2, told
+    output = start(2, path).stdout
+    assert output.count("the loss of step 1 (epoch 1) is nan: the output of dense in layer 0 has") == 2, output
 
 
 @pytest.mark.parametrize("runner", [(), ("-m", "mpi4py")])
@@ -200,15 +200,15 @@ folder = {str(tmp_path / "checkpoints")!r}
 callbacks = [training.EarlyStopping(100, every=3), Dies(), training.Checkpoint(folder, every=2)]
 fit = training.fit
 training.fit = lambda *a, **o: fit(*a, **o | dict(callbacks=callbacks))
-told = parallel_runs.told(*parallel_runs.everything(epochs=3, resume=folder))
+result = parallel_runs.result_of(*parallel_runs.everything(epochs=3, resume=folder))
 if world().rank == 0:
-    print(json.dumps(told))
+    print(json.dumps(result))
 """,
     )
     for ranks, step in ((4, 4), (2, 7)):
         assert start(ranks, path, step, check=False).returncode != 0
-    told = json.loads(start(1, path, 0).stdout)
-    assert told == parallel_runs.run("everything", epochs=3)
+    result = json.loads(start(1, path, 0).stdout)
+    assert result == parallel_runs.run("everything", epochs=3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
@@ -229,9 +229,9 @@ def test_ranks_end_when_their_launcher_was_killed(tmp_path, killed):
 import json, os, threading
 from minidnn.parallel import world
 here = world()
-told = here.gather((os.getpid(), os.getppid()))
+processes = here.gather((os.getpid(), os.getppid()))
 if here.rank == 0:
-    print(json.dumps(told), flush=True)
+    print(json.dumps(processes), flush=True)
 threading.Event().wait()
 """,
     )
