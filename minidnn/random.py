@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minidnn import kernels, pipeline
-from minidnn.doors import refuse
+from minidnn.array_access import refuse
 
 Shape = int | tuple[int, ...]
 

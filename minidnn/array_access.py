@@ -39,10 +39,10 @@ def users_line() -> str:
     return f"{path}:{line}" + (f": {text}" if text else "")
 
 
-def refuse(door: str, remedy: str = "compute with ops on tensors, or return the tensor from the step") -> NoReturn:
-    """Raises a CaptureError: ``door`` uses a number that changes from step to step."""
+def refuse(operation: str, remedy: str = "compute with ops on tensors, or return the tensor from the step") -> NoReturn:
+    """Raises a CaptureError: ``operation`` uses a number that changes from step to step."""
     error = CaptureError(
-        f"capture: {door} uses a number of one step, which a replay cannot repeat, at {users_line()}; "
+        f"capture: {operation} uses a number of one step, which a replay cannot repeat, at {users_line()}; "
         f"{remedy}, or run the step without capture"
     )
     recorder = kernels.recorder()
@@ -51,13 +51,13 @@ def refuse(door: str, remedy: str = "compute with ops on tensors, or return the 
     raise error
 
 
-def refuse_while_recording(door: str) -> None:
-    """Raises a CaptureError for ``door`` if a step is being recorded in this thread."""
+def refuse_while_recording(operation: str) -> None:
+    """Raises a CaptureError for ``operation`` if a step is being recorded in this thread."""
     if kernels.recorder() is not None:
-        refuse(door)
+        refuse(operation)
 
 
-class Doors:
+class ArrayAccess:
     """The part of `minidnn.Tensor` that returns its numbers to Python."""
 
     __slots__ = ("_data", "_grad", "_lent")
@@ -68,7 +68,7 @@ class Doors:
     @property
     def data(self) -> Array:
         if kernels.recorder() is not None:
-            refuse(_door())
+            refuse(_operation())
         return self._data
 
     @data.setter
@@ -133,8 +133,8 @@ class Doors:
         return self.data.__dlpack_device__()
 
 
-def _door() -> str:
-    """The name of the method of `Doors` that reads the data, or ``data`` itself."""
+def _operation() -> str:
+    """The name of the method of `ArrayAccess` that reads the data, or ``data`` itself."""
     names = []
     frame = sys._getframe(2)
     while frame is not None and frame.f_globals.get("__name__") == __name__:
