@@ -1,8 +1,8 @@
 """The graph of a model: nodes and values, recorded from the tape of two passes in evaluation mode.
 
 The passes have batches of 2 and of 3 random examples. A size that differs by this factor is the batch axis; any other
-difference raises `TraceError`. During a pass the methods of `minidnn.array_access` raise, so that no number of an example
-can decide which ops run.
+difference raises `TraceError`. During a pass the methods of `minidnn.array_access` raise, so that no number of an
+example can decide which ops run.
 """
 
 from __future__ import annotations
