@@ -56,7 +56,7 @@ def write(drawing: Any, path: str | os.PathLike[str] | None) -> Any:
         path: None writes no file; a notebook shows the returned figure.
 
     Raises:
-        ValueError: a suffix that matplotlib does not know.
+        ValueError: matplotlib does not support the suffix.
         OSError: the file cannot be written.
     """
     if path is None:
@@ -152,7 +152,7 @@ def lines(
     """
     drawing, (axis,) = figure(width=6.0)
     for i, (name, (x, y)) in enumerate(curves.items()):
-        needs_marker = i >= len(COLOURS) or np.isfinite(y).sum() < 2  # one point alone draws no line
+        needs_marker = i >= len(COLOURS) or np.isfinite(y).sum() < 2  # a single point draws no line
         axis.plot(x, y, label=name, **_style(i) | ({} if needs_marker else {"marker": ""}))
     if log_x:
         axis.set_xscale("log")
@@ -211,7 +211,7 @@ def study(study: Study, path: str | os.PathLike[str] | None = None) -> Any:
     if log:
         axis.set_xscale("log")
     for i, method in enumerate(study.runs):
-        places = _beside(positions, i - (len(study.runs) - 1) / 2, log)
+        places = _shifted(positions, i - (len(study.runs) - 1) / 2, log)
         values, style = np.asarray(study.over_seeds(method)), _style(i)
         medians = np.median(values, axis=1)
         axis.vlines(places, values.min(axis=1), values.max(axis=1), color=style["color"], alpha=0.6, linewidth=2.2)
@@ -331,8 +331,8 @@ def _style(i: int) -> dict[str, Any]:
     return {"color": COLOURS[i % len(COLOURS)], "marker": marker, "linewidth": 1.8, "markersize": 3.5}
 
 
-def _beside(positions: Any, place: float, log: bool) -> Any:
-    """Positions shifted by this many hundredths of the axis."""
+def _shifted(positions: Any, place: float, log: bool) -> Any:
+    """The positions, shifted by ``place`` steps of about 1 % of the axis."""
     if len(positions) < 2:
         return positions + 0.01 * place
     if log:

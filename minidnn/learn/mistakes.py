@@ -26,7 +26,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
     "the root is forgotten": [(r"np\.sqrt\(", "(")],
     "the sign is wrong: the parameter moves uphill": [(r"param -= ", "param += ")],
     "the factor 1 - decay of the new value is forgotten": [(r"x\(1 - (?:decay|beta\d|rho)\) \* ", "")],
-    "lr stands inside the velocity, it must multiply it": [
+    "lr is inside the velocity, it must multiply the velocity": [
         (r"velocity \+ grad$", "velocity + x(lr) * grad"),
         (r"x\(lr\) \* velocity", "velocity"),
     ],
@@ -39,7 +39,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
     ],
     "alpha is forgotten": [(r"[xy]\.dtype\.type\(alpha\) \* ", ""), (r"[xy]\.dtype\.type\(alpha\)", "1")],
     "the scale is forgotten": [(r"scale \* x\b", "x"), (r"dy \* scale", "dy")],
-    "dy is forgotten: a derivative alone is no gradient": [
+    "dy is forgotten: the gradient is dy times the derivative": [
         (r"where\((.*?), dy, dy \* (.*)\)$", r"where(\1, 1, \2)"),
         (r"where\((.*?), dy, (.*)\)$", r"where(\1, np.ones_like(dy), \2)"),
         (r"return dy \* (.*)$", r"return \1"),
