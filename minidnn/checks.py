@@ -31,7 +31,7 @@ def positive_integer(owner: str, argument: str, value: Any) -> int:
 
 
 def held_by_float(owner: str, argument: str, value: Any) -> Any:
-    """The value, which is returned as it is.
+    """Returns the value unchanged.
 
     Raises:
         ValueError: it is an integer beyond the range of float64.
@@ -47,7 +47,7 @@ def held_by_float(owner: str, argument: str, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """An integer; a long one by its number of bits, since Python refuses to print one of more than 4,300 digits."""
+    """The text of an integer; of a large one its number of bits: Python refuses to print more than 4,300 digits."""
     return str(value) if abs(value) < 10**30 else f"an integer of {int(value).bit_length()} bits"
 
 
@@ -71,7 +71,7 @@ def number(owner: str, argument: str, value: Any, low: float = 0.0, below: float
 
 
 def readable(function: Any) -> str:
-    """A function of the user by its name and place; other objects by their repr."""
+    """The name, file and line of a Python function; the repr of any other object."""
     code = getattr(function, "__code__", None)
     if code is None:
         return repr(function)

@@ -24,7 +24,7 @@ def named_file(path: str | os.PathLike[str]) -> Path:
     """The path as a `Path`, which drops a slash at the end.
 
     Raises:
-        IsADirectoryError: it ends with a slash, and so names a folder.
+        IsADirectoryError: it ends with a slash, so it names a folder.
     """
     text = os.fspath(path)
     if text.endswith(("/", os.sep)):
@@ -89,12 +89,13 @@ def checksum(text: str, arrays: Mapping[str, Array]) -> str:
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Array]]:
-    """The metadata and the arrays of a ``.safetensors`` file; a bfloat16, which NumPy does not have, becomes float32.
+    """The metadata and the arrays of a ``.safetensors`` file; bfloat16, which NumPy lacks, becomes float32.
 
-    Its bytes are read once and then parsed: a mapped file that another program cuts short ends the process (SIGBUS).
+    The file is read into memory, not mapped: if another program truncates a mapped file, the process ends (SIGBUS).
 
     Raises:
-        ValueError: it is no whole file of this format, or holds a dtype that NumPy does not have; names the tensor.
+        ValueError: the file is incomplete or not of this format, or a tensor, which the message names, has a dtype
+            that NumPy lacks.
         OSError: it cannot be read.
     """
     import json
@@ -111,7 +112,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict
 
 
 def _whole(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file; the first eight alone where they cannot begin one: a device such as /dev/zero never ends."""
+    """The bytes of a file; only the first eight if they cannot be its header's length: /dev/zero never ends."""
     with open(path, "rb", buffering=0) as file:
         content = file.read(8)
         if LEAST_HEADER <= int.from_bytes(content, "little") <= LARGEST_HEADER:
@@ -123,7 +124,7 @@ def _whole(path: str | os.PathLike[str]) -> bytes:
 
 
 LEAST_HEADER, LARGEST_HEADER = 2, 100_000_000
-"""Bytes of the header of a ``.safetensors`` file."""
+"""The range of the length of a ``.safetensors`` header, in bytes."""
 
 
 def _array(name: str, dtype: str, shape: list[int], data: bytes) -> Array:
@@ -148,7 +149,7 @@ DTYPES = {
 def _is_stream(path: str | os.PathLike[str]) -> bool:
     """Whether path is a device, FIFO or socket, which is written to instead of replaced."""
     if os.fspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
-        return True  # whatever it leads to
+        return True  # whatever the link points to
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -173,7 +174,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _temporary(path: Path) -> tuple[int, str]:
-    """A new file beside path, open and locked, with the mode of the file at path: nobody reads it who may not."""
+    """A new file next to path, open and locked, with the mode of the file at path, so that nobody else can read it."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
@@ -182,7 +183,7 @@ def _temporary(path: Path) -> tuple[int, str]:
         name = str(path.parent / f".minidnn-{os.urandom(8).hex()}.tmp")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            handle = os.open(name, flags, 0o666 if mode is None else 0o600)  # the umask takes its share of the first
+            handle = os.open(name, flags, 0o666 if mode is None else 0o600)  # the umask applies to 0o666
         except FileExistsError:
             continue
         try_lock(handle)

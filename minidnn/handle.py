@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from minidnn.doors import refuse
+from minidnn.array_access import refuse
 from minidnn.reference.types import Array
 
 
@@ -75,15 +75,15 @@ class Handle:
 
 
 def _refusing(name: str) -> Any:
-    def door(self: Handle, *others: Any, **__: Any) -> Any:
+    def method(self: Handle, *others: Any, **__: Any) -> Any:
         if len(others) == 1 and hasattr(others[0], "_data"):
             return NotImplemented  # Python then calls the tensor's operator, which accepts a handle
         return self._refuse(f".{name}")
 
-    return door
+    return method
 
 
-_DOORS = (
+_METHODS = (
     "array",
     "array_ufunc",
     "array_function",
@@ -123,7 +123,7 @@ _OPERATORS = (
     "lshift",
     "rshift",
 )
-for _name in [*_DOORS, *(side + name for name in _OPERATORS for side in ("", "r", "i"))]:
+for _name in [*_METHODS, *(side + name for name in _OPERATORS for side in ("", "r", "i"))]:
     setattr(Handle, f"__{_name}__", _refusing(f"__{_name}__"))
 
 

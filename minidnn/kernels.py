@@ -1,7 +1,8 @@
 """The facade: every kernel, compiled or reference, under one name. The only module that imports ``_core``.
 
 The compiled kernels take contiguous float32. float64 always runs on the reference, so that gradients can be checked
-with tight tolerances. Everything runs on it within ``use_backend("reference")`` or with ``MINIDNN_BACKEND=reference``.
+with tight tolerances. All kernels run on the reference within
+``use_backend("reference")`` or with ``MINIDNN_BACKEND=reference``.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def _whole(x: Any, *_: Any) -> bool:
 
 
 def _has_rows(x: Any, *_: Any) -> bool:
-    """Whether x is neither float64 nor an empty batch, for which only the references return an empty result."""
+    """Whether x is neither float64 nor an empty batch; only the references return an empty result for that."""
     return x.dtype != _FLOAT64 and not (x.ndim == 2 and len(x) == 0 and x.shape[1] > 0)
 
 
@@ -138,7 +139,7 @@ def _always(*_: Any) -> bool:
 
 
 def run_reference(truth: Callable[..., R], args: Any, settings: Any) -> R:
-    """Runs a reference, with settings that are arrays without axes converted to Python numbers."""
+    """Runs a reference; settings that are 0-dimensional arrays are converted to Python numbers."""
     return truth(*args, **{name: v.item() if isinstance(v, np.ndarray) else v for name, v in settings.items()})
 
 
@@ -146,8 +147,8 @@ def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> C
     """Returns the kernel of a reference. It runs compiled if there is a compiled one, the backend is "compiled" and
     the arguments fit; otherwise the reference runs.
 
-    Without ``fits``, arguments fit unless the first is float64. Every kernel call passes here: while a step is
-    recorded, its recorder makes the call.
+    Without ``fits``, arguments fit unless the first is float64. Every kernel call goes through here: while a step
+    is recorded, the recorder makes the call.
     """
     compiled = cast(Callable[..., R] | None, getattr(_core, truth.__name__, None) if INSTALLED else None)
 
@@ -173,13 +174,13 @@ def _kernel(truth: Callable[P, R], fits: Callable[..., bool] | None = None) -> C
 prelu = _kernel(reference.prelu)
 prelu_backward = _kernel(reference.prelu_backward)
 
-# relu, relu_backward and so on, for each row.
+# relu, relu_backward and so on, for each row of the table.
 _OF_ACTIVATIONS = {name: _kernel(getattr(reference, name)) for row in ACTIVATIONS for name in (row, f"{row}_backward")}
 globals().update(_OF_ACTIVATIONS)
 
 
 def activation(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The kernels of an activation and of its derivative, which reads x or y as ``Activation.reads`` says."""
+    """The kernels of an activation and of its derivative, which reads x or y; see ``Activation.reads``."""
     return _OF_ACTIVATIONS[name], _OF_ACTIVATIONS[f"{name}_backward"]
 
 
@@ -213,7 +214,7 @@ embedding_bag = _kernel(reference.embedding_bag)
 embedding_bag_backward = _kernel(reference.embedding_bag_backward)
 
 fingerprint: Callable[[Any], int] = _core.fingerprint if INSTALLED else reference.fingerprint
-"""Not routed: the fingerprint of an array must not depend on the backend."""
+"""Independent of the chosen backend: the fingerprint of an array must not depend on it."""
 
 count = _kernel(reference.count, _always)
 next_draw = _kernel(reference.next_draw, _always)
@@ -231,7 +232,7 @@ batch_norm_eval_backward = _kernel(reference.batch_norm_eval_backward, _has_rows
 layer_norm = _kernel(reference.layer_norm, _has_rows)
 layer_norm_backward = _kernel(reference.layer_norm_backward, _has_rows)
 
-# sgd_step and so on, for each row.
+# sgd_step and so on, for each row of the table.
 _OF_UPDATES = {name: _kernel(getattr(reference, name)) for name in KERNELS}
 globals().update(_OF_UPDATES)
 
@@ -381,7 +382,7 @@ def use_cores(n: int) -> None:
 
 
 def build_info() -> dict[str, str]:
-    """Compiler, flags and OpenMP version that the kernels were built with."""
+    """The compiler, flags and OpenMP version with which the kernels were built."""
     if not INSTALLED:
         return {}
     return {"compiler": _core.compiler, "flags": _core.flags, "openmp": str(_core.openmp or "none")}

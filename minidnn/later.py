@@ -13,8 +13,8 @@ def later(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Returns ``__getattr__`` and ``__dir__`` of a package, to be assigned next to its ``__all__``.
 
-    A name is loaded once and then set in the package as if it had been imported. A name must not equal the submodule
-    that defines it: importing the submodule would replace the name by the submodule.
+    A name is loaded once and then set as an attribute of the package. It must differ from the name of the submodule
+    that defines it: importing the submodule would replace the object by the submodule.
 
     Args:
         package: its ``__name__``.

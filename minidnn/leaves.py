@@ -1,4 +1,4 @@
-"""The memory of leaves, for kernels that read or change it off the tape; it is reported to the recorder."""
+"""Access to the memory of leaves for kernels that read or change it off the tape; reports it to the recorder."""
 
 from __future__ import annotations
 

@@ -18,17 +18,17 @@ else:
     LOCKS = True
 
 LOCK = ".minidnn.lock"
-"""The file in a folder in use; it says by whom."""
+"""The file in a folder in use; its content names the holder."""
 
 logger = logging.getLogger("minidnn")
 
 
 class InUseError(OSError):
-    """Another program, or another run in this process, uses the folder; the message says which."""
+    """Another program, or another run in this process, uses the folder; the message names it."""
 
 
 def try_lock(handle: int) -> bool:
-    """Locks an open file; False if another holder has the lock, or the platform has none."""
+    """Locks an open file; False if another process or thread holds the lock, or the platform has no locks."""
     if LOCKS:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,7 +84,7 @@ def _hold(path: Path, owner: str) -> int:
     while True:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        except OSError as error:  # a link or a folder: whatever it leads to is not ours to write to
+        except OSError as error:  # a link or a folder: never write to its target
             if error.errno not in (errno.ELOOP, errno.EISDIR):
                 raise
             raise OSError(error.errno, f"{owner}: the lock of this folder must be a plain file", str(path)) from error
@@ -101,7 +101,7 @@ def _hold(path: Path, owner: str) -> int:
 
 
 def _who() -> str:
-    import socket  # both slow to import, so only where something is locked
+    import socket  # both are slow to import, so only when something is locked
     from datetime import datetime
 
     program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"

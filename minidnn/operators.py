@@ -1,4 +1,4 @@
-"""The array interface of a tensor: shape, operators and methods. Each calls the op of its name."""
+"""The array interface of a tensor: shape, operators and methods. Each operator and method calls the op of its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.doors import Doors
+from minidnn.array_access import ArrayAccess
 
 if TYPE_CHECKING:
     from minidnn.tensor import Tensor
@@ -39,7 +39,7 @@ def use_when_needed(module: str) -> None:
     use(_Later(module))
 
 
-class Operators(Doors):
+class Operators(ArrayAccess):
     """The base class of `Tensor` that defines its operators and methods."""
 
     __slots__ = ("op", "requires_grad")

@@ -1,8 +1,8 @@
-"""One row for each update of an optimizer: what the rest of the house knows of it.
+"""The table of optimizer updates, one row each.
 
-Beside the row an update has its formula in `minidnn.reference.optim`, a struct in ``csrc/kernels/optim.hpp`` with a
-line in ``table.hpp``, and a class in `minidnn.optim`. Kernels, the command line, the playground, tests and the bench
-follow from here.
+An update also has its formula in `minidnn.reference.optim`, a struct in ``csrc/kernels/optim.hpp`` with a line in
+``table.hpp``, and a class in `minidnn.optim`. Kernels, the command line, the playground, tests and the bench are
+derived from this table.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Update:
-    """An update of one parameter, ``NAME_step`` among the kernels.
+    """The update of one parameter by the kernel ``NAME_step``.
 
     Attributes:
-        name: of the update and of ``minidnn train --optimizer``.
+        name: the name of the update, and the value of ``minidnn train --optimizer``.
         kind: the class in `minidnn.optim`.
-        options: what its constructor is given for this update, where it has several.
-        title: what people call it, if not by the name of the class.
-        positive: the slots that never hold a number below 0, such as sums of squares.
-        parts: further kernels that one update runs before.
+        options: the constructor's arguments for this update, if the class has several.
+        title: its usual name, if that is not the name of the class.
+        positive: the slots that are never negative, such as sums of squares.
+        parts: further kernels, which run before the update.
     """
 
     name: str
@@ -66,4 +66,4 @@ UPDATES: dict[str, Update] = {
 """Every update by name."""
 
 KERNELS = tuple(f"{name}_step" for row in UPDATES.values() for name in (row.name, *row.parts))
-"""Their kernels and references by name."""
+"""The names of their kernels and references."""

@@ -1,6 +1,6 @@
-"""Pictures, with matplotlib (the extra ``plot``).
+"""Plots, with matplotlib (the extra ``plot``).
 
-Each function returns the figure; where path is None it writes no file.
+Each function returns the figure; if path is None, it writes no file.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def figure(columns: int = 1, width: float = 8.0, height: float = 3.4) -> tuple[A
 
 
 def write(drawing: Any, path: str | os.PathLike[str] | None) -> Any:
-    """Writes the figure as the kind of file that the name says (.png, .svg, .pdf), whole or not at all; returns it.
+    """Writes the figure atomically, in the format of the suffix (.png, .svg, .pdf), and returns it.
 
     Args:
-        path: None writes no file: a notebook shows the figure that a function here returns.
+        path: None writes no file; a notebook shows the returned figure.
 
     Raises:
-        ValueError: a suffix that matplotlib does not know.
+        ValueError: matplotlib does not support the suffix.
         OSError: the file cannot be written.
     """
     if path is None:
@@ -75,7 +75,7 @@ def _bytes(drawing: Any, kind: str = "png", dpi: int = 160) -> bytes:
 
 
 def legend(drawing: Any) -> None:
-    """Adds a legend below the axes, where it covers nothing; none for a single curve."""
+    """Adds a legend below the axes; none for a single curve."""
     entries = {label: handle for axis in drawing.axes for handle, label in zip(*_entries(axis), strict=True)}
     if len(entries) > 1:
         room, wanted = 11 * drawing.get_figwidth(), max(map(len, entries)) + 8  # in letters
@@ -86,13 +86,13 @@ def legend(drawing: Any) -> None:
 
 
 def learning_curves(histories: History | Mapping[str, History], path: str | os.PathLike[str] | None = None) -> Any:
-    """Draws the loss and up to two metrics over the epochs: training dashed, validation drawn through.
+    """Draws the loss and up to two metrics over the epochs: training dashed, validation solid.
 
-    The loss of the training contains penalties, as in `History`; that of the validation does not.
+    The training loss contains penalties, as in `History`; the validation loss does not.
 
     Args:
         histories: one run, or several by name.
-        path: the picture; its suffix says of which kind.
+        path: the file of the picture; its suffix is the format.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
@@ -110,7 +110,7 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
             train = _style(1) if len(runs) == 1 else dict(valid)
             _curve(axis, history, quantity, "" if name else "training", train | {"linestyle": "--"})
             _curve(axis, history, f"valid_{quantity}", name or "validation", valid)
-        if len(runs) > 1:  # one entry a run, and two that tell the styles
+        if len(runs) > 1:  # one entry per run, and two for the line styles
             for label, line in (("training", "--"), ("validation", "-")):
                 axis.plot([], [], line, color=INK, linewidth=1.8, label=label)
         _epochs(axis, max(map(len, runs.values())))
@@ -120,7 +120,7 @@ def learning_curves(histories: History | Mapping[str, History], path: str | os.P
 
 
 def _measured(runs: Mapping[str, History]) -> list[str]:
-    """The metrics, of training and validation alike; the first two."""
+    """The first two metrics, measured on training or validation data."""
     other = ("epoch", "step", "lr", "loss", "seconds", "examples_per_second")
     names = [name for history in runs.values() for row in history.rows for name in row]
     known = {name.removeprefix("valid_") for name in names if name.startswith("valid_")} | {"accuracy", "mae", "r2"}
@@ -144,7 +144,7 @@ def lines(
     """Draws curves (x, y) by name.
 
     Args:
-        mark: an x to point out.
+        mark: an x to mark with a vertical line.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
@@ -152,7 +152,7 @@ def lines(
     """
     drawing, (axis,) = figure(width=6.0)
     for i, (name, (x, y)) in enumerate(curves.items()):
-        needs_marker = i >= len(COLOURS) or np.isfinite(y).sum() < 2  # one point alone draws no line
+        needs_marker = i >= len(COLOURS) or np.isfinite(y).sum() < 2  # a single point draws no line
         axis.plot(x, y, label=name, **_style(i) | ({} if needs_marker else {"marker": ""}))
     if log_x:
         axis.set_xscale("log")
@@ -174,7 +174,7 @@ def reproduction(
 
     Args:
         published: epoch -> accuracy.
-        runs: for each seed the accuracy after every epoch.
+        runs: the accuracy after every epoch, for each seed.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
@@ -198,8 +198,8 @@ def reproduction(
 def study(study: Study, path: str | os.PathLike[str] | None = None) -> Any:
     """Draws each method's accuracy over x: the median over the seeds as a line, their range as a bar at each point.
 
-    The methods stand a little beside each other, so that their bars can be told apart. An axis that does not show all
-    of them is marked as cut, and so are the points below it.
+    The methods are drawn with a small horizontal offset, so that their bars do not overlap. An axis that does not begin
+    at the lowest value is marked as cut; points below it are drawn as triangles.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
@@ -211,7 +211,7 @@ def study(study: Study, path: str | os.PathLike[str] | None = None) -> Any:
     if log:
         axis.set_xscale("log")
     for i, method in enumerate(study.runs):
-        places = _beside(positions, i - (len(study.runs) - 1) / 2, log)
+        places = _shifted(positions, i - (len(study.runs) - 1) / 2, log)
         values, style = np.asarray(study.over_seeds(method)), _style(i)
         medians = np.median(values, axis=1)
         axis.vlines(places, values.min(axis=1), values.max(axis=1), color=style["color"], alpha=0.6, linewidth=2.2)
@@ -273,7 +273,7 @@ def image_grid(columns: Sequence[Any], path: str | os.PathLike[str] | None = Non
     gap = max(1, h // 14)
     sheet = np.ones((n * (h + gap) - gap, len(columns) * (w + gap) + gap, 3))
     for j, images in enumerate(columns):
-        scaled = images / 255.0 if images.dtype == np.uint8 else images  # one channel spreads to three
+        scaled = images / 255.0 if images.dtype == np.uint8 else images  # one channel is broadcast to three
         left = j * (w + gap) + (2 * gap if j else 0)
         for i in range(n):
             sheet[i * (h + gap) : i * (h + gap) + h, left : left + w] = scaled[i]
@@ -290,17 +290,17 @@ def filters(
     count: int = 100,
     columns: int = 20,
 ) -> Any:
-    """Draws what hidden units look for: the weights into each as an image, black for its most negative, grey for 0.
+    """Draws the incoming weights of hidden units as images: 0 is grey, a unit's largest magnitude black or white.
 
     Args:
         weights: (h * w, n_hidden), the kernel of a dense layer or of an RBM.
         image_shape: (h, w).
-        count: how many units, the first ones.
-        columns: units in a row of the picture.
+        count: the number of units to draw, from the first.
+        columns: the number of units in a row of the picture.
 
     Raises:
         ImportError: matplotlib is missing; names the extra.
-        ValueError: weights that are no images of that shape.
+        ValueError: the shape of weights does not match image_shape.
         OSError: the file cannot be written.
     """
     kernel, (h, w) = np.asarray(getattr(weights, "data", weights), np.float64), image_shape
@@ -331,8 +331,8 @@ def _style(i: int) -> dict[str, Any]:
     return {"color": COLOURS[i % len(COLOURS)], "marker": marker, "linewidth": 1.8, "markersize": 3.5}
 
 
-def _beside(positions: Any, place: float, log: bool) -> Any:
-    """Positions shifted by this many hundredths of the axis."""
+def _shifted(positions: Any, place: float, log: bool) -> Any:
+    """The positions, shifted by ``place`` steps of about 1 % of the axis."""
     if len(positions) < 2:
         return positions + 0.01 * place
     if log:
@@ -352,7 +352,7 @@ def _epochs(axis: Any, count: int) -> None:
 
 
 def _cut(axis: Any, bottom: float) -> None:
-    """Two strokes across the foot of the left axis, and what they mean."""
+    """Marks the left axis as cut with two strokes, and explains them below the plot."""
     strokes = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 9, "linestyle": "none", "clip_on": False}
     axis.plot([0, 0], [0.025, 0.045], transform=axis.transAxes, color=INK, markeredgewidth=1.2, **strokes)
     note = f"the axis of accuracies begins at {bottom:g}; points below it are triangles"

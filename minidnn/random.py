@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minidnn import kernels, pipeline
-from minidnn.doors import refuse
+from minidnn.array_access import refuse
 
 Shape = int | tuple[int, ...]
 
@@ -60,7 +60,7 @@ class Generator:
     def next_key(self) -> tuple[int, int, Any]:
         """Returns ``(seed, stream, draw)`` of the next draw and advances to the one after it.
 
-        The draw is an int. While a step is recorded, it is an array without axes that each replay fills.
+        The draw is an int. While a step is recorded, it is a 0-dimensional array that each replay fills.
         """
         recorder = kernels.recorder()
         if recorder is not None:
@@ -128,7 +128,7 @@ _default = Generator(0)
 
 
 def default_generator() -> Generator:
-    """The generator that is used wherever no ``rng=`` is given."""
+    """The generator that is used if no ``rng=`` is given."""
     return _default
 
 

@@ -75,19 +75,19 @@ def default_dnn(
       for "labels" (several labels per example), mean squared error for "regression".
     - Optimizer: Nesterov's accelerated gradient, momentum 0.9.
     - Schedule: the rate is halved when the validation loss has not improved for ``patience // 2`` epochs; if lr is a
-      schedule, that one alone.
+      schedule, that schedule is used instead.
     - Regularization: dropout, and early stopping, which restores the best model.
 
     Args:
         n_in, hidden, n_out: sizes; n_out is the number of classes (1 for two classes), labels or real numbers.
         lr: a number or a schedule.
         dropout: as for `default_network`.
-        patience: epochs without a better validation loss before the run ends.
+        patience: number of epochs without a better validation loss after which the run ends.
         epochs, batch_size: maximum number of epochs, and examples per batch.
         network: further arguments of `default_network`, such as ``activation="relu"``.
 
     Raises:
-        TypeError, ValueError: an argument of another type or out of range; the message names it.
+        TypeError, ValueError: an argument has a wrong type or is out of range; the message names it.
     """
     if task not in ("classification", "labels", "regression"):
         raise ValueError(f"default_dnn: task is {task!r}, must be 'classification', 'labels' or 'regression'")
@@ -126,7 +126,8 @@ def default_network(
     - He initialization: keeps the variance of signals and gradients constant through layers of ReLU and its variants.
     - ELU: no dying units, mean activations near 0; for faster inference ``activation="relu"``.
     - Batch normalization: allows higher learning rates and is less sensitive to initialization. It is placed before the
-      activation; the bias of the dense layer is then redundant. It costs time at inference unless it is folded in.
+      activation; the bias of the dense layer is then redundant. It costs time at inference unless it is folded into the
+      dense layer.
     - Dropout: start at 0.2 to 0.5 if the network overfits.
 
     Args:

@@ -18,25 +18,25 @@ Runs = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Study:
-    """What a lesson (``minidnn reproduce transfer``) measured.
+    """The results of a lesson, such as ``minidnn reproduce transfer``.
 
-    The gain of a method is the difference to the baseline within each seed, so that what a seed gives to both (its
-    examples, its initial weights) does not count as spread.
+    The gain of a method is the difference to the baseline with the same seed, so that variation that affects both
+    (examples, initial weights) does not add to the spread.
 
     Attributes:
-        name: what files are called by.
-        title: of the picture and the table.
-        x_label: what differs along the range, such as "labels per class".
-        x: the range.
-        runs: method -> for each seed the test accuracies over x. The first method is the baseline.
-        measured: other figures by name, such as "frozen, ms per step"; printed below the table.
+        name: the stem of the files' names.
+        title: the title of the picture and the table.
+        x_label: the name of the quantity that varies, such as "labels per class".
+        x: the values of that quantity.
+        runs: method -> the test accuracies over x, for each seed. The first method is the baseline.
+        measured: other measurements by name, such as "frozen, ms per step"; printed below the table.
         notes: lines of text printed last.
-        bottom: where the picture's axis of accuracies begins; None shows them all.
-        measure: what the numbers are, if not test accuracies.
-        log: the picture's axis of them is logarithmic.
+        bottom: the lower end of the picture's y axis; None shows all values.
+        measure: the name of the measured quantity.
+        log: whether the picture's y axis is logarithmic.
 
     Raises:
-        ValueError: no methods, seeds or range, or runs of another length.
+        ValueError: there are no methods or seeds, x is empty, or a run has another length.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Study:
 
     def __post_init__(self) -> None:
         if not self.runs or not self.x:
-            raise ValueError(f"Study: {self.name} has no methods, or nothing in x")
+            raise ValueError(f"Study: {self.name} has no methods, or x is empty")
         seeds = len(next(iter(self.runs.values())))
         for method, runs in self.runs.items():
             if not runs or len(runs) != seeds or any(len(run) != len(self.x) for run in runs):
@@ -64,11 +64,11 @@ class Study:
         return next(iter(self.runs))
 
     def over_seeds(self, method: str) -> list[list[float]]:
-        """For each x the accuracies over the seeds."""
+        """The accuracies over the seeds, for each x."""
         return [list(values) for values in zip(*self.runs[method], strict=True)]
 
     def gains(self, method: str) -> list[list[float]]:
-        """For each x, over the seeds, by how much the method is better than the baseline with the same seed."""
+        """The gains over the baseline with the same seed: a list over the seeds, for each x."""
         pairs = zip(self.over_seeds(method), self.over_seeds(self.baseline), strict=True)
         return [[a - b for a, b in zip(ours, base, strict=True)] for ours, base in pairs]
 
@@ -84,12 +84,12 @@ class Study:
         return columns(rows, left=(1,))
 
     def report(self) -> str:
-        """The table, what else was measured, and the notes."""
+        """The table, the other measurements and the notes, as text."""
         measured = [f"{name}: {value:.4g}" for name, value in self.measured.items()]
         return "\n".join([f"{self.title}, {self._seeds()}", self.table(), *measured, *self.notes])
 
     def document(self) -> dict[str, Any]:
-        """The whole study as a document for JSON."""
+        """The study as a dict of JSON values."""
         return {
             "title": self.title,
             "x_label": self.x_label,
@@ -133,7 +133,7 @@ def uninterrupted(history: History) -> History:
     """The history of a run that was not interrupted.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came; `training.fit` took it for a wish to stop that run alone.
+        KeyboardInterrupt: the run was interrupted by Ctrl-C, which ends only that run in `training.fit`.
     """
     if history.stopped == "interrupted":
         raise KeyboardInterrupt

@@ -55,7 +55,7 @@ class Tensor(Operators):
         self._parents: tuple[Tensor, ...] = ()
         self._backward: Rule | None = None
         self._saved: Sequence[Saved] = ()
-        self._attributes: dict[str, Any]  # set only while the tape is watched
+        self._attributes: dict[str, Any]  # set only while `nn.tracing` watches the tape
         recorder = kernels.recorder()
         if recorder is not None:
             recorder.born(self)
@@ -72,11 +72,11 @@ class Tensor(Operators):
         """Adds the gradient of this tensor to ``grad`` of every leaf that requires one; then frees the graph.
 
         Args:
-            grad: the gradient of this tensor, of its shape; 1 where it has a single element.
-            retain_graph: keep the graph for another backward.
+            grad: the gradient of this tensor, of the same shape; by default 1 for a tensor of one element.
+            retain_graph: whether to keep the graph for another backward.
 
         Raises:
-            ValueError: no ``grad`` for a tensor of several elements, or one of another shape.
+            ValueError: ``grad`` is missing for a tensor of several elements, or has another shape.
             RuntimeError: no input requires a gradient; the graph was freed; a value that it needs was changed in place.
         """
         if not self.requires_grad:
@@ -174,7 +174,7 @@ def _seed(tensor: Tensor, grad: Any) -> Array:
     else:
         seed = np.array(grad, dtype=tensor.dtype)
     if seed.shape != tensor.shape:
-        raise ValueError(f"backward: grad has shape {seed.shape}, the tensor has {tensor.shape}: must be the same")
+        raise ValueError(f"backward: grad has shape {seed.shape}, the tensor has {tensor.shape}; they must be the same")
     return seed
 
 

@@ -1,4 +1,4 @@
-"""Trainings that tests run on several ranks: ``mpiexec -n 2 python -m mpi4py tests/parallel_runs.py OUTPUT``."""
+"""Training runs for tests on several ranks: ``mpiexec -n 2 python -m mpi4py tests/parallel_runs.py OUTPUT``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minidnn.parallel import world
 
 
 def notebook(**options):
-    """The notebook's network in small steps, momentum and a schedule; the last batch has fewer examples than shards."""
+    """The notebook's network with few steps, momentum and a schedule; the last batch has fewer examples than shards."""
     train = data.load_digits_sample().train
     model = nn.Sequential(nn.Dense(64, 30, "relu"), nn.Dense(30, 20, "relu"), nn.Dense(20, 10))
     optimizer = optim.SGD(model.parameters(), lr=minidnn.schedules.exponential(0.1, 0.1, 100), momentum=0.9)
@@ -23,7 +23,7 @@ def notebook(**options):
 
 
 def everything(**options):
-    """Dropout, batch normalization, augmentation, Adam, clipping, several batches an update."""
+    """Dropout, batch normalization, augmentation, Adam, clipping, several batches per update."""
     train = data.load_digits_sample().train
     model = nn.Sequential(
         nn.Dense(64, 32), nn.BatchNorm(32), nn.ReLU(), nn.Dropout(0.3), nn.Dense(32, 16, "selu"),
@@ -45,7 +45,7 @@ def everything(**options):
 
 
 def regression(**options):
-    """Numbers as targets, a weight for each example, penalties, a batch that is no multiple of the shards."""
+    """Numbers as targets, a weight for each example, penalties, a batch size that is not a multiple of the shards."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((205, 6)).astype(np.float32)
     y = (x @ rng.standard_normal(6)).astype(np.float32)
@@ -71,8 +71,8 @@ def _fit(model, train, **options):
     return model, history
 
 
-def told(model, history):
-    """What must be the same: the SHA-256 of all tensors, and the numbers of the history."""
+def result_of(model, history):
+    """The result that must be equal: the SHA-256 of all tensors, and the numbers of the history."""
     digest = hashlib.sha256(b"".join(tensor.data.tobytes() for tensor in model.tensors().values())).hexdigest()
     rows = [{k: v for k, v in row.items() if "second" not in k} for row in history.rows]
     return {"sha256": digest, "rows": rows}
@@ -80,7 +80,7 @@ def told(model, history):
 
 def run(name, **options):
     minidnn.manual_seed(7)
-    return told(*RUNS[name](**options))
+    return result_of(*RUNS[name](**options))
 
 
 if __name__ == "__main__":

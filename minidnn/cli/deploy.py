@@ -102,12 +102,12 @@ def _compile(arguments: argparse.Namespace) -> int:
     if arguments.prune is not None:
         model = copy.deepcopy(original)
         print(deploy.prune(model, fraction=arguments.prune, scope=arguments.scope))
-    asked = model_of(content)
-    examples, held_back = _measured_on(arguments, asked, original)
-    has_classes = asked.meaning.task != "regression" and not asked.meaning.has_several_labels
+    opened = model_of(content)
+    examples, held_back = _measured_on(arguments, opened, original)
+    has_classes = opened.meaning.task != "regression" and not opened.meaning.has_several_labels
     validation = None
     if held_back is not None and has_classes:
-        validation = data.ArrayDataset(asked.prepare(held_back.inputs), held_back.y)
+        validation = data.ArrayDataset(opened.prepare(held_back.inputs), held_back.y)
     if examples is None and dtype == "int8":
         raise ValueError("--int8 needs examples: give --calibration FILE or --data DATA")
     compiled = deploy.compile(
@@ -123,13 +123,13 @@ def _compile(arguments: argparse.Namespace) -> int:
     lossless = arguments.prune is None and dtype == "float32"
     fall = None
     if held_back is not None and not has_classes:
-        made = replace(asked, run=compiled.predict, activation=compiled.activation)
-        fall = _fall(scores(asked, held_back), scores(made, held_back))
+        made = replace(opened, run=compiled.predict, activation=compiled.activation)
+        fall = _fall(scores(opened, held_back), scores(made, held_back))
         print("" if fall is None else f"{fall}, of {len(held_back)} validation examples")
     if not (lossless or arguments.force) and (refusal := _refusal(compiled, arguments.limit, has_classes, fall)):
         tell(f"minidnn compile: {shown(refusal)}; nothing was written")
         return 1
-    compiled.meaning = asked.told if asked.told != data.Meaning() else None
+    compiled.meaning = opened.stored_meaning if opened.stored_meaning != data.Meaning() else None
     output = arguments.output or arguments.model.with_suffix(".mdnn")
     compiled.save(output)
     before, after = arguments.model.stat().st_size, output.stat().st_size
@@ -192,25 +192,25 @@ def _refusal(
 
 
 def _measured_on(
-    arguments: argparse.Namespace, asked: Model, model: minidnn.nn.Module
+    arguments: argparse.Namespace, opened: Model, model: minidnn.nn.Module
 ) -> tuple[Any, data.Dataset | None]:
     """The calibration examples and the labelled validation examples; each is None where there are none."""
     train: data.Dataset | None = None
     valid: data.Dataset | None = None
     if arguments.data in datasets.NAMES or (arguments.data is None and _knows_mnist(model)):
         train, valid, _ = datasets.named(arguments.data or "mnist")
-        asked.meaning.check_same(arguments.data or "mnist", train.meaning, "the data")
+        opened.meaning.check_same(arguments.data or "mnist", train.meaning, "the data")
     elif arguments.data is not None:
-        whole = datasets.labelled(arguments.data, asked.meaning, arguments.labels, arguments.label)
+        whole = datasets.labelled(arguments.data, opened.meaning, arguments.labels, arguments.label)
         sizes = [1 - 2 * datasets.SPLIT, datasets.SPLIT, datasets.SPLIT]
         stratify = whole.meaning.task == "classification" and not whole.meaning.has_several_labels
         train, valid, _ = data.split(whole, sizes, stratify=stratify, rng=Generator(arguments.seed))
         valid = valid if len(valid) else None
-    examples = None if train is None else asked.prepare(train[:CALIBRATION_EXAMPLES].inputs)
+    examples = None if train is None else opened.prepare(train[:CALIBRATION_EXAMPLES].inputs)
     if arguments.calibration is not None:
-        reader = Reader(asked.meaning, asked.n_in)
+        reader = Reader(opened.meaning, opened.n_in)
         x = np.concatenate([x for _, x in reader.read([arguments.calibration])])[:CALIBRATION_EXAMPLES]
-        examples = asked.prepare(x)
+        examples = opened.prepare(x)
     return examples, valid
 
 

@@ -27,24 +27,24 @@ class Model:
 
     Attributes:
         run: float32 (batch, n_in) -> outputs (batch, n_out).
-        told: the meaning of inputs and outputs in the file; empty where it has none.
-        activation: the output activation, such as "softmax"; "identity" for logits, "" where it is unknown.
+        stored_meaning: the meaning of inputs and outputs in the file; empty if it has none.
+        activation: the output activation, such as "softmax"; "identity" for logits, "" if unknown.
     """
 
     path: Path
     run: Callable[[Any], Any]
     n_in: int
-    told: Meaning
+    stored_meaning: Meaning
     activation: str = ""
 
     @property
     def meaning(self) -> Meaning:
-        """`told` without standardization: `outputs` standardizes the inputs itself."""
-        return replace(self.told, mean=(), std=())
+        """`stored_meaning` without standardization: `outputs` standardizes the inputs itself."""
+        return replace(self.stored_meaning, mean=(), std=())
 
     def prepare(self, x: Any) -> Any:
         """The inputs, standardized as the training data were."""
-        return self.told.prepared(x)
+        return self.stored_meaning.prepared(x)
 
     def outputs(self, x: Any) -> Any:
         """The outputs as float64 (n, n_out).
@@ -63,8 +63,8 @@ class Model:
     def is_classifier(self) -> bool:
         return self.meaning.task == "classification"
 
-    def chances(self, outputs: Any) -> Any:
-        """The independent probability of each of several labels: the outputs' sigmoid, unless already applied."""
+    def label_probabilities(self, outputs: Any) -> Any:
+        """The probability of each of several independent labels: the sigmoid of the outputs, unless already applied."""
         return outputs if self.activation == "sigmoid" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
 
     def probabilities(self, outputs: Any) -> Any:
@@ -75,7 +75,7 @@ class Model:
         """
         n_out, classes = outputs.shape[1], len(self.meaning.classes)
         if n_out == 1 and classes == 2 and self.activation in ("identity", "sigmoid"):
-            second = self.chances(outputs)
+            second = self.label_probabilities(outputs)
             return np.concatenate([1 - second, second], axis=1)
         if n_out < 2 or (classes and n_out != classes):
             raise ValueError(f"{self.path} has {n_out} outputs for {classes or 'some'} classes, must have one for each")

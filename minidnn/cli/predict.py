@@ -78,16 +78,16 @@ def rows_of(model: Model, path: Path, x: Any) -> list[dict[str, Any]]:
     several = model.meaning.has_several_labels and n_out == len(names)
     rows: list[dict[str, Any]] = [{"file": str(path), "example": i} for i in range(len(x))]
     if several and model.is_classifier:
-        for row, chances in zip(rows, model.chances(outputs), strict=True):
-            told = {name: round(float(p), 6) for name, p in zip(names, chances, strict=True)}
-            row |= {"labels": [name for name, p in told.items() if p > 0.5], "probabilities": told}
+        for row, of_labels in zip(rows, model.label_probabilities(outputs), strict=True):
+            rounded = {name: round(float(p), 6) for name, p in zip(names, of_labels, strict=True)}
+            row |= {"labels": [name for name, p in rounded.items() if p > 0.5], "probabilities": rounded}
     elif several:
         for row, y in zip(rows, outputs, strict=True):
             row["values"] = {name: _number(value) for name, value in zip(names, y, strict=True)}
     elif model.is_classifier or (model.meaning.task is None and n_out > 1):
         classes: Any = model.meaning.classes or range(n_out)
-        chances = model.probabilities(outputs)
-        for row, k, p in zip(rows, chances.argmax(axis=1), chances, strict=True):
+        probabilities = model.probabilities(outputs)
+        for row, k, p in zip(rows, probabilities.argmax(axis=1), probabilities, strict=True):
             row |= {"class": classes[k], "probability": round(float(p[k]), 6)}
     else:
         for row, y in zip(rows, outputs, strict=True):

@@ -45,8 +45,7 @@ class Scores:
         if self.correct is not None:
             return f"{name} accuracy {self.correct / (self.answers or self.examples):.2%}".replace("%", " %")
         r2 = self.values["r2"]
-        told = "" if r2 is None else f", R2 {r2:.4f}"
-        return f"{name} error {self.values['mae']:.4g}{told}"
+        return f"{name} error {self.values['mae']:.4g}" + ("" if r2 is None else f", R2 {r2:.4f}")
 
     def report(self) -> str:
         """In a few lines."""
@@ -68,8 +67,8 @@ class Scores:
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        told = {part.label: part.values for part in self.parts}
-        return {"examples": self.examples, **self.values, **({"labels": told} if told else {})}
+        labels = {part.label: part.values for part in self.parts}
+        return {"examples": self.examples, **self.values, **({"labels": labels} if labels else {})}
 
 
 MEASURES = {
@@ -94,32 +93,33 @@ def scores(model: Model, dataset: Dataset) -> Scores:
         if outputs.shape != y.shape:
             raise ValueError(f"{model.path} has {outputs.shape[1]} outputs, the data have {y.shape[1]} labels")
         if model.is_classifier:
-            return _of_labels(model.chances(outputs), y, names)
+            return _of_labels(model.label_probabilities(outputs), y, names)
         return _of_numbers(outputs, y.astype(np.float64), names)
     if y.dtype.kind == "f":
         if outputs.shape[1] != 1:
             raise ValueError(f"{model.path} has {outputs.shape[1]} outputs, must have one for labels that are numbers")
         return _of_regression(outputs[:, 0], y.astype(np.float64), names[0] if names else "")
-    chances = model.probabilities(outputs)
-    if y.max() >= chances.shape[1]:
-        raise ValueError(f"{model.path} has {chances.shape[1]} classes, but there is a label {y.max()}")
-    correct = int((chances.argmax(axis=1) == y).sum())
-    loss = float(-np.log(np.maximum(chances[np.arange(len(y)), y], np.finfo(np.float64).tiny)).mean())
-    by_class = lambda: report_of(y, chances, 0.5, dataset.classes)  # noqa: E731
+    probabilities = model.probabilities(outputs)
+    if y.max() >= probabilities.shape[1]:
+        raise ValueError(f"{model.path} has {probabilities.shape[1]} classes, but there is a label {y.max()}")
+    correct = int((probabilities.argmax(axis=1) == y).sum())
+    loss = float(-np.log(np.maximum(probabilities[np.arange(len(y)), y], np.finfo(np.float64).tiny)).mean())
+    by_class = lambda: report_of(y, probabilities, 0.5, dataset.classes)  # noqa: E731
     return Scores(len(y), {"accuracy": correct / len(y), "loss": loss}, correct, by_class=by_class)
 
 
-def _of_labels(chances: Any, y: Any, names: Sequence[str]) -> Scores:
+def _of_labels(probabilities: Any, y: Any, names: Sequence[str]) -> Scores:
     """Scores of several labels: the share of correct labels, and of examples whose labels are all correct."""
-    told, tiny = chances > 0.5, np.finfo(np.float64).tiny
-    right = told == (y > 0.5)
-    loss = -np.where(y > 0.5, np.log(np.maximum(chances, tiny)), np.log(np.maximum(1 - chances, tiny))).mean()
+    positive = y > 0.5
+    right = (probabilities > 0.5) == positive
+    of_truth = np.where(positive, probabilities, 1 - probabilities)
+    loss = -np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)).mean()
     values: dict[str, float | None] = {
         "accuracy": float(right.mean()),
         "all_labels": float(right.all(axis=1).mean()),
         "loss": float(loss),
     }
-    by_class = lambda: report_of(y, chances, 0.5, names)  # noqa: E731
+    by_class = lambda: report_of(y, probabilities, 0.5, names)  # noqa: E731
     return Scores(len(y), values, int(right.sum()), answers=right.size, by_class=by_class)
 
 

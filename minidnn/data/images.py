@@ -187,22 +187,24 @@ def _open(path: Path) -> Any:
         raise
     except Exception as error:  # Pillow raises many exception types for damaged files
         # Pillow names the object in memory that holds the bytes
-        fault = "no picture of these formats: " + ", ".join(FORMATS) if "<_io." in str(error) else str(error)
+        fault = "not a picture in one of the formats " + ", ".join(FORMATS) if "<_io." in str(error) else str(error)
         raise ImageError(f"ImageFolder: {path} cannot be read: {type(error).__name__}: {fault}") from error
 
 
 def _is_deep(image: Any) -> bool:
-    """Whether a picture is grey with 16 bits, as Pillow gives it: mode I;16, or I in some of its versions.
+    """Whether a picture is grey with 16 bits, as Pillow reads it: mode I;16, or I in some versions of Pillow.
 
     Raises:
-        ImageError: its values have another range, which Pillow would clip at 255.
+        ImageError: the values have another type; Pillow would clip them at 255.
     """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return False
     bits = image.tag_v2.get(258, (16,)) if image.format == "TIFF" else (16,)
     if image.mode == "F" or tuple(bits) != (16,) or (image.format == "TIFF" and image.mode == "I"):
-        kind = "floats" if image.mode == "F" else f"{bits[0]} bits, or signed"
-        raise ImageError(f"its values are {kind}, must have 8 or 16 bits; scale them and save it again")
+        kind = "floats" if image.mode == "F" else "signed integers" if bits[0] == 16 else f"{bits[0]}-bit integers"
+        raise ImageError(
+            f"its values are {kind}, must be unsigned with 8 or 16 bits; scale them and save the picture again"
+        )
     return True
 
 

@@ -9,10 +9,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 Task = Literal["classification", "regression"]
-LARGEST = (2.0 - 2.0**-23) * 2.0**127
-"""Of float32."""
-
 TASKS: tuple[Task, ...] = ("classification", "regression")
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 class MeaningError(ValueError):
@@ -211,7 +209,7 @@ def _kind(value: Any, name: str, kind: Any) -> Any:
 
 def _number(value: Any, name: str) -> float:
     _kind(value, name, (int, float))
-    if not -LARGEST <= value <= LARGEST:
+    if not -MAX_FLOAT32 <= value <= MAX_FLOAT32:
         raise MeaningError(f"{name} holds {_short(value)}, must be a finite float32")
     return float(value)
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minidnn.data.meaning import Task
+from minidnn.data.meaning import MAX_FLOAT32, Task
 
-LARGEST = float(np.finfo(np.float32).max)
 _EMPTY = frozenset(("", "na", "n/a", "nan", "null"))
 
 
@@ -23,7 +22,7 @@ def number(text: Any) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if abs(value) <= LARGEST and "_" not in str(text) else None
+    return value if abs(value) <= MAX_FLOAT32 and "_" not in str(text) else None
 
 
 def is_empty(text: str) -> bool:

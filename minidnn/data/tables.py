@@ -14,8 +14,8 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from minidnn.data.datasets import ArrayDataset, Dataset
-from minidnn.data.meaning import Column, Meaning, Task
-from minidnn.data.table_cells import LARGEST, Labels, TableError, is_empty, number
+from minidnn.data.meaning import MAX_FLOAT32, Column, Meaning, Task
+from minidnn.data.table_cells import Labels, TableError, is_empty, number
 from minidnn.data.table_plan import Missing, Name, Names, Options, Plan, numbered, plan, plan_as_before
 from minidnn.data.types import Floats32
 from minidnn.data.unlabelled import Unlabelled
@@ -171,7 +171,7 @@ def _plain_numbers(row: list[str], places: list[int]) -> list[float] | None:
         values = [float(row[i]) for i in places]
     except ValueError:
         return None
-    fine = all(-LARGEST <= value <= LARGEST for value in values) and not any("_" in row[i] for i in places)
+    fine = all(-MAX_FLOAT32 <= value <= MAX_FLOAT32 for value in values) and not any("_" in row[i] for i in places)
     return values if fine else None
 
 

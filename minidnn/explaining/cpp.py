@@ -1,6 +1,6 @@
-"""Definitions in the C++ sources, found by the name of the kernel.
+"""Finds definitions in the C++ sources by the name of the kernel.
 
-The sources are part of the installed package (``csrc`` beside this file); in a checkout they lie two folders up.
+The sources are part of the installed package (``csrc`` next to this file); in a checkout they are two folders up.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ALSO = {
     "embedding_bag_backward": ("divide_by_count",),
     "prelu_backward": ("prelu_alpha",),
 }
-"""What a kernel is made of beside the definition that bears its name."""
+"""Kernel -> further definitions that it uses, apart from the one of its own name."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Definition:
     """A struct, a function or an entry of the table of kernels.
 
     Attributes:
-        name: as the source has it.
-        file: relative to ``csrc``.
-        line: of its beginning, from 1.
-        text: as the source has it, without common indentation.
+        name: its name in the source.
+        file: its path, relative to ``csrc``.
+        line: the number of its first line, from 1.
+        text: its source text, without common indentation.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Definition:
 
 
 def folder() -> Path:
-    """Where the C++ sources are.
+    """The folder of the C++ sources.
 
     Raises:
         FileNotFoundError: they are neither in the package nor in a checkout around it.
@@ -69,7 +69,7 @@ def folder() -> Path:
 
 
 def of_kernel(kernel: str) -> list[Definition]:
-    """The definitions that a kernel is compiled from; none where it has no compiled twin or no formula of its own."""
+    """The definitions from which a kernel is compiled; empty if it has no compiled version or no formula of its own."""
     if not is_compiled(kernel):
         return []
     found = _named(kernel) or _named(kernel.removesuffix("_backward"))
@@ -93,12 +93,12 @@ def _bindings() -> str:
 
 @cache
 def _listed() -> frozenset[str]:
-    """Activations and updates in the lists from which their bindings are made."""
+    """The names in the lists of activations and updates from which their bindings are generated."""
     return frozenset(re.findall(r"^  X\((\w+),", (folder() / "kernels" / "table.hpp").read_text(), re.M))
 
 
 def _helpers(found: list[Definition]) -> list[Definition]:
-    """The functions by which the members of an optimizer's struct are derived."""
+    """The functions that compute the members of an optimizer's struct."""
     text = "".join(d.text for d in found)
     return [
         d
@@ -141,7 +141,7 @@ _ENTRY = re.compile(r"^    /\* (?P<name>\w+)[^\n]*\*/\n    \[\]\([^{]*\{", re.M)
 
 
 def _comment_before(text: str, match: re.Match[str]) -> str:
-    """The lines of comment right above a definition."""
+    """The comment lines directly above a definition."""
     lines = text[: match.start()].splitlines(keepends=True)
     kept: list[str] = []
     while lines and lines[-1].startswith("//"):
@@ -150,7 +150,7 @@ def _comment_before(text: str, match: re.Match[str]) -> str:
 
 
 def _block(text: str, start: int, opening: str, closing: str) -> str:
-    """The text from start to the bracket that closes the first one opened behind it."""
+    """The text from start to the bracket that closes the first bracket opened after it."""
     depth = 0
     for i in range(start, len(text)):
         if text[i] == opening:

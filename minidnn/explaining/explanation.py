@@ -24,9 +24,9 @@ class Part:
 
     Attributes:
         kernel: its name in `minidnn.kernels`.
-        formula: what its reference and, for an update, its optimizer say that it computes.
+        formula: the docstring of its reference; for an update also the formulas of its optimizer's docstring.
         numpy: the source of its reference, and of the helpers that it calls.
-        cpp: what it is compiled from; empty where NumPy computes it.
+        cpp: the definitions from which it is compiled; empty if NumPy computes it.
     """
 
     kernel: str
@@ -36,9 +36,9 @@ class Part:
 
     @property
     def code(self) -> str:
-        """The C++ as one text, each definition below a line that says where it stands."""
+        """The C++ as one text; each definition follows a line with its file and line number."""
         if not self.cpp:
-            return "// no compiled twin: NumPy computes it"
+            return "// no compiled version: NumPy computes it"
         return "\n\n".join(f"// csrc/{d.file}:{d.line}\n{d.text}" for d in self.cpp)
 
 
@@ -49,8 +49,8 @@ class Explanation:
     ``print`` shows it as text, a notebook as a table, `markdown` as a section of a page.
 
     Attributes:
-        name: what was asked for.
-        parts: a kernel each.
+        name: the name that was looked up.
+        parts: one for each kernel.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Explanation:
         return f"Explanation({self.name}: {', '.join(part.kernel for part in self.parts)})"
 
     def side_by_side(self, width: int) -> str:
-        """As text of this many columns, NumPy left and C++ right; as ``str`` where that is too narrow for the code."""
+        """Text of this many columns, NumPy left and C++ right; like ``str`` if the code does not fit."""
         pages = []
         for part in self.parts:
             left, right = part.numpy.splitlines(), part.code.splitlines()
@@ -78,7 +78,7 @@ class Explanation:
         return "\n\n".join(pages)
 
     def markdown(self) -> str:
-        """As a section of a page, with the sources in blocks of code."""
+        """A section of a Markdown page, with the sources in code blocks."""
         sections = [
             f"### `{part.kernel}`\n\n```text\n{part.formula}\n```\n\n```python\n{part.numpy}\n```\n\n"
             f"```cpp\n{part.code}\n```"
@@ -103,12 +103,12 @@ def explain(what: Any) -> Explanation:
     """The formula, the NumPy reference and the C++ of a kernel, from the sources.
 
     Args:
-        what: the name of a kernel (`names` lists them), with or without ``_step``; of an activation, which stands
-            for its derivative too; an optimizer's class or instance, or a function of `ops`, `kernels` or `reference`.
+        what: the name of a kernel (`names` lists them), with or without ``_step``; of an activation, which
+            includes its derivative; an optimizer's class or instance; or a function of `ops`, `kernels` or `reference`.
 
     Raises:
         TypeError: what has no name.
-        ValueError: no kernel is called that; says which name is near.
+        ValueError: there is no kernel of this name; the message suggests a similar name.
     """
     name = _name_of(what)
     kernels = _kernels_of(name)
@@ -151,7 +151,7 @@ def _part(kernel: str) -> Part:
 
 
 def _formula(function: Callable[..., Any]) -> str:
-    """The docstring of the reference; where that leaves a slot out, below it the optimizer's own block of formulas."""
+    """The docstring of the reference; if it does not define all slots, followed by the optimizer's formulas."""
     text = (inspect.getdoc(function) or "").replace("``", "").replace("`", "")
     slots = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY][2:]
     if not function.__name__.endswith("_step") or all(re.search(rf"\b{slot} \+?=", text) for slot in slots):
@@ -163,7 +163,7 @@ def _formula(function: Callable[..., Any]) -> str:
 
 
 def _numpy(function: Callable[..., Any]) -> str:
-    """The source, below that of the private helpers of its module that it calls."""
+    """The source, preceded by that of the private helpers that it calls in its module."""
     source = inspect.getsource(function)
     module = inspect.getmodule(function)
     helpers = [

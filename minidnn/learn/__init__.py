@@ -1,4 +1,4 @@
-"""Exercises that check themselves: a formula, an empty NumPy function, and the compiled kernel as the judge."""
+"""Exercises: a formula, an empty NumPy function to complete, and a check against the compiled kernel."""
 
 from minidnn.learn.checking import Verdict, check, judge
 from minidnn.learn.exercise import LEVELS, Exercise

@@ -1,4 +1,4 @@
-"""A file of a user beside the compiled kernel."""
+"""Compares a user's functions with the compiled kernel."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import numpy as np
 from minidnn.learn.exercise import Answer, Exercise, Functions
 
 CLOSE = 8
-"""Units in the last place up to which an answer is called right apart from rounding."""
+"""Units in the last place up to which a difference counts as rounding."""
 
 State = Literal["right", "close", "wrong", "unwritten", "broken"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a check.
+    """The result of a check.
 
     Attributes:
-        state: "right"; "close" where only the rounding differs; "wrong"; "unwritten" where a body is still missing;
-            "broken" where the user's code raised an error.
-        message: for the user.
-        mistake: the typical mistake that the answer agrees with, or "".
-        compared: how many numbers were.
+        state: "right"; "close" if only the rounding differs; "wrong"; "unwritten" if a body is still missing; "broken"
+            if the user's code raised an error.
+        message: the text for the user.
+        mistake: the typical mistake that gives the same answers, or "".
+        compared: how many numbers were compared.
     """
 
     state: State
@@ -44,7 +44,7 @@ class Verdict:
 
 
 def check(exercise: Exercise, path: str | os.PathLike[str]) -> Verdict:
-    """Runs a file, as the user's own program with all that it may do, and compares its functions with the kernel's.
+    """Runs a file with the user's permissions, and compares its functions with the kernels.
 
     Raises:
         OSError: the file cannot be read.
@@ -54,28 +54,28 @@ def check(exercise: Exercise, path: str | os.PathLike[str]) -> Verdict:
     try:
         names = runpy.run_path(os.fspath(path), run_name=f"learn_{exercise.name}")
     except Exception as error:
-        return Verdict("broken", f"{path} does not run: {_told(error)}")
+        return Verdict("broken", f"{path} does not run: {_described(error)}")
     missing = [name for name in exercise.functions if not callable(names.get(name))]
     if missing:
-        return Verdict("broken", f"{path} defines no {missing[0]}, must define {', '.join(exercise.functions)}")
+        return Verdict("broken", f"{path} does not define {missing[0]}, must define {', '.join(exercise.functions)}")
     return judge(exercise, names)
 
 
 def judge(exercise: Exercise, functions: Functions) -> Verdict:
-    """`check` for functions that are there already."""
+    """Like `check`, for functions that are already defined."""
     truth = list(exercise.answers(exercise.truth))
     allowed = _allowed(exercise, truth)
     compared, furthest = 0, 0.0
     try:
-        for (where, wanted), bound, answer in _beside(truth, allowed, exercise.answers(functions)):
+        for (where, wanted), bound, answer in _paired(truth, allowed, exercise.answers(functions)):
             fault, distance = _compare(where, answer, wanted, bound, exercise.sums)
             if fault:
                 return _wrong(exercise, functions, truth, allowed, fault)
             compared, furthest = compared + wanted.size, max(furthest, distance - bound)
     except NotImplementedError:
-        return Verdict("unwritten", f"the body is still to be written; minidnn learn {exercise.name} --hint helps")
+        return Verdict("unwritten", f"the body is not written yet; minidnn learn {exercise.name} --hint helps")
     except Exception as error:
-        return Verdict("broken", _told(error))
+        return Verdict("broken", _described(error))
     if furthest > 0:
         mistake = _mistake(exercise, list(exercise.answers(functions)), allowed)
         if mistake:
@@ -92,9 +92,9 @@ def judge(exercise: Exercise, functions: Functions) -> Verdict:
 
 
 def _allowed(exercise: Exercise, truth: list[Answer]) -> list[float]:
-    """For each answer the units in the last place by which it may differ: twice what the NumPy reference does.
+    """The units in the last place by which each answer may differ: twice the difference of the NumPy reference.
 
-    0 where formula and kernel agree bit for bit.
+    0 if reference and kernel agree bit for bit.
     """
     names = exercise.run(exercise.solution)
     pairs = zip(exercise.answers(names), truth, strict=True)
@@ -106,25 +106,25 @@ def _allowed(exercise: Exercise, truth: list[Answer]) -> list[float]:
 
 
 def _kind(where: str) -> str:
-    """Which result it is, whatever the row and the step."""
+    """The name of a result without row and step."""
     return where.partition(",")[0] + where.rpartition(":")[2]
 
 
-def _beside(truth: list[Answer], allowed: list[float], answers: Any) -> Iterator[tuple[Answer, float, Any]]:
+def _paired(truth: list[Answer], allowed: list[float], answers: Any) -> Iterator[tuple[Answer, float, Any]]:
     for right, bound, answer in zip_longest(truth, allowed, answers):
-        assert right is not None and bound is not None and answer is not None, "answers ask for the same of everyone"
+        assert right is not None and bound is not None and answer is not None, "the number of answers differs"
         yield right, bound, answer[1]
 
 
 def _compare(where: str, answer: Any, wanted: Any, bound: float, sums: bool) -> tuple[str, float]:
-    """What is wrong, or "", and the distance in units in the last place."""
+    """The fault, or "", and the distance in units in the last place."""
     if answer is None:
         return f"{where} is None, must be an array of shape {wanted.shape}; return the result", 0.0
     got = np.asarray(answer)
     if got.shape != wanted.shape:
         return f"{where} has shape {got.shape}, must have {wanted.shape}", 0.0
     if got.dtype != wanted.dtype and wanted.dtype == np.float32 and got.dtype.kind == "f":
-        return f"{where} is {got.dtype}, must be float32; a float64 array got into the formula", 0.0
+        return f"{where} is {got.dtype}, must be float32; the formula mixes in a float64 array", 0.0
     distance = _distance(got, wanted, sums)
     if distance <= bound + CLOSE:
         return "", distance
@@ -144,7 +144,7 @@ def _distance(got: Any, wanted: Any, sums: bool) -> float:
 
 
 def _distances(got: Any, wanted: Any, sums: bool) -> Any:
-    """How far numbers are apart, in units in the last place of the right ones; of the largest where they are sums."""
+    """The differences in units in the last place of the right numbers; for sums, of the largest of them."""
     with np.errstate(all="ignore"):
         size = np.abs(wanted)
         if sums:
@@ -157,10 +157,10 @@ def _distances(got: Any, wanted: Any, sums: bool) -> Any:
 def _wrong(exercise: Exercise, functions: Functions, truth: list[Answer], allowed: list[float], fault: str) -> Verdict:
     try:
         mistake = _mistake(exercise, list(exercise.answers(functions)), allowed)
-    except Exception:  # a later row may not run at all; the first fault is told
+    except Exception:  # a later row may not run at all; the first fault is reported
         mistake = ""
-    told = f"wrong: {fault}"
-    return Verdict("wrong", f"{told}\nThis is what happens when {mistake}." if mistake else told, mistake)
+    message = f"wrong: {fault}"
+    return Verdict("wrong", f"{message}\nThis is what happens when {mistake}." if mistake else message, mistake)
 
 
 def _mistake(exercise: Exercise, answers: list[Answer], allowed: list[float]) -> str:
@@ -179,8 +179,8 @@ def _mistake(exercise: Exercise, answers: list[Answer], allowed: list[float]) ->
     return ""
 
 
-def _told(error: Exception) -> str:
-    """An error, and the line of the user's file where it came about."""
+def _described(error: Exception) -> str:
+    """An error, and the line of the user's file that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if os.sep + "minidnn" + os.sep not in frame.filename]
     line = f" (line {own[-1].lineno} of {os.path.basename(own[-1].filename)})" if own else ""

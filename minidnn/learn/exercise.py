@@ -1,4 +1,4 @@
-"""What an exercise is."""
+"""The description of an exercise."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 
 Functions = Mapping[str, Callable[..., Any]]
 Answer = tuple[str, Any]
-"""Where a number comes from, such as "adam_step, step 2: v", and the array."""
+"""The origin of an array, such as "adam_step, step 2: v", and the array."""
 
-LEVELS = {1: "one line", 2: "a formula", 3: "a formula that keeps state", 4: "sums", 5: "backward", 6: "a whole part"}
+LEVELS = {1: "one line", 2: "a formula", 3: "a formula with state", 4: "sums", 5: "backward", 6: "a whole part"}
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """Functions to write, and how they are judged.
+    """Functions to write, and how they are checked.
 
     Attributes:
-        name: what it is called by.
+        name: the name of the exercise.
         level: its difficulty, a key of `LEVELS`.
-        task: what is to be computed.
-        solution: source text that does.
+        task: a description of what to compute.
+        solution: the source text of a solution.
         hint: a first step.
-        answers: runs functions and gives their results one by one. It is run with the user's and with `truth`.
-        truth: the compiled kernels, or what computes with them, under the names of the user's functions.
-        mistakes: what went wrong -> source text that does just that.
-        sums: results come from sums, so that rounding is measured against the largest one.
-        blank: source text to begin with; made of the solution where it is empty.
-        imports: lines that the file begins with.
+        answers: calls functions and yields their results; called with the user's functions and with `truth`.
+        truth: the names of the functions to write -> compiled kernels, or functions that use them.
+        mistakes: the description of a mistake -> the source text of a solution with this mistake.
+        sums: whether results are sums, so that rounding is measured against the largest of them.
+        blank: the source text to begin with; if empty, it is made from the solution.
+        imports: the import lines of the file.
     """
 
     name: str
@@ -53,20 +53,20 @@ class Exercise:
         """The text of a new file: the task, and functions without bodies."""
         head = (
             f"{self.task}\n\nWrite the body, then run\n\n    minidnn check {self.name}\n\n"
-            f"It runs this file as a program of yours, and compares it with the compiled kernel.\n"
-            f"minidnn learn {self.name} --hint helps; --solution shows one."
+            f"It runs this file as your own program, and compares the results with the compiled kernel.\n"
+            f"minidnn learn {self.name} --hint gives a hint; --solution shows a solution."
         )
         return f'"""{head}\n"""\n\n{self.imports}\n\n\n{self.blank or _emptied(self.solution, self.functions)}\n'
 
     def run(self, source: str) -> dict[str, Any]:
-        """The names that a source text of this exercise defines."""
+        """Runs a source text and returns the names that it defines."""
         names: dict[str, Any] = {"__name__": f"minidnn.learn.{self.name}"}
         exec(f"import math\n{self.imports}\n{source}", names)
         return names
 
 
 def _emptied(source: str, keep: Iterable[str]) -> str:
-    """The functions of these names without their bodies."""
+    """The functions of these names, with their bodies removed."""
     found = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     texts = []
     for name in keep:

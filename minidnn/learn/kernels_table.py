@@ -1,4 +1,4 @@
-"""The exercises that are made of the tables of kernels: every optimizer's update and every activation."""
+"""Exercises generated from the tables of kernels: the update of each optimizer, and each activation."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ SETTINGS: dict[str, tuple[float, float]] = {
     "beta": (0.1, 1.0),
     "rate": (0.01, 0.2),
 }
-"""Two values of each hyperparameter; one that is not here takes 0.1 and 0.5."""
+"""Two values of each hyperparameter; the default is 0.1 and 0.5."""
 
 FIRST = {"radam": 4}
-"""The count at which the steps begin, if not 1: where both of its forms are met."""
+"""The number of the first step, if not 1: RAdam then takes steps with and without the adaptive rate."""
 
 STARTS = {"accumulator": 0.1}
-"""Where a slot begins, if not at 0."""
+"""The initial value of a slot, if not 0."""
 
 HINTS = {
-    "sgd": "One line, in place: param -= ...; a new array would leave the caller's as it was.",
+    "sgd": "One line, in place: param -= ...; a new array would not change the caller's.",
     "adam": "Four lines: m, v, the two corrections as Python numbers, then the update. 1 - beta1**step is a Python "
     "number; only the last line mixes it with arrays.",
-    "ftrl": "Keep the new sum in a variable of its own; linear needs the roots of the old and of the new one.",
+    "ftrl": "Keep the new sum in a separate variable; linear needs the roots of both the old and the new one.",
 }
 
 
@@ -61,7 +61,7 @@ def updates() -> Iterator[Exercise]:
         )
         task = (
             f"{kernel}: an optimizer's update of one parameter, in place.\n\n{explain(kernel).parts[0].formula}\n\n"
-            "Arrays are float32 and of one shape; what follows the * is a number."
+            "Arrays are float32 and have the same shape; the arguments after the * are numbers."
         )
         yield Exercise(
             name, 3, task, solution, hint, _steps(kernel, function), {kernel: getattr(kernels, kernel)},
@@ -75,7 +75,7 @@ def _slots(function: Callable[..., Any]) -> list[str]:
 
 
 def _steps(kernel: str, function: Callable[..., Any]) -> Callable[[Functions], Iterator[Answer]]:
-    """Several steps from new slots on, with usual and with unusual hyperparameters."""
+    """Several steps from new slots, with usual and with unusual hyperparameters."""
     slots = _slots(function)
     options = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
@@ -92,7 +92,7 @@ def _steps(kernel: str, function: Callable[..., Any]) -> Callable[[Functions], I
                     settings["step"] = step - 1 + FIRST.get(kernel.removesuffix("_step"), 1)
                 with np.errstate(all="ignore"):
                     functions[kernel](param, grad, *state.values(), **settings)
-                where = f"{kernel}, {_told(settings)}, step {step}:"
+                where = f"{kernel}, {_shown(settings)}, step {step}:"
                 yield f"{where} grad, which must not be changed,", grad.copy() if (grad != kept).any() else kept
                 for name, slot in state.items():
                     yield f"{where} {name}", slot.copy()
@@ -102,13 +102,13 @@ def _steps(kernel: str, function: Callable[..., Any]) -> Callable[[Functions], I
 
 
 def _gradient(rng: np.random.Generator, n: int) -> Any:
-    """Of every size, with zeros among them."""
+    """A gradient with elements of different magnitudes, and some zeros."""
     grad = rng.standard_normal(n) * 10.0 ** rng.integers(-4, 2, n)
     grad[::7] = 0
     return grad.astype(np.float32)
 
 
-def _told(settings: dict[str, float]) -> str:
+def _shown(settings: dict[str, float]) -> str:
     return " ".join(f"{name}={value:g}" for name, value in settings.items() if name != "step")
 
 
@@ -122,10 +122,8 @@ def activation_exercises() -> Iterator[Exercise]:
         task = f"{name} and its derivative, element by element, for float32 arrays of any shape.\n\n" + "\n\n".join(
             f"{part.kernel}({_arguments(part.kernel)}):\n{part.formula}" for part in explain(name).parts
         )
-        hint = (
-            "np.where chooses between two formulas; both are computed, so let neither overflow. The derivative is "
-            "told by "
-            + ("the output y: write it with y alone, nothing is computed again." if second == "y" else f"{second}.")
+        hint = "np.where chooses between two formulas; both are computed, so neither may overflow. The derivative " + (
+            "uses only the output y; do not compute f(x) again." if second == "y" else f"uses {second}."
         )
         names = (name, f"{name}_backward")
         answers = _activations(*names, getattr(reference, name), takes[1:], second)
@@ -148,10 +146,10 @@ def _activations(
             x = np.concatenate([rng.standard_normal(60) * 3, [0.0, -0.0, 88, -100, 1e-6, -1e-6]]).astype(np.float32)
             dy = rng.standard_normal(x.size).astype(np.float32)
             extra = [alpha] * len(options)
-            told = f"alpha={alpha}" if options else f"row {row}"
+            where = f"alpha={alpha}" if options else f"row {row}"
             with np.errstate(all="ignore"):
-                yield f"{name}, {told}: y", functions[name](x.copy(), *extra)
+                yield f"{name}, {where}: y", functions[name](x.copy(), *extra)
                 given = truth(x, *extra).astype(np.float32) if second == "y" else x
-                yield f"{backward}, {told}: dx", functions[backward](dy.copy(), given, *extra)
+                yield f"{backward}, {where}: dx", functions[backward](dy.copy(), given, *extra)
 
     return answers

@@ -19,24 +19,24 @@ def layer_exercises() -> Iterator[Exercise]:
     yield _exercise(
         "dropout",
         3,
-        "Dropout in its inverted form (Srivastava et al. 2014): y = x / (1 - rate) where kept, else 0.\n\n"
-        "bits are uniform 32-bit words (uint32), one an element. An element is kept where its word is at least\n"
-        "rate * 2**32, rounded. The scale is 1 / (1 - rate), rounded to float32 once.",
+        "Dropout in its inverted form (Srivastava et al. 2014): y = x / (1 - rate) for kept elements, else 0.\n\n"
+        "bits are uniform 32-bit words (uint32), one per element. An element is kept if its word is at least\n"
+        "rate * 2**32, rounded. The scale is 1 / (1 - rate), rounded once to float32.",
         '''def dropout(x, bits, rate):
-    """x / (1 - rate) where kept, else 0."""
+    """Returns x / (1 - rate) for kept elements, else 0."""
     kept = bits >= np.uint32(round(rate * 2**32))
     return np.where(kept, x * x.dtype.type(1 / (1 - rate)), x.dtype.type(0))''',
-        "Compute the scale in Python, then multiply: x / (1 - rate) rounds otherwise than x * (1 / (1 - rate)).",
+        "Compute the scale in Python, then multiply: x / (1 - rate) is rounded differently from x * (1 / (1 - rate)).",
         _dropout,
         {"dropout": lambda x, bits, rate: kernels.dropout(x, rate, *KEY)},
     )
     yield _exercise(
         "max_norm",
         4,
-        "Max-norm: after each update the incoming weights of a unit, a column of w, are scaled back to the limit\n"
-        "where their l2 norm exceeds it:\n\n    w = w * limit / max(norm, limit)",
+        "Max-norm: after each update the incoming weights of a unit, a column of w, are scaled to the limit\n"
+        "if their l2 norm exceeds it:\n\n    w = w * limit / max(norm, limit)",
         '''def max_norm(w, limit):
-    """Returns the weights with columns of a norm of at most the limit."""
+    """Returns the weights; no column has a norm above the limit."""
     norm = np.sqrt((w * w).sum(axis=0, keepdims=True))
     return w * (w.dtype.type(limit) / np.maximum(norm, limit))''',
         "axis=0, keepdims=True sums down the columns and keeps a row that broadcasts over w.",
@@ -82,7 +82,7 @@ def batch_norm_backward(dy, x, gamma, eps):
     normal = (x - x.mean(axis=0)) / deviation
     dx = gamma / deviation * (dy - dy.mean(axis=0) - normal * (dy * normal).mean(axis=0))
     return dx, (dy * normal).sum(axis=0), dy.sum(axis=0)''',
-        "Mean and variance depend on x too: that is where the two terms that are subtracted from dy come from.",
+        "Mean and variance also depend on x; hence the two terms that are subtracted from dy.",
         _batch_norm,
         {
             "batch_norm": lambda x, gamma, beta, eps: kernels.batch_norm(x, gamma, beta, eps)[0],
@@ -98,7 +98,7 @@ def batch_norm_backward(dy, x, gamma, eps):
     """Returns dx, dw and db."""
     dz = np.where(y > 0, dy, 0)
     return dz @ w.T, x.T @ dz, dz.sum(axis=0)''',
-        "Shapes lead the way: dw has the shape of w, so it can only be x.T @ dz.",
+        "The shapes help: dw has the shape of w, so it can only be x.T @ dz.",
         _dense_backward,
         {"dense_backward": lambda dy, x, w, y: kernels.dense_backward(dy, x, w, y, "relu", 0.0, True, True)},
     )
@@ -154,11 +154,11 @@ def _batch_norm(functions: Functions) -> Iterator[Answer]:
         rng = np.random.default_rng(rows)
         x, dy = 2 + _normal(rng, rows, columns), _normal(rng, rows, columns)
         gamma, beta = 1 + _normal(rng, columns), _normal(rng, columns)
-        told = f"{rows} rows, eps {eps}"
-        yield f"batch_norm, {told}: y", functions["batch_norm"](x, gamma, beta, eps)
+        where = f"{rows} rows, eps {eps}"
+        yield f"batch_norm, {where}: y", functions["batch_norm"](x, gamma, beta, eps)
         results = _many(functions["batch_norm_backward"](dy, x, gamma, eps), 3)
         yield from (
-            (f"batch_norm_backward, {told}: {name}", result)
+            (f"batch_norm_backward, {where}: {name}", result)
             for name, result in zip(("dx", "dgamma", "dbeta"), results, strict=True)
         )
 
@@ -179,7 +179,7 @@ def _dense_backward(functions: Functions) -> Iterator[Answer]:
 
 
 def _many(results: Any, count: int) -> tuple[Any, ...]:
-    """Results of which there must be so many."""
+    """The results, checked to be a tuple of this length; None for each if there is no result."""
     if results is None:
         return (None,) * count
     if not isinstance(results, tuple) or len(results) != count:

@@ -26,20 +26,20 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
     "the root is forgotten": [(r"np\.sqrt\(", "(")],
     "the sign is wrong: the parameter moves uphill": [(r"param -= ", "param += ")],
     "the factor 1 - decay of the new value is forgotten": [(r"x\(1 - (?:decay|beta\d|rho)\) \* ", "")],
-    "lr stands inside the velocity, it must multiply it": [
+    "lr is inside the velocity, it must multiply the velocity": [
         (r"velocity \+ grad$", "velocity + x(lr) * grad"),
         (r"x\(lr\) \* velocity", "velocity"),
     ],
-    "that is plain momentum, which does not look ahead": [(r"\(grad \+ x\(momentum\) \* velocity\)", "velocity")],
+    "the update is plain momentum, which does not look ahead": [(r"\(grad \+ x\(momentum\) \* velocity\)", "velocity")],
     "the velocity is not kept: every step begins with 0": [(r"x\(momentum\) \* velocity \+ grad$", "grad")],
-    "that is Adam without weight decay": [(r"x\(1 - lr \* weight_decay\) \* param", "param")],
-    "v is not compared with the largest so far": [(r"np\.where\(v > v_max, v, v_max\)", "v")],
-    "u is not the larger of the two, but their sum": [
+    "the weight decay is forgotten": [(r"x\(1 - lr \* weight_decay\) \* param", "param")],
+    "v is used instead of the largest v so far": [(r"np\.where\(v > v_max, v, v_max\)", "v")],
+    "u is the sum of the two, it must be the larger one": [
         (r"np\.where\(decayed > size, decayed, size\)", "decayed + size")
     ],
     "alpha is forgotten": [(r"[xy]\.dtype\.type\(alpha\) \* ", ""), (r"[xy]\.dtype\.type\(alpha\)", "1")],
     "the scale is forgotten": [(r"scale \* x\b", "x"), (r"dy \* scale", "dy")],
-    "dy is forgotten: a derivative alone is no gradient": [
+    "dy is forgotten: the gradient is dy times the derivative": [
         (r"where\((.*?), dy, dy \* (.*)\)$", r"where(\1, 1, \2)"),
         (r"where\((.*?), dy, (.*)\)$", r"where(\1, np.ones_like(dy), \2)"),
         (r"return dy \* (.*)$", r"return \1"),
@@ -52,38 +52,40 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
     ],
     "1 - y is forgotten": [(r"\(y \* \(1 - y\)\)", "y")],
     "y is not squared": [(r"1 - y \* y", "1 - y")],
-    "the gradient is divided by the batch; here the sum over rows is asked for": [
+    "the gradient is divided by the batch size, it must be the sum over rows": [
         (r"return losses, dlogits", "return losses, dlogits / len(labels)")
     ],
     "the one of the label is not subtracted from the gradient": [(r"dlogits\[.*\] -= 1", "pass")],
     "the loss has the wrong sign": [(r"losses = -", "losses = ")],
-    "what is kept is not divided by 1 - rate": [(r"x \* x\.dtype\.type\(1 / \(1 - rate\)\)", "x")],
-    "kept and dropped are exchanged": [(r"bits >= ", "bits < ")],
+    "the kept elements are not divided by 1 - rate": [(r"x \* x\.dtype\.type\(1 / \(1 - rate\)\)", "x")],
+    "kept and dropped elements are exchanged": [(r"bits >= ", "bits < ")],
     "the variance is divided by n - 1, it must be by n": [(r"x\.var\(axis=0\)", "x.var(axis=0, ddof=1)")],
     "mean(dy) is not subtracted": [(r"dy - dy\.mean\(axis=0\)", "dy")],
     "mean(dy * normal) * normal is not subtracted": [(r" - normal \* \(dy \* normal\)\.mean\(axis=0\)", "")],
     "gamma is forgotten": [(r"gamma \* ", "")],
     "columns below the limit are enlarged": [(r"np\.maximum\(norm, limit\)", "norm")],
     "the norm is taken along the rows": [(r"axis=0, keepdims", "axis=1, keepdims")],
-    "the fan is that of the other side": [(r"/ n_in\b", "/ n_out")],
-    "the fan is the mean of both sides, not their sum": [(r"\(\(n_in \+ n_out\) / 2\)", "(n_in + n_out)")],
-    "the variance is passed where the deviation is asked for": [(r"math\.sqrt\((\w+ / .+)\)\)", r"\1)")],
+    "n_out is used instead of n_in": [(r"/ n_in\b", "/ n_out")],
+    "n_in + n_out is not halved": [(r"\(\(n_in \+ n_out\) / 2\)", "(n_in + n_out)")],
+    "the variance is passed instead of the standard deviation": [(r"math\.sqrt\((\w+ / .+)\)\)", r"\1)")],
     "the limit lacks the factor sqrt(3): the variance of a uniform number is limit**2 / 3": [(r"3 \* ", "")],
     "db is the mean over the batch, it must be the sum": [(r"dz\.sum\(axis=0\)", "dz.mean(axis=0)")],
-    "dw is divided by the batch": [(r"x\.T @ dz", "x.T @ dz / len(x)")],
+    "dw is divided by the batch size": [(r"x\.T @ dz", "x.T @ dz / len(x)")],
     "the derivative of the activation is forgotten": [(r"dz = np\.where\(y > 0, dy, 0\)", "dz = dy")],
-    "gradients of a value that is used twice are replaced, they must be added": [(r"parent\.grad \+ grad", "grad + 0")],
-    "the second phase has the sign of the first": [(r"v1\.T @ h1 - v\.T @ h", "v.T @ h - v1.T @ h1")],
-    "the hidden units are not drawn: their means go down again": [(r"draw\(h\)", "h")],
-    "steps are divided without remainder": [(r"step / ", "step // ")],
-    "the rate goes on below the end": [(r"min\((\(?step.+?), 1\)", r"\1")],
-    "a boundary belongs to the rate behind it": [(r"step >= boundary", "step > boundary")],
+    "gradients of a value that is used twice are overwritten, they must be added": [
+        (r"parent\.grad \+ grad", "grad + 0")
+    ],
+    "the two phases have exchanged signs": [(r"v1\.T @ h1 - v\.T @ h", "v.T @ h - v1.T @ h1")],
+    "the hidden units are not sampled: their means are used for the reconstruction": [(r"draw\(h\)", "h")],
+    "integer division is used for the steps": [(r"step / ", "step // ")],
+    "t is not limited to 1 after the end of the period": [(r"min\((\(?step.+?), 1\)", r"\1")],
+    "the old rate is still used at a boundary": [(r"step >= boundary", "step > boundary")],
 }
-"""What went wrong -> replacements of a solution's text, one pattern and text each; all that match are made."""
+"""The description of a mistake -> regular expressions and their replacements in the text of a solution."""
 
 
 def mistaken(solution: str) -> dict[str, str]:
-    """The solutions that make one mistake each: those that change something and still are Python."""
+    """The mistakes that change this solution, each with the changed text."""
     texts: dict[str, str] = {}
     for label, replacements in MISTAKES.items():
         text = solution

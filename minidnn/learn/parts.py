@@ -1,4 +1,4 @@
-"""The two longest exercises: a tape, and contrastive divergence."""
+"""The two longest exercises: contrastive divergence, and a tape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minidnn.pretraining import RBM, ContrastiveDivergence
 from minidnn.random import Generator
 
 TAPE = '''class Value:
-    """An array on the tape: data, its gradient, the values it was made of, and the rule that sends a gradient back."""
+    """An array on the tape: data, its gradient, its parents, and a rule that computes their gradients."""
 
     def __init__(self, data, parents=(), rule=None):
         self.data = np.asarray(data, np.float32)
@@ -55,7 +55,7 @@ TAPE = '''class Value:
                     parent.grad = parent.grad + grad'''
 
 _BLANK = '''class Value:
-    """An array on the tape: data, its gradient, the values it was made of, and the rule that sends a gradient back."""
+    """An array on the tape: data, its gradient, its parents, and a rule that computes their gradients."""
 
     def __init__(self, data, parents=(), rule=None):
         self.data = np.asarray(data, np.float32)
@@ -81,7 +81,7 @@ _BLANK = '''class Value:
         raise NotImplementedError'''
 
 DIVERGENCE = '''def contrastive_divergence(v, kernel, visible_bias, hidden_bias, draw):
-    """Returns what is subtracted from kernel, visible_bias and hidden_bias, summed over the batch."""
+    """Returns the gradients of kernel, visible_bias and hidden_bias, summed over the batch."""
 
     def sigmoid(z):
         return 1 / (1 + np.exp(-z))
@@ -99,12 +99,12 @@ def part_exercises() -> Iterator[Exercise]:
         6,
         "One step of contrastive divergence, CD-1 (Hinton 2002), of a restricted Boltzmann machine:\n\n"
         "    h  = sigmoid(v @ kernel + hidden_bias)                 the means of the hidden units\n"
-        "    v1 = sigmoid(draw(h) @ kernel.T + visible_bias)        means too; only h is drawn\n"
+        "    v1 = sigmoid(draw(h) @ kernel.T + visible_bias)        also means; only h is sampled\n"
         "    h1 = sigmoid(v1 @ kernel + hidden_bias)\n\n"
         "    d_kernel = v1.T @ h1 - v.T @ h;  d_visible = sum(v1 - v);  d_hidden = sum(h1 - h)\n\n"
         "draw(p) is given: it returns units that are 1 with probability p.",
         DIVERGENCE,
-        "Draw once, from h. What comes back is a gradient to descend: the model's phase minus that of the data.",
+        "Sample once, from h. The result is a gradient to descend: the model's phase minus the data's phase.",
         _divergence,
         {"contrastive_divergence": _cd},
         mistaken(DIVERGENCE),
@@ -114,12 +114,12 @@ def part_exercises() -> Iterator[Exercise]:
         "tape",
         6,
         "A whole tape in 60 lines: a class Value with +, *, @, relu(), sum() and backward().\n\n"
-        "Each operation returns a Value that knows its parents and a rule: given dy it returns a gradient for each\n"
-        "parent. backward() starts with a gradient of 1, visits every value after all that were made of it, and adds\n"
-        "what the rules return to the parents' grad. Operands of + and * have the same shape.\n"
-        "It is compared with minidnn.Tensor.",
+        "Each operation returns a Value that holds its parents and a rule: given dy, the rule returns a gradient for\n"
+        "each parent. backward() starts with a gradient of 1, visits each value after all values computed from it,\n"
+        "and adds the results of its rule to the parents' grad. Operands of + and * have the same shape.\n"
+        "The results are compared with those of minidnn.Tensor.",
         TAPE,
-        "Order the values first: a value comes behind its parents (depth first). Then go through the list backwards.",
+        "Sort the values first, parents before children (depth first). Then go through the list backwards.",
         _tape,
         {"Value": _on_tensors},
         mistaken(TAPE),
@@ -144,7 +144,7 @@ def _divergence(functions: Functions) -> Iterator[Answer]:
 
 
 def _cd(v: Any, kernel: Any, visible_bias: Any, hidden_bias: Any, draw: Any) -> Any:
-    """What the package's own objective leaves as gradients, with the same draw."""
+    """The gradients of the package's own objective, with the same draw."""
     rng = Generator(_ONCE[0], _ONCE[1])
     rng.draw = _ONCE[2]
     rbm = RBM(*kernel.shape)
@@ -155,7 +155,7 @@ def _cd(v: Any, kernel: Any, visible_bias: Any, hidden_bias: Any, draw: Any) -> 
 
 
 class _OnTensors:
-    """The names of the exercise on `minidnn.Tensor`."""
+    """The exercise's interface, implemented by `minidnn.Tensor`."""
 
     def __init__(self, data: Any) -> None:
         self._tensor = data if isinstance(data, Tensor) else Tensor(np.asarray(data, np.float32), requires_grad=True)
@@ -202,13 +202,13 @@ def _tape(functions: Functions) -> Iterator[Answer]:
         "(a * a + a).sum() + b.sum()": lambda x, y: (x * x + x).sum() + y.sum(),
         "h = (a @ b).relu(); (h * h + h @ a).sum()": lambda x, y: _twice(x, y),
     }
-    for told, expression in expressions.items():
+    for text, expression in expressions.items():
         x, y = value(a.copy()), value(b.copy())
         result = expression(x, y)
-        yield f"Value, {told}: data", result.data
+        yield f"Value, {text}: data", result.data
         result.backward()
-        yield f"Value, {told}: a.grad", x.grad
-        yield f"Value, {told}: b.grad", y.grad
+        yield f"Value, {text}: a.grad", x.grad
+        yield f"Value, {text}: b.grad", y.grad
 
 
 def _twice(x: Any, y: Any) -> Any:

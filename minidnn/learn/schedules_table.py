@@ -50,16 +50,16 @@ _SCHEDULES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 
 
 def schedule_exercises() -> Iterator[Exercise]:
-    """The schedules that a single formula tells."""
+    """The schedules that are a single formula."""
     for name, (solution, settings) in _SCHEDULES.items():
         schedule = getattr(schedules, name)
         yield Exercise(
             name,
             1 if "\n    t = " not in solution else 2,
-            f"A learning-rate schedule: a function of step, which counts the updates already made, from 0.\n\n"
+            f"A learning-rate schedule: a function of step, the number of updates already made.\n\n"
             f"{(inspect.getdoc(schedule) or '').partition(chr(10) + chr(10) + 'Args')[0].replace('``', '')}",
             solution,
-            "Plain Python numbers; step / decay_steps is no integer division.",
+            "Use plain Python numbers; step / decay_steps is not an integer division.",
             _rates(name, settings),
             {name: lambda step, *setting, make=schedule: make(*setting)(step)},
             mistaken(solution),
@@ -97,7 +97,7 @@ def initializer_exercises() -> Iterator[Exercise]:
             f"Initial weights of mean 0 and variance {variance}, {mean}, for a kernel of shape (n_in, n_out).\n\n"
             "rng is a minidnn.Generator: rng.normal(shape, mean, std) and rng.uniform(shape, low, high).",
             solution,
-            "A number that is uniform in [-limit, limit) has the variance limit**2 / 3; std is the variance's root.",
+            "A uniform number in [-limit, limit) has the variance limit**2 / 3; std is the root of the variance.",
             _values(name),
             {name: getattr(nn.initializers, name)},
             mistaken(solution),

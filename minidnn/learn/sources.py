@@ -1,4 +1,4 @@
-"""Solutions made of the reference: its sources without annotations, with the helpers that they call."""
+"""Solutions from the reference: its sources without annotations, with the helpers that they call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def plain_source(*functions: Callable[..., Any]) -> str:
-    """The functions as plain Python, below the private helpers of their module that they call."""
+    """The functions as plain Python, preceded by the helpers and constants that they use in their module."""
     texts: dict[str, str] = {}
     for function in functions:
         _collect(function, texts)

@@ -14,7 +14,7 @@ from minidnn.learn.schedules_table import initializer_exercises, schedule_exerci
 
 @cache
 def exercises() -> tuple[Exercise, ...]:
-    """Every exercise, the easiest first."""
+    """All exercises, the easiest first."""
     found = [
         *activation_exercises(),
         *schedule_exercises(),
@@ -30,7 +30,7 @@ def find(name: str) -> Exercise:
     """The exercise of that name.
 
     Raises:
-        ValueError: there is none; says which name is near.
+        ValueError: there is none; the message suggests a similar name.
     """
     known = {exercise.name: exercise for exercise in exercises()}
     if name not in known:

@@ -1,8 +1,8 @@
 """The graph of a model: nodes and values, recorded from the tape of two passes in evaluation mode.
 
 The passes have batches of 2 and of 3 random examples. A size that differs by this factor is the batch axis; any other
-difference raises `TraceError`. During a pass the methods of `minidnn.doors` raise, so that no number of an example can
-decide which ops run.
+difference raises `TraceError`. During a pass the methods of `minidnn.array_access` raise, so that no number of an
+example can decide which ops run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minidnn import kernels
-from minidnn.doors import CaptureError
+from minidnn.array_access import CaptureError
 from minidnn.nn.module import Module
 from minidnn.nn.outputs import Outputs
 from minidnn.nn.temporarily import Forward, forwards_wrapped, modes_kept
@@ -133,7 +133,7 @@ def trace(
 
 
 class _Pass:
-    """One pass: a watcher of the tape, and a recorder, which makes the methods of `minidnn.doors` raise."""
+    """One pass: a watcher of the tape, and a recorder, which makes the methods of `minidnn.array_access` raise."""
 
     refused: Exception | None = None
 
@@ -254,7 +254,7 @@ def _tensors_of(module: Module) -> Iterator[Tensor]:
 
 
 def _reason(error: CaptureError) -> str:
-    return str(error).removeprefix("capture: ").replace("one step, which a replay could not follow", "one example")
+    return str(error).removeprefix("capture: ").replace("one step, which a replay cannot repeat", "one example")
 
 
 def _outputs(y: Any) -> dict[str, Tensor]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from minidnn.array_access import refuse_while_recording
 from minidnn.checks import number, readable
-from minidnn.doors import refuse_while_recording
 from minidnn.nn.constraints import Constraint
 from minidnn.reference.types import Array
 from minidnn.schedules import Schedule

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
+from minidnn.array_access import refuse_while_recording
 from minidnn.checks import number
-from minidnn.doors import refuse_while_recording
 from minidnn.leaves import gradient_of, held
 from minidnn.nn.constraints import restore
 from minidnn.nn.parameter import Parameter

@@ -1,4 +1,4 @@
-"""One training run over several processes, of one machine or of many, with the same bytes whatever their number."""
+"""One training run over several processes on one or more machines; the result does not depend on their number."""
 
 from minidnn.parallel.tree import Tree
 from minidnn.parallel.worlds import World, world

@@ -1,4 +1,4 @@
-"""Starts a command on several ranks, and again on fewer where one is lost."""
+"""Starts a command on several ranks, and restarts it on fewer ranks if one is lost."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from minidnn.parallel.worlds import SIZES
 from minidnn.standard_error import tell
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM)
-"""Signals that the ranks get; the user's wish to end, after which nothing is started again."""
+"""Signals that are forwarded to the ranks. They end the run; it is not restarted."""
 
 PATIENCE = 5
-"""Seconds that mpiexec has to end the ranks once a host is gone."""
+"""Seconds that mpiexec may take to end the ranks once a host is gone."""
 
 FAILED = 255
-"""The exit code of a failed mpiexec. On several hosts it fails where a signal ends a rank, and names no signal."""
+"""The exit code of a failed mpiexec. With several hosts it fails if a signal ends a rank, and names no signal."""
 
 REMEDY = 'install them with: pip install "minidnn[mpi]"'
 
 
 class Ended(NamedTuple):
-    """How a start ended.
+    """How a run of mpiexec ended.
 
     Attributes:
         code: the exit code.
-        signal: that ended a rank; None: no rank was lost.
-        host: of that rank, or the one that did not answer.
+        signal: the signal that ended a rank; None if no rank was lost.
+        host: the host of that rank, or the host that did not answer.
         gone: whether the host did not answer.
     """
 
@@ -54,19 +54,19 @@ def is_started() -> bool:
 
 
 def threads_of(ranks: int, hosts: Mapping[str, int], threads: int | None, oversubscribe: bool) -> int:
-    """The threads of each rank: as many as asked for, or the cores of a host over its ranks.
+    """The number of threads per rank: ``threads``, or the cores of a host divided by its ranks.
 
-    Every host is taken to have the cores of this one.
+    Assumes that every host has as many cores as this one.
 
     Raises:
-        ValueError: more ranks x threads than cores; ranks wait for each other busily, so that all become slow.
+        ValueError: there are more ranks x threads than cores. MPI waits busily, so all ranks would become slow.
     """
     cores, together = available_cpus(), min(ranks, max(hosts.values(), default=ranks))
     wanted = threads or max(1, cores // together)
     if wanted * together > cores and not oversubscribe:
         raise ValueError(
             f"ranks is {together} of {wanted} thread{'s' * (wanted > 1)} each, must be at most the {cores} cores of "
-            "a host; give fewer --ranks or --threads, or --oversubscribe to do it all the same, slowly"
+            "a host; give fewer --ranks or --threads, or --oversubscribe to run slowly all the same"
         )
     return wanted
 
@@ -81,29 +81,29 @@ def launch(
     again: Callable[[], Sequence[str]] = list,
     oversubscribe: bool = False,
 ) -> int:
-    """Runs ``python -m mpi4py COMMAND`` on so many ranks; returns the exit code.
+    """Runs ``python -m mpi4py COMMAND`` on several ranks; returns the exit code.
 
-    A rank that a signal ends is lost: by the kernel for want of memory, with its host, or by a fault. The others are
-    ended, and the command is started once more on half as many. An exception on any rank ends all ranks, and its
-    message is shown once. SIGINT and SIGTERM go to the ranks.
+    A rank that a signal ends is lost: it ran out of memory, crashed, or its host is gone. The other ranks are then
+    ended, and the command is restarted on half as many. An exception on any rank ends all ranks, and its message is
+    shown once. SIGINT and SIGTERM are forwarded to the ranks.
 
     Args:
         command: arguments of Python, such as ``["-m", "minidnn", "train", ...]``.
-        ranks: a power of two.
-        threads: of each rank; None: the cores over the ranks.
-        hosts: name -> ranks that it takes; none: this machine alone.
-        restarts: how often it is started again at most.
-        again: what is added to the command when it is started again.
-        oversubscribe: allow more ranks x threads than cores.
+        ranks: the number of ranks, a power of two.
+        threads: the number of threads per rank; None: the cores divided by the ranks.
+        hosts: name -> maximum number of ranks; None or empty: only this machine.
+        restarts: the maximum number of restarts.
+        again: returns arguments to append to the command on a restart.
+        oversubscribe: whether to allow more ranks x threads than cores.
 
     Raises:
         ImportError: mpi4py or mpiexec is missing.
-        ValueError: more ranks than the hosts take; more ranks x threads than cores.
+        ValueError: there are more ranks than the hosts allow, or more ranks x threads than cores.
     """
     hosts, more = dict(hosts or {}), list[str]()
     starter = mpiexec()
     if hosts and ranks > sum(hosts.values()):
-        raise ValueError(f"ranks is {ranks}, must be at most what the hosts take, {sum(hosts.values())}")
+        raise ValueError(f"ranks is {ranks}, must be at most the sum over --hosts, {sum(hosts.values())}")
     wanted = threads_of(ranks, hosts, threads, oversubscribe)
     while True:
         start = [starter, "-n", str(ranks), *_where(hosts), *_python(), "-m", "mpi4py", *command, *more]
@@ -123,7 +123,7 @@ def launch(
 
 
 def mpiexec() -> str:
-    """The path of mpiexec, which the wheel of mpich puts beside Python.
+    """The path of mpiexec; the wheel of mpich installs it next to Python.
 
     Raises:
         ImportError: mpi4py or mpiexec is missing; names the extra.
@@ -139,7 +139,7 @@ def mpiexec() -> str:
 def _python() -> list[str]:
     """Python that finds modules in the current folder only if this process does.
 
-    Else ``minidnn train --ranks 2`` in a checkout would import the folder minidnn/ rather than what is installed.
+    Otherwise ``minidnn train --ranks 2`` in a checkout would import the folder minidnn/, not the installed package.
     """
     here = {os.getcwd(), ""}
     return [sys.executable] if here.intersection(sys.path) else [sys.executable, "-P"]
@@ -150,9 +150,9 @@ def _where(hosts: Mapping[str, int]) -> list[str]:
 
 
 def _without(hosts: Mapping[str, int], ended: Ended) -> dict[str, int]:
-    """The hosts without the one that is gone, or without one place of the host that lost a rank.
+    """The hosts without the one that is gone, or with one rank less on the host that lost a rank.
 
-    All of them where nothing else is left.
+    Returns all hosts if none would be left.
     """
     lost = {ended.host: hosts.get(ended.host or "", 0) if ended.gone else 1}
     left = {name: slots - lost.get(name, 0) for name, slots in hosts.items()}
@@ -161,7 +161,7 @@ def _without(hosts: Mapping[str, int], ended: Ended) -> dict[str, int]:
 
 
 def _run(start: Sequence[str], environment: Mapping[str, str]) -> Ended:
-    # A session of its own: Ctrl-C at the terminal would reach the ranks twice, by the terminal and by mpiexec.
+    # A new session: otherwise Ctrl-C would reach the ranks twice, from the terminal and from mpiexec.
     process = subprocess.Popen(
         start,
         env=os.environ | dict(environment),
@@ -173,14 +173,14 @@ def _run(start: Sequence[str], environment: Mapping[str, str]) -> Ended:
         start_new_session=True,
     )
     filters = [Filter(process.stdout, sys.stdout), Filter(process.stderr, sys.stderr)]
-    asked: list[int] = []
-    with _forwarded(process, asked):
+    forwarded: list[int] = []
+    with _forwarding(process, forwarded):
         for one in filters:
             while one.is_alive() and not any(other.error for other in filters):
                 one.join(0.2)
                 if any(other.gone for other in filters):
                     _end_in_time(process)
-        if error := next((one.error for one in filters if one.error), None):  # nobody reads what is printed
+        if error := next((one.error for one in filters if one.error), None):  # the reader of our output is gone
             process.terminate()
             process.wait()
             raise error
@@ -194,11 +194,11 @@ def _run(start: Sequence[str], environment: Mapping[str, str]) -> Ended:
     host = gone or next((one.host for one in filters if one.host is not None), None)
     if number is not None or code < 0:
         code = 128 + (number or -code)
-    return Ended(code, None if asked else number, host, bool(gone))
+    return Ended(code, None if forwarded else number, host, bool(gone))
 
 
 def _end_in_time(process: subprocess.Popen[str]) -> None:
-    """Ends an mpiexec one of whose hosts is gone: it waits for the proxy there for ever."""
+    """Ends an mpiexec that lost a host: it would wait for the proxy on that host forever."""
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -206,11 +206,11 @@ def _end_in_time(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def _forwarded(process: subprocess.Popen[str], asked: list[int]) -> Any:
-    """Within it the signals of `FORWARDED` go to the process; kills it where it is left by an exception."""
+def _forwarding(process: subprocess.Popen[str], forwarded: list[int]) -> Any:
+    """Within the context the signals of `FORWARDED` are sent to the process; an exception kills it."""
 
     def forward(number: int, frame: Any) -> None:
-        asked.append(number)
+        forwarded.append(number)
         process.send_signal(number)
 
     main = threading.current_thread() is threading.main_thread()
@@ -226,14 +226,14 @@ def _forwarded(process: subprocess.Popen[str], asked: list[int]) -> Any:
 
 
 class Filter(threading.Thread):
-    """Hands lines on, but for what mpiexec says of a rank that ended, and for errors that another rank told already.
+    """Passes lines on, except for mpiexec's text about a rank that ended, and repeated errors of other ranks.
 
     Attributes:
-        signal: that ended a rank.
-        ending: what ended a rank: the number of a signal, or an exit code.
-        host: of that rank.
+        signal: the signal that ended a rank.
+        ending: the signal or the exit code that ended a rank.
+        host: the host of that rank.
         gone: the host that does not answer.
-        error: that kept it from handing on, after which it ended.
+        error: the error of writing to the target, which ended the filter.
     """
 
     NOISE = re.compile(
@@ -255,12 +255,12 @@ class Filter(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._hand_on()
+            self._pass_on()
         except OSError as error:
             self.error = error
 
-    def _hand_on(self) -> None:
-        told: set[str] = set()
+    def _pass_on(self) -> None:
+        seen: set[str] = set()
         blank = ""
         for line in self._source:
             if self.NOISE.match(line):
@@ -270,8 +270,9 @@ class Filter(threading.Thread):
                 blank += line
             elif line.startswith(GONE):
                 self.gone = line.removeprefix(GONE).strip()
-            elif not (self.ERROR.match(line) and line in told):
-                told.add(line) if self.ERROR.match(line) else None
+            elif not (self.ERROR.match(line) and line in seen):
+                if self.ERROR.match(line):
+                    seen.add(line)
                 self._target.write(blank + line)
                 self._target.flush()
                 blank = ""
@@ -286,7 +287,7 @@ class Filter(threading.Thread):
 
 
 def _what(ended: Ended) -> str:
-    """What a start was ended by."""
+    """The reason why a run ended."""
     if ended.gone:
         return f"host {ended.host} does not answer"
     assert ended.signal is not None

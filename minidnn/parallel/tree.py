@@ -9,23 +9,23 @@ from minidnn.reference.types import Array
 
 
 class Tree:
-    """The sum of arrays that come one after the other: ``((a0 + a1) + (a2 + a3)) + ...``.
+    """The sum of arrays that are added one after the other: ``((a0 + a1) + (a2 + a3)) + ...``.
 
-    Its order depends on the number of arrays alone. So the sums over 1/2, 1/4, ... of a power of two of them are parts
-    of the tree over all, whoever computes them. There is memory for ``1 + log2(count)`` arrays.
+    The order of additions depends only on the number of arrays. For a power of two of them, the sums over the halves,
+    quarters, ... are subtrees, which different processes can compute. Uses memory for ``1 + log2(count)`` arrays.
 
     Args:
         size: the length of each array.
-        dtype: of the arrays, which is that of the sum.
+        dtype: the dtype of the arrays and of the sum.
     """
 
     def __init__(self, size: int, dtype: npt.DTypeLike = np.float32) -> None:
         self._size, self._dtype = size, np.dtype(dtype)
-        self._sums: list[tuple[int, Array]] = []  # of how many leaves, the oldest first
+        self._sums: list[tuple[int, Array]] = []  # (number of leaves, sum), the oldest first
         self._free: list[Array] = []
 
     def add(self, array: Array) -> None:
-        """Takes the next array, (size,), which stays as it is."""
+        """Adds the next array, (size,), which is not changed."""
         place, adds = self.place()
         if adds:
             np.add(place, array, out=place)
@@ -34,9 +34,9 @@ class Tree:
         self.placed()
 
     def place(self) -> tuple[Array, bool]:
-        """Where the next array is to be put, and whether it is to be added to what is there; `placed` must follow.
+        """Returns memory for the next array, and whether to add to its content instead of overwriting it.
 
-        So what has its numbers in several arrays need not copy them first.
+        `placed` must be called afterwards. A caller with its numbers in several arrays need not concatenate them first.
         """
         if self._sums and self._sums[-1][0] == 1:
             return self._sums[-1][1], True
@@ -45,7 +45,7 @@ class Tree:
         return array, False
 
     def placed(self) -> None:
-        """The array was put where `place` said."""
+        """Tells the tree that the array was written to the memory that `place` returned."""
         count, array = self._sums.pop()
         count += 1
         while self._sums and self._sums[-1][0] == count:
@@ -56,11 +56,11 @@ class Tree:
         self._sums.append((count, array))
 
     def memory(self) -> Array:
-        """An array of the tree's size, for its owner's use; `free` gives it back."""
+        """Returns an array of the tree's size for the caller's use; return it with `free`."""
         return self._free.pop() if self._free else np.zeros(self._size, self._dtype)
 
     def total(self) -> Array:
-        """The sum; the tree is empty again, and the sum's memory is used for the next one once it is given to `free`.
+        """Returns the sum and empties the tree; the memory of the sum is reused after it is passed to `free`.
 
         Raises:
             ValueError: the number of arrays is not a power of two.
@@ -71,10 +71,10 @@ class Tree:
         return self._sums.pop()[1]
 
     def clear(self) -> None:
-        """Forgets the arrays that were added."""
+        """Discards the arrays that were added."""
         self._free += [array for _, array in self._sums]
         self._sums = []
 
     def free(self, array: Array) -> None:
-        """Gives back the memory of a sum."""
+        """Returns the memory of a sum to the tree."""
         self._free.append(array)

@@ -1,4 +1,4 @@
-"""Ends a rank whose launcher or whose other hosts are gone: it would wait for them for ever."""
+"""Ends a rank if its launcher or another host is gone; it would wait for them forever."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 from minidnn.standard_error import tell
 
 IDLE, INTERVAL, PROBES = 10, 5, 4
-"""A silent host is probed after so many seconds, then every so many; it is gone once so many probes had no answer."""
+"""Seconds of silence before the first probe, seconds between probes, and unanswered probes until a host is gone."""
 
 GONE = "minidnn: no answer from host "
-"""How the line begins with which a rank says which host is gone; the launcher reads it."""
+"""The start of the line with which a rank reports a host that is gone; the launcher parses it."""
 
 LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
-"""How many ranks run on this host, as the starters of MPI programs tell it."""
+"""The environment variables in which MPI launchers pass the number of ranks on this host."""
 
 
 def watch_launcher() -> None:
@@ -37,13 +37,14 @@ def _end_with(launcher: int) -> None:
 def watch_hosts(communicator: Any) -> None:
     """Kills this process (SIGKILL) once a host has not answered for ``IDLE + PROBES * INTERVAL`` seconds.
 
-    Rank 0 watches the other hosts, and their ranks watch the host of rank 0. Each of them keeps a TCP connection with
-    rank 0 on which only the kernels' keep-alive probes travel. So a busy or stopped process does not count as gone.
+    Rank 0 watches the other hosts, and their ranks watch the host of rank 0. Each of them keeps a TCP connection to
+    rank 0 that carries only the keep-alive probes of the operating systems. So a busy or stopped process does not count
+    as gone.
 
-    All ranks must call it. It does nothing where they are all on one host.
+    All ranks must call it. It does nothing if all ranks are on one host.
 
     Args:
-        communicator: of mpi4py.
+        communicator: an mpi4py communicator.
     """
     local = next((int(os.environ[name]) for name in LOCAL_SIZES if name in os.environ), communicator.size)
     if local == communicator.size:
@@ -66,13 +67,13 @@ def _connected(host: str, port: int, greeting: str) -> socket.socket | None:
         connection = socket.create_connection((host, port), timeout=IDLE)
         connection.sendall(greeting.encode())
     except OSError as error:
-        tell(f"minidnn: host {host} cannot be watched, {error}")
+        tell(f"minidnn: host {host} cannot be watched: {error}")
         return None
     return connection
 
 
 def _accepted(listener: socket.socket, count: int, token: str) -> dict[socket.socket, str]:
-    """The connections of so many ranks that sent the token, with their hosts."""
+    """The connections of ``count`` ranks that sent the token, with their hosts."""
     found: dict[socket.socket, str] = {}
     with listener:
         while len(found) < count:
@@ -88,7 +89,7 @@ def _accepted(listener: socket.socket, count: int, token: str) -> dict[socket.so
 
 
 def _end_without(watched: dict[socket.socket, str]) -> None:
-    """Kills this process once one of the hosts is gone. A closed connection is a process that ended: mpich sees it."""
+    """Kills this process once a host is gone. A closed connection means that a process ended; mpich notices that."""
     with selectors.DefaultSelector() as selector:
         for connection, host in watched.items():
             _probe(connection)
@@ -106,9 +107,9 @@ def _end_without(watched: dict[socket.socket, str]) -> None:
 
 
 def _probe(connection: socket.socket) -> None:
-    """Lets the kernel send keep-alive probes."""
+    """Enables the keep-alive probes of the operating system."""
     connection.settimeout(None)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"  # the second on macOS
+    idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"  # macOS has the second
     for name, value in {idle: IDLE, "TCP_KEEPINTVL": INTERVAL, "TCP_KEEPCNT": PROBES}.items():
         connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,4 +1,4 @@
-"""The processes that train one model: one, or those that mpiexec started."""
+"""The processes that train one model: this process alone, or those that mpiexec started."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from minidnn.reference.types import Array
 T = TypeVar("T")
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_RANK")
-"""What the starters of MPI programs leave in the environment."""
+"""The environment variables that MPI launchers set."""
 
 
 class World:
-    """The processes, called ranks; this one is alone.
+    """The processes, called ranks; this class is for a process without others.
 
     All ranks must call the same methods in the same order.
 
     Attributes:
-        rank: of this process, from 0.
-        size: how many there are.
+        rank: the number of this process, from 0.
+        size: the number of processes.
     """
 
     rank = 0
@@ -44,28 +44,28 @@ class World:
             array: one-dimensional; its length is a multiple of `size`.
 
         Raises:
-            ValueError: another shape; or the number of ranks is not a power of two.
+            ValueError: the array has another shape, or the number of ranks is not a power of two.
         """
 
     def gather(self, value: T) -> list[T]:
-        """The values of all ranks, by rank, on every rank; they are pickled."""
+        """Returns the values of all ranks, in order, on every rank; values are pickled."""
         return [value]
 
     def first(self, function: Callable[[], T]) -> T:
-        """What the function returns on rank 0, which alone calls it, on every rank.
+        """Calls the function on rank 0 and returns its result on every rank.
 
         Raises:
-            Exception: what the function raised, on every rank.
+            Exception: the exception that the function raised, on every rank.
         """
         return function()
 
     def decided(self, flag: bool) -> bool:
-        """The flag of rank 0."""
+        """Returns the flag of rank 0 on every rank."""
         return flag
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Within it a rank does what others may not; where one raises an exception, all do, those alike."""
+        """Context for work that may fail on some ranks only: if a rank raises an exception, all ranks raise it."""
         yield
 
     def __repr__(self) -> str:
@@ -76,7 +76,7 @@ class MPIWorld(World):
     """The processes of an MPI communicator.
 
     Args:
-        communicator: of mpi4py.
+        communicator: an mpi4py communicator.
     """
 
     def __init__(self, communicator: Any) -> None:
@@ -95,7 +95,7 @@ class MPIWorld(World):
         if (key := (part, array.dtype)) not in self._trees:
             self._trees[key] = np.empty((self.size, part), array.dtype), Tree(part, array.dtype)
         slices, tree = self._trees[key]
-        # Not Allreduce, which may add in another order on other hosts, sizes and versions.
+        # Not Allreduce: its order of additions may depend on hosts, sizes and versions.
         self._mpi.Alltoall(array, slices)
         for piece in slices:
             tree.add(piece)
@@ -146,11 +146,10 @@ class MPIWorld(World):
 def world() -> World:
     """The processes that were started together: by ``mpiexec -n 4 python -m mpi4py train.py``, or this one alone.
 
-    MPI is begun where mpiexec started the process, and not otherwise. From then on an exception that ends one rank ends
-    all of them.
+    MPI is initialized only if mpiexec started the process. From then on an exception that ends one rank ends all ranks.
 
     Raises:
-        ImportError: mpiexec started the process, and mpi4py is missing; it comes with the extra ``mpi``.
+        ImportError: mpiexec started the process, and mpi4py (the extra ``mpi``) is missing.
     """
     if "mpi4py.MPI" not in sys.modules and not any(name in os.environ for name in SIZES):
         return World()
@@ -169,7 +168,7 @@ def world() -> World:
 
 
 def _end_all(communicator: Any) -> Callable[..., None]:
-    """What an exception that nobody catches does: the other ranks would wait for this one for ever."""
+    """The hook for uncaught exceptions: ends all ranks, which would otherwise wait for this one forever."""
 
     def hook(kind: Any, error: Any, where: Any) -> None:
         sys.stderr.write("".join(traceback.format_exception(kind, error, where)))
@@ -181,7 +180,7 @@ def _end_all(communicator: Any) -> Callable[..., None]:
 
 
 def _wait_until_read(stream: Any, most: float = 2.0) -> None:
-    """Waits until the pipe behind a stream is empty: mpich's proxy drops what it has not read when a rank aborts."""
+    """Waits until the pipe of a stream is empty: on an abort, mpich's proxy discards unread text."""
     try:
         import fcntl
         import termios
@@ -191,12 +190,12 @@ def _wait_until_read(stream: Any, most: float = 2.0) -> None:
             if not int.from_bytes(fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder):
                 return
             time.sleep(0.01)
-    except (ImportError, OSError, ValueError):  # no pipe, or a system that does not tell
+    except (ImportError, OSError, ValueError):  # not a pipe, or FIONREAD is not supported
         return
 
 
 def _portable(error: Exception) -> Exception:
-    """The exception, or one that says the same where it cannot be sent to other processes."""
+    """The exception, or a RuntimeError with its text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
         return error

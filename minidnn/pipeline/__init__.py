@@ -1,4 +1,4 @@
-"""The facade of the loops over examples: compiled or reference, as `minidnn.kernels.backend` says."""
+"""The facade of the loops over examples: compiled or reference, depending on `minidnn.kernels.backend`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def permutation(n: int, seed: int, stream: int, draw: int) -> Indices:
 def gather(examples: Bytes | Floats32 | Indices, order: Indices) -> Any:
     """``x[i] = examples[order[i]]``, bytes divided by 255: (n, ...) and int64 (batch,) give (batch, ...).
 
-    Always a new array: float32, or int64 of int64. The rows of ``examples`` are contiguous, as in an `ArrayDataset`.
+    Always a new array: float32, or int64 for int64 examples. The rows of ``examples`` must be contiguous, as in an
+    `ArrayDataset`.
 
     Raises:
         TypeError: examples is neither uint8, float32 nor int64.
@@ -97,6 +98,6 @@ def example_bits(examples: Indices, n: int, key: tuple[int, int, int], place: in
 
 
 def resample(images: Floats32, maps: Floats32, fields: Floats32, fill: float) -> Floats32:
-    """Images read at other places; see `minidnn.pipeline.reference`."""
+    """Images resampled at other positions; see `minidnn.pipeline.reference`."""
     resampled: Floats32 = _loops().resample(images, maps, fields, fill)
     return resampled

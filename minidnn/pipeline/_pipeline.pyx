@@ -1,8 +1,8 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The loops over examples, compiled: the names, signatures and bits of `minidnn.pipeline.reference`, which documents them.
 
-A function takes what it reads and returns an array of its own, so that shapes cannot disagree and the values of
-``order`` are all there is to check before a loop runs without the interpreter.
+Each function allocates the array that it returns, so its shape always fits. Only the values of ``order`` have to be
+checked before a loop runs without the GIL.
 """
 
 from cython cimport view
@@ -18,10 +18,10 @@ cdef extern from *:
 
 
 cdef int _check_aligned(str what, size_t places, size_t size) except -1:
-    # C may not read a number that lies across its natural places: those are the address, ored with strides that are not
-    # the sizes of what they step over. Rows that are only copied may lie anywhere.
+    # In C, reading a misaligned number is undefined behaviour. places: the address, ored with all strides that differ
+    # from the item size. Rows that are only copied (memcpy) need no alignment.
     if places % size:
-        raise ValueError(f"{what} is not aligned in memory, which a copy of it is")
+        raise ValueError(f"{what} is not aligned in memory; pass a copy, such as numpy.array(x)")
     return 0
 
 
@@ -106,7 +106,7 @@ cdef int _check_order(const int64_t[::1] order, Py_ssize_t n) except -1:
 
 
 cdef inline void _fetch(const void* row, Py_ssize_t size) noexcept nogil:
-    # Shuffled rows come from memory, not from a cache: asking for one early halves the time of an epoch.
+    # Shuffled rows are read from memory, not from a cache; prefetching them halves the time of an epoch.
     cdef Py_ssize_t i
     for i in range(0, size, 64):
         prefetch(<const char*> row + i)
@@ -261,7 +261,7 @@ def resample(
                         y, x = y + fields[i, 0, row, column], x + fields[i, 1, row, column]
                     source_y = maps[i, 0, 0] * y + maps[i, 0, 1] * x + maps[i, 0, 2]
                     source_x = maps[i, 1, 0] * y + maps[i, 1, 1] * x + maps[i, 1, 2]
-                    # Far outside there is nothing but fill, and no integer that could hold the place.
+                    # Far outside the result is fill, and the position may overflow an integer.
                     if not (-2 < source_y < h + 1 and -2 < source_x < w + 1):
                         for k in range(c):
                             out[i, row, column, k] = fill

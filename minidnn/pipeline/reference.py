@@ -1,9 +1,9 @@
-"""The loops over examples in NumPy: the truth that the compiled `_pipeline` equals bit for bit.
+"""The loops over examples in NumPy: the reference that the compiled `_pipeline` equals bit for bit.
 
-``philox`` and ``permutation`` are those of `minidnn.reference.random`.
+``philox`` and ``permutation`` are imported from `minidnn.reference.random`.
 
-A byte becomes a float32 by one division, ``float32(byte) / float32(255)``: exactly rounded, so that 0 is 0.0, 255 is
-1.0 and nothing lies outside, which a multiplication by the rounded 1/255 does not promise.
+A byte becomes a float32 by one division, ``float32(byte) / float32(255)``. It is correctly rounded: 0 becomes 0.0, 255
+becomes 1.0, and all results lie in between. A multiplication by the rounded 1/255 does not guarantee that.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ def is_largest(rows: np.ndarray[Any, Any], labels: Indices) -> npt.NDArray[np.bo
 
 
 TAG = 0x61756721
-"""Keeps what `example_bits` draws apart from the orders and masks of the same key."""
+"""Separates the draws of `example_bits` from the orders and masks of the same key."""
 
 
 def example_bits(examples: Indices, n: int, seed: int, stream: int, draw: int, place: int) -> Words:
-    """``n`` random words for each example, uint32 (batch, n): a function of the key, the place and the example alone.
+    """``n`` random words for each example, uint32 (batch, n): a function of key, place and example only.
 
     Word ``4 * b + k`` is word k of the Philox block whose counter is (example, place + 256 * b, draw, stream ^ TAG).
     """
@@ -110,13 +110,13 @@ def example_bits(examples: Indices, n: int, seed: int, stream: int, draw: int, p
 
 
 def resample(images: Floats32, maps: Floats32, fields: Floats32, fill: float) -> Floats32:
-    """Bilinear resampling: the pixel of the output at p is that of the image at ``map @ (p + field(p))``.
+    """Bilinear resampling: the output at pixel p is the image at ``map @ (p + field(p))``.
 
     Args:
         images: (n, h, w, c).
         maps: (n, 2, 3), from (row, column, 1) of the output to (row, column) of the image.
         fields: displacements in pixels (n, 2, h, w), or empty for none.
-        fill: what lies outside.
+        fill: the value outside of the image.
 
     Returns:
         (n, h, w, c).

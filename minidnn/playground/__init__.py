@@ -1,4 +1,4 @@
-"""A page on the loopback interface where networks learn while one watches: ``minidnn playground``."""
+"""``minidnn playground``: a local web page that shows networks while they are trained."""
 
 from minidnn.playground.recording import record
 from minidnn.playground.server import Server

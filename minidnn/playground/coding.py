@@ -1,4 +1,4 @@
-"""Bytes for the page."""
+"""Encoding of numbers for the page."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import numpy as np
 
 
 def as_base64(values: Any) -> str:
-    """Numbers in [0, 256) as bytes in base64, cut to whole numbers."""
+    """Numbers in [0, 256), truncated to bytes, in base64."""
     return base64.b64encode(np.asarray(values).astype(np.uint8).tobytes()).decode()

@@ -1,4 +1,4 @@
-"""MNIST while it is learned, and the compiled model's answer to a digit that was drawn."""
+"""Trains a network on MNIST, and classifies drawn digits with the compiled model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _mnist() -> Splits:
 
 
 class Digits:
-    """784-300-50-10 that learns to read, by momentum; and what the page shows of it."""
+    """784-300-50-10 on MNIST, trained with momentum, and the data that the page shows."""
 
     def __init__(self, seed: int = 1) -> None:
         rng = Generator(seed, stream=1)
@@ -50,7 +50,7 @@ class Digits:
         return loss
 
     def advance(self, updates: int) -> None:
-        """So many updates; their time is that of the steps alone."""
+        """Makes the given number of updates, and adds their time to ``seconds``."""
         start = time.perf_counter()
         for _ in range(updates):
             loss = self._captured(*next(self._batches))
@@ -59,7 +59,7 @@ class Digits:
         self.seconds += time.perf_counter() - start
 
     def frame(self) -> dict[str, Any]:
-        """Loss, accuracy on test digits, filters, wrong digits, the confusion matrix."""
+        """Loss, accuracy on test digits, filters, misclassified digits, confusion matrix."""
         with modes_kept(self.model), no_grad():
             self.model.eval()
             guess = self.model(self.test.images).numpy().argmax(axis=1)
@@ -87,7 +87,7 @@ class Digits:
         }
 
     def answer(self, pixels: bytes) -> dict[str, Any]:
-        """The probabilities of the ten digits by the compiled model, and how long one answer took.
+        """The probabilities of the ten digits from the compiled model, and the time of one prediction.
 
         Raises:
             ValueError: there are not 784 pixels.
@@ -107,6 +107,6 @@ class Digits:
 
 
 def _picture(weights: Any) -> str:
-    """784 weights as bytes in base64, 0 in the middle."""
+    """784 weights as bytes in base64; 0 is the middle of the range."""
     largest = max(float(np.abs(weights).max()), 1e-9)
     return as_base64(127.5 * (weights / largest + 1))

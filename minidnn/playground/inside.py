@@ -14,13 +14,13 @@ from minidnn.program.show import flow, settings
 
 
 def inside(query: Mapping[str, str]) -> dict[str, Any]:
-    """The calls of one step of 784-300-50-10 with their times, and what each kernel is.
+    """The calls of one step of 784-300-50-10 with their times, and an explanation of each kernel.
 
     Args:
-        query: optimizer, the name of one.
+        query: may have an entry ``optimizer``, the name of an optimizer.
 
     Raises:
-        ValueError: an unknown optimizer.
+        ValueError: the optimizer is unknown.
     """
     name = query.get("optimizer", "Momentum")
     if name not in OPTIMIZERS:
@@ -65,10 +65,13 @@ def inside(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def explained(name: str) -> list[dict[str, str]]:
-    """Formula, NumPy and C++ of each part, for the page; a class of optimizers by its spelling there too.
+    """Formula, NumPy and C++ of each part, for the page.
+
+    Args:
+        name: the name of a kernel or of an optimizer's class.
 
     Raises:
-        ValueError: no kernel is called that.
+        ValueError: there is no kernel of this name.
     """
     return [
         {"kernel": part.kernel, "formula": part.formula, "numpy": part.numpy, "cpp": part.code}

@@ -1,4 +1,4 @@
-"""A small network that learns, and what the page shows of it."""
+"""Trains a small network, and computes the data that the page shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minidnn.playground.coding import as_base64
 from minidnn.playground.settings import OPTIMIZERS, SCHEDULES, Settings
 
 SPAN = 1.2
-"""The picture shows [-SPAN, SPAN] both ways."""
+"""The picture shows [-SPAN, SPAN] on both axes."""
 
 SIDE, SMALL = 48, 14
 
@@ -32,7 +32,7 @@ class Activate(nn.Module):
 
 
 class Learner:
-    """One run: points, a network, an optimizer, and a captured step. Equal settings leave equal bytes."""
+    """One run: points, a network, an optimizer, and a captured step. Equal settings give identical results."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -48,13 +48,13 @@ class Learner:
         self._captured = training.Captured(self._train, model=self.model)
 
     def advance(self, updates: int) -> None:
-        """So many updates."""
+        """Makes the given number of updates."""
         batch = min(self.settings.batch, len(self.x))
         for _ in range(updates):
             if len(self._order) < batch:
                 self._order = self._shuffle.permutation(len(self.x))
             chosen, self._order = self._order[:batch], self._order[batch:]
-            with suppress(FloatingPointError):  # it has diverged, as its loss shows
+            with suppress(FloatingPointError):  # the run has diverged; its loss shows that
                 self._captured(self.x[chosen], self.y[chosen])
             self.step += 1
 
@@ -83,7 +83,7 @@ class Learner:
         }
 
     def frame(self) -> dict[str, Any]:
-        """What the page draws: losses, the boundary, each hidden unit over the plane, the weights."""
+        """The data that the page draws: losses, the boundary, each hidden unit over the plane, the weights."""
         with modes_kept(self.model), no_grad():
             self.model.eval()
             grid, units = self._pictures()
@@ -123,7 +123,7 @@ class Learner:
 
 
 def _split(settings: Settings) -> tuple[Any, Any, Any, Any]:
-    """Training and test points; own points are both."""
+    """Training and test points; the user's own points are used as both."""
     if settings.data == "own":
         x, y = points.own(list(settings.points), settings.regression)
         test_x, test_y = x, y
@@ -137,7 +137,7 @@ def _split(settings: Settings) -> tuple[Any, Any, Any, Any]:
 
 
 def _blocks(settings: Settings, rng: Generator) -> list[nn.Module]:
-    """The hidden layers, each with all that belongs to it, and the output."""
+    """The hidden layers, each with its normalization, activation and dropout, and the output layer."""
     regularizer = nn.l1_l2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
     constraint = nn.max_norm(settings.max_norm) if settings.max_norm else None
     blocks: list[nn.Module] = []
@@ -174,7 +174,7 @@ def _grid(side: int) -> Any:
 
 
 def _bytes(unit: Any) -> str:
-    """Numbers in [0, 1] as bytes in base64; what is no number is the middle."""
+    """Numbers in [0, 1] as bytes in base64; NaN becomes 0.5."""
     clean = np.clip(np.nan_to_num(unit, nan=0.5), 0, 1)
     return as_base64(255 * clean)
 

@@ -1,4 +1,4 @@
-"""Points in the plane to be told apart, or heights above it to be learned."""
+"""Points in the plane, with classes or heights."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from minidnn.random import Generator
 
 HALF = 100
-"""Points that train; as many test."""
+"""The number of training points, and of test points."""
 
 Points = tuple[Any, Any]
-"""(n, 2) float32 within about [-1, 1], and int64 classes 0 and 1 or float32 heights."""
+"""Float32 points (n, 2), most of them in [-1, 1], and their int64 classes 0 and 1 or float32 heights."""
 
 
 def spirals(rng: Generator, n: int, noise: float) -> Points:
-    """Two arms, one turn and three quarters."""
+    """Two spiral arms of one and three quarter turns."""
     y = np.arange(n) % 2
     r = np.sqrt(rng.uniform(n))
     angle = 3.5 * np.pi * r + np.pi * y
@@ -32,7 +32,7 @@ def circles(rng: Generator, n: int, noise: float) -> Points:
 
 
 def moons(rng: Generator, n: int, noise: float) -> Points:
-    """Two half moons, one in the other."""
+    """Two interleaving half moons."""
     y = np.arange(n) % 2
     angle = np.pi * rng.uniform(n)
     x = np.where(y == 1, 0.5 - np.cos(angle), np.cos(angle) - 0.5)
@@ -41,7 +41,7 @@ def moons(rng: Generator, n: int, noise: float) -> Points:
 
 
 def xor(rng: Generator, n: int, noise: float) -> Points:
-    """Opposite quarters belong together."""
+    """Opposite quadrants have the same class."""
     x = rng.uniform((n, 2), -1, 1)
     x += np.where(x >= 0, 0.05, -0.05).astype(np.float32)
     return _noisy(rng, x / 1.05, noise), (x[:, 0] * x[:, 1] > 0).astype(np.int64)
@@ -64,7 +64,7 @@ REGRESSION = {"plane": plane, "hills": hills}
 
 
 def own(points: list[tuple[float, float, int]], regression: bool) -> Points:
-    """What was drawn: classes 0 and 1, or heights -1 and 1."""
+    """The points that the user drew: classes 0 and 1, or heights -1 and 1."""
     x = np.array([point[:2] for point in points], np.float32).reshape(-1, 2)
     label = np.array([point[2] for point in points], np.int64)
     return x, (2 * label - 1).astype(np.float32) if regression else label

@@ -1,4 +1,4 @@
-"""The optimizers on surfaces whose minimum is known."""
+"""The paths of the optimizers on surfaces with a known minimum."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Surface:
     """A function of x, y and the condition number.
 
     Attributes:
-        height: of a point; of tensors and of arrays.
-        span: what is shown: x from, to, y from, to.
-        start: where every path begins.
-        least: where it is lowest.
-        lr: a good rate for SGD and its momentum.
-        adaptive_lr: one for the others.
+        height: the function, for tensors and for arrays.
+        span: the visible range: lowest and highest x, lowest and highest y.
+        start: the first point of every path.
+        least: a minimum.
+        lr: a good rate for SGD, with and without momentum.
+        adaptive_lr: a good rate for the other optimizers.
     """
 
     height: Height
@@ -67,10 +67,10 @@ def race(query: Mapping[str, str]) -> dict[str, Any]:
     """The surface as bytes and the path of each optimizer.
 
     Args:
-        query: surface, condition, momentum, lr (of SGD, Momentum, Nesterov), adaptive_lr (of the others), steps.
+        query: surface, condition, momentum, lr (for SGD, Momentum, Nesterov), adaptive_lr (for the others), steps.
 
     Raises:
-        ValueError: an entry is invalid; names it.
+        ValueError: an entry is invalid; the message names it.
     """
     name = query.get("surface", "bowl")
     if name not in SURFACES:
@@ -99,7 +99,7 @@ def _made(name: str, rates: tuple[float, float], momentum: float) -> Callable[[A
 
 
 def _path(surface: Surface, condition: float, make: Callable[[Any], optim.Optimizer], steps: int) -> list[list[float]]:
-    """x, y and the height after each step; it ends where the numbers leave all bounds."""
+    """x, y and the height after each step; ends when the path diverges."""
     x, y = (Tensor(np.array([value], np.float32), requires_grad=True) for value in surface.start)
     optimizer = make([x, y])
     path = []
@@ -116,7 +116,7 @@ def _path(surface: Surface, condition: float, make: Callable[[Any], optim.Optimi
 
 
 def _heights(surface: Surface, condition: float) -> str:
-    """Logarithms of the heights above the lowest point, as bytes in base64, the upper row first."""
+    """Logarithms of the heights above the minimum, as bytes in base64, top row first."""
     left, right, low, high = surface.span
     x, y = np.meshgrid(np.linspace(left, right, SIDE), np.linspace(high, low, SIDE))
     logs = np.log(np.maximum(surface.height(x, y, condition) - surface.height(*surface.least, condition), 0) + 0.02)

@@ -1,4 +1,4 @@
-"""A run as one page that replays without a server."""
+"""Writes a run as one page that replays without a server."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from minidnn.playground.server import page_choices, stream_points
 
 
 def record(path: str | os.PathLike[str], settings: str = "", frames: int = 120, speed: int = 5) -> None:
-    """Trains and writes a page that shows it, with styles, scripts and frames inside.
+    """Trains a network and writes a page that replays the training, with styles, scripts and frames embedded.
 
     Args:
-        path: the page.
-        settings: as behind the # of the playground's address, such as ``data=moons&optimizer=SGD``.
-        frames: how many.
-        speed: updates from one to the next.
+        path: the path of the page.
+        settings: the part after the # of the playground's address, such as ``data=moons&optimizer=SGD``.
+        frames: the number of frames.
+        speed: the number of updates per frame.
 
     Raises:
-        ValueError: frames or speed below 1, settings that are invalid.
+        ValueError: frames or speed is below 1, or a setting is invalid.
         OSError: the page cannot be written.
     """
     if frames < 1:
@@ -41,7 +41,7 @@ def record(path: str | os.PathLike[str], settings: str = "", frames: int = 120, 
 
 
 def _taken(stream: Iterator[Any], frames: int) -> Iterator[Any]:
-    """The points, then so many frames."""
+    """The points, then the given number of frames."""
     for i, frame in enumerate(stream):
         yield frame
         if i == frames:
@@ -49,7 +49,7 @@ def _taken(stream: Iterator[Any], frames: int) -> Iterator[Any]:
 
 
 def page(recording: Mapping[str, Any]) -> str:
-    """The playground's page with everything inside and a recording."""
+    """The playground's page with styles, scripts and a recording embedded."""
     folder = files("minidnn.playground") / "page"
     html = (folder / "index.html").read_text(encoding="utf-8")
     css = (folder / "style.css").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What moves a run: go, pause, single steps, the end."""
+"""Control of a run: pause, resume, single steps, stop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class Control:
-    """Between the thread that streams a run and those that serve the page's buttons."""
+    """Passes commands from the threads that serve the page's buttons to the thread that streams a run."""
 
     def __init__(self, paused: bool = False, speed: int = 5) -> None:
         self._condition = threading.Condition()
@@ -14,10 +14,10 @@ class Control:
         self._speed = speed
 
     def command(self, text: str) -> None:
-        """Does what a button asks for: pause, resume, step, stop, or ``speed N``.
+        """Executes a command: pause, resume, step, stop, or ``speed N``.
 
         Raises:
-            ValueError: an unknown command, or a speed that is not in [1, 1000].
+            ValueError: the command is unknown, or the speed is not in [1, 1000].
         """
         with self._condition:
             if text == "pause":
@@ -31,16 +31,18 @@ class Control:
             elif text.startswith("speed ") and text[6:].isdecimal() and 1 <= int(text[6:]) <= 1000:
                 self._speed = int(text[6:])
             else:
-                raise ValueError(f"do is {text!r}, must be pause, resume, step, stop or speed N with N in [1, 1000]")
+                raise ValueError(
+                    f"the command is {text!r}, must be pause, resume, step, stop or speed N with N in [1, 1000]"
+                )
             self._condition.notify_all()
 
     @property
     def stopped(self) -> bool:
-        """Whether the run is to end."""
+        """Whether the run must end."""
         return self._stopped
 
     def next(self, timeout: float) -> int:
-        """How many updates to do now: 1 for a single step, 0 while paused, after waiting for at most the timeout."""
+        """The number of updates to make now: 1 for a single step; 0 if still paused after the timeout."""
         with self._condition:
             self._condition.wait_for(lambda: self._stopped or self._steps or not self._paused, timeout)
             if self._stopped:
@@ -51,20 +53,20 @@ class Control:
             return 0 if self._paused else self._speed
 
     def rest(self, seconds: float) -> None:
-        """Waits between two frames, or until the run is to end."""
+        """Waits between two frames; returns early if the run must end."""
         with self._condition:
             self._condition.wait_for(lambda: self._stopped, seconds)
 
 
 class Controls:
-    """The run of each client; a new one ends the one before."""
+    """The run of each client; a new run ends the previous one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[str, Control] = {}
 
     def begin(self, client: str, control: Control) -> None:
-        """Makes this the client's run."""
+        """Registers the client's run and stops its previous one."""
         with self._lock:
             before = self._runs.get(client)
             self._runs[client] = control
@@ -72,18 +74,18 @@ class Controls:
             before.command("stop")
 
     def end(self, client: str, control: Control) -> None:
-        """Forgets the run, unless another took its place."""
+        """Removes the run, unless another has replaced it."""
         with self._lock:
             if self._runs.get(client) is control:
                 del self._runs[client]
 
     def find(self, client: str) -> Control | None:
-        """The client's run."""
+        """The client's run, or None."""
         with self._lock:
             return self._runs.get(client)
 
     def stop(self) -> None:
-        """Ends them all."""
+        """Stops all runs."""
         with self._lock:
             runs = list(self._runs.values())
         for run in runs:

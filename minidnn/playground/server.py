@@ -1,4 +1,4 @@
-"""The page's server: the standard library's, on the loopback interface."""
+"""The server of the page, with the standard library's ``http.server``, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from minidnn.playground.settings import both, choices, defaults
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 MOST_BODY = 4096
 FRAME = 1 / 25
-"""Seconds from one frame to the next, at least."""
+"""The minimum number of seconds between two frames."""
 
 BEAT = 0.5
-"""Seconds after which a paused run asks whether the page is still there."""
+"""Seconds after which a paused run sends a comment, to notice whether the page is still open."""
 
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the page at ``url``, to this machine alone.
+    """Serves the page at ``url``, on this machine only.
 
     Args:
-        port: 0 takes a free one.
+        port: the port; 0 chooses a free one.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
     daemon_threads = True
@@ -53,29 +53,29 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://127.0.0.1:{self.server_address[1]}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A page that went away is no error."""
+        """Ignores closed connections: a page may be closed at any time."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     def shutdown(self) -> None:
-        """Ends every run, then the server."""
+        """Stops all runs, then the server."""
         self.controls.stop()
         super().shutdown()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request."""
+    """Handles one request."""
 
     protocol_version = "HTTP/1.1"
     server: Server
     timeout = 30
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(404, b"not found", "text/plain")
 
     def _is_ours(self) -> bool:
-        """Whether the request was made for this server by its own page; other pages are refused."""
+        """Whether the request comes from this server's own page; requests of other pages are refused."""
         port = self.server.server_address[1]
         hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         origin = self.headers.get("Origin")
@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") in hosts and same_site and (origin is None or origin.partition("//")[2] in hosts):
             return True
         self.close_connection = True
-        self._send(403, b"this server answers to its own page on this machine alone", "text/plain")
+        self._send(403, b"this server accepts requests only from its own page on this machine", "text/plain")
         return False
 
     def _file(self, path: str) -> None:
@@ -161,11 +161,11 @@ class Handler(BaseHTTPRequestHandler):
     def _read_digit(self, client: str, pixels: bytes) -> dict[str, Any]:
         digits = self.server.digits.get(client)
         if digits is None:
-            raise ValueError("no network learns digits for this page; press Train first")
+            raise ValueError("this page has no network yet; press Train first")
         return digits.answer(pixels)
 
     def _stream(self, query: dict[str, str], frames: Callable[..., Iterator[Any]]) -> None:
-        """Server-sent events until the run ends or the page goes."""
+        """Sends server-sent events until the run ends or the page is closed."""
         client = query.pop("client", "")
         speed = query.pop("speed", "5")
         control = Control(query.pop("paused", "") == "1")
@@ -218,7 +218,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def stream_points(query: Mapping[str, str], control: Control) -> Iterator[Any]:
-    """The frames of one run, or of two side by side, which do the same number of updates."""
+    """The frames of one run, or of two runs side by side with the same number of updates."""
     learners = [Learner(settings) for settings in both(query)]
     yield {"points": [learner.points() for learner in learners]}
     yield {"runs": [learner.frame() for learner in learners]}
@@ -232,7 +232,7 @@ def stream_points(query: Mapping[str, str], control: Control) -> Iterator[Any]:
 
 
 def _pace(control: Control) -> Iterator[int]:
-    """How many updates come before the next frame; 0 where nothing moves, to learn whether the page is there."""
+    """The number of updates before each frame; 0 every `BEAT` seconds while the run is paused."""
     while True:
         start = time.monotonic()
         updates = control.next(BEAT)
@@ -256,7 +256,7 @@ def page_choices(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def serve_in_thread(server: Server) -> threading.Thread:
-    """The server at work beside the caller, for tests and notebooks; `Server.shutdown` ends it."""
+    """Runs the server in a thread, for tests and notebooks; `Server.shutdown` ends it."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     return thread

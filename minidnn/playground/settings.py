@@ -1,4 +1,4 @@
-"""The settings of a run, from the query of a URL; every choice comes from the package's own tables."""
+"""The settings of a run, read from the query of a URL; the choices come from the tables of the package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minidnn.playground.points import CLASSIFICATION, REGRESSION
 from minidnn.schedules import Schedule
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {row.shown: MAKERS[name] for name, row in UPDATES.items()}
-"""name -> what makes it of parameters and a rate."""
+"""Name -> a function (parameters, lr) that returns the optimizer."""
 
 SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
     "constant": lambda lr, steps: schedules.constant(lr),
@@ -29,14 +29,14 @@ SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
     "1cycle": lambda lr, steps: schedules.one_cycle(lr, steps),
     "warm-up": lambda lr, steps: schedules.warm_up(steps // 10, schedules.constant(lr)),
 }
-"""name -> what makes it of the rate and the number of updates it is laid out for."""
+"""Name -> a function (lr, number of updates) that returns the schedule."""
 
 MOST_POINTS, MOST_LAYERS, MOST_UNITS = 400, 8, 32
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. ``Settings()`` is the page's first view."""
+    """The settings of one run. ``Settings()`` has the defaults of the page."""
 
     task: str = "classification"
     data: str = "spirals"
@@ -64,7 +64,7 @@ class Settings:
 
 
 def choices() -> dict[str, list[str]]:
-    """What the page offers in each list."""
+    """The entries of each list of the page."""
     return {
         "task": ["classification", "regression"],
         "data": [*CLASSIFICATION, *REGRESSION, "own"],
@@ -76,7 +76,7 @@ def choices() -> dict[str, list[str]]:
 
 
 def defaults() -> dict[str, str]:
-    """Every setting as the query has it."""
+    """The default of every setting, as text of a query."""
     texts = {}
     for field in fields(Settings):
         value = getattr(Settings, field.name)
@@ -93,10 +93,10 @@ def defaults() -> dict[str, str]:
 
 
 def both(query: Mapping[str, str]) -> list[Settings]:
-    """The settings of a query; a second one where it names entries ``b.NAME``, which differ from the first.
+    """The settings of a query. Entries ``b.NAME`` define a second run, which differs from the first in these entries.
 
     Raises:
-        ValueError: an entry is invalid; names it.
+        ValueError: an entry is invalid; the message names it.
     """
     first = parse({name: text for name, text in query.items() if "." not in name})
     others = {name.removeprefix("b."): text for name, text in query.items() if name.startswith("b.")}
@@ -104,10 +104,10 @@ def both(query: Mapping[str, str]) -> list[Settings]:
 
 
 def parse(query: Mapping[str, str], base: Settings | None = None) -> Settings:
-    """The settings of a query over those of a base.
+    """The settings of a query; missing entries come from ``base``.
 
     Raises:
-        ValueError: an entry is invalid; names it.
+        ValueError: an entry is invalid; the message names it.
     """
     base, given = base or Settings(), {}
     for field in fields(Settings):
@@ -118,7 +118,7 @@ def parse(query: Mapping[str, str], base: Settings | None = None) -> Settings:
     if settings.data != "own" and settings.data not in kinds:
         raise ValueError(f"data is {settings.data!r}, must be {', '.join(kinds)} or own for {settings.task}")
     if settings.data == "own" and len(settings.points) < 2:
-        raise ValueError("points has fewer than 2 points; click into the picture to add some")
+        raise ValueError("points has fewer than 2 points; click in the picture to add some")
     return settings
 
 
@@ -172,7 +172,7 @@ def _points(text: str) -> tuple[tuple[float, float, int], ...]:
         except ValueError:
             raise ValueError(f"points has {part!r}, must be x,y,class;x,y,class;...") from None
         if not (abs(point[0]) <= 2 and abs(point[1]) <= 2 and point[2] in (0, 1)):
-            raise ValueError(f"points has {part!r}, must lie in [-2, 2] and be of class 0 or 1")
+            raise ValueError(f"points has {part!r}, must be in [-2, 2] with class 0 or 1")
         points.append(point)
     if len(points) > MOST_POINTS:
         raise ValueError(f"points has {len(points)} points, must have at most {MOST_POINTS}")

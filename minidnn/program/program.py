@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.doors import CaptureError
+from minidnn.array_access import CaptureError
 from minidnn.handle import Handle
 from minidnn.nn.outputs import Outputs
 from minidnn.program.buffers import Buffer, Call, owner_of

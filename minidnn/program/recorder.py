@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minidnn import kernels
-from minidnn.doors import CaptureError, is_ours, users_line
+from minidnn.array_access import CaptureError, is_ours, users_line
 from minidnn.handle import Handle, as_array
 from minidnn.program.buffers import Buffer, Call, Memory, Role, owner_of
 from minidnn.program.watch import Watch, numpy_state

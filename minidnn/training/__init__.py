@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from minidnn.doors import CaptureError
+from minidnn.array_access import CaptureError
 from minidnn.later import later
 from minidnn.training.anomaly import AnomalyError, DetectAnomaly, nan_guard
 from minidnn.training.capture import Captured, capture

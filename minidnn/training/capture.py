@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minidnn import kernels
-from minidnn.doors import CaptureError
+from minidnn.array_access import CaptureError
 from minidnn.handle import as_array
 from minidnn.nn import Module
 from minidnn.program import Program, record_program

@@ -15,7 +15,7 @@ from minidnn.nn import Module, softmax_cross_entropy
 from minidnn.nn.temporarily import modes_kept
 from minidnn.parallel import World
 from minidnn.recording import no_grad
-from minidnn.training.asking import ask_about, ask_shapes
+from minidnn.training.checks import check_data, check_shapes
 from minidnn.training.metrics import Metric, arrays_of, as_metrics
 from minidnn.training.run import Callback, Loss, Run
 
@@ -90,7 +90,7 @@ def evaluate(
         raise ValueError("evaluate: the data set is empty")
     if meaning is not None:
         same_meaning("evaluate", meaning, dataset)
-    ask_about("evaluate", model, dataset, loss)
+    check_data("evaluate", model, dataset, loss)
     return measured(model, dataset, loss, as_metrics("evaluate", metrics, loss, dataset.y), batch_size)
 
 
@@ -131,7 +131,7 @@ def _of_batch(model: Module, dataset: Dataset, y: Targets, loss: Loss, place: sl
     targets = _rows(y, place)
     outputs = model(*parts_of(dataset[place].inputs))
     if not place.start:
-        ask_shapes("evaluate", loss, outputs, targets)
+        check_shapes("evaluate", loss, outputs, targets)
     return loss(outputs, targets).item(), arrays_of(outputs)
 
 
@@ -168,7 +168,7 @@ class Evaluate(Callback):
             raise ValueError("Evaluate: the data set is empty")
 
     def on_fit_begin(self, run: Run) -> None:
-        ask_about("Evaluate", run.model, self.dataset, run.loss_function, run.train)
+        check_data("Evaluate", run.model, self.dataset, run.loss_function, run.train)
 
     def columns(self, run: Run) -> list[str]:
         return [f"{self.name}_{column}" for column in run.measures]

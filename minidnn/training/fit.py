@@ -17,8 +17,8 @@ from minidnn.nn.temporarily import modes_kept
 from minidnn.optim import Optimizer
 from minidnn.parallel import world
 from minidnn.random import Generator, default_generator
-from minidnn.training.asking import ask_about, ask_metrics, ask_model, ask_optimizer, ask_order
 from minidnn.training.checkpoint import Checkpoint
+from minidnn.training.checks import check_column_order, check_data, check_metrics, check_model, check_optimizer
 from minidnn.training.ending import end_all
 from minidnn.training.history import History
 from minidnn.training.identity import identity
@@ -26,9 +26,9 @@ from minidnn.training.interrupt import INTERRUPTED, stop_on_interrupt
 from minidnn.training.loop import Loop, NonFiniteError
 from minidnn.training.metrics import as_metrics
 from minidnn.training.progress import Progress
-from minidnn.training.ranks import ask_ranks
+from minidnn.training.ranks import check_ranks
 from minidnn.training.run import Callback, Loss, Run
-from minidnn.training.sharded_loop import ShardedLoop, ask_shards
+from minidnn.training.sharded_loop import ShardedLoop, check_shards
 from minidnn.training.state import restore
 from minidnn.training.stepping import takes_weights
 from minidnn.training.weighting import example_weights
@@ -149,7 +149,7 @@ def fit(
     )
     if shards is not None:
         run.world = world()
-        run.shards = ask_shards(run, shards)
+        run.shards = check_shards(run, shards)
         if run.world.rank:
             run.callbacks = [callback for callback in run.callbacks if not callback.alone]
     run.weights = example_weights(run.train, class_weight, sample_weight)
@@ -157,14 +157,14 @@ def fit(
     run.regularized = model.is_regularized
     run.metrics = as_metrics("fit", metrics, loss, run.train.y)
     if metrics is not None:
-        ask_metrics("fit", run.model, run.train, run.metrics)
+        check_metrics("fit", run.model, run.train, run.metrics)
     if resume is not None or run.world.size > 1 or any(isinstance(callback, Checkpoint) for callback in callbacks):
         run.identity = _identity(run, augment, valid)
     if isinstance(valid, float):
         _hold_back(run, valid)
     _ask_sizes(run)
     _remember(run)
-    ask_ranks(run)
+    check_ranks(run)
     loop = (Loop if shards is None else ShardedLoop)(run, augment, prefetch, capture)
     _train(run, loop, resume, resume_with)
     if fault := not_finite(model):
@@ -217,16 +217,16 @@ def _remember(run: Run) -> None:
 
 def _ask(run: Run) -> None:
     """Checks that optimizer, data, loss, weights and model fit together."""
-    ask_optimizer("fit", run.model, run.optimizer)
-    ask_order("fit", run.model, run.train.columns)
-    ask_about("fit", run.model, run.train, run.loss_function)
+    check_optimizer("fit", run.model, run.optimizer)
+    check_column_order("fit", run.model, run.train.columns)
+    check_data("fit", run.model, run.train, run.loss_function)
     if run.valid is not None:
-        ask_about("fit: valid", run.model, run.valid, run.loss_function, run.train)
+        check_data("fit: valid", run.model, run.valid, run.loss_function, run.train)
     if run.weights is not None and not takes_weights(run.loss_function):
         raise TypeError("fit: class_weight and sample_weight need a loss with an argument weights=None, (batch,)")
     for part in (run.train, run.valid):
         if part is not None and len(part):
-            ask_model("fit", run.model, part, run.loss_function)
+            check_model("fit", run.model, part, run.loss_function)
 
 
 def _ask_sizes(run: Run) -> None:

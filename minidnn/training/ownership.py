@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import cached_property, partial
 from typing import Any
 
-from minidnn.doors import is_ours
+from minidnn.array_access import is_ours
 from minidnn.nn import Graph, Module
 from minidnn.nn.parameter import Parameter
 from minidnn.optim import Optimizer

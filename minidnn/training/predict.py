@@ -20,7 +20,7 @@ from minidnn.nn.temporarily import modes_kept
 from minidnn.recording import no_grad
 from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
-from minidnn.training.asking import ask_inputs
+from minidnn.training.checks import check_inputs
 from minidnn.training.inputs import takes_inputs
 
 
@@ -65,7 +65,7 @@ def predict(
     examples, is_one = _examples(model, x)
     if not len(examples):
         raise ValueError("predict: there are no examples")
-    ask_inputs("predict", model, examples)
+    check_inputs("predict", model, examples)
     dropouts = [
         m for _, m in model.named_modules() if isinstance(m, (Dropout, AlphaDropout, DropConnect)) and not m.frozen
     ]

@@ -1,4 +1,4 @@
-"""Check that all processes that train one model have the same model, data and options."""
+"""Checks that all processes that train one model have the same model, data and options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from minidnn.training.identity import differences, generators
 from minidnn.training.run import Run
 
 
-def ask_ranks(run: Run) -> None:
+def check_ranks(run: Run) -> None:
     """Raises on every rank if model, data, generators or options differ between ranks.
 
     Raises:

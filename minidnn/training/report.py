@@ -16,7 +16,7 @@ from minidnn.data.stacking import as_dataset
 from minidnn.data.targets import as_targets
 from minidnn.nn import Module
 from minidnn.reference.types import Array
-from minidnn.training.asking import final_activation
+from minidnn.training.checks import final_activation
 from minidnn.training.metrics import R2, paired
 from minidnn.training.predict import predict
 

@@ -19,7 +19,7 @@ MOST = 1024
 """Maximum number of shards of a batch."""
 
 
-def ask_shards(run: Run, shards: Any) -> int:
+def check_shards(run: Run, shards: Any) -> int:
     """The number of shards, checked.
 
     Raises:

@@ -275,7 +275,7 @@ class Own(nn.Module):
         (nn.Sequential(nn.Dense(3, 3), Own()), r"1, a Own: it draws random numbers in evaluation"),
         (
             nn.Sequential(nn.Dense(3, 3, lambda x: minidnn.Tensor(np.sin(x.data)), name="h")),
-            r"h, a Dense 'h': Tensor\.data would show Python a number of one example",
+            r"h, a Dense 'h': Tensor\.data uses a number of one example",
         ),
         (nn.Sequential(nn.Residual(nn.Sequential(nn.Dense(3, 3), Own()))), r"0\.block\.1, a Own"),
     ],

@@ -1,4 +1,4 @@
-"""Augmentation: what each transformation does, and that it depends on (seed, epoch, example) alone."""
+"""Augmentation: what each transformation does, and that it depends only on (seed, epoch, example)."""
 
 import colorsys
 import math
@@ -44,7 +44,7 @@ def test_every_transformation_is_in_the_table():
 
 @pytest.mark.parametrize("name", GREY)
 @pytest.mark.parametrize(("images", "shape"), [(IMAGES, (9, 9)), (RGB, (5, 7, 3))])
-def test_the_result_depends_on_seed_epoch_and_example_alone(name, images, shape):
+def test_the_result_depends_only_on_seed_epoch_and_example(name, images, shape):
     f = of(GREY[name], shape=shape)
     whole = f(images, EXAMPLES, KEY)
     assert whole.dtype == np.float32 and whole.shape == images.shape
@@ -65,7 +65,7 @@ def test_compiled_equals_reference(name):
     compiled = f(IMAGES, EXAMPLES, KEY)
     with minidnn.use_backend("reference"):
         plain = f(IMAGES, EXAMPLES, KEY)
-    if name == "elastic":  # its field comes from matrix products, off by a few roundings of some pixels
+    if name == "elastic":  # its field comes from matrix products, whose rounding differs
         assert np.abs(compiled - plain).max() < 1e-4
     else:
         assert compiled.tobytes() == plain.tobytes()
@@ -83,7 +83,7 @@ def test_bits_of_examples(n):
 @pytest.mark.compiled
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 1), (9, 9, 3)])
 @pytest.mark.parametrize("fill", [0.0, 0.5])
-def test_resampling_at_any_place(shape, fill):
+def test_resampling_at_any_position(shape, fill):
     rng = np.random.default_rng(3)
     images = rng.uniform(size=(5, *shape)).astype(np.float32)
     maps = rng.normal(size=(5, 2, 3)).astype(np.float32) * 3
@@ -111,7 +111,7 @@ def test_resampling_at_any_place(shape, fill):
         of(augment.brightness(0), augment.contrast(1, 1), augment.noise(0)),
     ],
 )
-def test_nothing_changes_nothing(f):
+def test_transformations_of_strength_zero_change_nothing(f):
     assert np.allclose(f(IMAGES, EXAMPLES, KEY), IMAGES, atol=1e-6)
     with_copy = f(IMAGES, EXAMPLES, KEY)
     assert not np.shares_memory(with_copy, IMAGES)
@@ -124,7 +124,7 @@ def test_whole_shifts_move_pixels_and_fill_in():
         padded = np.pad(before, 3, constant_values=0.5)
         windows = {(r, c): padded[r : r + 9, c : c + 9] for r in range(7) for c in range(7)}
         places |= {place for place, window in windows.items() if np.array_equal(window, after)}
-    assert len(places) == 6  # each by an offset of its own
+    assert len(places) == 6  # each by a different offset
 
 
 class fixed(augment.rotate):
@@ -175,7 +175,7 @@ def test_elastic_fields_are_smooth_and_of_the_papers_strength():
     expected = 34 * math.sqrt(1 / 3 / (4 * math.pi * 16))
     assert abs(fields.std() / expected - 1) < 0.1
     roughness = np.diff(fields, axis=-1).std() / fields.std()
-    assert roughness < 1.2 / (4 * math.sqrt(2))  # neighbours a pixel apart differ by std / (sqrt(2) sigma)
+    assert roughness < 1.2 / (4 * math.sqrt(2))  # adjacent pixels differ by std / (sqrt(2) sigma)
 
 
 def hsv(image):
@@ -197,7 +197,7 @@ def test_saturation_zero_is_grey():
     assert np.allclose(grey, luma[..., np.newaxis], atol=1e-6)
 
 
-def test_bytes_come_back_as_bytes():
+def test_bytes_stay_bytes():
     images = (IMAGES * 255).astype(np.uint8)
     assert of()(images, EXAMPLES, KEY).tobytes() == images.tobytes()
     turned = of(augment.rotate(20))(images, EXAMPLES, KEY)
@@ -205,7 +205,7 @@ def test_bytes_come_back_as_bytes():
     assert turned.dtype == np.uint8 and np.array_equal(turned, np.rint(as_floats * 255))
 
 
-def test_batches_of_an_epoch_are_the_same_whatever_their_size():
+def test_augmented_examples_do_not_depend_on_the_batch_size():
     dataset = data.load_mnist().train[:30]
     f = Augment([augment.elastic(34, 4), augment.rotate(10)], (28, 28))
 
@@ -225,7 +225,7 @@ def darker(images, examples, key):
     return images
 
 
-def test_a_function_of_ones_own_is_a_transformation():
+def test_a_users_function_is_a_transformation():
     before = IMAGES.copy()
     made = of(darker)(IMAGES, EXAMPLES, KEY)
     factors = augment.uniform(EXAMPLES, 1, KEY, 1000)[:, :, np.newaxis]
@@ -237,7 +237,7 @@ def test_a_function_of_ones_own_is_a_transformation():
     ours = of(bright, negative)(IMAGES, EXAMPLES, KEY)
     assert ours.tobytes() == (1 - of(bright)(IMAGES, EXAMPLES, KEY)).tobytes()  # in the order of the list
     moved = of(negative, augment.flip(probability=1))(IMAGES, EXAMPLES, KEY)
-    assert np.allclose(moved, 1 - IMAGES[:, :, ::-1], atol=1e-6)  # but behind the geometric ones
+    assert np.allclose(moved, 1 - IMAGES[:, :, ::-1], atol=1e-6)  # but after the geometric ones
 
 
 class upside_down:
@@ -245,13 +245,13 @@ class upside_down:
         return np.tile(np.diag([-1.0, 1.0, 1.0]), (len(u), 1, 1))
 
 
-def test_an_object_with_maps_is_one_of_the_geometric_ones():
+def test_an_object_with_maps_is_a_geometric_transformation():
     assert np.allclose(of(upside_down())(IMAGES, EXAMPLES, KEY), IMAGES[:, ::-1], atol=1e-6)
     assert np.allclose(of(upside_down(), upside_down())(IMAGES, EXAMPLES, KEY), IMAGES, atol=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [lambda x: x[:, :4], lambda x: x[0], lambda x: None, lambda x: x > 0.5])
-def test_what_a_function_of_ones_own_gives_is_checked(wrong):
+def test_the_result_of_a_users_function_is_checked(wrong):
     with pytest.raises(ValueError, match=r"transformations\[1\] gave .*, must give float32 \(6, 9, 9, 1\)"):
         of(augment.shift(1), lambda images, examples, key: wrong(images))(IMAGES, EXAMPLES, KEY)
 
@@ -261,7 +261,7 @@ COLOURS = ("brightness", "contrast", "saturation", "hue", "noise")
 
 @pytest.mark.parametrize("name", GREY)
 @pytest.mark.parametrize("change", [lambda x: x * 4 - 2, lambda x: x * 255, lambda x: x - 0.5])
-def test_floats_outside_of_0_to_1_are_never_clipped_without_a_word(name, change):
+def test_floats_outside_of_0_to_1_are_refused_not_clipped(name, change):
     f = of(GREY[name])
     if name in COLOURS:
         with pytest.raises(ValueError, match=rf"for {name} x has values from .*, must be in \[0, 1\]; scale x first"):

@@ -24,8 +24,8 @@ def test_mnist_is_split_as_the_notebook_does(mnist):
     assert mnist.test.y[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
-def test_mnist_holds_the_published_numbers(mnist):
-    # The class counts of the test set, and mean and deviation of the training file that everybody normalizes with.
+def test_mnist_has_the_published_numbers(mnist):
+    # The class counts of the test set, and the usual mean and deviation of the training file for normalization.
     assert np.bincount(mnist.test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     whole = np.concatenate([mnist.valid.x, mnist.train.x])
     assert abs(whole.mean() / 255 - 0.1307) < 5e-5 and abs(whole.std() / 255 - 0.3081) < 5e-5
@@ -60,7 +60,7 @@ def test_array_dataset_refuses(x, y, error, message):
         ArrayDataset(x, y)
 
 
-def test_array_dataset_takes_slices_only():
+def test_array_dataset_accepts_slices_only():
     with pytest.raises(TypeError, match="takes slices, got int"):
         ArrayDataset(BYTES, np.zeros(20, int))[3]
 
@@ -98,7 +98,7 @@ def test_inputs_are_what_a_model_takes():
     assert np.array_equal(words.images, words.x.astype(np.float32))
 
 
-def test_every_epoch_has_its_own_order_which_follows_from_the_seed():
+def test_the_seed_determines_a_different_order_for_every_epoch():
     def orders(seed):
         generator = minidnn.Generator(seed)
         return [np.concatenate([y for _, y in batches(DATASETS["bytes"], 7, generator)]).tolist() for _ in range(3)]
@@ -153,13 +153,13 @@ def test_the_data_set_of_the_documentation_trains():
     assert history["valid_accuracy"][-1] == 1
 
 
-def test_data_sets_add_up():
+def test_data_sets_are_concatenated():
     whole = ArrayDataset(BYTES, np.arange(20))
     both = whole[:5] + whole[5:]
     assert both.x.tobytes() == whole.x.tobytes() and both.y.tobytes() == whole.y.tobytes()
 
 
 @pytest.mark.parametrize("other", [BYTES[:, 1:], BYTES.astype(np.float32)])
-def test_data_sets_of_other_widths_or_dtypes_do_not_add_up(other):
+def test_data_sets_of_other_widths_or_dtypes_are_not_concatenated(other):
     with pytest.raises(ValueError, match="width and dtype must be the same"):
         ArrayDataset(BYTES, np.arange(20)) + ArrayDataset(other, np.arange(20))

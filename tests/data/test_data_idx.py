@@ -1,4 +1,4 @@
-"""IDX files: round trips, and every way in which a file can be wrong."""
+"""IDX files: round trips, and every kind of invalid file."""
 
 import contextlib
 import gzip
@@ -35,20 +35,20 @@ def idx(kind=0x08, shape=(2, 3), body=bytes(range(6)), zero=0):
         lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5))
     )
 )
-def test_what_was_saved_comes_back(path, array):
+def test_saved_arrays_are_loaded_unchanged(path, array):
     save_idx(path, array)
     loaded = load_idx(path)
     assert loaded.dtype == array.dtype and loaded.dtype.isnative and loaded.flags.c_contiguous
     assert loaded.shape == array.shape and loaded.tobytes() == array.tobytes()
 
 
-def test_the_format_is_that_of_the_published_description(path):
+def test_the_format_matches_the_published_description(path):
     # 0x00000D02: floats, two dimensions, big-endian.
     write(path, bytes.fromhex("00000d02 00000001 00000002 3f800000 c0000000"))
     assert load_idx(path).tolist() == [[1.0, -2.0]]
 
 
-def test_gzip_is_told_by_content_not_by_name(tmp_path):
+def test_gzip_is_recognized_by_content_not_by_name(tmp_path):
     (tmp_path / "a.idx").write_bytes(gzip.compress(idx()))
     (tmp_path / "b.gz").write_bytes(idx())
     assert load_idx(tmp_path / "a.idx").tolist() == load_idx(tmp_path / "b.gz").tolist() == [[0, 1, 2], [3, 4, 5]]
@@ -70,7 +70,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_wrong_file_is_refused_by_name_and_fault(path, fault):
+def test_an_invalid_file_is_refused_with_its_name_and_fault(path, fault):
     content, message = FAULTS[fault]
     write(path, content)
     with pytest.raises(IdxError, match=message) as error:
@@ -78,7 +78,7 @@ def test_a_wrong_file_is_refused_by_name_and_fault(path, fault):
     assert str(path) in str(error.value)
 
 
-def test_a_file_cut_anywhere_is_refused(path):
+def test_a_file_truncated_anywhere_is_refused(path):
     write(path, idx())
     whole = path.read_bytes()
     for length in range(len(whole)):
@@ -116,7 +116,7 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path):
         load_idx(path)
 
 
-def test_missing_files_raise_pythons_errors(tmp_path):
+def test_missing_files_raise_errors_of_python(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_idx(tmp_path / "no.idx")
     with pytest.raises(IsADirectoryError):
@@ -130,7 +130,7 @@ def test_types_without_a_code_cannot_be_saved(tmp_path, dtype):
     assert not list(tmp_path.iterdir())
 
 
-def test_saving_is_the_same_bytes_each_time(path):
+def test_saving_twice_gives_the_same_bytes(path):
     contents = set()
     for _ in range(2):
         save_idx(path, np.arange(5, dtype=np.int32))

@@ -1,4 +1,4 @@
-"""Data sets larger than memory, in files that are mapped."""
+"""Data sets larger than memory, in mapped files."""
 
 import os
 import struct
@@ -38,7 +38,7 @@ def test_mapped_files_give_the_bytes_of_arrays(tmp_path, kind):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "i4", "f4", "f8"])
-def test_a_mapped_idx_file_holds_what_a_read_one_does(tmp_path, dtype):
+def test_a_mapped_idx_file_equals_a_read_one(tmp_path, dtype):
     for shape in ((), (0,), (7,), (2, 0, 3), (3, 2)):
         array = rng.integers(0, 100, shape).astype(dtype)
         save_idx(tmp_path / "x.idx", array)
@@ -61,7 +61,7 @@ def test_a_mapped_idx_file_holds_what_a_read_one_does(tmp_path, dtype):
         (b"\x1f\x8b\x08\0", "gzipped and cannot be mapped"),
     ],
 )
-def test_a_wrong_file_is_not_mapped(tmp_path, content, message):
+def test_an_invalid_file_is_not_mapped(tmp_path, content, message):
     (tmp_path / "x.idx").write_bytes(content)
     with pytest.raises(IdxError, match=message):
         load_idx(tmp_path / "x.idx", mmap=True)
@@ -73,7 +73,7 @@ import numpy as np
 from minidnn import data, nn, optim, training
 
 size = 700 * 2**20 // 784 * 784
-with open(sys.argv[1], "wb") as file:  # a file of holes, which takes no place on the disk
+with open(sys.argv[1], "wb") as file:  # a sparse file, which takes no disk space
     file.write(struct.pack(">HBB2I", 0, 8, 2, size // 784, 784))
     file.truncate(12 + size)
     file.seek(12)
@@ -99,9 +99,9 @@ except MemoryError:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts private memory on Linux")
-@pytest.mark.skipif("MINIDNN_SANITIZED" in os.environ, reason="sanitizers take memory of their own")
-def test_batches_of_more_than_memory(tmp_path):
-    # 700 MB of images, 128 MB of memory: the whole does not fit, as the last lines of the script show.
+@pytest.mark.skipif("MINIDNN_SANITIZED" in os.environ, reason="sanitizers need additional memory")
+def test_batches_of_data_larger_than_memory(tmp_path):
+    # 700 MB of images, 128 MB of memory: the data do not fit, as the last lines of the script show.
     path = tmp_path / "large.idx"
     done = subprocess.run([sys.executable, "-P", "-c", SCRIPT, path], capture_output=True, text=True, timeout=120)
     path.unlink()

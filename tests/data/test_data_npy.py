@@ -1,4 +1,4 @@
-"""Files in NumPy's format: what np.save wrote comes back, and all else is an NpyError."""
+"""Files in NumPy's format: arrays of np.save are loaded unchanged, and other files are an NpyError."""
 
 import io
 import tracemalloc
@@ -15,7 +15,7 @@ from minidnn.data.npy import NpyError, load_npy
 @pytest.mark.parametrize("dtype", ["u1", "?", "<i2", ">i4", "<f4", ">f8", "<f2"])
 @pytest.mark.parametrize("shape", [(), (0, 3), (2, 3), (2, 3, 4)])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_what_numpy_wrote_comes_back(tmp_path, dtype, shape, order):
+def test_files_of_numpy_are_loaded_unchanged(tmp_path, dtype, shape, order):
     array = np.arange(np.prod(shape)).reshape(shape).astype(dtype, order=order)
     np.save(tmp_path / "a.npy", array)
     loaded = load_npy(tmp_path / "a.npy")
@@ -67,7 +67,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_all_else_is_refused(tmp_path, fault):
+def test_other_files_are_refused(tmp_path, fault):
     path = tmp_path / "a.npy"
     path.write_bytes(FAULTS[fault][0])
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Fashion-MNIST from a cache, a system's folder and the network; the digits inside the package."""
+"""Fashion-MNIST from a cache, the system's folder and the network; the digits in the package."""
 
 import gzip
 import hashlib
@@ -40,12 +40,12 @@ def cache(monkeypatch, tmp_path):
 
 
 def source(monkeypatch, mirrors, system=(), files=FILES):
-    """Puts a source with these files in the place of the true one."""
+    """Replaces the source by one with these files."""
     known = {name: (hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()}
     monkeypatch.setitem(SOURCES, "fashion-mnist", Source(known, tuple(mirrors), tuple(map(str, system))))
 
 
-def test_it_is_fetched_once_from_the_first_mirror_that_has_it(monkeypatch, cache):
+def test_files_are_fetched_once_from_the_first_mirror_that_has_them(monkeypatch, cache):
     pytest.importorskip("pooch")
     with serving() as server:
         for name, content in FILES.items():
@@ -60,19 +60,19 @@ def test_it_is_fetched_once_from_the_first_mirror_that_has_it(monkeypatch, cache
     assert sorted(path.name for path in cache.iterdir() if path.name[0] != ".") == sorted(NAMES)
 
 
-def test_offline_the_error_says_where_to_put_the_file(monkeypatch, cache):
+def test_without_network_the_error_names_the_folder_of_the_file(monkeypatch, cache):
     pytest.importorskip("pooch")
     source(monkeypatch, ["http://127.0.0.1:9"])
     with pytest.raises(data.DownloadError) as error:
         data.fetch("fashion-mnist")
     assert f"put it at {cache / NAMES[0]}" in str(error.value)
     cache.mkdir(parents=True, exist_ok=True)
-    for name, content in FILES.items():  # as it was told
+    for name, content in FILES.items():  # as the error says
         (cache / name).write_bytes(content)
     assert data.fetch("fashion-mnist") == {name: cache / name for name in NAMES}
 
 
-def test_the_systems_folder_is_found_and_the_cache_goes_before_it(monkeypatch, cache, tmp_path):
+def test_the_system_folder_is_found_and_the_cache_comes_first(monkeypatch, cache, tmp_path):
     system = tmp_path / "system"
     system.mkdir()
     source(monkeypatch, ["http://127.0.0.1:9"], [tmp_path / "none", system])
@@ -100,7 +100,7 @@ def test_the_systems_folder_is_found_and_the_cache_goes_before_it(monkeypatch, c
         (NAMES[3], b"no gzip", "magic number"),
     ],
 )
-def test_a_systems_file_of_something_else_is_refused(monkeypatch, cache, tmp_path, name, content, message):
+def test_a_wrong_file_in_the_system_folder_is_refused(monkeypatch, cache, tmp_path, name, content, message):
     source(monkeypatch, [], [tmp_path])
     for each in NAMES:
         (tmp_path / each).write_bytes(content if each == name else FILES[each])
@@ -121,11 +121,11 @@ def debian():
     return {name: path.read_bytes() for name, path in files.items()}
 
 
-# Debian's package keeps the original's compressed stream without its name and time; these are those times.
+# Debian's package has the original compressed stream without name and time; these are the times.
 TIMES = {"train": 1504176606, "t10k": 1504176627}
 
 
-def test_the_checksums_are_those_of_the_published_files(debian):
+def test_the_checksums_match_the_published_files(debian):
     for name, content in debian.items():
         stem = name.removesuffix(".gz")
         header = b"\x1f\x8b\x08\x08" + struct.pack("<I", TIMES[stem.split("-")[0]]) + b"\0\3" + stem.encode() + b"\0"
@@ -137,8 +137,8 @@ def test_the_checksums_are_those_of_the_published_files(debian):
 def test_the_real_fashion_mnist(monkeypatch, cache, debian):
     fashion = data.load_fashion_mnist()
     assert [len(part) for part in fashion] == [55_000, 5_000, 10_000]
-    # 7,000 of each class, 6,000 of them for training; and the mean and deviation of the training file that is
-    # published with most code for it.
+    # 7,000 of each class, 6,000 of them for training; and the mean and deviation of the training file that
+    # most published code uses.
     assert np.bincount(fashion.test.y).tolist() == [1000] * 10
     assert np.bincount(np.concatenate([fashion.train.y, fashion.valid.y])).tolist() == [6000] * 10
     whole = np.concatenate([fashion.valid.x, fashion.train.x])
@@ -146,7 +146,7 @@ def test_the_real_fashion_mnist(monkeypatch, cache, debian):
     assert CLASSES[fashion.test.y[0]] == "Ankle boot"
 
 
-def test_the_digits_hold_the_published_numbers():
+def test_the_digits_have_the_published_numbers():
     digits = data.load_digits_sample()
     assert [len(part) for part in digits] == [1197, 300, 300]
     labels = np.concatenate([part.y for part in digits])
@@ -157,7 +157,7 @@ def test_the_digits_hold_the_published_numbers():
         assert part.x.min() == 0 and part.x.max() == 1 and not (part.x * 16 % 1).any()
 
 
-def test_the_digits_are_those_of_scikit_learns_copy():
+def test_the_digits_equal_those_of_scikit_learn():
     # CRC-32 of sklearn.datasets.load_digits().data as bytes, scikit-learn 1.9.1.
     whole = np.concatenate([part.x for part in data.load_digits_sample()])
     assert zlib.crc32((whole * 16).astype(np.uint8).tobytes()) == 0xF3A2533C

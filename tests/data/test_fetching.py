@@ -1,4 +1,4 @@
-"""Downloads from a server that is good, corrupt, truncated, redirecting, slow or vanishing."""
+"""Downloads from a server that is good, corrupt, truncated, redirecting, slow or lost."""
 
 import hashlib
 import subprocess
@@ -41,7 +41,7 @@ def get(server, path, *pages, **options):
 
 
 def files(path):
-    """What is in the cache, but for the lock."""
+    """The files in the cache, without the lock."""
     return sorted(file.name for file in path.parent.iterdir() if not file.name.endswith(".lock"))
 
 
@@ -52,20 +52,20 @@ def test_a_good_file_is_fetched_once(server, path, size):
     assert server.log == [("/good", None)] and files(path) == ["file.gz"]
 
 
-def test_every_way_to_write_a_checksum(server, path):
+def test_every_notation_of_a_checksum(server, path):
     for known_hash in (HASH[7:], HASH.upper(), f"md5:{hashlib.md5(CONTENT).hexdigest()}"):
         assert download([server.url("/good")], known_hash, path).read_bytes() == CONTENT
     assert len(server.log) == 1
 
 
 @pytest.mark.parametrize("bad", ["", "sha256:12", "md9:" + "0" * 32, "sha256:" + "g" * 64, "md5:" + "0" * 64])
-def test_a_checksum_that_is_none(server, path, bad):
+def test_an_invalid_checksum_is_refused(server, path, bad):
     with pytest.raises(ValueError, match="known_hash is"):
         download([server.url("/good")], bad, path)
     assert not server.log and not path.parent.exists()
 
 
-def test_a_corrupt_file_is_never_kept_and_the_next_mirror_is_asked(server, path):
+def test_a_corrupt_file_is_deleted_and_the_next_mirror_is_tried(server, path):
     server.pages["/corrupt"] = lambda request: request.ranged(CONTENT[:-1] + b"!")
     with pytest.raises(
         DownloadError, match=r"corrupt: another checksum.*put it at .*file\.gz \(checksum sha256:"
@@ -75,8 +75,8 @@ def test_a_corrupt_file_is_never_kept_and_the_next_mirror_is_asked(server, path)
     assert get(server, path, "/corrupt", "/good").read_bytes() == CONTENT
 
 
-def test_a_truncated_file_is_finished_elsewhere(server, path):
-    # A whole answer, of a file that is too short: nothing on the wire tells it from the right one but its size.
+def test_a_truncated_file_is_completed_from_another_mirror(server, path):
+    # A complete response with a file that is too short: only its size differs from the right one.
     server.pages["/short"] = lambda request: request.ranged(CONTENT[:1000])
     with pytest.raises(DownloadError, match="has 1000 bytes, must have 256000"):
         get(server, path, "/short", size=len(CONTENT))
@@ -93,7 +93,7 @@ def test_a_truncated_file_is_finished_elsewhere(server, path):
     assert server.log[-1] == ("/good", "bytes=1000-")
 
 
-def test_a_file_that_never_ends_is_left(server, path):
+def test_an_endless_file_is_given_up(server, path):
     def endless(request):
         request.head(200, None)
         while True:
@@ -105,7 +105,7 @@ def test_a_file_that_never_ends_is_left(server, path):
     assert sum(file.stat().st_size for file in path.parent.iterdir()) == 0
 
 
-def test_redirects_are_followed_but_not_for_ever(server, path):
+def test_a_limited_number_of_redirects_is_followed(server, path):
     server.pages["/moved"] = lambda request: request.head(302, 0, Location="/good")
     server.pages["/round"] = lambda request: request.head(302, 0, Location="/round")
     assert get(server, path, "/round", "/moved").read_bytes() == CONTENT
@@ -115,7 +115,7 @@ def test_redirects_are_followed_but_not_for_ever(server, path):
 
 
 def stalling(server, sent):
-    """A page that sends so many bytes, and then nothing more."""
+    """A page that stops after this many bytes."""
 
     def page(request):
         request.head(200, len(CONTENT))
@@ -126,19 +126,19 @@ def stalling(server, sent):
     return page
 
 
-def test_a_server_that_stalls_is_left_and_what_it_sent_is_used(server, path):
+def test_a_stalling_server_is_given_up_and_its_bytes_are_used(server, path):
     server.pages["/slow"] = stalling(server, 100_000)
     assert get(server, path, "/slow", "/good", timeout=0.2).read_bytes() == CONTENT
     path.unlink()
 
 
-def test_a_connection_that_vanishes_again_and_again_is_resumed(server, path):
+def test_a_connection_that_is_lost_repeatedly_is_resumed(server, path):
     server.pages["/vanishing"] = lambda request: request.ranged(CONTENT, most=100_000)
     assert get(server, path, "/vanishing").read_bytes() == CONTENT
     assert server.log == [("/vanishing", None), ("/vanishing", "bytes=100000-"), ("/vanishing", "bytes=200000-")]
 
 
-def test_a_server_without_ranges_begins_again(server, path, part):
+def test_a_server_without_ranges_restarts_the_download(server, path, part):
     part.write_bytes(CONTENT[:5000])
 
     def plain(request):
@@ -150,13 +150,13 @@ def test_a_server_without_ranges_begins_again(server, path, part):
     assert server.log == [("/plain", "bytes=5000-")]
 
 
-def test_a_later_process_goes_on(server, path, part):
+def test_a_later_process_resumes(server, path, part):
     part.write_bytes(CONTENT[:5000])
     assert get(server, path, "/good").read_bytes() == CONTENT
     assert server.log == [("/good", "bytes=5000-")] and files(path) == ["file.gz"]
 
 
-def test_a_process_that_is_killed_leaves_what_the_next_one_needs(server, path):
+def test_the_download_of_a_killed_process_is_resumed(server, path):
     server.pages["/slow"] = stalling(server, 200_000)
     code = "import sys; from minidnn.data.fetching import download; download(sys.argv[1:2], *sys.argv[2:])"
     arguments = [sys.executable, "-P", "-c", code, server.url("/slow"), HASH, str(path)]
@@ -172,7 +172,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_needs(server, path):
     assert server.log[-1] == ("/good", f"bytes={kept}-")
 
 
-def test_a_bar_is_shown_on_a_terminal_alone(server, path, part, monkeypatch, capsys):
+def test_a_bar_is_shown_only_on_a_terminal(server, path, part, monkeypatch, capsys):
     part.write_bytes(CONTENT[:128_000])
     for terminal, progress in ((False, True), (True, False), (True, True)):
         path.unlink(missing_ok=True)
@@ -182,7 +182,7 @@ def test_a_bar_is_shown_on_a_terminal_alone(server, path, part, monkeypatch, cap
 
 
 @pytest.mark.parametrize("size", [None, len(CONTENT)])
-def test_what_is_there_already_is_not_asked_for(server, path, part, size):
+def test_existing_bytes_are_not_requested_again(server, path, part, size):
     part.write_bytes(CONTENT)
     assert get(server, path, "/good", size=size).read_bytes() == CONTENT
     assert server.log == ([] if size else [("/good", "bytes=256000-")])
@@ -190,7 +190,7 @@ def test_what_is_there_already_is_not_asked_for(server, path, part, size):
 
 @pytest.mark.parametrize("left", [b"x" * 5000, b"x" * len(CONTENT), b"x" * 300_000])
 @pytest.mark.parametrize("size", [None, len(CONTENT)])
-def test_a_wrong_beginning_is_thrown_away(server, path, part, left, size):
+def test_a_wrong_partial_file_is_deleted(server, path, part, left, size):
     part.write_bytes(left)
     assert get(server, path, "/good", size=size).read_bytes() == CONTENT
     assert files(path) == ["file.gz"]
@@ -210,7 +210,7 @@ def test_a_server_that_answers_another_range(server, path, part):
     assert get(server, path, "/other").read_bytes() == CONTENT
 
 
-def test_content_encoding_does_not_unpack_the_file(server, path):
+def test_content_encoding_does_not_decompress_the_file(server, path):
     def encoded(request):
         request.head(200, len(CONTENT), Content_Encoding="gzip")
         request.wfile.write(CONTENT)
@@ -226,7 +226,7 @@ def test_every_mirror_is_named_with_its_fault(server, path):
         assert fault in str(error.value)
 
 
-def test_a_damaged_file_is_replaced_or_told_of(server, path, part):
+def test_a_damaged_file_is_replaced_or_reported(server, path, part):
     path.write_bytes(b"damaged")
     with pytest.raises(DownloadError, match=r"the one at .* has another checksum"):
         get(server, path, "/none")
@@ -234,7 +234,7 @@ def test_a_damaged_file_is_replaced_or_told_of(server, path, part):
     assert get(server, path, "/good").read_bytes() == CONTENT
 
 
-def test_of_two_that_want_one_file_one_downloads(server, path):
+def test_of_two_processes_that_need_a_file_one_downloads(server, path):
     begun, go_on = threading.Event(), threading.Event()
 
     def held(request):
@@ -254,7 +254,7 @@ def test_of_two_that_want_one_file_one_downloads(server, path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_told_and_the_old_file_stays(server, path, part, monkeypatch):
+def test_a_full_disk_is_reported_and_the_old_file_stays(server, path, part, monkeypatch):
     path.write_bytes(b"old")
     part.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
@@ -262,7 +262,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(server, path, part, monkeypa
     assert path.read_bytes() == b"old"
 
 
-def test_without_pooch_the_extra_is_named_and_a_file_put_by_hand_is_found(server, path, part, monkeypatch):
+def test_without_pooch_the_extra_is_named_and_an_existing_file_is_found(server, path, part, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ImportError, match=r'minidnn\[zoo\]"?, or put the file .* at .*file\.gz'):
         get(server, path, "/good")
@@ -270,7 +270,7 @@ def test_without_pooch_the_extra_is_named_and_a_file_put_by_hand_is_found(server
     assert get(server, path, "/good") == path and not server.log
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+def test_the_cache_folder_of_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIDNN_DATA", str(tmp_path / "own"))
     assert cache_folder("a", "b") == tmp_path / "own" / "a" / "b"
     monkeypatch.delenv("MINIDNN_DATA")
@@ -281,6 +281,6 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / ".cache" / "minidnn"
 
 
-def test_the_module_is_light():
+def test_the_module_imports_no_slow_modules():
     code = "import sys, minidnn.data; print([m for m in ('pooch', 'requests', 'tqdm', 'PIL') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True).stdout == "[]\n"

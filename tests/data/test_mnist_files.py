@@ -1,4 +1,4 @@
-"""Where MNIST's files are found, and that they are the published ones."""
+"""The location of MNIST's files, and their checksums."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ from minidnn.data import packaged
 PACKAGE = CHECKOUT / "packages" / "minidnn-mnist" / "src" / "minidnn_mnist"
 
 
-def test_the_files_are_those_of_their_note():
+def test_the_files_match_their_readme():
     note = (PACKAGE / "mnist" / "README.md").read_text()
     rows = re.findall(r"^\| (\S+\.gz) \| (\w{64}) \|$", note, re.M)
     assert len(rows) == 4
@@ -26,7 +26,7 @@ def test_the_data_package_comes_first(monkeypatch):
     assert packaged.mnist_folder().samefile(PACKAGE / "mnist")
 
 
-def test_without_the_files_the_error_says_what_to_install(monkeypatch, tmp_path):
+def test_without_the_files_the_error_names_the_package(monkeypatch, tmp_path):
     monkeypatch.setattr(packaged, "files", lambda name: tmp_path)
     monkeypatch.setattr(packaged, "_CHECKOUT", tmp_path)
     with pytest.raises(FileNotFoundError, match=r'load_mnist: .* pip install "minidnn\[mnist\]"'):

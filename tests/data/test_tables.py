@@ -50,7 +50,7 @@ def test_a_table_without_names(path, label):
         max_size=20,
     )
 )
-def test_what_was_written_comes_back(tmp_path_factory, rows):
+def test_written_tables_are_read_unchanged(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     with open(path, "w", newline="") as file:
         csv.writer(file).writerows([("x", "y"), *rows])
@@ -76,7 +76,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_wrong_table_is_refused_by_place_and_fault(path, fault):
+def test_an_invalid_table_is_refused_with_line_and_fault(path, fault):
     content, message = FAULTS[fault]
     path.write_bytes(content)
     with pytest.raises(TableError, match=message) as error:
@@ -100,7 +100,7 @@ def test_any_bytes_at_all(tmp_path_factory, content, missing):
         assert np.isfinite(table.x).all() and table.x.size + len(table) <= len(content)
 
 
-def test_columns_that_are_none(path):
+def test_unknown_or_ambiguous_columns_are_refused(path):
     path.write_text("a,b,b,y\n1,2,3,4\n")
     for column in ("c", 4, -5, "b"):
         with pytest.raises(ValueError, match="must have one column"):
@@ -122,7 +122,7 @@ def dataset(y):
     y=st.lists(st.integers(0, 5), max_size=200), shares=st.lists(st.integers(1, 9), min_size=1, max_size=4),
     stratify=st.booleans(), seed=st.integers(0, 9),
 )  # fmt: skip
-def test_parts_are_disjoint_whole_and_of_the_right_size(y, shares, stratify, seed):
+def test_parts_are_disjoint_complete_and_of_the_right_size(y, shares, stratify, seed):
     sizes = [share / sum(shares) for share in shares]
     parts = split(dataset(y), sizes, stratify=stratify, rng=minidnn.Generator(seed))
     assert sorted(np.concatenate([part.images[:, 0] for part in parts]).tolist()) == list(range(len(y)))
@@ -140,7 +140,7 @@ def test_three_parts_of_an_uneven_set():
     assert [np.bincount(part.y).tolist() for part in parts] == [[800, 80, 8], [100, 10, 1], [100, 10, 1]]
 
 
-def test_every_example_is_as_likely_as_another():
+def test_every_example_is_equally_likely():
     counts = np.zeros(12)
     generator = minidnn.Generator(3)
     for _ in range(3000):
@@ -164,7 +164,7 @@ def test_numbers_of_examples_and_the_seed():
         ([True], TypeError),
     ],
 )  # fmt: skip
-def test_sizes_that_make_no_sense(sizes, error):
+def test_invalid_sizes_are_refused(sizes, error):
     with pytest.raises(error, match="split: "):
         split(dataset([0] * 10), sizes)
 
@@ -202,7 +202,7 @@ def test_mean_and_deviation_in_float64(seed, n, chunk, per_feature):
     np.testing.assert_allclose(scale.std, np.broadcast_to(std if n > 1 or not per_feature else 1, 3), rtol=1e-6)
 
 
-def test_it_learns_from_the_training_set_alone():
+def test_standardization_uses_only_the_training_set():
     digits = data.load_digits_sample()
     scale = Standardize(digits.train)
     train, valid = scale(digits.train), scale(digits.valid)
@@ -211,11 +211,11 @@ def test_it_learns_from_the_training_set_alone():
     assert (np.abs(deviations - 1) < 1e-6).sum() + (deviations == 0).sum() == 64 and (deviations == 0).any()
     assert np.array_equal(valid.images, (digits.valid.x - scale.mean) / scale.std)
     assert np.array_equal(scale(digits.valid.x), valid.images)
-    assert abs(valid.images.mean()) > 1e-3  # it has its own mean, which nobody looked at
+    assert abs(valid.images.mean()) > 1e-3  # its own mean is not used
     assert train.checksums() != digits.train.checksums() and len(valid[:7].images) == 7
 
 
-def test_constant_inputs_become_zero_whatever_their_rounding():
+def test_constant_inputs_become_zero_despite_rounding():
     x = np.tile(np.array([[0.1, 1e-30, 7]], np.float32), (10_000, 1))
     scale = Standardize(ArrayDataset(x, np.zeros(len(x), int)))
     assert scale.std.tolist() == [1, 1, 1] and not scale(x).any()
@@ -223,7 +223,7 @@ def test_constant_inputs_become_zero_whatever_their_rounding():
     assert Standardize(flat, per_feature=False).std.tolist() == [1, 1, 1]
 
 
-def test_augmentation_acts_before_it():
+def test_augmentation_is_applied_before_standardization():
     digits = data.load_digits_sample().train
     scale, change = Standardize(digits), data.augment.Augment([data.augment.brightness(0.5)], (8, 8))
     parts = [list(data.batches(d, 100, minidnn.Generator(1), augment=change)) for d in (scale(digits), digits)]
@@ -231,7 +231,7 @@ def test_augmentation_acts_before_it():
         assert np.array_equal(x, scale(raw))
 
 
-def test_what_standardize_refuses():
+def test_standardize_refuses():
     with pytest.raises(ValueError, match="empty"):
         Standardize(dataset([]))
     table = ArrayDataset(np.array([[1, np.nan], [1, 2]], np.float32), [0, 1], columns=["age", "fare"])

@@ -1,4 +1,4 @@
-"""What a table means: labels, empty cells, columns left out, and a second file read as the first one."""
+"""The meaning of a table: labels, empty cells, ignored columns, and a second file read like the first."""
 
 import csv
 import tracemalloc
@@ -39,18 +39,19 @@ LABELS = {  # cells -> task, labels, classes; with task="classification": labels
 
 
 @pytest.mark.parametrize("cells", LABELS)
-def test_numbers_are_numbers_and_what_is_a_class_is_text_or_said(write, cells):
+def test_labels_are_numbers_or_classes(write, cells):
     task, y, places, classes = LABELS[cells]
     path = write("t.csv", "x,y\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)))
     table = load_csv(path, "y")
     assert table.meaning.task == task and table.y.tolist() == y and table.meaning.label == "y"
     assert table.y.dtype == (np.float32 if task == "regression" else np.int64)
     assert table.classes == (classes if task == "classification" else ())
-    said = load_csv(path, "y", task="classification")
-    assert said.y.tolist() == places and said.y.dtype == np.int64 and said.classes == said.meaning.classes == classes
+    chosen = load_csv(path, "y", task="classification")
+    assert chosen.y.tolist() == places and chosen.y.dtype == np.int64
+    assert chosen.classes == chosen.meaning.classes == classes
 
 
-def test_labels_of_both_kinds_are_refused_by_line(write):
+def test_mixed_labels_are_refused_with_their_line(write):
     path = write("t.csv", "x,y\n1,2\n1,3\n1,none\n")
     with pytest.raises(TableError, match="line 4: the label is 'none', others are numbers; give task='classification'"):
         load_csv(path, "y")
@@ -80,8 +81,8 @@ VALUES = st.sampled_from(["a", "b", "c", "d e", '"', "1", ""])
     order=st.permutations([0, 1, 2]),
     scaled=st.booleans(),
 )
-def test_a_second_file_is_read_as_the_first(tmp_path_factory, first, second, missing, order, scaled):
-    """Each input is named by its column and value, so it is recomputed from the cells by its name alone."""
+def test_a_second_file_is_read_like_the_first(tmp_path_factory, first, second, missing, order, scaled):
+    """Inputs are named by column and value, so each is recomputed from the cells by its name."""
     folder, names = tmp_path_factory.mktemp("csv"), ("n", "p", "q")
     for name, rows, places in (("1.csv", first, (0, 1, 2)), ("2.csv", second, order)):
         with open(folder / name, "w", newline="") as file:
@@ -126,7 +127,7 @@ def test_a_second_file_is_read_as_the_first(tmp_path_factory, first, second, mis
 
 
 def test_inputs_keep_the_order_of_the_meaning(write):
-    """Not every meaning has the numbers first: that of a data frame has its columns as they come."""
+    """Not every meaning has the numeric columns first: that of a data frame keeps the order of the columns."""
     source = (Column("p", ("a", "b")), Column("n", None, 5.0, True), Column("q", ("c",)), Column("m"))
     columns = ("p=a", "p=b", "n", "n=missing", "q=c", "m")
     meaning = Meaning(columns=columns, source=source, missing="indicator")
@@ -134,7 +135,7 @@ def test_inputs_keep_the_order_of_the_meaning(write):
     assert table.columns == columns and table.x.tolist() == [[0, 1, 5, 1, 1, 1], [1, 0, 3, 0, 1, 2]]
 
 
-def test_a_table_is_read_as_a_data_frame_was(write):
+def test_a_table_is_read_like_a_data_frame(write):
     pandas = pytest.importorskip("pandas")
     path = write("train.csv", "port,fare,id,kind\nC,1,7,x\nS,2.5,8,y\nC,3,9,x\n")
     train = from_frame(pandas.read_csv(path), "kind", categories=["port"], ignore=["id"])
@@ -191,7 +192,7 @@ def test_a_file_of_another_meaning_is_refused(write, other):
     assert load_csv(write("more.csv", "z,x,w,y\n2,1,0,3.5\n"), like=train, ignore=["w"]).columns == train.columns
 
 
-def test_options_that_make_no_sense(write):
+def test_invalid_options_are_refused(write):
     path = write("t.csv", "x,y\n1,2\n")
     for options, message in (
         ({"missing": "median"}, "missing is 'median', must be None, 'mean', 'indicator' or a finite number"),
@@ -212,7 +213,7 @@ def test_options_that_make_no_sense(write):
 
 
 @pytest.mark.parametrize("text", ["", " ", "NA", "nan", "N/A", "NULL"])
-def test_an_empty_cell_is_refused_by_cell_or_read_as_chosen(write, text):
+def test_an_empty_cell_is_refused_or_replaced(write, text):
     path = write("t.csv", f"age,y\n1,0.5\n4,0.5\n{text},0.5\n")
     with pytest.raises(TableError, match=r"line 4: column 'age' has .*, must be a number; missing='mean'"):
         load_csv(path, "y")
@@ -264,7 +265,7 @@ COLUMNS = st.builds(Column, st.text(max_size=3), st.none(), st.none() | st.float
     shape=st.sampled_from([(), (3, 4), (5, 6, 3)]), missing=st.sampled_from([None, "mean", 3.5]), resized=st.booleans(),
     label=st.text(max_size=3),
 )  # fmt: skip
-def test_a_meaning_comes_back_from_json(source, task, classes, scaled, shape, missing, resized, label):
+def test_a_meaning_survives_json(source, task, classes, scaled, shape, missing, resized, label):
     columns = tuple(name for column in source for name in column.inputs)
     meaning = Meaning(task, label, tuple(classes), columns, tuple(source), ("z",), missing)
     meaning = Meaning(**(vars(meaning) | {"image_shape": shape, "resized": resized}))
@@ -272,7 +273,7 @@ def test_a_meaning_comes_back_from_json(source, task, classes, scaled, shape, mi
         meaning = meaning.standardized(np.arange(len(columns)), np.full(len(columns), 2.0))
     assert Meaning.from_json(meaning.to_json()) == meaning
     meaning.check_same("fit", meaning)
-    meaning.check_same("fit", Meaning())  # what is not known is not refused
+    meaning.check_same("fit", Meaning())  # unknown attributes are not compared
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_a_meaning_comes_back_from_json(source, task, classes, scaled, shape, mi
         {"columns": ["a"], "source": [{"name": "a", "indicator": "no"}]},
     ],
 )  # fmt: skip
-def test_a_meaning_that_makes_no_sense_is_refused(document):
+def test_an_invalid_meaning_is_refused(document):
     with pytest.raises(MeaningError):
         Meaning.from_json(document)
 
@@ -296,7 +297,7 @@ def test_a_meaning_that_makes_no_sense_is_refused(document):
 @pytest.mark.parametrize(
     "other", [{"classes": ("b", "a")}, {"columns": ("v", "u")}, {"image_shape": (2, 1)}, {"task": "regression"}]
 )
-def test_meanings_that_differ_are_named(other):
+def test_different_meanings_are_refused(other):
     meaning = Meaning("classification", "", ("a", "b"), ("u", "v"), image_shape=(1, 2))
     with pytest.raises(MeaningError, match=f"fit: {next(iter(other))} of valid: .*, must be "):
         meaning.check_same("fit", Meaning(**(vars(meaning) | other)), "valid")
@@ -314,7 +315,7 @@ def test_numbers_of_another_scale_than_bytes_are_refused():
     Meaning().check_scale("x.npy", numbers)
 
 
-def test_two_standardizations_in_one():
+def test_two_standardizations_are_combined():
     x = np.array([[3.0, 5.0]])
     meaning = Meaning().standardized([1, 2], [2, 4]).standardized([0.5, 0.25], [3, 5])
     once, twice = (x - meaning.mean) / meaning.std, ((x - [1, 2]) / [2, 4] - [0.5, 0.25]) / [3, 5]

@@ -1,4 +1,4 @@
-"""Sentences, vocabularies, and the text that is shipped."""
+"""Sentences, vocabularies, and the shipped text."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_tokenize():
     assert data.tokenize(" .,") == []
 
 
-def test_a_file_is_cut_into_sentences(tmp_path):
+def test_a_file_is_split_into_sentences(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("One two. Three\nfour?  Pi is 3.14!\n\nA heading\n\n \nlast", "utf-8")
     sentences = [" ".join(words) for words in data.read_sentences(path)]
@@ -34,7 +34,7 @@ def test_a_file_is_cut_into_sentences(tmp_path):
         data.read_sentences(path)
 
 
-def test_a_vocabulary_counts_from_two_the_frequent_first():
+def test_a_vocabulary_numbers_words_from_two_by_frequency():
     vocabulary = data.Vocabulary(SENTENCES)
     assert vocabulary.words == ("the", "cat", "ate", "dog", "dogs", "sat") and vocabulary.counts == (3, 2, 1, 1, 1, 1)
     assert len(vocabulary) == 8 and "cat" in vocabulary and "cow" not in vocabulary
@@ -61,12 +61,12 @@ def test_frequent_words_can_be_left_out():
         (lambda: data.Vocabulary(SENTENCES).decode(np.array([8])), r"must be in \[0, 8\), got 8 to 8"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, message):
+def test_invalid_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_the_shipped_sentences_are_those_of_the_grammar():
+def test_the_shipped_sentences_come_from_the_grammar():
     text = data.load_sentences()
     assert len(text.words) == len(text.labels) == 8000 and text.topics == tuple(grammar.TOPICS)
     assert np.bincount(text.labels).tolist() == [1000] * 8
@@ -74,7 +74,7 @@ def test_the_shipped_sentences_are_those_of_the_grammar():
         assert text.words[i] == data.tokenize(sentence) and text.topics[text.labels[i]] == topic
 
 
-def test_sentences_hold_words_of_their_topic_and_common_ones():
+def test_sentences_have_words_of_their_topic_and_common_ones():
     common = {word for words in grammar.COMMON.values() for word in data.tokenize(words.replace("_", " "))}
     plain = {word for rules in grammar.RULES.values() for rule in rules for word in rule.split()} | {"an"}
     text = data.load_sentences()

@@ -1,4 +1,4 @@
-"""`minidnn.explain`: what it quotes is what the sources say, for every kernel."""
+"""`minidnn.explain`: its excerpts equal the sources, for every kernel."""
 
 import inspect
 
@@ -33,7 +33,7 @@ def test_the_cpp_is_in_the_file_at_the_line(kernel):
         assert [line.rstrip(";,") for line in here] == [line.rstrip(";,") for line in quoted[start:]]
 
 
-def test_adam_is_told_three_times():
+def test_explanation_of_adam():
     (part,) = minidnn.explain("adam").parts
     assert "v = beta2 * v + (1 - beta2) * grad**2" in part.formula
     assert "np.sqrt(v) * x(_root(beta2, step))" in part.numpy and "def _moments" in part.numpy
@@ -46,7 +46,7 @@ def test_adam_is_told_three_times():
     ["adam", "Adam", "adam_step", optim.Adam, reference.adam_step, kernels.adam_step],
     ids=["name", "class name", "kernel name", "class", "reference", "kernel"],
 )
-def test_all_ways_to_ask_for_adam(what):
+def test_adam_by_name_class_and_kernel(what):
     assert [part.kernel for part in minidnn.explain(what).parts] == ["adam_step"]
 
 
@@ -56,7 +56,7 @@ def test_an_instance_and_an_op():
     assert [part.kernel for part in minidnn.explain(ops.elu).parts] == ["elu", "elu_backward"]
 
 
-def test_forms():
+def test_text_markdown_and_html():
     explanation = minidnn.explain("sgd")
     assert "<td" in explanation._repr_html_() and "x(lr) * grad" in explanation._repr_html_()
     assert "&lt;" in minidnn.explain("relu")._repr_html_()

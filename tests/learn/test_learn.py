@@ -1,6 +1,7 @@
-"""Exercises: their solutions are right, their mistakes are found, and files are judged."""
+"""Exercises: solutions are right, mistakes are found, and files are checked."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_a_mistake_is_found_and_named(name, label):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_new_file_is_unwritten_and_a_solved_one_right(name, tmp_path):
+def test_a_new_file_is_unwritten_and_a_solution_passes(name, tmp_path):
     exercise, path = ALL[name], tmp_path / "mine.py"
     path.write_text(exercise.file())
     compile(exercise.file(), "mine.py", "exec")
@@ -42,11 +43,11 @@ def test_a_new_file_is_unwritten_and_a_solved_one_right(name, tmp_path):
     assert exercise.hint and exercise.level in learn.LEVELS and exercise.solution not in exercise.file()
 
 
-def test_every_update_and_every_activation_has_one():
+def test_every_update_and_every_activation_has_an_exercise():
     steps = set(UPDATES)
     assert steps <= set(ALL)
-    told = {name for name in reference.__all__ if f"{name}_backward" in vars(activations)} - {"prelu"}
-    assert told <= set(ALL)
+    activation_names = {name for name in reference.__all__ if f"{name}_backward" in vars(activations)} - {"prelu"}
+    assert activation_names <= set(ALL)
     used = {
         p.name
         for name in steps
@@ -56,12 +57,12 @@ def test_every_update_and_every_activation_has_one():
     assert used - {"step"} <= set(SETTINGS), "give the new hyperparameter two values"
 
 
-def test_difficulty_rises():
+def test_exercises_are_sorted_by_difficulty():
     levels = [exercise.level for exercise in learn.exercises()]
     assert levels == sorted(levels)
 
 
-def test_where_two_part_is_told():
+def test_the_first_difference_is_reported():
     wrong = """def momentum_step(param, grad, velocity, *, lr, momentum):
     velocity[...] = momentum * velocity + grad
     if velocity[1] != grad[1]:
@@ -72,7 +73,7 @@ def test_where_two_part_is_told():
     assert "momentum_step, lr=0.1 momentum=0.9, step 2: velocity" in message and "in element 5" in message
 
 
-def test_a_changed_gradient_is_told():
+def test_a_changed_gradient_is_reported():
     wrong = "def sgd_step(param, grad, *, lr):\n    grad *= lr\n    param -= grad\n"
     assert "grad, which must not be changed" in learn.judge(ALL["sgd"], functions("sgd", wrong)).message
 
@@ -88,7 +89,7 @@ def test_another_order_of_operations_is_close():
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("return None", "elu, alpha=0.7: y is None, must be an array"),
         ("return x[:3]", r"has shape \(3,\), must have \(66,\)"),
@@ -96,20 +97,18 @@ def test_another_order_of_operations_is_close():
         ("return undefined", r"NameError: .*undefined.*line 3 of mine.py"),
     ],
 )
-def test_faults_of_a_file(body, said, tmp_path):
+def test_faults_of_a_file(body, message, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(f"import numpy as np\ndef elu(x, alpha):\n    {body}\ndef elu_backward(dy, y, alpha):\n    pass\n")
     verdict = learn.check(ALL["elu"], path)
     assert not verdict.passed
-    import re
-
-    assert re.search(said, verdict.message)
+    assert re.search(message, verdict.message)
 
 
 def test_files_that_define_nothing_or_do_not_run(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("x = 1\n")
-    assert "defines no elu, must define elu, elu_backward" in learn.check(ALL["elu"], path).message
+    assert "does not define elu, must define elu, elu_backward" in learn.check(ALL["elu"], path).message
     path.write_text("1 / 0\n")
     assert "ZeroDivisionError" in learn.check(ALL["elu"], path).message
     path.write_text("def\n")

@@ -16,7 +16,7 @@ def study(tmp_path_factory):
     return json.loads((folder / "results.json").read_text())["experiments"]["sparse"]
 
 
-def test_pruning_with_retraining_keeps_what_zeroing_loses(study):
+def test_pruning_with_retraining_is_better_than_zeroing(study):
     medians = {name: method["median"] for name, method in study["methods"].items()}
     at = study["x"].index(0.1)
     trained, pruned = medians["trained, then zeroed"], medians["pruned gradually"]
@@ -25,7 +25,7 @@ def test_pruning_with_retraining_keeps_what_zeroing_loses(study):
     assert medians["strong l1, then zeroed"][at] > trained[at]
 
 
-def test_the_models_shown_have_the_density_that_they_are_said_to_have(study):
+def test_the_models_have_the_stated_density(study):
     rows = [line.replace(",", "").split()[-5:] for line in study["notes"][1:]]
     densities, _, sizes, *_ = zip(*(map(float, row) for row in rows), strict=True)
     assert densities[0] == 1 and all(0 < density <= 0.1 for density in densities[1:])  # FTRL may leave fewer

@@ -21,7 +21,7 @@ def test_five_digits_and_few_of_each():
     assert transfer.few(upper, 7, seed=4).x.tobytes() != few.x.tobytes()
 
 
-def test_each_turn_is_a_class_of_its_own():
+def test_each_rotation_is_a_class():
     lower = transfer.five_digits(MNIST.valid, 0)[:10]
     turned = transfer.turned(lower)
     assert len(turned) == 40 and turned.y[30:].tolist() == (lower.y + 15).tolist()
@@ -31,7 +31,7 @@ def test_each_turn_is_a_class_of_its_own():
 
 
 @pytest.mark.compiled
-def test_the_cache_changes_no_byte_of_a_lesson():
+def test_the_cache_does_not_change_a_lesson():
     minidnn.manual_seed(0)
     lower, train = transfer.network(20), transfer.few(transfer.five_digits(MNIST.train, 5), 6, 0)
     states = []
@@ -43,7 +43,7 @@ def test_the_cache_changes_no_byte_of_a_lesson():
     assert states[0]["hidden3.kernel"] != lower.layers[2].kernel.data.tobytes()
 
 
-def test_gradual_thawing_reaches_the_reused_layers():
+def test_gradual_unfreezing_reaches_the_reused_layers():
     minidnn.manual_seed(0)
     lower, train = transfer.network(20), transfer.few(transfer.five_digits(MNIST.train, 5), 4, 0)
     model = transfer.thawed_gradually(lower, train, 4)

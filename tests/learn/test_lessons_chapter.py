@@ -62,7 +62,7 @@ def test_a_lesson_runs_and_is_short(name, tmp_path):
         CHECKS[name](studies)
 
 
-def test_every_check_is_of_a_lesson():
+def test_every_check_belongs_to_a_lesson():
     assert set(CHECKS) <= set(CHAPTER)
 
 
@@ -70,7 +70,7 @@ def test_every_lesson_is_in_the_list():
     assert {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "common"} == set(CHAPTER)
 
 
-def test_a_study_keeps_what_it_measures():
+def test_a_study_survives_json():
     study = Study("a", "A", "x", [1.0], {"m": [[2.0]]}, measure="steps", log=True)
     again = Study.of("a", json.loads(json.dumps(study.document())))
     assert again.measure == "steps" and again.log

@@ -1,4 +1,4 @@
-"""The playground behind the page: settings, runs, the server."""
+"""The playground without a browser: settings, runs, the server."""
 
 import http.client
 import json
@@ -100,7 +100,7 @@ def test_every_schedule_and_option_runs(schedule):
     assert [np.shape(w) for w in frame["weights"]] == [(2, 8), (8, 8), (8, 4), (4, 2)]
 
 
-def test_equal_settings_leave_equal_frames_and_a_frame_changes_nothing():
+def test_equal_settings_give_equal_frames_and_a_frame_changes_nothing():
     one, other = Learner(Settings(dropout=0.3)), Learner(Settings(dropout=0.3))
     for _ in range(4):
         one.advance(5)
@@ -109,7 +109,7 @@ def test_equal_settings_leave_equal_frames_and_a_frame_changes_nothing():
     assert json.dumps(one.frame()) == json.dumps(other.frame())
 
 
-def test_two_settings_start_alike_and_part():
+def test_two_settings_start_equal_and_diverge():
     control = Control()
     stream = stream_points({"b.lr": "0.5"}, control)
     next(stream)
@@ -126,7 +126,7 @@ def test_presets_run(preset):
     assert next(stream)["runs"][0]["step"] == 5
 
 
-def test_numbers_out_of_bounds_become_none():
+def test_infinite_losses_become_none():
     learner = Learner(Settings(optimizer="SGD", lr=100.0, task="regression", data="hills", activation="relu"))
     learner.advance(100)
     assert learner.frame()["train_loss"] is None
@@ -143,11 +143,11 @@ def test_numbers_out_of_bounds_become_none():
         ({"data": "hills"}, "data is 'hills', must be spirals"),
         ({"data": "own", "points": "0,0,1"}, "fewer than 2 points"),
         ({"points": "0,0"}, "points has '0,0', must be x,y,class"),
-        ({"points": "0,9,1"}, "must lie in"),
+        ({"points": "0,9,1"}, "must be in"),
         ({"b.seed": "-1"}, r"seed is -1, must be in"),
     ],
 )
-def test_settings_that_make_no_sense(query, message):
+def test_invalid_settings_are_refused(query, message):
     with pytest.raises(ValueError, match=message):
         both(query)
 
@@ -165,11 +165,11 @@ def test_control():
     control.command("stop")
     assert control.stopped and control.next(10.0) == 0
     for wrong in ("fly", "speed 0", "speed x"):
-        with pytest.raises(ValueError, match="do is"):
+        with pytest.raises(ValueError, match="the command is"):
             control.command(wrong)
 
 
-def test_a_new_run_ends_the_one_before():
+def test_a_new_run_ends_the_previous_one():
     controls, one, two = Controls(), Control(), Control()
     controls.begin("me", one)
     controls.begin("me", two)
@@ -195,7 +195,7 @@ def test_races(surface):
     json.dumps(answer, allow_nan=False)
 
 
-def test_the_race_is_that_of_the_formula():
+def test_the_race_follows_the_formula():
     path = race({"surface": "bowl", "condition": "4", "lr": "0.1", "momentum": "0.5", "steps": "3"})["paths"]
     p, v = np.array(SURFACES["bowl"].start), 0.0
     for point in path["Momentum"][1:]:
@@ -260,13 +260,13 @@ def test_only_the_loopback_interface(server):
 
 
 def test_every_optimizer_of_the_page_is_explained(server):
-    told = json.loads(ask(server, "/choices")[1])
-    assert set(told["kernels"]) == set(told["choices"]["optimizer"])
-    for kernel in told["kernels"].values():
+    choices = json.loads(ask(server, "/choices")[1])
+    assert set(choices["kernels"]) == set(choices["choices"]["optimizer"])
+    for kernel in choices["kernels"].values():
         assert ask(server, f"/explain?name={kernel}")[0].status == 200
 
 
-def test_mistakes_are_told(server):
+def test_invalid_requests_are_errors(server):
     for path in ("/stream?lr=x", "/digits?seed=x", "/race?surface=x", "/inside?optimizer=x", "/explain?name=x"):
         response, body = ask(server, path)
         assert response.status == 400 and "error" in json.loads(body), path
@@ -276,7 +276,7 @@ def test_mistakes_are_told(server):
     assert ask(server, "/elsewhere", "POST", b"")[0].status == 404
 
 
-def test_a_run_obeys_and_ends_with_its_page(server):
+def test_a_run_follows_commands_and_ends_with_its_page(server):
     stream = Stream(server, "/stream?client=me&paused=1")
     frames = iter(stream)
     assert next(frames)["points"] and next(frames)["runs"][0]["step"] == 0
@@ -313,7 +313,7 @@ def test_a_second_run_of_a_client_ends_the_first(server):
     second.close()
 
 
-def test_a_recording_holds_everything(tmp_path):
+def test_a_recording_contains_everything(tmp_path):
     record(tmp_path / "run.html", "data=moons&b.optimizer=SGD", frames=4, speed=3)
     page = (tmp_path / "run.html").read_text()
     assert (

@@ -1,4 +1,4 @@
-"""The playground in a real browser: click, type, draw, reload, two pages, a server that dies."""
+"""The playground in a real browser: clicks, keys, drawing, reload, two pages, a server that stops."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="the browser tests need Chromium: apt-get install chromium"),
-    pytest.mark.filterwarnings("ignore"),  # of what the browser's driver leaves open
+    pytest.mark.filterwarnings("ignore"),  # resources that the browser's driver does not close
 ]
 FLAGS = [
     "--headless",
@@ -84,7 +84,7 @@ def test_train_pause_step_reset(page, server):
     assert page.faults == []
 
 
-def test_settings_stand_in_the_address_and_survive_a_reload(page, server):
+def test_settings_are_in_the_address_and_survive_a_reload(page, server):
     opened(page, server)
     page.select_option("#a-optimizer", "SGD")
     page.fill("#a-lr", "0.5")
@@ -101,7 +101,7 @@ def test_settings_stand_in_the_address_and_survive_a_reload(page, server):
     assert page.faults == []
 
 
-def test_a_wrong_setting_is_told(page, server):
+def test_an_invalid_setting_is_reported(page, server):
     opened(page, server)
     page.fill("#a-hidden", "16,999")
     page.press("#a-hidden", "Enter")
@@ -140,7 +140,7 @@ def test_presets(page, server, place):
     assert page.faults == []
 
 
-def test_two_pages_have_a_run_each(browser, server, monkeypatch):
+def test_two_pages_have_separate_runs(browser, server, monkeypatch):
     end, ended = server.controls.end, threading.Semaphore(0)
     monkeypatch.setattr(server.controls, "end", lambda *given: (end(*given), ended.release()))
     first, second = (opened(browser.new_context().new_page(), server) for _ in range(2))
@@ -171,7 +171,7 @@ def test_the_race(page, server):
     for name in page.locator("#explained option").all_inner_texts():
         page.select_option("#explained", name)
         expect(page.locator("#race-explain pre")).to_have_count(3)
-        expect(page.locator("#problem")).to_contain_text("lr is")  # the only problem there is
+        expect(page.locator("#problem")).to_contain_text("lr is")  # and no other problem
     assert [fault for fault in page.faults if "400" not in fault] == []
 
 
@@ -188,7 +188,7 @@ def test_a_digit_is_drawn_and_answered(page, server):
     page.mouse.down()
     page.mouse.move(*place[1], steps=8)
     page.mouse.up()
-    expect(page.locator("#d-latency")).to_contain_text(re.compile(r"A 1 \(\d+\.\d %\), answered in [\d.]+ µs"))
+    expect(page.locator("#d-latency")).to_contain_text(re.compile(r"A 1 \(\d+\.\d %\), predicted in [\d.]+ µs"))
     page.click("#d-clear")
     page.locator("#pad").focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowUp", "Space", *["ArrowDown"] * 9, "Space"):
@@ -215,7 +215,7 @@ def test_keyboard_alone(page, server):
     for _ in range(2):
         page.keyboard.press("Tab")
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # the third link: brand is no link, so Playground, race, ...
+    page.keyboard.press("Enter")  # the third link of the navigation
     expect(page.locator("#page-digits")).to_be_visible()
     assert page.locator("nav a[aria-current=page]").inner_text() == "MNIST live"
 
@@ -246,7 +246,7 @@ def test_the_theme_changes(page, server):
     expect(page.locator("html")).not_to_have_attribute("data-theme", dark)
 
 
-def test_a_server_that_dies_is_told_and_one_that_comes_back_serves_again(page):
+def test_a_stopped_server_is_reported_and_a_restarted_one_is_used(page):
     code = (
         "import sys; from minidnn.playground import Server; server = Server(int(sys.argv[1]))\n"
         "print(server.url, flush=True); server.serve_forever()"

@@ -1,4 +1,4 @@
-"""Trainings on several ranks, started by mpiexec."""
+"""Training on several ranks, started by mpiexec."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def start(ranks, *arguments, check=True):
-    """Runs Python with these arguments on so many ranks, one thread each."""
+    """Runs Python with these arguments on several ranks, one thread each."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [MPIEXEC, "-n", str(ranks), sys.executable, "-P", "-m", "mpi4py", *map(str, arguments)],
@@ -50,14 +50,14 @@ def script(tmp_path, text):
 
 @pytest.fixture(scope="module")
 def alone():
-    """What each run tells without mpiexec."""
+    """The result of each run without mpiexec."""
     return {name: parallel_runs.run(name) for name in parallel_runs.RUNS}
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_same_bytes_whatever_the_ranks(tmp_path, alone, ranks):
-    start(ranks, "parallel_runs.py", tmp_path / "told")
-    assert json.loads((tmp_path / "told").read_text()) == [alone] * ranks
+def test_same_bytes_for_any_number_of_ranks(tmp_path, alone, ranks):
+    start(ranks, "parallel_runs.py", tmp_path / "result")
+    assert json.loads((tmp_path / "result").read_text()) == [alone] * ranks
 
 
 def test_world_folds_gathers_and_decides(tmp_path):
@@ -67,7 +67,7 @@ def test_world_folds_gathers_and_decides(tmp_path):
 import numpy as np
 from minidnn.parallel import world
 here = world()
-# 1e8 + 1 = 1e8 in float32: the order shows
+# 1e8 + 1 = 1e8 in float32: the result depends on the order
 parts = np.array([[1, 2], [1e8, 3], [-1e8, 4], [1, 5]], np.float32).repeat(2, axis=1)
 array = parts[here.rank].copy()
 here.fold(array)
@@ -94,7 +94,7 @@ for inside in (lambda: here.first(lambda: 1 / 0), lambda: 1 / (here.rank - 2)):
         ("model.layers[0].bias.data[...] = rank", "model.0.bias is float32(2,) with checksum"),
     ],
 )
-def test_what_differs_between_ranks_is_refused(tmp_path, change, message):
+def test_differences_between_ranks_are_refused(tmp_path, change, message):
     path = script(
         tmp_path,
         f"""
@@ -112,8 +112,8 @@ except ValueError as error:
     print(error)
 """,
     )
-    told = start(2, path).stdout
-    assert told.count(message) == told.count("must be the same on all") == 2, told
+    output = start(2, path).stdout
+    assert output.count(message) == output.count("must be the same on all") == 2, output
 
 
 def test_three_ranks_do_not_divide_the_shards(tmp_path):
@@ -138,7 +138,7 @@ def test_loss_that_is_not_finite_on_one_rank_is_an_error_on_all(tmp_path):
 import numpy as np
 from minidnn import nn, optim, training
 x = np.ones((16, 3), np.float32)
-x[5] = 3e38  # finite, the sum of three is not
+x[5] = 3e38  # finite, but the sum of three is not
 model = nn.Sequential(nn.Dense(3, 2, kernel_initializer="ones"))
 before = model.state_dict()
 try:
@@ -149,8 +149,8 @@ except training.NonFiniteError as error:
 assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())
 """,
     )
-    told = start(2, path).stdout
-    assert told.count("the loss of step 1 (epoch 1) is nan: the output of dense in layer 0 has") == 2, told
+    output = start(2, path).stdout
+    assert output.count("the loss of step 1 (epoch 1) is nan: the output of dense in layer 0 has") == 2, output
 
 
 @pytest.mark.parametrize("runner", [(), ("-m", "mpi4py")])
@@ -179,8 +179,8 @@ parallel_runs.notebook(callbacks=[Fails()])
     assert done.stderr.count("OSError: the disk of this rank is full") == 1
 
 
-def test_lost_ranks_and_a_resumed_run_leave_the_same_bytes(tmp_path):
-    """4 ranks of which one is killed, then 2 of which one is killed, then 1."""
+def test_lost_ranks_and_a_resumed_run_give_the_same_bytes(tmp_path):
+    """4 ranks until one is killed, then 2 until one is killed, then 1."""
     path = script(
         tmp_path,
         f"""
@@ -200,19 +200,19 @@ folder = {str(tmp_path / "checkpoints")!r}
 callbacks = [training.EarlyStopping(100, every=3), Dies(), training.Checkpoint(folder, every=2)]
 fit = training.fit
 training.fit = lambda *a, **o: fit(*a, **o | dict(callbacks=callbacks))
-told = parallel_runs.told(*parallel_runs.everything(epochs=3, resume=folder))
+result = parallel_runs.result_of(*parallel_runs.everything(epochs=3, resume=folder))
 if world().rank == 0:
-    print(json.dumps(told))
+    print(json.dumps(result))
 """,
     )
     for ranks, step in ((4, 4), (2, 7)):
         assert start(ranks, path, step, check=False).returncode != 0
-    told = json.loads(start(1, path, 0).stdout)
-    assert told == parallel_runs.run("everything", epochs=3)
+    result = json.loads(start(1, path, 0).stdout)
+    assert result == parallel_runs.run("everything", epochs=3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
-def test_launcher_goes_on_where_ranks_were_killed_to_the_same_bytes(tmp_path):
+def test_launcher_restarts_after_killed_ranks_with_the_same_bytes(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(kill_ranks.command(whole, 1, 10), check=True, stdout=subprocess.DEVNULL)
     lost, code = kill_ranks.train_with_kills(killed, 2, 10, 2, random.Random(1))
@@ -229,9 +229,9 @@ def test_ranks_end_when_their_launcher_was_killed(tmp_path, killed):
 import json, os, threading
 from minidnn.parallel import world
 here = world()
-told = here.gather((os.getpid(), os.getppid()))
+processes = here.gather((os.getpid(), os.getppid()))
 if here.rank == 0:
-    print(json.dumps(told), flush=True)
+    print(json.dumps(processes), flush=True)
 threading.Event().wait()
 """,
     )
@@ -267,7 +267,10 @@ def minidnn_train(*arguments, folder=None):
         (["--ranks", "2"], "--ranks 2 needs --shards, such as --shards 8"),
         (["--ranks", "3", "--shards", "8"], "--ranks is 3, must be a power of two that divides --shards 8"),
         (["--ranks", "2", "--shards", "8", "--threads", "1000"], "must be at most the"),
-        (["--ranks", "4", "--shards", "8", "--hosts", "a:1,b:1", "--threads", "1"], "must be at most what the hosts"),
+        (
+            ["--ranks", "4", "--shards", "8", "--hosts", "a:1,b:1", "--threads", "1"],
+            "must be at most the sum over --hosts",
+        ),
         (["--hosts", "a:1"], "--hosts needs --ranks"),
     ],
 )
@@ -294,26 +297,26 @@ def test_ranks_import_what_the_launcher_imported(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_filter_drops_what_mpiexec_says_and_keeps_what_it_tells():
-    said = io.StringIO(
+def test_filter_drops_the_text_of_mpiexec_and_parses_it():
+    source = io.StringIO(
         "epoch 1\n\n"
         + "=" * 83
         + "\n=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n=   PID 7 RUNNING AT far\n"
         "=   EXIT CODE: 9\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\n\nepoch 2\n"
         "minidnn train: no\nminidnn train: no\n"
     )
-    heard = io.StringIO()
-    one = launching.Filter(said, heard)
+    target = io.StringIO()
+    one = launching.Filter(source, target)
     one.join()
     assert (one.signal, one.ending, one.host, one.gone) == (9, 9, "far", None)
-    assert heard.getvalue() == "epoch 1\n\nepoch 2\nminidnn train: no\n"
+    assert target.getvalue() == "epoch 1\n\nepoch 2\nminidnn train: no\n"
 
 
 def test_filter_keeps_the_name_of_a_host_that_is_gone():
-    heard = io.StringIO()
-    one = launching.Filter(io.StringIO(f"epoch 1\n{watching.GONE}far\nepoch 2\n"), heard)
+    target = io.StringIO()
+    one = launching.Filter(io.StringIO(f"epoch 1\n{watching.GONE}far\nepoch 2\n"), target)
     one.join()
-    assert one.gone == "far" and heard.getvalue() == "epoch 1\nepoch 2\n"
+    assert one.gone == "far" and target.getvalue() == "epoch 1\nepoch 2\n"
 
 
 @pytest.mark.parametrize(
@@ -325,12 +328,12 @@ def test_filter_keeps_the_name_of_a_host_that_is_gone():
         (None, False, {"a": 2, "b": 2}),
     ],
 )
-def test_hosts_that_are_left(host, gone, left):
+def test_hosts_without_the_lost_ranks(host, gone, left):
     ended = launching.Ended(9, signal.SIGKILL, host, gone)
     assert launching._without({"a": 2, "b": 2}, ended) == left
 
 
-def test_a_host_is_watched_by_those_that_know_the_token():
+def test_only_ranks_with_the_token_watch_a_host():
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     stranger = watching._connected("127.0.0.1", port, "wrong elsewhere\n")
@@ -340,17 +343,17 @@ def test_a_host_is_watched_by_those_that_know_the_token():
     assert stranger.recv(1) == b""  # closed
     stranger.close()
     known.close()
-    watching._end_without(watched)  # returns: the process at the other end closed it, its host is there
+    watching._end_without(watched)  # returns, since a closed connection does not mean that the host is gone
 
 
-def test_a_host_that_cannot_be_watched_is_told(capsys):
+def test_a_host_that_cannot_be_watched_is_reported(capsys):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert watching._connected("127.0.0.1", port, "") is None
-    assert capsys.readouterr().err.startswith("minidnn: host 127.0.0.1 cannot be watched, ")
+    assert capsys.readouterr().err.startswith("minidnn: host 127.0.0.1 cannot be watched: ")
 
 
-def test_nobody_reads_what_the_ranks_print(tmp_path):
+def test_a_closed_output_ends_the_ranks(tmp_path):
     options = "--data digits --shards 8 --ranks 2 --threads 1 --oversubscribe --epochs 100000 --batch-size 64"
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "minidnn", "train", *options.split(), "--output", tmp_path],

@@ -22,7 +22,7 @@ def test_tree_adds_in_the_order_of_a_binary_tree():
     np.testing.assert_array_equal(tree.total(), level[0])
 
 
-def test_tree_of_another_number_is_refused():
+def test_tree_needs_a_power_of_two():
     tree = Tree(1)
     for _ in range(3):
         tree.add(np.zeros(1, np.float32))
@@ -30,7 +30,7 @@ def test_tree_of_another_number_is_refused():
         tree.total()
 
 
-def test_alone_the_world_has_one_rank():
+def test_without_mpiexec_the_world_has_one_rank():
     here = world()
     array = np.arange(4.0)
     here.fold(array)
@@ -44,7 +44,7 @@ def test_one_shard_is_the_whole_batch(name):
 
 
 @pytest.mark.parametrize("name", parallel_runs.RUNS)
-def test_captured_or_not_and_whatever_the_threads(name):
+def test_same_bytes_captured_or_not_and_for_any_number_of_threads(name):
     expected = parallel_runs.run(name, capture=True)
     assert parallel_runs.run(name, capture=False) == expected
     threads = minidnn.get_num_threads()
@@ -55,7 +55,7 @@ def test_captured_or_not_and_whatever_the_threads(name):
         minidnn.set_num_threads(threads)
 
 
-def test_gradient_is_that_of_the_whole_batch():
+def test_gradient_equals_that_of_the_whole_batch():
     """A step of SGD without momentum, in float64 by the formula."""
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((22, 3)).astype(np.float32), rng.standard_normal(22).astype(np.float32)
@@ -70,7 +70,7 @@ def test_gradient_is_that_of_the_whole_batch():
     np.testing.assert_allclose(model.layers[0].bias.data, bias - 0.5 * 2 * error.mean(0), rtol=1e-5)
 
 
-def test_batch_normalization_moves_once_by_the_mean_of_the_shards():
+def test_running_statistics_are_updated_once_by_the_mean_of_the_shards():
     x = np.random.default_rng(2).standard_normal((16, 3)).astype(np.float32)
     model = nn.Sequential(nn.BatchNorm(3, momentum=0.9), nn.Dense(3, 2))
     optimizer = optim.SGD(model.parameters(), lr=0.1)
@@ -85,7 +85,7 @@ def test_batch_normalization_moves_once_by_the_mean_of_the_shards():
     np.testing.assert_allclose(layer.running_var.data, 0.9 + 0.1 * shards.var(1).mean(0), rtol=1e-5)
 
 
-def test_every_shard_drops_others():
+def test_every_shard_drops_other_units():
     masks = []
 
     class Seen(nn.Module):
@@ -113,7 +113,7 @@ def test_every_shard_drops_others():
         ({"shards": 32, "batch_size": 32}, "shards is 32, must be at most the number of examples, 20"),
     ],
 )
-def test_what_cannot_be_cut_is_refused(options, message):
+def test_invalid_shards_are_refused(options, message):
     model = nn.Sequential(nn.Dense(3, 2))
     before = model.state_dict()
     with pytest.raises((TypeError, ValueError), match=message):
@@ -138,7 +138,7 @@ def test_loss_that_is_not_finite_ends_the_run_before_the_update():
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_count_that_shards_cannot_share_is_refused():
+def test_a_changing_integer_buffer_is_refused():
     class Counts(nn.Module):
         def __init__(self):
             self.seen = minidnn.Tensor(np.zeros(1, np.int64))

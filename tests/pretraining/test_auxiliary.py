@@ -93,7 +93,7 @@ def test_bytes_are_corrupted_as_floats_in_fresh_batches():
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 0, 1], []])
 def test_pairs_need_two_classes_of_two(labels):
-    with pytest.raises(ValueError, match="SameOrDifferent: dataset must have two classes"):
+    with pytest.raises(ValueError, match="SameOrDifferent: dataset must have at least two classes"):
         SameOrDifferent(ArrayDataset(np.zeros((len(labels), 2), np.float32), np.array(labels, int)), 4)
 
 

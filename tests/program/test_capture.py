@@ -99,7 +99,7 @@ def test_results_must_be_tensors_of_kernels():
     model, _, _ = simple()
     with pytest.raises(training.CaptureError, match="must return tensors"):
         training.capture(lambda x, y: 1.0, *BATCHES[0])
-    with pytest.raises(training.CaptureError, match=r"Tensor.data would show Python a number of one step"):
+    with pytest.raises(training.CaptureError, match=r"Tensor.data uses a number of one step"):
         training.capture(lambda x, y: minidnn.Tensor(model(x).data.max()), *BATCHES[0])
     with pytest.raises(training.CaptureError, match=r"a result of shape \(3,\) was not computed by the step's kernels"):
         training.capture(lambda x, y: minidnn.Tensor(np.ones(3, np.float32)), *BATCHES[0])

@@ -101,13 +101,13 @@ def test_pictures(tmp_path):
     assert b"softmax_cross_entropy" in (tmp_path / "profile.svg").read_bytes() or (tmp_path / "profile.svg").stat()
 
 
-# Doors
+# Access to arrays
 
 W = nn.Parameter(np.ones((8, 4), np.float32))
 OPTIMIZER = optim.SGD([W], 0.1, momentum=0.9)
 GENERATOR = minidnn.Generator(1)
 
-DOORS = {
+ACCESSES = {
     "item": lambda t, x, y: t.item(),
     "float": lambda t, x, y: float(t),
     "int": lambda t, x, y: int(t),
@@ -144,12 +144,12 @@ DOORS = {
 
 
 @pytest.mark.parametrize("swallowed", [False, True])
-@pytest.mark.parametrize("name", DOORS)
-def test_doors_refuse_while_a_step_is_recorded(name, swallowed):
+@pytest.mark.parametrize("name", ACCESSES)
+def test_array_access_is_refused_while_a_step_is_recorded(name, swallowed):
     def step(x, y):
         t = ops.mean(Tensor(x) @ W)
         try:
-            DOORS[name](t, x, y)
+            ACCESSES[name](t, x, y)
         except Exception:
             if not swallowed:
                 raise
@@ -160,7 +160,7 @@ def test_doors_refuse_while_a_step_is_recorded(name, swallowed):
         training.capture(step, *BATCHES[0])
 
 
-def test_doors_are_open_again():
+def test_array_access_is_allowed_again():
     _, _, step = simple()
     training.capture(step, *BATCHES[0])
     assert float(Tensor(1.5)) == 1.5 and GENERATOR.draw >= 0 and OPTIMIZER.steps == 0
@@ -200,8 +200,8 @@ def test_the_gradient_of_a_parameter_without_axes_keeps_its_shape():
     assert factor.grad.shape == () and factor.grad == 3
 
 
-@pytest.mark.parametrize("door", ["item", "data", "max of an argument"])
-def test_a_refused_step_changes_nothing(door):
+@pytest.mark.parametrize("access", ["item", "data", "max of an argument"])
+def test_a_refused_step_changes_nothing(access):
     minidnn.manual_seed(3)
     model = nn.Sequential(nn.Dropout(0.4), nn.Dense(8, 5), nn.BatchNorm(5), nn.Dense(5, 4))
     optimizer = optim.Adam(model.parameters())
@@ -211,7 +211,7 @@ def test_a_refused_step_changes_nothing(door):
         loss = nn.softmax_cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-        DOORS[door](loss, x, y)
+        ACCESSES[access](loss, x, y)
         return loss
 
     before = everything(model, optimizer)

@@ -211,13 +211,13 @@ def test_evaluate_refuses_the_same(row):
         training.evaluate(model, given, *options.values())
 
 
-def test_asking_changes_nothing_of_a_run_that_is_taken():
-    def run(asked):
+def test_checks_do_not_change_a_valid_run():
+    def run(checked):
         minidnn.manual_seed(4)
         model = network()
-        if asked:
+        if checked:
             for _ in range(3):
-                training.asking.ask_model("fit", model, CLASSES, nn.softmax_cross_entropy)
+                training.checks.check_model("fit", model, CLASSES, nn.softmax_cross_entropy)
         before = state(model, optim.SGD(model.parameters(), 0.1))
         training.fit(
             model, CLASSES, optimizer=optim.SGD(model.parameters(), 0.1), epochs=2, batch_size=8, progress=False

@@ -1,5 +1,5 @@
 "use strict";
-// What all pages share: elements, requests, streams, errors, the theme, the address.
+// Shared by all pages: elements, requests, streams, errors, theme, address.
 const $ = (id) => document.getElementById(id);
 const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 const pages = {};
@@ -34,7 +34,7 @@ async function ask(path, init) {
   return document_;
 }
 
-// Reads server-sent events until the run ends; returns what ends it. `ended` is told why: "", or an error.
+// Reads server-sent events until the run ends; returns a function that ends it. `ended` gets "" or an error text.
 function stream(path, query, frame, ended) {
   const abort = new AbortController();
   (async () => {
@@ -66,7 +66,7 @@ function stream(path, query, frame, ended) {
   return () => abort.abort();
 }
 
-// The answers to the latest question alone: an older one that comes late is dropped.
+// Returns a request function that ignores the answers to all but its latest request.
 function latest() {
   let count = 0;
   return async (path) => {

@@ -1,5 +1,5 @@
 "use strict";
-// Small pictures on canvas; every one follows the theme and the width of its place.
+// Charts on canvas; each adapts to the theme and to the width of its container.
 function fit(canvas, ratio, height) {
   const width = Math.max(120, canvas.clientWidth || canvas.parentElement.clientWidth || 300);
   const tall = height || Math.round(width * ratio), scale = window.devicePixelRatio || 1;
@@ -15,7 +15,7 @@ function fit(canvas, ratio, height) {
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 const mix = (u, v, t) => u.map((x, i) => Math.round(x + (v[i] - x) * t));
 
-// Bytes as colours: 0 is one class, 255 the other, 128 between.
+// Bytes as colours: from 0 (low) over 128 (middle) to 255 (high).
 function picture(values, side, low, middle, high) {
   const image = new ImageData(side, values.length / side), colours = [];
   for (let i = 0; i < 256; ++i) colours.push(i < 128 ? mix(low, middle, i / 127.5) : mix(middle, high, i / 127.5 - 1));
@@ -63,7 +63,7 @@ function drawField(canvas, frame, points, cursor) {
   }
 }
 
-// Hidden units as pictures of their outputs over the plane; lines are weights, thick where large.
+// Hidden units as pictures of their outputs over the plane; lines are weights, thicker for larger ones.
 function drawNetwork(canvas, frame) {
   const layers = frame.units, sizes = [2, ...layers.map((units) => units.length), frame.weights.at(-1)[0].length];
   const most = Math.max(...sizes);

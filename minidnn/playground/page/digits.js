@@ -1,7 +1,7 @@
 "use strict";
-// The third page: MNIST while it is learned, and a pad to draw on.
+// The third page: training on MNIST, and a drawing pad.
 const digits = (pages.digits = {
-  frame: null, running: false, stop: null, ink: false, last: null, pen: [140, 140], answer_: null,
+  frame: null, running: false, stop: null, ink: false, last: null, pen: [140, 140], prediction: null,
 
   start() {
     $("d-train").onclick = () => this.toggle();
@@ -66,7 +66,7 @@ const digits = (pages.digits = {
     this.sheet($("filters"), f.filters.map((text) => ({ image: picture(bytes(text), 28, ...strong()) })), 6);
     const grey = [[0, 0, 0], [128, 128, 128], [255, 255, 255]];
     this.sheet($("wrong"), f.wrong.map((w) => ({ image: picture(bytes(w.pixels), 28, ...grey), guess: w.guess, label: w.label })), 6);
-    $("wrong").setAttribute("aria-label", `Wrong digits, read as and in truth: ${f.wrong.map((w) => `${w.guess}, ${w.label}`).join("; ")}`);
+    $("wrong").setAttribute("aria-label", `Wrong digits, prediction and label: ${f.wrong.map((w) => `${w.guess}, ${w.label}`).join("; ")}`);
     this.matrix(f.confusion);
   },
 
@@ -109,7 +109,7 @@ const digits = (pages.digits = {
       });
     });
     const wrong = counts.flatMap((row, i) => row.map((n, j) => [n, i, j])).filter(([, i, j]) => i !== j).sort((a, b) => b[0] - a[0]).slice(0, 3);
-    canvas.setAttribute("aria-label", `Confusion matrix. Most frequent: ${wrong.map(([n, i, j]) => `${i} read as ${j}, ${n} times`).join("; ")}`);
+    canvas.setAttribute("aria-label", `Confusion matrix. Most frequent: ${wrong.map(([n, i, j]) => `${i} classified as ${j}, ${n} times`).join("; ")}`);
   },
 
   clear() {
@@ -117,7 +117,7 @@ const digits = (pages.digits = {
     c.fillStyle = "#000";
     c.fillRect(0, 0, 280, 280);
     this.last = null;
-    this.answer_ = null;
+    this.prediction = null;
     $("d-latency").textContent = "Draw with the mouse or a finger.";
     this.bars();
   },
@@ -150,7 +150,7 @@ const digits = (pages.digits = {
     event.preventDefault();
   },
 
-  // As MNIST was made: the ink scaled into 20 x 20, its centre of mass in the middle of 28 x 28.
+  // Like MNIST: the ink is scaled into 20 x 20, and its centre of mass is in the middle of 28 x 28.
   pixels() {
     const data = $("pad").getContext("2d", { willReadFrequently: true }).getImageData(0, 0, 280, 280).data;
     let [x0, y0, x1, y1] = [280, 280, -1, -1];
@@ -175,19 +175,19 @@ const digits = (pages.digits = {
     const pixels = this.pixels();
     if (!pixels) return;
     try {
-      this.answer_ = await ask(`/answer?client=${CLIENT}`, { method: "POST", body: pixels });
+      this.prediction = await ask(`/answer?client=${CLIENT}`, { method: "POST", body: pixels });
     } catch (error) {
       $("d-latency").textContent = error.message;
       return;
     }
-    const p = this.answer_.probabilities, best = p.indexOf(Math.max(...p));
-    $("d-latency").textContent = `A ${best} (${(100 * p[best]).toFixed(1)} %), answered in ${this.answer_.microseconds} µs`;
+    const p = this.prediction.probabilities, best = p.indexOf(Math.max(...p));
+    $("d-latency").textContent = `A ${best} (${(100 * p[best]).toFixed(1)} %), predicted in ${this.prediction.microseconds} µs`;
     this.bars();
   },
 
   bars() {
     if ($("page-digits").hidden) return;
-    const { c, width, height } = fit($("bars"), 1, 120), cell = width / 10, p = this.answer_ ? this.answer_.probabilities : Array(10).fill(0);
+    const { c, width, height } = fit($("bars"), 1, 120), cell = width / 10, p = this.prediction ? this.prediction.probabilities : Array(10).fill(0);
     const best = p.indexOf(Math.max(...p));
     c.textAlign = "center";
     p.forEach((v, i) => {
@@ -198,6 +198,6 @@ const digits = (pages.digits = {
       c.fillStyle = style("--ink");
       c.fillText(i, (i + 0.5) * cell, height - 6);
     });
-    if (this.answer_) $("bars").setAttribute("aria-label", `Probabilities: ${p.map((v, i) => `${i} ${(100 * v).toFixed(1)} %`).join(", ")}`);
+    if (this.prediction) $("bars").setAttribute("aria-label", `Probabilities: ${p.map((v, i) => `${i} ${(100 * v).toFixed(1)} %`).join(", ")}`);
   },
 });

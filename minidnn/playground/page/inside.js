@@ -1,5 +1,5 @@
 "use strict";
-// The fourth page: the calls of a step.
+// The fourth page: the kernel calls of a step.
 const inner = (pages.inside = {
   data: null, ask: latest(),
 
@@ -28,7 +28,7 @@ const inner = (pages.inside = {
       return problem(error.message);
     }
     const { rows, replay, peak, threads } = this.data;
-    $("inside-status").textContent = `${rows.length} calls, ${replay} µs a step; fastest product of this machine ${peak} GFLOP/s (${threads} thread${threads > 1 ? "s" : ""}).`;
+    $("inside-status").textContent = `${rows.length} calls, ${replay} µs per step; fastest matrix product of this machine ${peak} GFLOP/s (${threads} thread${threads > 1 ? "s" : ""}).`;
     const most = Math.max(...rows.map((row) => row.share));
     $("calls").tBodies[0].replaceChildren(...rows.map((row, i) => {
       const fill = element("i"), button = element("button", { type: "button", textContent: row.kernel, onclick: () => this.choose(i) });

@@ -1,5 +1,5 @@
 "use strict";
-// Begins: choices from the server or the recording, then the page of the address.
+// Start: loads the choices from the server or the recording, then shows the page of the address.
 let current = null;
 
 function go() {

@@ -1,9 +1,9 @@
 "use strict";
-// The first page: settings, runs, their pictures.
+// The first page: settings, runs and their charts.
 const SCHEMA = [
   ["Task", [["task", "Task"], ["data", "Data"], ["noise", "Noise"], ["seed", "Seed"]]],
-  ["Network", [["hidden", "Hidden units"], ["activation", "Activation"], ["initializer", "Initial weights"], ["batch_norm", "Batch norm"], ["skip", "Skips"]]],
-  ["Training", [["optimizer", "Optimizer"], ["lr", "Learning rate"], ["schedule", "Schedule"], ["horizon", "Over updates"], ["batch", "Batch"]]],
+  ["Network", [["hidden", "Hidden units"], ["activation", "Activation"], ["initializer", "Initial weights"], ["batch_norm", "Batch norm"], ["skip", "Skip connections"]]],
+  ["Training", [["optimizer", "Optimizer"], ["lr", "Learning rate"], ["schedule", "Schedule"], ["horizon", "Schedule length"], ["batch", "Batch"]]],
   ["Regularization", [["dropout", "Dropout"], ["l1", "l1"], ["l2", "l2"], ["max_norm", "Max-norm (0: none)"]]],
 ];
 const SHARED = ["task", "data", "noise", "seed", "points"]; // the same for both runs
@@ -101,7 +101,7 @@ const playground = (pages.playground = {
     $("settings").replaceChildren(
       element("label", { className: "check" }, compare, "Compare two settings"), ...head, ...groups,
       element("fieldset", { className: "group" }, element("legend", { textContent: "Own points" }),
-        element("span", { className: "note", textContent: "Click into the picture; or focus it, move with the arrow keys, add with Enter." }),
+        element("span", { className: "note", textContent: "Click in the picture; or focus it, move with the arrow keys, and add with Enter." }),
         element("div", { className: "bar" }, ...drawn, clear)));
     $("settings").onsubmit = (event) => event.preventDefault();
     if (focused && $(focused)) $(focused).focus();
@@ -148,7 +148,7 @@ const playground = (pages.playground = {
     this.reset();
   },
 
-  // Begins the run anew, paused, so that its first frame is there.
+  // Restarts the run, paused at its first frame.
   reset() {
     if (window.RECORDING) return this.replay();
     this.end();
@@ -160,7 +160,7 @@ const playground = (pages.playground = {
     const own = this.value("data") === "own" ? (this.query.points || "").split(";").filter(Boolean).map((text) => text.split(",").map(Number)) : null;
     if (own && own.length < 2) {
       this.points = this.cards.map(() => ({ train: own.map((p) => p.slice(0, 2)), labels: own.map((p) => p[2]) }));
-      $("status").textContent = "Click into the picture to add at least two points.";
+      $("status").textContent = "Click in the picture to add at least two points.";
       this.buttons(false);
       return this.redraw();
     }
@@ -190,7 +190,7 @@ const playground = (pages.playground = {
     if (this.stop) this.when(() => control("step"));
   },
 
-  // A command can be given once the run has sent its first frame.
+  // Runs the command once the run has sent its first frame.
   when(command) { if (this.frames) command(); else this.waiting = command; },
 
   buttons(enabled) {
@@ -215,7 +215,7 @@ const playground = (pages.playground = {
     })));
   },
 
-  told(i) {
+  description(i) {
     const names = SCHEMA.flatMap(([, rows]) => rows).filter(([name]) => !SHARED.includes(name));
     const differs = names.filter(([name]) => this.value(name, false) !== this.value(name, true));
     const show = (name, title) => (["batch_norm", "skip"].includes(name) ? (this.value(name, i === 1) === "1" ? title : `no ${title.toLowerCase()}`) : ["optimizer", "activation", "schedule"].includes(name) ? this.value(name, i === 1) : `${title} ${this.value(name, i === 1)}`);
@@ -224,28 +224,28 @@ const playground = (pages.playground = {
 
   redraw() {
     if (!this.cards.length || $("page-playground").hidden) return;
-    const percent = (v) => `${(100 * v).toFixed(1)} %`, loss = (v) => (v === null ? "no number" : v.toFixed(4));
+    const percent = (v) => `${(100 * v).toFixed(1)} %`, loss = (v) => (v === null ? "not finite" : v.toFixed(4));
     this.cards.forEach((card, i) => {
       const run = this.frames && this.frames[i];
-      card.what.textContent = this.told(i);
+      card.what.textContent = this.description(i);
       drawField(card.field, run, this.points[i], this.cursor);
       card.network.hidden = !run;
       if (!run) return card.stats.replaceChildren();
       drawNetwork(card.network, run);
       const rows = [["training loss", loss(run.train_loss)], ["test loss", loss(run.test_loss)], ...(run.accuracy === null ? [] : [["test accuracy", percent(run.accuracy)]]), ["rate", run.lr.toPrecision(3)], ["parameters", this.points[i].parameters]];
       card.stats.replaceChildren(...rows.map(([name, value]) => element("span", {}, `${name} `, element("b", { textContent: value }))));
-      card.network.setAttribute("aria-label", `Network of run ${"AB"[i]}: ${this.told(i)}`);
+      card.network.setAttribute("aria-label", `Network of run ${"AB"[i]}: ${this.description(i)}`);
     });
     const series = this.series();
     drawLoss($("loss"), series);
     $("legend").replaceChildren(...series.flatMap((s) => { const mark = element("i", { className: s.dash ? "dash" : "" }); mark.style.borderColor = s.colour; return [mark, s.name]; }));
     if (!this.frames) return;
     const broken = this.frames.some((run) => run.train_loss === null);
-    $("status").textContent = `Update ${this.frames[0].step.toLocaleString("en")}${broken ? ": the numbers left all bounds; take a smaller rate" : this.running ? "" : this.frames[0].step ? ", paused" : ". Press Train."}`;
+    $("status").textContent = `Update ${this.frames[0].step.toLocaleString("en")}${broken ? ": the run has diverged; use a smaller learning rate" : this.running ? "" : this.frames[0].step ? ", paused" : ". Press Train."}`;
     $("loss").setAttribute("aria-label", `Loss after ${this.frames[0].step} updates: ${this.frames.map((run, i) => `run ${"AB"[i]} training ${loss(run.train_loss)}, test ${loss(run.test_loss)}`).join("; ")}`);
   },
 
-  // A recorded page: the frames are inside.
+  // Replays the frames that a recorded page contains.
   replay() {
     this.points = window.RECORDING.frames[0].points;
     this.cardsFor(this.points.length);

@@ -112,7 +112,7 @@ const racing = (pages.race = {
     c.stroke();
     Object.entries(paths).forEach(([name, path], i) => {
       const row = $("racers").tBodies[0].rows[i], gone = at >= path.length, end = path[Math.min(at, path.length - 1)];
-      row.cells[2].textContent = gone ? "left all bounds" : end[2].toPrecision(3);
+      row.cells[2].textContent = gone ? "diverged" : end[2].toPrecision(3);
       row.cells[3].textContent = gone ? "" : `${end[0].toFixed(2)}, ${end[1].toFixed(2)}`;
       if (!this.shown.has(name)) return;
       c.strokeStyle = c.fillStyle = COLOURS[i % COLOURS.length];

@@ -17,21 +17,23 @@ from minidnn.pipeline import example_bits, gather
 from minidnn.random import Generator, default_generator
 from minidnn.reference.types import Words
 
-PLACE = 120  # of the random words; see minidnn.data.corrupt
+PLACE = 120  # offset of the random words; see minidnn.data.corrupt
 
 
 class SameOrDifferent(ArrayDataset):
-    """Pairs of examples of one class (label 1) and of two classes (label 0), as many of each: x is (pairs, 2, ...).
+    """Pairs of examples of the same class (label 1) and of different classes (label 0), in turn; x is (pairs, 2, ...).
 
-    The first of a pair is any example; the second any other one of its class, or any of the other classes.
+    The first example of a pair is drawn from all examples, the second from the others of its class or from the
+    examples of the other classes.
 
     Args:
-        dataset: examples with their classes; each class must have two examples at least.
-        pairs: how many.
-        rng: one draw of it is the key; the default generator where it is None.
+        dataset: labelled examples, at least two of each class.
+        pairs: the number of pairs.
+        rng: the generator of the key of the draws; None: the default generator.
 
     Raises:
-        TypeError, ValueError: pairs is not an integer, or below 1; fewer than two classes, or a class of one example.
+        TypeError, ValueError: pairs is not a positive integer; there are fewer than two classes, or a class has one
+            example.
     """
 
     def __init__(self, dataset: ArrayDataset, pairs: int, rng: Generator | None = None) -> None:
@@ -39,7 +41,7 @@ class SameOrDifferent(ArrayDataset):
         counts = np.bincount(dataset.y)
         if np.count_nonzero(counts) < 2 or (counts == 1).any():
             raise ValueError(
-                "SameOrDifferent: dataset must have two classes at least, and two examples of each, got "
+                "SameOrDifferent: dataset must have at least two classes and two examples of each, got "
                 f"{dict(enumerate(counts.tolist()))}"
             )
         self.dataset = dataset
@@ -51,14 +53,14 @@ class SameOrDifferent(ArrayDataset):
         super().__init__(dataset.x[chosen], (numbers + 1) % 2, keep_axes=True)
 
     def _choose(self, examples: Indices, key: Key) -> Indices:
-        """(n, 2), which examples of the data set make up these pairs; even pairs are of one class."""
+        """The indices of the examples in these pairs, (n, 2); pairs with an even number are of the same class."""
         n, bits = len(self._order), example_bits(examples, 2, key, PLACE)
         first = _below(np.full(len(examples), n), bits[:, 0])  # places in the order
         label = self.dataset.y[self._order[first]]
         start, size = self._starts[label], self._ends[label] - self._starts[label]
         same = examples % 2 == 0
         drawn = _below(np.where(same, size - 1, n - size), bits[:, 1])
-        other = np.where(same, start + drawn, drawn)  # and past what must not be drawn: itself, or its class
+        other = np.where(same, start + drawn, drawn)  # skip what must not be drawn: the first example, or its class
         other += np.where(same, other >= first, np.where(other >= start, size, 0))
         return self._order[np.stack([first, other], axis=1)]
 
@@ -69,12 +71,12 @@ class SameOrDifferent(ArrayDataset):
 
 
 class GoodOrBad(ArrayDataset):
-    """Every good instance as it is (label 1), followed by one that was corrupted (label 0): x is (2 n, ...).
+    """Each good instance (label 1), followed by a corrupted copy of it (label 0); x is (2 n, ...).
 
     Args:
-        x: (n, ...), good instances, as an `ArrayDataset` takes them.
-        corruption: `data.replace_words`, `data.swap_patches`, or a function like them.
-        rng: one draw of it is the key; the default generator where it is None.
+        x: the good instances, (n, ...), as for `ArrayDataset`.
+        corruption: `data.replace_words`, `data.swap_patches`, or a function with the same arguments.
+        rng: the generator of the key of the draws; None: the default generator.
     """
 
     def __init__(self, x: Any, corruption: Augmentation, rng: Generator | None = None) -> None:
@@ -85,16 +87,16 @@ class GoodOrBad(ArrayDataset):
         self.x[bad] = corruption(self.x[bad - 1], bad, (rng or default_generator()).next_key())
 
     def fresh(self, x: Any, examples: Indices, key: Key) -> Any:
-        """The same good instances, and other bad ones."""
+        """The same good instances with newly corrupted copies."""
         x, bad = x.copy(), examples % 2 == 1
         x[bad] = self.corruption(gather(self.x, examples[bad] - 1), examples[bad], key)
         return x
 
 
 class GoodBesideBad(ArrayDataset):
-    """Pairs of a good instance and one made of it by corruption: x is (n, 2, ...), the good one first, labels all 0.
+    """Pairs of a good instance and a corrupted copy of it, in this order; x is (n, 2, ...), all labels are 0.
 
-    Args: as of `GoodOrBad`.
+    Args: as for `GoodOrBad`.
     """
 
     def __init__(self, x: Any, corruption: Augmentation, rng: Generator | None = None) -> None:
@@ -105,7 +107,7 @@ class GoodBesideBad(ArrayDataset):
         super().__init__(np.stack([good, bad], axis=1), np.zeros(len(good), np.int64), keep_axes=True)
 
     def fresh(self, x: Any, examples: Indices, key: Key) -> Any:
-        """The same good instances beside other bad ones."""
+        """The same good instances, each with a newly corrupted copy."""
         good = np.ascontiguousarray(x[:, 0])
         return np.stack([good, self.corruption(good, examples, key)], axis=1)
 

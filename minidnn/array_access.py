@@ -1,7 +1,8 @@
-"""The methods of a tensor that give its numbers to Python; they raise `CaptureError` while a step is recorded.
+"""The methods of a tensor that return its numbers to Python; they raise `CaptureError` while a step is recorded.
 
-The Python code of a captured step runs once. A number that Python reads then would be a constant in every replay, so
-`Tensor.data`, `Tensor.grad` and all methods that read them raise, and the step's arguments are `Handle` objects.
+The Python code of a captured step runs once. A number that Python reads then would be a constant in every replay.
+Therefore `Tensor.data`, `Tensor.grad` and all methods that read them raise, and the step's arguments are `Handle`
+objects.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ def users_line() -> str:
     return f"{path}:{line}" + (f": {text}" if text else "")
 
 
-def refuse(door: str, remedy: str = "compute with ops on tensors, or return the tensor from the step") -> NoReturn:
-    """Raises a CaptureError: ``door`` would give Python a number that changes from step to step."""
+def refuse(operation: str, remedy: str = "compute with ops on tensors, or return the tensor from the step") -> NoReturn:
+    """Raises a CaptureError: ``operation`` uses a number that changes from step to step."""
     error = CaptureError(
-        f"capture: {door} would show Python a number of one step, which a replay could not follow, at {users_line()}; "
+        f"capture: {operation} uses a number of one step, which a replay cannot repeat, at {users_line()}; "
         f"{remedy}, or run the step without capture"
     )
     recorder = kernels.recorder()
@@ -50,14 +51,14 @@ def refuse(door: str, remedy: str = "compute with ops on tensors, or return the 
     raise error
 
 
-def refuse_while_recording(door: str) -> None:
-    """Raises a CaptureError for ``door`` if a step is being recorded in this thread."""
+def refuse_while_recording(operation: str) -> None:
+    """Raises a CaptureError for ``operation`` if a step is being recorded in this thread."""
     if kernels.recorder() is not None:
-        refuse(door)
+        refuse(operation)
 
 
-class Doors:
-    """The part of `minidnn.Tensor` that gives its numbers to Python."""
+class ArrayAccess:
+    """The part of `minidnn.Tensor` that returns its numbers to Python."""
 
     __slots__ = ("_data", "_grad", "_lent")
     _data: Array
@@ -67,7 +68,7 @@ class Doors:
     @property
     def data(self) -> Array:
         if kernels.recorder() is not None:
-            refuse(_door())
+            refuse(_operation())
         return self._data
 
     @data.setter
@@ -79,8 +80,8 @@ class Doors:
     @property
     def grad(self) -> Array | None:
         if kernels.recorder() is not None:
-            refuse("Tensor.grad", "return the tensor itself from the step, its grad comes with it")
-        if getattr(self, "_lent", False) and self._grad is not None:  # the next replay overwrites it
+            refuse("Tensor.grad", "return the tensor itself from the step; the result has its grad")
+        if getattr(self, "_lent", False) and self._grad is not None:  # the next replay overwrites this memory
             self._grad, self._lent = self._grad.copy(), False
         return self._grad
 
@@ -94,7 +95,7 @@ class Doors:
         self._grad = gradient
 
     def item(self) -> Any:
-        """Returns its single element as a Python number; `ValueError` unless there is exactly one."""
+        """Returns the single element as a Python number; `ValueError` if there is not exactly one."""
         if self._data.size != 1:
             raise ValueError(
                 f"item: the tensor has shape {self._data.shape}, must have one element; use numpy() for an array"
@@ -132,8 +133,8 @@ class Doors:
         return self.data.__dlpack_device__()
 
 
-def _door() -> str:
-    """The name of the method of `Doors` that reads the data, or ``data`` itself."""
+def _operation() -> str:
+    """The name of the method of `ArrayAccess` that reads the data, or ``data`` itself."""
     names = []
     frame = sys._getframe(2)
     while frame is not None and frame.f_globals.get("__name__") == __name__:

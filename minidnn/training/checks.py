@@ -1,4 +1,4 @@
-"""Checks before the first update: do model, data, loss and optimizer fit together?"""
+"""Checks before the first update that model, data, loss and optimizer fit together."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from minidnn.training.metrics import Metric, arrays_of, as_number
 
 OWN = "minidnn.nn."
 SOME = 64
-"""Number of examples that metrics are tried on; each class adds one at most."""
+"""Number of examples that metrics are tried on; each class adds at most one."""
 FINAL = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 """Layer class -> activation, for activations that a loss may contain."""
 ACTIVATIONS = {"sigmoid": "sigmoid", "softmax": "softmax"}
 
 
-def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dataset | None = None) -> None:
+def check_data(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dataset | None = None) -> None:
     """Checks that the data are finite, fit the loss and have the columns and classes of ``train``.
 
     Raises:
@@ -45,7 +45,7 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
     if train is not None and train is not dataset:
         same_meaning(owner, train, dataset)
     y = as_targets(owner, dataset.y, len(dataset))
-    ask_inputs(owner, model, dataset)
+    check_inputs(owner, model, dataset)
     dataset.check_finite(owner)
     description, name = takes_of(loss), _name(loss)
     if description is None:
@@ -64,24 +64,24 @@ def ask_about(owner: str, model: Module, dataset: Dataset, loss: Any, train: Dat
         raise ValueError(f"{owner}: {fault}")
 
 
-def ask_order(owner: str, model: Module, columns: Sequence[str]) -> None:
-    """Raises a ValueError if a trained model is given its columns in another order."""
+def check_column_order(owner: str, model: Module, columns: Sequence[str]) -> None:
+    """Raises a ValueError if the columns come in another order than in the training data of the model."""
     known = meaning_of(model)
     if known and known.columns and tuple(columns) != known.columns and sorted(columns) == sorted(known.columns):
         raise ValueError(
-            f"{owner}: the columns come in another order than those that the model learned from; give them as "
-            "model.meaning.columns has them, such as df[list(model.meaning.columns)], or read them with "
+            f"{owner}: the columns come in another order than in the model's training data; give them in the "
+            "order of model.meaning.columns, such as df[list(model.meaning.columns)], or read them with "
             "like=model.meaning"
         )
 
 
-def ask_inputs(owner: str, model: Module, dataset: Dataset) -> None:
+def check_inputs(owner: str, model: Module, dataset: Dataset) -> None:
     """Raises a ValueError unless the model takes as many inputs as the data set has."""
     if len(dataset) and (fault := inputs_fault(model, len(parts_of(dataset[:1].inputs)))):
         raise ValueError(f"{owner}: {fault}")
 
 
-def ask_shapes(owner: str, loss: Any, outputs: Any, y: Targets) -> None:
+def check_shapes(owner: str, loss: Any, outputs: Any, y: Targets) -> None:
     """Raises a ValueError unless the loss takes outputs of this shape with these targets."""
     description, name = takes_of(loss), _name(loss)
     if description is None:
@@ -94,7 +94,7 @@ def ask_shapes(owner: str, loss: Any, outputs: Any, y: Targets) -> None:
         raise ValueError(f"{owner}: {fault}")
 
 
-def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
+def check_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
     """Checks that the model takes the inputs, and that the loss takes its outputs with these targets.
 
     Runs the model on the first two examples in evaluation mode. Skipped for a model with layers from outside minidnn,
@@ -113,7 +113,7 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
                 f"{owner}: {error}. int64 inputs are word indices; give x.astype(np.float32) for numbers"
             ) from error
         raise
-    ask_shapes(owner, loss, outputs, y)
+    check_shapes(owner, loss, outputs, y)
     description = takes_of(loss)
     if description is not None and description.kind == "classes":
         whole = as_targets(owner, dataset.y)
@@ -121,10 +121,10 @@ def ask_model(owner: str, model: Module, dataset: Dataset, loss: Any) -> None:
             raise ValueError(f"{owner}: {fault}; the model has {outputs.shape[1]} outputs")
 
 
-def ask_metrics(owner: str, model: Module, dataset: Dataset, metrics: Sequence[Metric]) -> None:
+def check_metrics(owner: str, model: Module, dataset: Dataset, metrics: Sequence[Metric]) -> None:
     """Checks that each metric returns a number on a few examples, at least one of every class.
 
-    Runs the model in evaluation mode; skipped for a model with layers from outside minidnn, as in `ask_model`.
+    Runs the model in evaluation mode; skipped for a model with layers from outside minidnn, as in `check_model`.
 
     Raises:
         TypeError: a metric does not return a number.
@@ -140,9 +140,8 @@ def ask_metrics(owner: str, model: Module, dataset: Dataset, metrics: Sequence[M
             metric.update(outputs, some.y)
             value = metric.compute()
         except Exception as error:
-            told = str(error) if isinstance(error, TypeError) and str(error).startswith("metric ") else None
-            if told:
-                raise TypeError(f"{owner}: {told}") from None
+            if isinstance(error, TypeError) and str(error).startswith("metric "):
+                raise TypeError(f"{owner}: {error}") from None
             raise ValueError(
                 f"{owner}: metric {metric.name!r} raises {type(error).__name__} on {len(some)} of the training "
                 f"examples, before the first update: {error}"
@@ -171,7 +170,7 @@ def _outputs(model: Module, x: Sequence[Any]) -> Any:
         return model(*x)
 
 
-def ask_optimizer(owner: str, model: Module, optimizer: Optimizer) -> None:
+def check_optimizer(owner: str, model: Module, optimizer: Optimizer) -> None:
     """Refuses an optimizer that holds no parameter of the model; warns about parameters that it does not hold.
 
     Raises:
