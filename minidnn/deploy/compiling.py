@@ -24,7 +24,7 @@ DENSEST = 0.7
 """Layers with a larger share of nonzeros are not tried sparse."""
 
 TIMED = 8
-"""The least number of calibration examples to time, since the number of zeros differs between examples."""
+"""The smallest number of calibration examples to time, since the number of zeros differs between examples."""
 
 ZEROS = 0.8
 """The share of zeros in MNIST's images, for the inputs with zeros that are timed if there are no examples."""

@@ -89,8 +89,9 @@ class InferenceModel:
         lines.append(f"density {self.density:.3f}, {self.nbytes:,} bytes ({self._engine.nbytes:,} in memory, packed)")
         if self.loss is not None:
             lines.append(
-                f"outputs changed by {self.loss.mean:.2g} on average and {self.loss.largest:.2g} at most, the "
-                f"predicted class changed for {self.loss.changed:.2%} of the {self.loss.examples:,} calibration examples"
+                f"outputs changed by {self.loss.mean:.2g} on average and {self.loss.largest:.2g} at most, "
+                f"the predicted class changed for {self.loss.changed:.2%} of the {self.loss.examples:,} calibration "
+                "examples"
             )
         if self.validation is not None:
             lines.append(str(self.validation))

@@ -23,13 +23,13 @@ from minidnn.reference.types import Array
 
 VERSION = 1
 WIDEST, LONGEST = 1 << 24, 100_000
-"""The most values of a stage, and the most stages; larger files are refused, as they could exhaust the memory."""
+"""The largest number of values of a stage, and of stages; more could exhaust the memory."""
 
 MOST_EXAMPLES = 1 << 53
-"""The most examples in a report."""
+"""The largest number of examples in a report."""
 
 VALUES_PER_BYTE = 64
-"""The most values, over all stages, for each byte of the file, since a run allocates memory for every value."""
+"""The largest number of values, over all stages, per byte of the file; a run allocates memory for every value."""
 
 SPARSEST = 64
 """A dense layer with fewer than one nonzero in this many weights is written with its zeros, so that a small file
