@@ -1,7 +1,7 @@
-"""Counts how often a compiled model asks for memory, C++ and all threads included; `test_deploy_allocations.py`.
+"""Counts the allocations of a compiled model, including those of C++ and of all threads; `test_deploy_allocations.py`.
 
-`native/mallocs.c`, preloaded, counts; what is printed is JSON. Python's own small objects come from its pools, which
-ask for memory 256 kB or more at a time, by other means.
+The preloaded `native/mallocs.c` counts calls of malloc; the output is JSON. Python's small objects come from its own
+pools, which request memory 256 kB or more at a time, and not from malloc.
 """
 
 import ctypes
@@ -33,7 +33,7 @@ def counted(act):
 
 
 def network():
-    """Every kind of stage, and a layer that is large enough for threads to share it."""
+    """A network with every kind of stage, and a layer that is large enough for threads to share."""
     minidnn.manual_seed(1)
     model = nn.Sequential(
         nn.Dense(100, 1200, "elu"),
@@ -50,7 +50,7 @@ def network():
 
 
 def first_and_later(model, batch):
-    """What the first call with a batch size asks for, and all of many more."""
+    """The allocations of the first call with a batch size, and of many later ones."""
     x, out = minidnn.Generator(2).normal((batch, model.n_in)), np.empty((batch, model.n_out), np.float32)
 
     def repeat():
@@ -58,7 +58,7 @@ def first_and_later(model, batch):
             model.predict(x, out=out)
 
     first = counted(lambda: model.predict(x, out=out))
-    repeat()  # a thread that takes part for the first time makes room for itself
+    repeat()  # a thread allocates its buffers when it first takes part
     return first, counted(repeat)
 
 

@@ -1,4 +1,4 @@
-"""ONNX's own node tests, what `from_onnx` makes of each, and the table of that in docs/onnx.md.
+"""ONNX's own node tests, the outcome of `from_onnx` for each, and their table in docs/onnx.md.
 
 ``python -P tests/onnx_cases.py`` writes the table.
 """
@@ -22,30 +22,30 @@ PAGE = CHECKOUT / "docs" / "onnx.md"
 BEGIN, END = "<!-- node tests -->\n", "<!-- end -->\n"
 
 REASONS = {
-    r"no tensor of float32|is of INT8": "another dtype",
+    r"must be a tensor of float32|is INT8": "another dtype",
     r"is int, must be|is bool, must be": "arithmetic of integers",
-    r"to is \d+, only": "another dtype",
+    r"to is \d+, must": "another dtype",
     r"training_mode is|output '\w+' is not supported": "training",
-    r"the other way round": "bounds the other way round",
+    r"min is .*, must be at most max": "min above max",
     r"alpha is .* and beta": "other slopes than PyTorch's 1/6",
-    r"zero-size array": "the largest number of none",
+    r"zero-size array": "an empty axis",
 }
-"""What a refusal says, and what the table says of it."""
+"""A pattern of an error message -> the reason in the table."""
 
 SETTINGS = {
     "Clip": (1, 2), "Dropout": (1, 2), "Pad": (1, 2, 3), "Reshape": (1,), "Slice": (1, 2, 3, 4), "Squeeze": (1,),
     "Unsqueeze": (1,), **{f"Reduce{what}": (1,) for what in ("Max", "Mean", "Min", "Sum")},
 }  # fmt: skip
-"""Inputs that are settings, not values: the importer wants them known, so they become initializers."""
+"""Inputs that the importer takes only as constants, so they become initializers."""
 
-ONLY_FIRST_OUTPUT = {"LayerNormalization": "mean and inverse deviation are what training keeps; inference gives Y"}
+ONLY_FIRST_OUTPUT = {"LayerNormalization": "mean and inverse deviation are outputs for training; inference needs Y"}
 OLD = {"Not": 7}
-"""Tests in an operator set that is not read, of operators that are the same in a newer one."""
+"""Operators whose tests have an operator set that is not read, but which did not change in the given one."""
 
 
 @cache
 def everything():
-    """Every node test, by name; some divide by 0 while they are made."""
+    """Every node test, by name; some divide by 0 when they are created."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for module in pkgutil.iter_modules(nodes.__path__):
@@ -54,7 +54,7 @@ def everything():
 
 
 def operator_of(case):
-    """The operator that a test is of; None where it runs an operator's definition by smaller ones."""
+    """The operator of a test; None if the test runs the operator's definition in terms of others."""
     ops = [node.op_type for node in case.model.graph.node]
     return ops[0] if len(ops) == 1 and "_expanded" not in case.name else None
 
@@ -66,7 +66,7 @@ def claimed():
 
 
 def with_settings(case):
-    """The model with its settings as initializers, and the inputs that are left."""
+    """The model with its settings as initializers, and the remaining inputs."""
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     (node,) = model.graph.node
@@ -84,10 +84,10 @@ def with_settings(case):
 
 
 def outcome(name):
-    """ "" where the answers are ONNX's, else why the test is refused.
+    """ "" if the outputs are those of ONNX, else the reason of the refusal.
 
     Raises:
-        AssertionError: other answers, or a refusal for no known reason.
+        AssertionError: the outputs differ, or the test is refused for an unknown reason.
     """
     case = claimed()[name]
     model, inputs = with_settings(case)
@@ -106,7 +106,7 @@ def outcome(name):
 
 @cache
 def outcomes():
-    """Of every test of a claimed operator."""
+    """The outcome of every test of a claimed operator."""
     return {name: outcome(name) for name in claimed()}
 
 
@@ -117,19 +117,19 @@ def table():
     for operator in sorted(OPERATORS):
         own = [made[name] for name, case in claimed().items() if operator_of(case) == operator]
         why = Counter(reason for reason in own if reason)
-        told = ", ".join(f"{reason} ({n})" for reason, n in sorted(why.items()))
-        lines.append(f"| {operator} | {own.count('')} | {sum(why.values())} | {told} |")
+        reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(why.items()))
+        lines.append(f"| {operator} | {own.count('')} | {sum(why.values())} | {reasons} |")
     passed = list(made.values()).count("")
     others = Counter(operator_of(case) for case in everything().values()) - Counter(dict.fromkeys(OPERATORS, 10**6))
     others.pop(None, None)
     lines.append(f"| {len(OPERATORS)} operators | {passed} | {len(made) - passed} | |")
     left = f"the {sum(others.values())} tests of {len(others)} other operators, {', '.join(sorted(others))}"
     lines += ["", f"Not claimed, and refused by name: {left}."]
-    return f"Of onnx {onnx.__version__}:\n\n" + "\n".join(lines) + "\n"
+    return f"With onnx {onnx.__version__}:\n\n" + "\n".join(lines) + "\n"
 
 
 def parts():
-    """The page before the table, the table, and the page behind it."""
+    """The page before the table, the table, and the page after it."""
     before, rest = PAGE.read_text().split(BEGIN)
     old, after = rest.split(END)
     return before, old, after

@@ -1,6 +1,6 @@
-"""Models of other libraries, from live objects and from files, and ONNX both ways.
+"""Converters from PyTorch, Keras, scikit-learn and safetensors, and ONNX import and export.
 
-What is not understood is refused by name: a conversion is whole, or an error.
+A conversion is complete, or it raises an error that names the unsupported part.
 """
 
 from minidnn.convert.building import ConversionError

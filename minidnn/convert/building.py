@@ -19,10 +19,10 @@ class ConversionError(ValueError):
 
 
 def as_array(where: str, value: Any) -> np.ndarray[Any, Any]:
-    """A tensor of any library as a float32 array.
+    """Converts a tensor of any library to a float32 array.
 
     Raises:
-        ConversionError: it is not of floating numbers.
+        ConversionError: the tensor is not floating-point.
     """
     if hasattr(value, "detach"):  # PyTorch: float() for bfloat16, which NumPy does not have
         value = value.detach().cpu().float()
@@ -31,19 +31,20 @@ def as_array(where: str, value: Any) -> np.ndarray[Any, Any]:
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConversionError(f"{where} cannot be read as an array: {error}") from error
     if array.dtype.kind != "f":
-        raise ConversionError(f"{where} is an array of {array.dtype}, must be floating")
+        raise ConversionError(f"{where} is an array of {array.dtype}, must be floating-point")
     return np.ascontiguousarray(array, np.float32)
 
 
 def fill(module: M, **tensors: Any) -> M:
-    """The module with these parameters and buffers.
+    """Loads these parameters and buffers into the module, and returns it.
 
     Raises:
-        ConversionError: one is missing, of another shape, or of no floating numbers.
+        ConversionError: a tensor is missing, has the wrong shape, or is not floating-point.
     """
     for name, value in tensors.items():
-        if np.asarray(value).dtype.kind != "f":
-            raise ConversionError(f"{module.label}: {name} is {np.asarray(value).dtype}, must be floating")
+        dtype = np.asarray(value).dtype
+        if dtype.kind != "f":
+            raise ConversionError(f"{module.label}: {name} is {dtype}, must be floating-point")
     try:
         module.load_state_dict(tensors, assign=True)
     except ValueError as error:
@@ -52,10 +53,10 @@ def fill(module: M, **tensors: Any) -> M:
 
 
 def dense(kernel: Any, bias: Any = None, activation: str | None = None, name: str | None = None) -> nn.Dense:
-    """A dense layer of a kernel (n_in, n_out) and a bias, zeros where it is None.
+    """A dense layer with this kernel (n_in, n_out) and bias; the bias is zeros if it is None.
 
     Raises:
-        ConversionError: the kernel is no matrix with something in it.
+        ConversionError: the kernel is not a matrix, or is empty.
     """
     kernel = np.asarray(kernel)
     if kernel.ndim != 2 or not kernel.size:
@@ -68,56 +69,56 @@ def dense(kernel: Any, bias: Any = None, activation: str | None = None, name: st
 def batch_norm(
     gamma: Any, beta: Any, mean: Any, var: Any, *, eps: float, momentum: float, name: str | None = None
 ) -> nn.BatchNorm:
-    """A batch normalization of four vectors."""
+    """A batch normalization with these parameters and running statistics."""
     with deferred():
         layer = nn.BatchNorm(np.size(mean), momentum=momentum, eps=eps, name=name)
     return fill(layer, gamma=gamma, beta=beta, running_mean=mean, running_var=var)
 
 
 def layer_norm(gamma: Any, beta: Any, *, eps: float, name: str | None = None) -> nn.LayerNorm:
-    """A layer normalization of two vectors; zeros where beta is None."""
+    """A layer normalization with these parameters; beta is zeros if it is None."""
     with deferred():
         layer = nn.LayerNorm(np.size(gamma), eps=eps, name=name)
     return fill(layer, gamma=gamma, beta=np.zeros_like(gamma) if beta is None else beta)
 
 
 def rms_norm(gamma: Any, *, eps: float, name: str | None = None) -> nn.RMSNorm:
-    """A normalization by the root mean square, of one vector."""
+    """A root mean square normalization with this scale."""
     with deferred():
         layer = nn.RMSNorm(np.size(gamma), eps=eps, name=name)
     return fill(layer, gamma=gamma)
 
 
 def group_norm(gamma: Any, beta: Any, *, groups: int, eps: float, name: str | None = None) -> nn.GroupNorm:
-    """A group normalization of two vectors."""
+    """A group normalization with these parameters."""
     with deferred():
         layer = nn.GroupNorm(groups, np.size(gamma), eps=eps, name=name)
     return fill(layer, gamma=gamma, beta=beta)
 
 
 def normalization(mean: Any, var: Any, *, smallest: float = 0.0, name: str | None = None) -> nn.Normalization:
-    """A normalization by statistics; no standard deviation is taken for less than the smallest."""
+    """A normalization with these statistics; standard deviations are at least `smallest`."""
     with deferred():
         layer = nn.Normalization(np.size(mean), name=name)
     return fill(layer, mean=np.reshape(mean, -1), var=np.reshape(np.maximum(var, np.float32(smallest**2)), -1))
 
 
 def embedding(kernel: Any, padding: int | None = None, name: str | None = None) -> nn.Embedding:
-    """An embedding of its rows."""
+    """An embedding with this table of rows."""
     with deferred():
         layer = nn.Embedding(kernel.shape[0], kernel.shape[1], padding, name=name)
     return fill(layer, kernel=kernel)
 
 
 def embedding_bag(kernel: Any, mode: Any, padding: int | None = None, name: str | None = None) -> nn.EmbeddingBag:
-    """An embedding bag of its rows."""
+    """An embedding bag with this table of rows."""
     with deferred():
         layer = nn.EmbeddingBag(kernel.shape[0], kernel.shape[1], mode, padding, name=name)
     return fill(layer, kernel=kernel)
 
 
 def prelu(slopes: Any, name: str | None = None) -> nn.PReLU:
-    """A PReLU of a vector of slopes."""
+    """A PReLU with these slopes."""
     with deferred():
         layer = nn.PReLU(np.size(slopes), name=name)
     return fill(layer, slopes=np.reshape(slopes, -1))
@@ -136,13 +137,13 @@ def fuse(layers: Sequence[nn.Module]) -> list[nn.Module]:
 
 
 def fits(layer: nn.Module) -> bool:
-    """Whether a dense layer has this activation, with this very alpha."""
+    """Whether a dense layer can run this activation, with the same alpha."""
     name = name_of(layer)
     return name is not None and getattr(layer, "alpha", ALPHA[name]) == ALPHA[name]
 
 
 def name_of(layer: nn.Module) -> str | None:
-    """What an activation layer is called within a dense layer; None of other layers."""
+    """The name of an activation layer as an argument of `nn.Dense`; None for other layers."""
     if isinstance(layer, nn.GELU):
         return layer.op
     name = LAYERS.get(type(layer).__name__)
@@ -150,10 +151,10 @@ def name_of(layer: nn.Module) -> str | None:
 
 
 def sequential(layers: Sequence[nn.Module]) -> nn.Sequential:
-    """The layers one after the other, activations fused, in evaluation mode.
+    """A `nn.Sequential` of the layers, with activations fused, in evaluation mode.
 
     Raises:
-        ConversionError: no layers, or names that no Sequential takes.
+        ConversionError: there are no layers, or their names are invalid.
     """
     if not layers:
         raise ConversionError("the model has no layers")
@@ -164,7 +165,7 @@ def sequential(layers: Sequence[nn.Module]) -> nn.Sequential:
 
 
 def put(model: M, state: Mapping[str, Any], source: str) -> M:
-    """The model with these weights, in place, all of them or none.
+    """Loads these weights into the model, in place, all of them or none, and returns it.
 
     Raises:
         ConversionError: paths or shapes do not match; the message lists them all.

@@ -1,6 +1,6 @@
 """From Keras 3: a ``Sequential``, or a functional model that is one chain of layers.
 
-Keras itself is not imported: its objects are asked for what they hold.
+Keras itself is not imported: the converter only reads attributes of its objects.
 """
 
 from __future__ import annotations
@@ -36,29 +36,31 @@ def from_keras(model: Any) -> nn.Sequential: ...
 @overload
 def from_keras(model: Any, into: M, names: Mapping[str, str] | None = None) -> M: ...
 def from_keras(model: Any, into: M | None = None, names: Mapping[str, str] | None = None) -> M | nn.Sequential:
-    """A Keras model as one of ours; or the weights of any Keras model put into a model of ours.
+    """Converts a Keras model; or, with ``into``, copies the weights of any Keras model into a model of minidnn.
 
-    The model may hold InputLayer, Dense, Embedding, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax,
+    The model may contain InputLayer, Dense, Embedding, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax,
     BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization, Normalization, Rescaling, Dropout,
     AlphaDropout, GaussianNoise, Flatten, Reshape, and Sequentials of these. Layers keep their names.
 
     Args:
         model: a ``Sequential`` or a functional model that is one chain; with ``into`` any model of layers.
-        into: takes the weights, and keeps its mode; for models that branch.
-        names: Keras's layer -> our layer; else they are paired in their order.
+        into: the model that receives the weights; its training or evaluation mode is kept. For models that branch.
+        names: name of a Keras layer -> path of a layer of ``into``; by default layers are paired in order.
 
     Returns:
         A model in evaluation mode, or ``into``.
 
     Raises:
-        TypeError: it is no Keras model.
-        ConversionError: a layer, an option of one or a tensor that is not supported; a model that branches, or is not
-            built; names or shapes that do not match.
+        TypeError: model is not a Keras model.
+        ConversionError: a layer, one of its options or a tensor is not supported; the model branches or is not built;
+            names or shapes do not match.
     """
     if into is not None:
         return put_groups("from_keras", _groups(model), into, names, OURS)
     if _kind(model) not in ("Sequential", "Functional"):
-        raise TypeError(f"from_keras: wants a keras.Sequential or a functional Model, got a {type(model).__name__}")
+        raise TypeError(
+            f"from_keras: model must be a keras.Sequential or a functional Model, got {type(model).__name__}"
+        )
     layers: list[nn.Module] = []
     for part in _chain(model):
         make = LAYERS.get(_kind(part) or "")
@@ -69,7 +71,7 @@ def from_keras(model: Any, into: M | None = None, names: Mapping[str, str] | Non
 
 
 def _kind(part: Any) -> str | None:
-    """The name of a class of Keras; None for any other, which may compute what it likes."""
+    """The class name of a Keras object; None for other classes, which may compute anything."""
     kind = type(part)
     return kind.__name__ if kind.__module__.split(".")[0] == "keras" else None
 
@@ -78,12 +80,15 @@ def _chain(model: Any) -> Iterator[Any]:
     """The layers in order.
 
     Raises:
-        ConversionError: a functional model in which a layer takes something else than what the one before it gives.
+        ConversionError: a functional model in which the input of a layer is not the output of the layer before it.
     """
     before: Any = None
     for part in model.layers:
         if _kind(model) == "Functional" and before is not None and part.input is not before.output:
-            raise ConversionError(f"from_keras: layer {part.name} does not take what {before.name} gives: no chain")
+            raise ConversionError(
+                f"from_keras: the input of layer {part.name} is not the output of {before.name}: the model is not a "
+                "chain; copy its weights with into=model"
+            )
         before = part
         if _kind(part) in ("Sequential", "Functional"):
             yield from _chain(part)
@@ -129,7 +134,7 @@ def _dense(part: Any) -> list[nn.Module]:
 def _only_last_axis(part: Any) -> None:
     axis = part.axis if isinstance(part.axis, (list, tuple)) else [part.axis]
     if list(axis) not in ([-1], [1]):
-        raise _refuse(part, f"axis is {part.axis}, must be the last of two")
+        raise _refuse(part, f"axis is {part.axis}, must be the last of two axes")
 
 
 def _batch_norm(part: Any) -> list[nn.Module]:
@@ -148,7 +153,7 @@ def _layer_norm(part: Any) -> list[nn.Module]:
         raise _refuse(part, "rms_scaling is not supported")
     gamma, beta = _weight(part, "gamma"), _weight(part, "beta")
     if gamma is None and beta is None:
-        raise _refuse(part, "without gamma and beta nothing tells how wide x is")
+        raise _refuse(part, "without gamma and beta its width is unknown")
     return [layer_norm(np.ones_like(beta) if gamma is None else gamma, beta, eps=part.epsilon, name=part.name)]
 
 
@@ -161,7 +166,7 @@ def _group_norm(part: Any) -> list[nn.Module]:
     _only_last_axis(part)
     gamma, beta = _weight(part, "gamma"), _weight(part, "beta")
     if gamma is None and beta is None:
-        raise _refuse(part, "without gamma and beta nothing tells how wide x is")
+        raise _refuse(part, "without gamma and beta its width is unknown")
     gamma = np.ones_like(beta) if gamma is None else gamma
     beta = np.zeros_like(gamma) if beta is None else beta
     return [group_norm(gamma, beta, groups=part.groups, eps=part.epsilon, name=part.name)]
@@ -170,19 +175,19 @@ def _group_norm(part: Any) -> list[nn.Module]:
 def _normalization(part: Any) -> list[nn.Module]:
     mean, var = _weight(part, "mean"), _weight(part, "variance")
     if mean is None or var is None:
-        raise _refuse(part, "it has no statistics yet: adapt it first")
+        raise _refuse(part, "it has no statistics; call its adapt first")
     if part.invert:
         raise _refuse(part, "invert is not supported")
-    if mean.size == 1 and not part.axis:  # one number for all
+    if mean.size == 1 and not part.axis:  # one mean and one variance for all features
         scale = 1 / max(math.sqrt(var.item()), DEVIATION)
         return [nn.Rescaling(scale, -mean.item() * scale, name=part.name)]
     if mean.ndim != 2:
-        raise _refuse(part, f"axis is {part.axis}, must be the last of two")
+        raise _refuse(part, f"axis is {part.axis}, must be the last of two axes")
     return [normalization(mean, var, smallest=DEVIATION, name=part.name)]
 
 
 DEVIATION = 1e-7
-"""No standard deviation is less in Keras' Normalization: ``keras.config.epsilon()``."""
+"""The smallest standard deviation that Keras's Normalization divides by: ``keras.config.epsilon()``."""
 
 
 def _rescaling(part: Any) -> list[nn.Module]:
@@ -208,7 +213,7 @@ def _relu(part: Any) -> list[nn.Module]:
 def _prelu(part: Any) -> list[nn.Module]:
     alpha = _weight(part, "alpha")
     if alpha is None or alpha.ndim != 1:
-        raise _refuse(part, "only one slope for each place of a vector is known")
+        raise _refuse(part, "alpha must be a vector, one slope for each feature")
     return [prelu(alpha, part.name)]
 
 
@@ -245,7 +250,7 @@ LAYERS: dict[str, Callable[[Any], list[nn.Module]]] = {
     "Reshape": lambda part: [nn.Reshape(part.target_shape, name=part.name)],
     "Softmax": _softmax,
 }
-"""What each layer of Keras becomes."""
+"""The converter of each Keras layer, by class name."""
 
 
 # Weights alone
@@ -269,13 +274,13 @@ OURS: Table = {
 
 def _groups(model: Any) -> dict[str, dict[str, Array]]:
     if not hasattr(model, "layers"):
-        raise TypeError(f"from_keras: wants a Keras model, got a {type(model).__name__}")
+        raise TypeError(f"from_keras: model must be a Keras model, got {type(model).__name__}")
     groups: dict[str, dict[str, Array]] = {}
     for part in model.layers:
         if hasattr(part, "layers"):
             groups |= _groups(part)
             continue
-        # Seeds of dropout are no weights of the model, nor is what Normalization has counted.
+        # Neither the seeds of dropout nor the count of a Normalization is converted.
         weights = {w.name: w for w in part.weights if "seed" not in w.path and (w.name != "count" or not _adapts(part))}
         if weights:
             groups[part.name] = {name: as_array(f"{part.name}.{name}", np.asarray(w)) for name, w in weights.items()}

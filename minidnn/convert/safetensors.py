@@ -22,21 +22,21 @@ def from_safetensors(
     """Puts the weights of a ``.safetensors`` file into a model, all of them or none.
 
     ``from_safetensors("mlp.safetensors", model, {"fc1.weight": "hidden1.kernel", "fc1.bias": "hidden1.bias"},
-    transpose=True)`` reads a file of PyTorch's, whose matrices are (n_out, n_in). Weights of float16, bfloat16 and
-    float64 become float32.
+    transpose=True)`` reads a file written by PyTorch, whose matrices are (n_out, n_in). Weights of float16, bfloat16
+    and float64 become float32.
 
     Args:
-        into: takes the weights, and keeps its mode.
-        names: the file's name -> the path here, as a mapping (names that it lacks stay as they are) or a function.
-        transpose: True for every matrix; or patterns (``"*.weight"``) of the file's names.
-        ignore: patterns of the file's names that are left out, such as ``"*.num_batches_tracked"``.
+        into: the model that receives the weights; its training or evaluation mode is kept.
+        names: name in the file -> path in the model, as a function or a mapping; a mapping keeps all other names.
+        transpose: True for every matrix; or patterns of names in the file, such as ``"*.weight"``.
+        ignore: patterns of names in the file to leave out, such as ``"*.num_batches_tracked"``.
 
     Returns:
         ``into``.
 
     Raises:
         CheckpointError: the file is damaged, or holds a dtype that NumPy does not have (the 8-bit floats).
-        ConversionError: two names for one path, a pattern that matches nothing, paths or shapes that do not match.
+        ConversionError: two tensors have one path, a pattern matches nothing, paths or shapes do not match.
         OSError: the file cannot be read.
     """
     source = f"from_safetensors: {Path(path)}"
@@ -54,7 +54,7 @@ def from_safetensors(
             continue
         target, array = rename(name), as_array(f"{source}: {name}", value)
         if target in state:
-            raise ConversionError(f"{source}: two tensors are to become {target}, one of them {name}")
+            raise ConversionError(f"{source}: two tensors map to {target}, one of them {name}")
         if name in turned and array.ndim != 2:
             raise ConversionError(f"{source}: {name} has shape {array.shape}, only a matrix can be transposed")
         state[target] = array.T if name in turned else array

@@ -1,6 +1,6 @@
 """From PyTorch: a ``Sequential``, or the weights of any model.
 
-PyTorch itself is not imported: its objects are asked for what they hold.
+PyTorch itself is not imported: the converter only reads attributes of its objects.
 """
 
 from __future__ import annotations
@@ -36,40 +36,44 @@ def from_torch(source: Any) -> nn.Sequential: ...
 @overload
 def from_torch(source: Any, into: M, names: Mapping[str, str] | None = None) -> M: ...
 def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | None = None) -> M | nn.Sequential:
-    """A PyTorch ``Sequential`` as a model; or the weights of any module or ``state_dict`` put into a model of ours.
+    """Converts a PyTorch ``Sequential``; or, with ``into``, copies the weights of any module or ``state_dict``.
 
-    A ``Sequential``, also one within another, may hold Linear, Embedding, EmbeddingBag, BatchNorm1d, LayerNorm,
-    RMSNorm, GroupNorm, Dropout, AlphaDropout, Flatten, Unflatten (of rows), Softmax, LogSoftmax, GLU, Identity, PReLU,
-    RReLU, and all elementwise activations that have a name in PyTorch in `minidnn.activations`. Matrices of Linear are
-    transposed, activations move into the dense layer before them where it can run them, layers keep their names.
+    A ``Sequential``, nested or not, may contain Linear, Embedding, EmbeddingBag, BatchNorm1d, LayerNorm, RMSNorm,
+    GroupNorm, Dropout, AlphaDropout, Flatten, Unflatten (of rows), Softmax, LogSoftmax, GLU, Identity, PReLU, RReLU,
+    and every elementwise activation of `minidnn.activations` that PyTorch has. The matrices of Linear are transposed.
+    An activation moves into the dense layer before it if that layer can run it. Layers keep their names.
 
     Args:
         source: a ``torch.nn.Sequential``; with ``into`` any ``torch.nn.Module``, or a ``state_dict``.
-        into: takes the weights, and keeps its mode. A ``state_dict`` holds no activations, so it needs this.
-        names: PyTorch's module -> our layer, as in ``{"fc1": "hidden1"}``; else they are paired in their order.
+        into: the model that receives the weights; its training or evaluation mode is kept. A ``state_dict`` requires
+            it, since it holds no activations.
+        names: name of a PyTorch module -> path of a layer of ``into``, such as ``{"fc1": "hidden1"}``; by default
+            layers are paired in order.
 
     Returns:
         A model in evaluation mode, or ``into``.
 
     Raises:
-        TypeError: the source is neither.
-        ConversionError: a layer, an option of one or a tensor that is not supported; names or shapes that do not
-            match.
+        TypeError: source has the wrong type.
+        ConversionError: a layer, one of its options or a tensor is not supported; names or shapes do not match.
     """
     if into is not None:
         return _put(source, into, names)
     if isinstance(source, Mapping):
-        raise TypeError("from_torch: a state_dict holds weights alone: from_torch(state_dict, into=model)")
+        raise TypeError(
+            "from_torch: source is a state_dict, which holds only weights; load them into a model: "
+            "from_torch(state_dict, into=model)"
+        )
     if _kind(source) != "Sequential":
         raise TypeError(
-            f"from_torch: wants a torch.nn.Sequential, got a {type(source).__name__}; "
-            "the weights of other modules can be put into a model: from_torch(source, into=model)"
+            f"from_torch: source must be a torch.nn.Sequential, got {type(source).__name__}; "
+            "load the weights of another module into a model: from_torch(source, into=model)"
         )
     layers: list[nn.Module] = []
     shape: Sequence[int] = ()
     for path, part in _flat(source):
         make = LAYERS.get(_kind(part) or "")
-        if make is None or part._forward_hooks or part._forward_pre_hooks:  # a hook may compute what it likes
+        if make is None or part._forward_hooks or part._forward_pre_hooks:  # a hook may change the output
             raise ConversionError(f"from_torch: layer {path} is {part!r}, which is not supported")
         layer = make(path, part, shape[-1] if shape else None)
         if layer is not None:
@@ -79,7 +83,7 @@ def from_torch(source: Any, into: M | None = None, names: Mapping[str, str] | No
 
 
 def _kind(part: Any) -> str | None:
-    """The name of a class of torch.nn; None for any other, which may compute what it likes."""
+    """The class name of a module of torch.nn; None for other classes, which may compute anything."""
     kind = type(part)
     return kind.__name__ if kind.__module__.startswith("torch.nn.modules.") else None
 
@@ -93,7 +97,7 @@ def _flat(container: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shape(layer: nn.Module, shape: Sequence[int]) -> Sequence[int]:
-    """The shape of what a layer makes of an example; () where nothing is known, -1 for an axis that is not."""
+    """The shape of a layer's output for one example; () if it is unknown, with -1 for an unknown axis."""
     if isinstance(layer, nn.Dense):
         return (*shape[:-1], layer.n_out)
     if isinstance(layer, nn.EmbeddingBag):
@@ -108,7 +112,7 @@ def _shape(layer: nn.Module, shape: Sequence[int]) -> Sequence[int]:
     return shape if shape or n is None else (n,)
 
 
-# A layer each: (path, the layer of PyTorch, the width of its input where that is known).
+# Converters of single layers; the arguments are path, PyTorch's layer, and the width of its input if known.
 
 
 def _linear(path: str, part: Any, width: int | None) -> nn.Module:
@@ -134,7 +138,7 @@ def _batch_norm(path: str, part: Any, width: int | None) -> nn.Module:
 
 def _layer_norm(path: str, part: Any, width: int | None) -> nn.Module:
     if len(part.normalized_shape) != 1:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: only rows can be normalized here")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: normalized_shape must be one axis")
     return layer_norm(*_affine(path, part, part.normalized_shape[0]), eps=part.eps, name=path)
 
 
@@ -147,7 +151,7 @@ def _affine(path: str, part: Any, n: int) -> tuple[Array, Array]:
 
 def _rms_norm(path: str, part: Any, width: int | None) -> nn.Module:
     if len(part.normalized_shape) != 1:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: only rows can be normalized here")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: normalized_shape must be one axis")
     gamma = _affine(path, part, part.normalized_shape[0])[0]
     return rms_norm(gamma, eps=float(np.finfo(np.float32).eps) if part.eps is None else part.eps, name=path)
 
@@ -162,13 +166,17 @@ def _embedding(path: str, part: Any, width: int | None) -> nn.Module:
 
 def _embedding_bag(path: str, part: Any, width: int | None) -> nn.Module:
     if part.mode not in ("sum", "mean") or part.include_last_offset:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: only sums and means of whole bags are known")
+        raise ConversionError(
+            f"from_torch: layer {path} is {part!r}: mode must be 'sum' or 'mean', include_last_offset False"
+        )
     return embedding_bag(_rows(path, part), part.mode, part.padding_idx, path)
 
 
 def _rows(path: str, part: Any) -> Array:
     if part.max_norm is not None or part.scale_grad_by_freq:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: norms and frequencies of rows are not supported")
+        raise ConversionError(
+            f"from_torch: layer {path} is {part!r}: max_norm and scale_grad_by_freq are not supported"
+        )
     return as_array(f"{path}.weight", part.weight)
 
 
@@ -176,7 +184,9 @@ def _unflatten(path: str, part: Any, width: int | None) -> nn.Module:
     sizes = part.unflattened_size
     plain = isinstance(sizes, (tuple, list)) and all(isinstance(n, int) for n in sizes)
     if part.dim not in (1, -1) or not plain or (-1 in sizes and width is None):
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: only rows of a known size can be laid out anew")
+        raise ConversionError(
+            f"from_torch: layer {path} is {part!r}: dim must be 1 or -1, and the sizes integers that are known"
+        )
     if -1 in sizes:
         rest = -math.prod(sizes)
         sizes = [(width or 0) // rest if n == -1 else n for n in sizes]
@@ -187,7 +197,7 @@ def _prelu(path: str, part: Any, width: int | None) -> nn.Module:
     slopes = as_array(f"{path}.weight", part.weight)
     if slopes.size == 1:
         if width is None:
-            raise ConversionError(f"from_torch: layer {path} is {part!r}, and nothing before it tells how wide x is")
+            raise ConversionError(f"from_torch: layer {path} is {part!r}: the width of its input is unknown")
         slopes = np.full(width, slopes.item(), np.float32)
     return prelu(slopes, path)
 
@@ -203,7 +213,7 @@ def _along_rows(make: Callable[..., nn.Module]) -> Callable[[str, Any, int | Non
 
 def _flatten(path: str, part: Any, width: int | None) -> nn.Module:
     if (part.start_dim, part.end_dim) != (1, -1):
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: only start_dim 1 and end_dim -1 are known")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: start_dim must be 1 and end_dim -1")
     return nn.Flatten(name=path)
 
 
@@ -243,7 +253,7 @@ LAYERS: dict[str, Callable[[str, Any, int | None], nn.Module | None]] = {
     "Softmax": _along_rows(nn.Softmax),
     "Unflatten": _unflatten,
 }
-"""What each layer of PyTorch becomes; None is nothing."""
+"""The converter of each PyTorch layer, by class name; None as its result drops the layer."""
 
 
 # Weights alone
@@ -268,7 +278,7 @@ OURS: Table = {
 def _put(source: Any, into: M, names: Mapping[str, str] | None) -> M:
     state = source if isinstance(source, Mapping) else getattr(source, "state_dict", lambda: None)()
     if not isinstance(state, Mapping):
-        raise TypeError(f"from_torch: wants a torch.nn.Module or a state_dict, got a {type(source).__name__}")
+        raise TypeError(f"from_torch: source must be a torch.nn.Module or a state_dict, got {type(source).__name__}")
     groups: dict[str, dict[str, Array]] = {}
     for path, value in state.items():
         module, _, tensor = path.rpartition(".")

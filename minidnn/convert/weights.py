@@ -1,4 +1,4 @@
-"""Weights alone, put into a model that is there: layers are paired by name or by order."""
+"""Copies weights into an existing model; layers are paired by name or by order."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from minidnn.reference.types import Array
 from minidnn.tensor import Tensor
 
 Groups = Mapping[str, Mapping[str, Array]]
-"""The tensors of each layer of theirs, by name."""
+"""The source's tensors: layer -> name of a tensor -> array."""
 Table = Mapping[type[nn.Module], Mapping[str, str]]
-"""Their name of a tensor -> ours, for each layer of ours that has any; ``kernel.T`` is transposed."""
+"""For each class of layer: name of a tensor in the source -> our name; ``.T`` marks a transposed one."""
 
 ABSENT: Mapping[str, Any] = {"bias": np.zeros, "beta": np.zeros, "gamma": np.ones}
-"""What a layer computes with where it has no such tensor, as in ``Linear(bias=False)``."""
+"""The values of tensors that a layer of the source lacks, as in ``Linear(bias=False)``."""
 
 
 def put_groups(who: str, groups: Groups, into: M, names: Mapping[str, str] | None, table: Table) -> M:
-    """The model with these weights, in place, all of them or none.
+    """Loads these weights into a model, in place, all of them or none, and returns it.
 
     Args:
-        who: the converter, for errors.
-        names: their layer -> our layer; else they are paired in their order.
+        who: the converter's name, for error messages.
+        names: layer of the source -> path of our layer; by default layers are paired in order.
 
     Raises:
-        ConversionError: layers that cannot be paired, tensors without counterpart, shapes that do not match.
+        ConversionError: layers cannot be paired, a tensor has no counterpart, or shapes do not match.
     """
     layers = {path: layer for path, layer in into.named_modules() if _has_weights(layer)}
     found: dict[str, Array] = {}
@@ -48,11 +48,11 @@ def _pairs(who: str, theirs: list[str], ours: list[str], names: Mapping[str, str
         if len(theirs) != len(ours):
             raise ConversionError(
                 f"{who}: there are weights for {len(theirs)} layers ({', '.join(theirs)}), "
-                f"the model has {len(ours)} ({', '.join(ours)}); names=... can pair them"
+                f"the model has {len(ours)} ({', '.join(ours)}); pair them with names={{...}}"
             )
         return dict(zip(theirs, ours, strict=True))
     pairs = {layer: names.get(layer, layer) for layer in theirs}
-    faults = [f"names has {layer}, which has no weights there" for layer in names if layer not in theirs]
+    faults = [f"names has {layer}, which has no weights in the source" for layer in names if layer not in theirs]
     faults += [f"the model has no layer {mine} for {layer}" for layer, mine in pairs.items() if mine not in ours]
     if faults:
         raise ConversionError(f"{who}: {'; '.join(faults)}")
@@ -64,7 +64,9 @@ def _translated(
 ) -> dict[str, Array]:
     known = table.get(type(layer))
     if known is None:
-        raise ConversionError(f"{who}: layer {ours} is a {type(layer).__name__}, which has no counterpart there")
+        raise ConversionError(
+            f"{who}: layer {ours} is a {type(layer).__name__}, which has no counterpart in the source"
+        )
     unknown = [f"{theirs}.{name}" for name in group if name not in known]
     if unknown:
         raise ConversionError(f"{who}: {', '.join(unknown)} has no counterpart in {ours}, a {type(layer).__name__}")

@@ -100,7 +100,7 @@ def download(
                 return path
             faults.append(f"{url}: {fault}")
     raise DownloadError(
-        f"download: {path.name} could not be had: {'; '.join(faults)}. If there is no network, get it elsewhere "
+        f"download: {path.name} could not be downloaded: {'; '.join(faults)}. Without a network, download it elsewhere "
         f"and put it at {path} (checksum {known_hash})"
     )
 
@@ -170,7 +170,7 @@ class _Resuming:
         import requests
 
         if self.is_late():
-            raise _RefusedError("not asked, the deadline is over")
+            raise _RefusedError("not requested, the deadline has passed")
         start = self.received()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
@@ -179,7 +179,7 @@ class _Resuming:
                 return  # the partial file is complete
             if response.status_code == 416 or (response.status_code == 206 and not sent.startswith(f"bytes {start}-")):
                 self.part.unlink(missing_ok=True)
-                raise _RefusedError(f"asked for what follows byte {start}, sent {sent!r}")
+                raise _RefusedError(f"the request was for bytes from {start}, the answer is {sent!r}")
             response.raise_for_status()
             if response.status_code != 206:
                 start = 0  # a server without ranges sends the whole file

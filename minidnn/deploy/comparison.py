@@ -45,7 +45,7 @@ class Validation(NamedTuple):
 
     @property
     def points(self) -> float:
-        """The fall of the accuracy in percentage points; negative for a gain."""
+        """The drop of the accuracy in percentage points; negative for a gain."""
         return 100 * (self.before - self.after) / self.examples
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Validation(NamedTuple):
         )
         return (
             f"accuracy on {self.examples:,} validation examples: {before} before, {after} after; "
-            f"{self.changed / self.examples:.2%} have another class"
+            f"the predicted class changed for {self.changed / self.examples:.2%}"
         )
 
 
@@ -70,7 +70,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 def classes_of(program: Program, outputs: Array) -> Array:
     """The class of each example: the largest output; for a single output, whether it exceeds the threshold.
 
-    The threshold is 0.5 where the program ends in the sigmoid, else 0.
+    The threshold is 0.5 if the program ends in a sigmoid, else 0.
     """
     if outputs.shape[1] != 1:
         return np.asarray(outputs.argmax(axis=1))
@@ -80,7 +80,7 @@ def classes_of(program: Program, outputs: Array) -> Array:
 
 
 def loss_of(given: Program, program: Program, examples: Array) -> Loss:
-    """How far the second program's outputs are from the first's."""
+    """The differences between the outputs of two programs."""
     wanted, got = given.engine().run(examples, None), program.engine().run(examples, None)
     apart = np.abs(wanted.astype(np.float64) - got)
     changed = classes_of(given, wanted) != classes_of(program, got)
@@ -98,11 +98,11 @@ def validation_of(given: Program, program: Program, examples: Array, labels: Arr
 
 
 def labels_of(labels: Any, examples: int, n_out: int) -> Array:
-    """The classes of labelled examples, (n,); of one output 0 and 1, which may be a column of any numbers' type.
+    """The labels as integers, (n,). For one output they are 0 and 1, and may be a column, also of floats.
 
     Raises:
-        TypeError: they are not integers, nor 0.0 and 1.0 for one output.
-        ValueError: another shape, none at all, or a class that the model does not have.
+        TypeError: labels are not integers; for one output also 0.0 and 1.0 are allowed.
+        ValueError: a wrong shape, no labels, or a class that the model does not have.
     """
     y = np.asarray(labels)
     classes = max(n_out, 2)
@@ -114,7 +114,7 @@ def labels_of(labels: Any, examples: int, n_out: int) -> Array:
         )
     whole = y.astype(np.int64) if y.dtype.kind in "iub" or (n_out == 1 and y.dtype.kind == "f") else None
     if whole is None or (whole != y).any():
-        raise TypeError(f"compile: validation has labels of {y.dtype}, must be integers, the numbers of the classes")
+        raise TypeError(f"compile: validation has labels of {y.dtype}, must be integers, the class indices")
     if not 0 <= whole.min() <= whole.max() < classes:
         raise ValueError(
             f"compile: validation has labels from {whole.min()} to {whole.max()}, must be in [0, {classes})"

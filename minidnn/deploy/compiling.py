@@ -1,4 +1,4 @@
-"""From a trained model to one that only runs."""
+"""Compiles a trained model for inference."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DENSEST = 0.7
 """Layers with a larger share of nonzeros are not tried sparse."""
 
 TIMED = 8
-"""So many calibration examples at least, since some have more zeros than others."""
+"""The smallest number of calibration examples to time, since the number of zeros differs between examples."""
 
 ZEROS = 0.8
-"""The share of zeros in an image of MNIST: such inputs stand for all that have zeros, where no example is given."""
+"""The share of zeros in MNIST's images, for the inputs with zeros that are timed if there are no examples."""
 
 TOLERANCE = 1.05
-"""How much longer sparse weights may take on one kind of input while they gain on the other."""
+"""Sparse weights may take this factor longer on one kind of input if they are faster on both together."""
 
 
 def compile(
@@ -45,33 +45,33 @@ def compile(
     original: nn.Module | None = None,
     input_shape: Sequence[int] | None = None,
 ) -> InferenceModel:
-    """The model in evaluation mode as an `InferenceModel`: a forward pass is one call into C++.
+    """Compiles a model in evaluation mode to an `InferenceModel`, whose forward pass is one call into C++.
 
-    Batch normalization and test-time scales are folded into the dense layers, dropout is gone; the weights are copied
-    and packed. In float32 without anything folded the outputs are the model's own, bit for bit (where inputs are
+    Batch normalization and test-time scales are folded into the dense layers, dropout is removed; the weights are
+    copied and packed. In float32, if nothing is folded, the outputs equal the model's bit for bit (if inputs are
     finite, and nothing underflows to -0.0).
 
     Args:
-        model: any whose evaluation is made of ops that the engine has, layers of your own included.
-        sparse: whether layers are stored without their zeros; "auto" takes what is measured to be faster on this
-            machine, for what the calibration examples give each layer; without them, what is faster on the whole, and
-            not slower on inputs of either kind, without zeros and with many (the dense form skips zeros of single
-            examples). The outputs are the same bits either way.
-        dtype: of the weights. bfloat16 halves them and computes in float32 with what they were rounded to; int8 has a
+        model: a model whose evaluation pass runs only ops that the engine supports; it may have layers of your own.
+        sparse: whether layers are stored without their zeros. "auto" times both forms of each layer on this machine,
+            with its inputs for the calibration examples. Without calibration, inputs without zeros and with many are
+            timed: a layer is stored sparse if that is faster in total and takes at most 5 % longer on either (the dense
+            form skips zero inputs of single examples). The outputs are the same bits in both forms.
+        dtype: of the weights. bfloat16 halves their size and computes in float32 with the rounded weights; int8 has a
             scale for each output, and its layers compute with bytes and exact integer sums (Jacob et al. 2018).
         calibration: examples, (n, n_in), as `InferenceModel.predict` takes them. int8 needs them to find the range of
-            each layer's inputs, ``sparse="auto"`` measures with some of them; given any, `InferenceModel.loss` tells
-            how far the outputs moved from those of the model that was given, before any swap.
-        batch_size: what "auto" measures with.
-        swap: activations to replace, such as ``{"elu": "relu"}``: faster, and another function.
-        validation: labelled examples, a data set or (x, y), that were not trained on; `InferenceModel.validation` tells
-            the accuracy before and after. With one output, labels are 0 and 1, and its sign decides, or whether it is
-            above 0.5 where it is a probability.
-        original: the model to compare with, where the given one was changed before, as by `prune`.
-        input_shape: of an example; `predict` takes it as one row. Else the first layer with ``n_in`` or ``n`` tells.
+            each layer's inputs, ``sparse="auto"`` times with some of them. With examples, `InferenceModel.loss` has
+            the differences from the outputs of the given model before any swap.
+        batch_size: the batch size that "auto" times.
+        swap: activations to replace, such as ``{"elu": "relu"}``; faster, but it changes the function.
+        validation: held-out labelled examples, a data set or (x, y); `InferenceModel.validation` has the accuracy
+            before and after. With one output, labels are 0 and 1, and the threshold is 0, or 0.5 after a sigmoid.
+        original: the model to compare with, if the given one was changed before, such as by `prune`.
+        input_shape: of an example; `predict` takes an example as one row. By default it is inferred from the first
+            layer with ``n_in`` or ``n``.
 
     Raises:
-        TypeError: an op that the engine does not have, with the layer that calls it; wrong types of arguments.
+        TypeError: the engine does not support an op (the message names its layer); an argument has the wrong type.
         ValueError: an unknown dtype or activation, int8 without calibration, weights that are not finite or, once
             folded, too large for float32, ``sparse=True`` for a layer of more than 65536 inputs; labels that do not
             fit, an original of other sizes.
@@ -92,7 +92,7 @@ def compile(
     if (given.n_in, given.widths[-1]) != (exact.n_in, exact.widths[-1]):
         raise ValueError(
             f"compile: original maps {given.n_in} inputs to {given.widths[-1]} outputs, must be {exact.n_in} to "
-            f"{exact.widths[-1]} as the model"
+            f"{exact.widths[-1]} like the model"
         )
     examples = None if calibration is None else images_of("compile", "calibration", calibration, exact.n_in)
     if examples is not None and not len(examples):
@@ -112,7 +112,7 @@ def compile(
 
 
 def _labelled(validation: Any, program: Program) -> tuple[Floats, Any]:
-    """Examples and classes, of a data set or a pair."""
+    """The examples and labels of a data set or a pair."""
     pair = (validation.inputs, validation.y) if isinstance(validation, Dataset) else validation
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise TypeError(f"compile: validation is a {type(validation).__name__}, must be a data set or a pair (x, y)")
@@ -136,7 +136,9 @@ def _chosen(product: Product, sparse: bool | Literal["auto"], inputs: Callable[[
     weights = product.weights
     if weights.n_in > MOST_SPARSE_INPUTS:
         if sparse is True:
-            raise ValueError(f"compile: layer {product.name!r} has {weights.n_in} inputs, sparse weights at most 65536")
+            raise ValueError(
+                f"compile: layer {product.name!r} has {weights.n_in} inputs, sparse weights take at most 65536"
+            )
         return weights
     if sparse is False or (sparse == "auto" and weights.density > DENSEST):
         return weights
@@ -152,7 +154,7 @@ def _chosen(product: Product, sparse: bool | Literal["auto"], inputs: Callable[[
 
 
 def _inputs(program: Program, product: Product, examples: Floats | None, batch_size: int) -> list[list[Floats]]:
-    """Batches that a product is timed with, by kind: what examples from all over give it, or without and with zeros."""
+    """Batches to time a product with, by kind: its inputs for some examples; or inputs without and with zeros."""
     if examples is None:
         full = np.full((batch_size, product.weights.n_in), 0.5, np.float32)
         return [[full], [full * (np.random.default_rng(0).random(full.shape) >= ZEROS)]]

@@ -1,4 +1,4 @@
-"""A trained model as a program: dropout gone, batch normalization and scales folded into the dense layers."""
+"""Turns a trained model into a program: dropout removed, batch normalization and scales folded into dense layers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def program_of(model: nn.Module, swap: Mapping[str, str], input_shape: Sequence[
     """The model in evaluation mode, folded, in float64.
 
     Raises:
-        TypeError: an op that the engine does not have; a model that is not made of ops.
-        ValueError: no layer tells how many inputs the model has; weights that are not finite.
+        TypeError: the engine does not support an op; the model is not made of ops.
+        ValueError: the number of inputs cannot be inferred; weights are not finite.
     """
     shape = (inputs_of(model),) if input_shape is None else tuple(input_shape)
     graph = _graph_of(model, shape)
@@ -34,22 +34,22 @@ def program_of(model: nn.Module, swap: Mapping[str, str], input_shape: Sequence[
 
 
 def inputs_of(model: nn.Module) -> int:
-    """How many inputs the model takes, as its first layer that has a size tells.
+    """The number of inputs of the model, from its first layer with ``n_in`` or ``n``.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such layer.
     """
     width = width_of(model)
     if width is None:
-        raise ValueError("compile: the model has no layer that tells how many inputs it takes: give input_shape=(n,)")
+        raise ValueError("compile: no layer of the model has a number of inputs; give input_shape=(n,)")
     return width
 
 
 def _graph_of(model: nn.Module, shape: tuple[int, ...]) -> Trace:
     if reads_numbers(model):
         raise TypeError(
-            "compile: the model begins with rows that are looked up by number, which the engine does not have; compile "
-            "what is behind them, such as model[1:], and look them up before"
+            "compile: the model begins with an embedding, which the engine does not support; compile the layers after "
+            "it, such as model[1:], and run the embedding before"
         )
     try:
         graph = trace(model, {"x": shape})
@@ -60,7 +60,7 @@ def _graph_of(model: nn.Module, shape: tuple[int, ...]) -> Trace:
     if graph.outputs.keys() != {"y"}:
         remedy = ", such as nn.Graph(model.nodes, model.inputs, output=NAME), which shares the nodes"
         raise TypeError(
-            f"compile: the model gives {', '.join(graph.outputs)}, must give one output; compile a model for each"
+            f"compile: the model has outputs {', '.join(graph.outputs)}, must have one; compile a model for each"
             f"{remedy if isinstance(model, nn.Graph) else ''}"
         )
     output = graph.outputs["y"].shape
@@ -74,7 +74,7 @@ def rounded(program: Program) -> Program:
     """The program with every number as float32.
 
     Raises:
-        ValueError: a number that is not finite then; the layer is named.
+        ValueError: a number is not finite in float32; the message names the layer.
     """
 
     def single(stage: Stage, value: Any) -> Any:
@@ -94,11 +94,11 @@ def rounded(program: Program) -> Program:
     return Program(program.n_in, tuple(stages))
 
 
-# Folding. A stage may swallow its neighbour if nobody else reads the value between them.
+# Folding. Two stages can be merged if no other stage reads the value between them.
 
 
 def _fold(stages: list[Stage], last: int) -> list[Stage]:
-    """Affine stages into the product before or else behind them, activations into the product before them."""
+    """Merges affine stages into the product before or else after them, and activations into the product before."""
     changed = True
     while changed:
         changed = False
@@ -117,7 +117,7 @@ def _fold(stages: list[Stage], last: int) -> list[Stage]:
 
 
 def _merged(first: Stage, second: Stage) -> Stage | None:
-    """One stage that does what both do one after the other, if there is one."""
+    """One stage that is equivalent to both in sequence; None if there is none."""
     plain = isinstance(first, Product) and first.activation == "identity"
     ends: dict[str, Any] = {"source": first.source, "target": second.target}
     if isinstance(first, Product) and plain and isinstance(second, Affine):
@@ -137,7 +137,7 @@ def _merged(first: Stage, second: Stage) -> Stage | None:
 
 
 def _numbered(n_in: int, stages: list[Stage], last: int) -> Program:
-    """Values numbered 0, 1, 2, ... again."""
+    """The program, with its values renumbered 0, 1, 2, ..."""
     number = {0: 0} | {stage.target: i + 1 for i, stage in enumerate(stages)}
     renamed = [
         replace(s, source=number[s.source], target=number[s.target], other=None if s.other is None else number[s.other])

@@ -1,4 +1,4 @@
-"""From the graph of a model to stages: a rule for each op that the engine has."""
+"""Lowers the graph of a model to stages, with a rule for each op that the engine supports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minidnn.reference.types import Array
 
 
 class Lowering:
-    """Nodes become stages; a value is a row of numbers for each example, whatever its axes."""
+    """Turns nodes into stages. Each value becomes a row of numbers for each example, whatever its axes."""
 
     def __init__(self, graph: Trace, n_in: int, swap: Mapping[str, str]) -> None:
         self.graph, self.swap = graph, swap
@@ -29,14 +29,14 @@ class Lowering:
         """Appends the stages of every node that the output needs; returns the number of the output's value.
 
         Raises:
-            TypeError: an op that the engine does not have, with the layer that calls it.
+            TypeError: the engine does not support an op; the message names its layer.
         """
         for node in self.graph.needed():
             rule = RULES.get(node.op)
             if rule is None or "random" in node.attributes:
-                raise refuse(node, "the engine does not have it")
+                raise refuse(node, "the engine does not support it")
             if node.output.shape[:1] != (Batch(),):
-                raise refuse(node, "its result has no batch axis in front, must be a row for each example")
+                raise refuse(node, "the first axis of its result must be the batch")
             self._number[id(node.output)] = rule(self, node)
         (output,) = self.graph.outputs.values()
         if output.data is not None:
@@ -44,16 +44,16 @@ class Lowering:
         return self._number[id(output)]
 
     def number(self, node: Node, place: int = 0) -> int:
-        """The value that a node reads there."""
+        """The number of the value that a node reads at a place."""
         value = node.inputs[place]
         if not isinstance(value, Value) or value.data is not None:
             raise refuse(node, f"input {place} is a constant, must be computed from the model's input")
         return self._number[id(value)]
 
     def constant(self, node: Node, part: Any) -> Array:
-        """The numbers of a parameter, buffer or constant, in float64."""
+        """The array of a parameter, buffer or constant, in float64."""
         if isinstance(part, Value) and part.data is None:
-            raise refuse(node, "it reads two values that depend on the input, where the engine has weights")
+            raise refuse(node, "it reads two values that depend on the input, one must be constant")
         return np.asarray(part.data if isinstance(part, Value) else part, np.float64)
 
     def append(self, kind: type[Stage], layer: Module, x: int, **fields: Any) -> int:
@@ -70,7 +70,7 @@ class Lowering:
 
 def refuse(node: Node, why: str) -> TypeError:
     """The error for a node that cannot be compiled."""
-    return TypeError(f"compile: {node.where} cannot be compiled: {why}; there are {', '.join(RULES)}")
+    return TypeError(f"compile: {node.where} cannot be compiled: {why}; supported ops are {', '.join(RULES)}")
 
 
 Rule = Callable[[Lowering, Node], int]
@@ -101,7 +101,7 @@ def _product(to: Lowering, node: Node, kernel: Array, bias: Array) -> int:
 
 
 def _holder(node: Node) -> Module:
-    """The layer that holds the weights, else the one that runs: it is what a report names."""
+    """The layer that holds the weights, else the one that runs; reports show its name."""
     held = (part.module for part in node.inputs[1:] if isinstance(part, Value) and part.module is not None)
     return next(held, node.layer)
 
@@ -152,7 +152,7 @@ def _add(to: Lowering, node: Node) -> int:
 
 
 def _affine(to: Lowering, node: Node) -> int:
-    """x with a constant: every elementwise formula of one is ``x * scale + shift``."""
+    """An elementwise op of x and a constant, as ``x * scale + shift``."""
     place = 0 if isinstance(node.inputs[0], Value) and node.inputs[0].data is None else 1
     shape = node.output.shape[1:]
     x = node.inputs[place]
@@ -174,7 +174,7 @@ def _affine(to: Lowering, node: Node) -> int:
 
 
 def _row(node: Node, constant: Array, shape: tuple[int, ...]) -> Array:
-    """What a constant is for each number of an example."""
+    """A constant, broadcast to the shape of an example and flattened."""
     if constant.ndim > len(shape):
         if constant.shape[0] != 1:
             raise refuse(node, f"a constant has shape {constant.shape}, must be the same for every example")
@@ -183,7 +183,7 @@ def _row(node: Node, constant: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _same(to: Lowering, node: Node) -> int:
-    """What leaves every row as it is."""
+    """An op that leaves every row unchanged."""
     return to.number(node)
 
 
@@ -209,4 +209,4 @@ RULES: dict[str, Rule] = {
     "subtract": _affine,
     **dict.fromkeys(ALPHA, _activation),
 }
-"""Ops of the engine."""
+"""The ops that the engine supports."""

@@ -1,4 +1,4 @@
-"""A model that only runs."""
+"""A model compiled for inference."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Floats = npt.NDArray[np.float32]
 
 
 class InferenceModel:
-    """What `compile` makes and `load` reads: a forward pass in one call, from any number of threads at once.
+    """A compiled model, from `compile` or `load`. A forward pass is one call, from any number of threads at once.
 
     Attributes:
-        n_in, n_out: `predict` takes (batch, n_in) and gives (batch, n_out).
-        loss: how far the outputs moved from the given model's, where calibration examples were given.
-        validation: its accuracy beside the given model's, where labelled examples were given.
-        meaning: what inputs and outputs stand for, which `save` keeps; None where nobody said.
+        n_in, n_out: `predict` takes (batch, n_in) and returns (batch, n_out).
+        loss: differences from the original model's outputs, if calibration examples were given.
+        validation: the accuracy of the original and the compiled model, if labelled examples were given.
+        meaning: what inputs and outputs stand for, which `save` stores; None if not given.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class InferenceModel:
     def predict(self, x: Any, out: Floats | None = None) -> Floats:
         """The model's outputs: logits, unless the model itself ends in a softmax.
 
-        The interpreter's lock is released; with ``out`` nothing is allocated once a batch of this size has been seen.
-        Batches of any size are welcome: they are worked through in pieces.
+        It releases the GIL. With ``out`` nothing is allocated after the first batch of a size. A large batch is
+        processed in pieces.
 
         Args:
-            x: (batch, n_in), float32, or what can be made so; uint8 stands for 0.0 to 1.0, as in `minidnn.data`.
-            out: (batch, n_out) float32, to be filled and returned.
+            x: (batch, n_in), float32 or convertible to it; uint8 is divided by 255, as in `minidnn.data`.
+            out: (batch, n_out) float32, which is filled and returned.
 
         Raises:
             TypeError: x does not hold numbers; out is not a float32 array.
-            ValueError: a wrong shape; out is not contiguous, read-only, or overlaps x.
+            ValueError: a wrong shape; out is not contiguous, is read-only, or overlaps x.
         """
         if not (type(x) is np.ndarray and x.dtype is _FLOAT32 and x.flags.c_contiguous):
             x = images_of("predict", "x", x, self.n_in)
@@ -63,7 +63,7 @@ class InferenceModel:
 
     @property
     def activation(self) -> str:
-        """What the outputs come out of: an activation's name, "softmax", or "identity" where they are logits."""
+        """The activation of the outputs: its name, "softmax", or "identity" if they are logits."""
         return activation_of(self._program)
 
     @property
@@ -89,8 +89,9 @@ class InferenceModel:
         lines.append(f"density {self.density:.3f}, {self.nbytes:,} bytes ({self._engine.nbytes:,} in memory, packed)")
         if self.loss is not None:
             lines.append(
-                f"outputs moved by {self.loss.mean:.2g} on average and {self.loss.largest:.2g} at most, "
-                f"{self.loss.changed:.2%} of the {self.loss.examples:,} calibration examples have another class"
+                f"outputs changed by {self.loss.mean:.2g} on average and {self.loss.largest:.2g} at most, "
+                f"the predicted class changed for {self.loss.changed:.2%} of the {self.loss.examples:,} calibration "
+                "examples"
             )
         if self.validation is not None:
             lines.append(str(self.validation))
@@ -108,13 +109,13 @@ class InferenceModel:
         """Writes one file, by convention ``.mdnn``, atomically; the same model gives the same bytes.
 
         Raises:
-            OSError: the file cannot be written; what was there before is still there.
+            OSError: the file cannot be written; an existing file is unchanged.
         """
         storage.save(self._program, path, self.loss, self.validation, self.meaning)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """The model of a file that `save` wrote.
+        """Reads a file that `save` wrote.
 
         Raises:
             CheckpointError: the file is damaged, or holds something else.
@@ -124,14 +125,14 @@ class InferenceModel:
 
     @classmethod
     def loaded(cls, content: Content) -> Self:
-        """What `load` returns, from a file that has been read."""
+        """The model of a file that has been read."""
         parts = storage.load(content)
         meaning = meaning_in(content)
         return cls(*parts, meaning if meaning != Meaning() else None)
 
 
 def activation_of(program: Program) -> str:
-    """What the last stage of a program does to its sums: an activation's name, or "softmax", else "identity"."""
+    """The activation of a program's last stage: its name, or "softmax", else "identity"."""
     last = program.stages[-1] if program.stages else None
     return str(getattr(last, "activation", "softmax" if last is not None and last.kind == "softmax" else "identity"))
 
@@ -143,8 +144,8 @@ def images_of(owner: str, name: str, x: Any, n_in: int) -> Floats:
     """The examples as contiguous float32; bytes are divided by 255.
 
     Raises:
-        TypeError: not numbers.
-        ValueError: another shape.
+        TypeError: x does not hold numbers.
+        ValueError: a wrong shape.
     """
     array = np.asarray(x.data if isinstance(x, Tensor) else x)
     if array.dtype.kind not in "fiub":

@@ -1,4 +1,4 @@
-"""Sparse models: tiny weights become zeros."""
+"""Magnitude pruning: small weights become zeros."""
 
 from __future__ import annotations
 
@@ -69,27 +69,26 @@ def prune(
     scope: Scope = "layer",
     layers: Sequence[str] | None = None,
 ) -> Sparsity:
-    """Sets the tiny weights to zero, in place: the smallest fraction, or all with ``|w| < threshold``.
+    """Sets small weights to zero, in place: the smallest fraction, or all with ``|w| < threshold``.
 
-    Magnitude pruning (Han et al. 2015): after training, most weights hardly matter. What it costs in accuracy is won
-    back by training on with the zeros held, `training.KeepZeros`; pruning little by little, `training.Prune`, goes
-    further.
+    Magnitude pruning (Han et al. 2015): after training, most weights hardly matter. Training on with fixed zeros
+    (`training.KeepZeros`) regains accuracy; gradual pruning (`training.Prune`) allows more zeros.
 
     Args:
         threshold: at least 0.
-        fraction: in [0, 1]. ``round(fraction * size)`` elements are zero afterwards, or more if more were before; of
-            equal ones the first go first.
-        scope: "layer" takes the fraction of each kernel, "global" of all of them together, so that a layer of small
+        fraction: in [0, 1]. ``round(fraction * size)`` elements are zero afterwards, or more if more were before;
+            among equal magnitudes the first elements are pruned first.
+        scope: "layer" takes the fraction of each kernel, "global" of all kernels together, so that a layer of small
             weights loses more.
         layers: paths of layers (``"hidden1"``), whose kernels are pruned, or of single parameters
             (``"hidden1.bias"``); None for every kernel, that is every parameter of two axes or more, and no bias.
 
     Returns:
-        What is zero now, of the parameters that were looked at; see also `sparsity`.
+        The zeros of these parameters after pruning; see also `sparsity`.
 
     Raises:
         TypeError, ValueError: neither or both of threshold and fraction, one out of range, an unknown scope or layer, a
-            weight that is NaN; nothing was changed.
+            weight that is NaN; nothing is changed.
     """
     if (threshold is None) == (fraction is None):
         raise ValueError(f"prune: give either threshold or fraction, got threshold={threshold}, fraction={fraction}")

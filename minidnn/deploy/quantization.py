@@ -1,4 +1,4 @@
-"""Weights and inputs of one byte."""
+"""Quantization of weights and inputs to one byte."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from minidnn.reference.types import Array
 
 
 def quantized(program: Program, examples: Any) -> Program:
-    """Every product with int8 weights; its inputs' range is what the examples give it.
+    """The program with int8 weights; the range of each product's inputs is that of the examples.
 
     Raises:
-        ValueError: an input's range is not finite.
+        ValueError: a product's inputs are not finite.
     """
     stages = []
     for stage in program.stages:
@@ -30,7 +30,7 @@ def quantized(program: Program, examples: Any) -> Program:
 
 
 def input_range(name: str, x: Array) -> tuple[float, int]:
-    """scale and zero such that [min(x, 0), max(x, 0)] becomes 0 to 255, and 0.0 a whole number.
+    """scale and zero that map [min(x, 0), max(x, 0)] to 0 to 255, and 0.0 to an integer.
 
     Raises:
         ValueError: x is not finite.

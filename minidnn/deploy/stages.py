@@ -1,4 +1,4 @@
-"""A model that no longer learns, as a list of stages: each makes one value of earlier ones."""
+"""A compiled model as a list of stages, each of which computes one value from earlier ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Stage:
-    """Values are numbered: 0 is the input, ``target`` what the stage makes. ``name`` is the layer's, for reports."""
+    """Values are numbered: 0 is the input, ``target`` the stage's result. ``name`` is the layer's, for reports."""
 
     source: int
     target: int
@@ -26,11 +26,11 @@ class Stage:
     kind: ClassVar[str]
 
     def width(self, widths: Sequence[int]) -> int:
-        """How many numbers it makes of each example."""
+        """The width of its result."""
         return widths[self.source]
 
     def add_to(self, engine: Any, source: int, other: int, target: int) -> None:
-        """Adds it to an engine, from slot to slot."""
+        """Adds the stage to an engine, with the slots that hold its values."""
         raise NotImplementedError
 
 
@@ -93,7 +93,7 @@ class Softmax(Stage):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Affine(Stage):
-    """y = x * scale + shift: batch normalization in evaluation, where no dense layer could take it in."""
+    """y = x * scale + shift: batch normalization in evaluation that could not be folded into a dense layer."""
 
     scale: Floats
     shift: Floats
@@ -143,7 +143,7 @@ class Concat(Stage):
 KINDS: dict[str, type[Stage]] = {
     stage.kind: stage for stage in (Product, Activation, PReLU, Softmax, Affine, LayerNorm, Add, Concat)
 }
-"""All that a file may name."""
+"""The kinds of stages that a file may name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,7 @@ class Program:
 
     @property
     def widths(self) -> list[int]:
-        """Of every value."""
+        """The width of every value."""
         widths = [self.n_in]
         for stage in self.stages:
             widths.append(stage.width(widths))
@@ -169,14 +169,14 @@ class Program:
         return [stage for stage in self.stages if isinstance(stage, Product)]
 
     def value(self, number: int, x: Floats) -> Floats:
-        """What the stages before give for inputs x: value 0 is x itself."""
+        """The value with this number for inputs x; value 0 is x itself."""
         return x if number == 0 else np.asarray(Program(self.n_in, self.stages[:number]).engine().run(x, None))
 
     def engine(self) -> Any:
-        """What runs it: see `minidnn.kernels.new_engine`. Values that are needed no more give their slots to others."""
+        """An engine that runs it, see `minidnn.kernels.new_engine`. Slots of values no longer needed are reused."""
         widths, last_use = self.widths, {0: 0}
         for i, stage in enumerate(self.stages):
-            last_use[i + 1] = i  # until somebody reads it
+            last_use[i + 1] = i  # unless a later stage reads it
             for value in (stage.source, stage.other):
                 if value is not None:
                     last_use[value] = i

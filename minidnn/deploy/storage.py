@@ -1,4 +1,4 @@
-"""Compiled models in files: a ``.safetensors`` container whose header tells the stages and holds a checksum."""
+"""Files of compiled models: a ``.safetensors`` container whose header describes the stages and has a checksum."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from minidnn.reference.types import Array
 
 VERSION = 1
 WIDEST, LONGEST = 1 << 24, 100_000
-"""More values, or more stages, are no network but an attack on the memory."""
+"""The largest number of values of a stage, and of stages; more could exhaust the memory."""
 
 MOST_EXAMPLES = 1 << 53
-"""More cannot have been counted in a report."""
+"""The largest number of examples in a report."""
 
 VALUES_PER_BYTE = 64
-"""Nor are more values, over all stages, for each byte that tells of them: a run takes memory for every one."""
+"""The largest number of values, over all stages, per byte of the file; a run allocates memory for every value."""
 
 SPARSEST = 64
-"""A dense layer with fewer than one nonzero weight among so many keeps its zeros in the file, so that none can ask for
-much memory with few bytes."""
+"""A dense layer with fewer than one nonzero in this many weights is written with its zeros, so that a small file
+cannot make `load` allocate much memory."""
 
 
 def save(
@@ -43,7 +43,7 @@ def save(
     validation: Validation | None = None,
     meaning: Meaning | None = None,
 ) -> None:
-    """Writes the program, how it compares with the model that it was made of, and what inputs and outputs stand for."""
+    """Writes the program, its comparison with the original model, and what inputs and outputs stand for."""
     from safetensors.numpy import save as to_bytes
 
     arrays = arrays_of(program)
@@ -96,7 +96,7 @@ def _arrays(stage: Stage) -> dict[str, Array]:
 
 
 def _thinned(w: Weights) -> Weights:
-    """The weights without their zeros where that makes the file smaller, however they run."""
+    """The weights without their zeros if that makes the file smaller, even if they run dense."""
     if w.is_sparse or w.n_in > MOST_SPARSE_INPUTS or not 1 / SPARSEST <= w.density < 1:
         return w
     thin = w.sparse()
@@ -106,12 +106,12 @@ def _thinned(w: Weights) -> Weights:
 
 
 def _small(numbers: Array) -> Array:
-    """In as few bytes each as the largest takes."""
+    """The numbers in the smallest unsigned dtype that holds them."""
     return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
 
 
 def _gaps(starts: Array, rows: Array) -> Array:
-    """From each row to the next of its column; the first from 0."""
+    """The difference of each row from the one before it in its column; the first one's from 0."""
     gaps = np.diff(rows.astype(np.int64), prepend=0)
     first = starts[:-1][np.diff(starts.astype(np.int64)) > 0]
     gaps[first] = rows[first]
@@ -131,9 +131,9 @@ def _described(stage: Stage) -> dict[str, Any]:
 
 
 def _checksum(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
-    """Over everything that is told, and every byte of every array."""
-    told = {name: value for name, value in header.items() if name != "sha256"}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    """The SHA-256 of the header, apart from the checksum itself, and of every array."""
+    content = {name: value for name, value in header.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
@@ -142,18 +142,18 @@ def _checksum(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
 
 
 def load(content: Content) -> tuple[Program, Loss | None, Validation | None]:
-    """What `save` wrote: no file can name other code, nor make the program allocate much more than it really holds.
+    """Reads what `save` wrote. A file can neither name code nor cause allocations much larger than its content.
 
     Raises:
-        CheckpointError: the file is damaged, of another version, or is invalid.
+        CheckpointError: the file is damaged, of another version, or invalid.
     """
     path, metadata, arrays = content
     try:
         if "minidnn-inference" not in metadata:
             raise ValueError("it holds no compiled model; minidnn.load reads models that can be trained")
         header = json.loads(metadata["minidnn-inference"])
-        _check(isinstance(header, dict), "its header is not a table")
-        _check(header.get("version") == VERSION, f"it is of version {header.get('version')!r}, not {VERSION}")
+        _check(isinstance(header, dict), "its header is not an object")
+        _check(header.get("version") == VERSION, f"its version is {header.get('version')!r}, must be {VERSION}")
         _check(header.get("sha256") == _checksum(header, arrays), "its checksum differs")
         size = len(metadata["minidnn-inference"]) + sum(array.nbytes for array in arrays.values())
         program = _program(header, arrays, VALUES_PER_BYTE * size)
@@ -195,22 +195,22 @@ def _program(header: Mapping[str, Any], arrays: dict[str, Array], most: int) -> 
         stage = _stage(i, description, left, widths)
         stages.append(stage)
         widths.append(_whole(stage.width(widths), 1, WIDEST))
-    _check(sum(widths) <= most, f"it has more values than its {most // VALUES_PER_BYTE} bytes let expect")
-    _check(not left, f"it holds more than its stages tell of: {', '.join(left)}")
+    _check(sum(widths) <= most, f"it has more values than its {most // VALUES_PER_BYTE} bytes allow")
+    _check(not left, f"it has arrays that belong to no stage: {', '.join(left)}")
     return Program(n_in, tuple(stages))
 
 
 def _stage(i: int, description: Any, left: dict[str, Array], widths: Sequence[int]) -> Stage:
-    told = dict(description)
-    kind = KINDS.get(told.pop("kind", None))
-    _check(kind is not None, f"stage {i} is of no known kind")
+    entries = dict(description)
+    kind = KINDS.get(entries.pop("kind", None))
+    _check(kind is not None, f"stage {i} has an unknown kind")
     assert kind is not None
     values: dict[str, Any] = {
-        "source": _whole(told.pop("source"), 0, i),
-        "target": _whole(told.pop("target"), i + 1, i + 1),
-        "name": str(told.pop("name")),
+        "source": _whole(entries.pop("source"), 0, i),
+        "target": _whole(entries.pop("target"), i + 1, i + 1),
+        "name": str(entries.pop("name")),
     }
-    other = told.pop("other")
+    other = entries.pop("other")
     _check((other is None) == (kind.kind not in ("add", "concat")), f"stage {i} reads too many or too few values")
     values["other"] = None if other is None else _whole(other, 0, i)
     n = widths[values["source"]]
@@ -218,24 +218,24 @@ def _stage(i: int, description: Any, left: dict[str, Array], widths: Sequence[in
         _check(widths[values["other"]] == n, f"stage {i} adds {widths[values['other']]} values to {n}")
     names = {f.name for f in fields(kind)} - set(values)
     if kind is Product:
-        _check(told["n_in"] == n, f"stage {i} takes {told['n_in']} values and is given {n}")
-        values["weights"] = _weights(i, told, left)
+        _check(entries["n_in"] == n, f"stage {i} takes {entries['n_in']} values, its source has {n}")
+        values["weights"] = _weights(i, entries, left)
         n = values["weights"].n_out
         names.remove("weights")
     for name in names:
-        values[name] = _field(i, name, told, left, n)
-    _check(not told, f"stage {i} is told too much: {', '.join(told)}")
+        values[name] = _field(i, name, entries, left, n)
+    _check(not entries, f"stage {i} has unknown entries: {', '.join(entries)}")
     return kind(**values)
 
 
-def _field(i: int, name: str, told: dict[str, Any], left: dict[str, Array], n: int) -> Any:
+def _field(i: int, name: str, entries: dict[str, Any], left: dict[str, Array], n: int) -> Any:
     if name == "activation":
-        activation = told.pop("activation")
+        activation = entries.pop("activation")
         _check(activation == "identity" or activation in ALPHA, f"stage {i} has an unknown activation")
         return activation
     if name in ("alpha", "eps"):
-        number = told.pop(name)
-        _check(isinstance(number, float) and math.isfinite(number), f"stage {i} has an {name} that is no number")
+        number = entries.pop(name)
+        _check(isinstance(number, float) and math.isfinite(number), f"stage {i} has an {name} that is not finite")
         return number
     return _array(i, name, left, np.float32, (n,))
 
@@ -248,15 +248,15 @@ def _array(i: int, name: str, left: dict[str, Array], dtype: Any, shape: tuple[i
     return array
 
 
-def _weights(i: int, told: dict[str, Any], left: dict[str, Array]) -> Weights:
-    n_in, n_out = (_whole(told.pop(name), 1, WIDEST) for name in ("n_in", "n_out"))
-    dtype, sparse, thin = told.pop("dtype"), told.pop("sparse"), told.pop("thin")
-    _check(dtype in STORED and isinstance(sparse, bool) and isinstance(thin, bool), f"stage {i} is in no known form")
-    _check(thin or not sparse, f"stage {i} is sparse and holds its zeros")
+def _weights(i: int, entries: dict[str, Any], left: dict[str, Array]) -> Weights:
+    n_in, n_out = (_whole(entries.pop(name), 1, WIDEST) for name in ("n_in", "n_out"))
+    dtype, sparse, thin = entries.pop("dtype"), entries.pop("sparse"), entries.pop("thin")
+    _check(dtype in STORED and isinstance(sparse, bool) and isinstance(thin, bool), f"stage {i} has an unknown form")
+    _check(thin or not sparse, f"stage {i} is sparse, but its zeros are stored")
     quantization = None
     if dtype == "int8":
-        scale, zero = told.pop("scale"), _whole(told.pop("zero"), 0, 255)
-        _check(isinstance(scale, float) and 0 < scale < 3e38, f"stage {i} has a scale that is no scale")
+        scale, zero = entries.pop("scale"), _whole(entries.pop("zero"), 0, 255)
+        _check(isinstance(scale, float) and 0 < scale < 3e38, f"stage {i} has a scale that is not positive and finite")
         quantization = Quantization(scale, zero, _array(i, "scales", left, np.float32, (n_out,)))
     shape = (n_in, n_out)
     if not thin:
@@ -266,29 +266,29 @@ def _weights(i: int, told: dict[str, Any], left: dict[str, Array]) -> Weights:
     weights = _sound(Weights(*shape, values, starts, rows, quantization), i)
     if sparse:
         return weights
-    _check(n_in * n_out <= SPARSEST * values.size, f"stage {i} holds too little for a dense layer")
+    _check(n_in * n_out <= SPARSEST * values.size, f"stage {i} has too few nonzeros for a dense layer")
     return Weights(*shape, weights.dense(), quantization=quantization)
 
 
 def _places(i: int, n_in: int, n_out: int, left: dict[str, Array]) -> tuple[Array, Array]:
-    """starts and rows of sparse weights, from the counts of the columns and the gaps within."""
+    """starts and rows of sparse weights, from the nonzeros per column and the gaps between their rows."""
     _check(n_in <= MOST_SPARSE_INPUTS, f"stage {i} has {n_in} inputs, too many to be sparse")
     counts, gaps = left.pop(f"{i}.counts"), left.pop(f"{i}.gaps")
     _check(counts.dtype.kind == gaps.dtype.kind == "u", f"{i}.counts and {i}.gaps are not unsigned")
     _check(counts.shape == (n_out,) and int(counts.max()) <= n_in, f"{i}.counts is not {n_out} numbers up to {n_in}")
     starts = np.concatenate([[0], counts.astype(np.int64).cumsum()])
-    _check(gaps.shape == (int(starts[-1]),) and gaps.size < 1 << 32, f"{i}.gaps has another length than counts tell")
+    _check(gaps.shape == (int(starts[-1]),) and gaps.size < 1 << 32, f"the length of {i}.gaps is not the sum of counts")
     return starts.astype(np.uint32), _rows(i, starts, gaps, n_in)
 
 
 def _rows(i: int, starts: Array, gaps: Array, n_in: int) -> Array:
-    """The rows, from the gaps: their running sum, less what it was at the column's start."""
+    """The rows: the cumulative sum of the gaps of each column."""
     later = np.ones(gaps.size, bool)
     later[starts[:-1][np.diff(starts) > 0]] = False
-    _check(bool((gaps[later] > 0).all()), f"{i}.gaps stand still")
+    _check(bool((gaps[later] > 0).all()), f"{i}.gaps has zeros")
     sums = np.concatenate([[0], gaps.astype(np.int64).cumsum()])
     rows = sums[1:] - np.repeat(sums[starts[:-1]], np.diff(starts))
-    _check(not rows.size or int(rows.max()) < n_in, f"{i}.gaps lead beyond the {n_in} rows")
+    _check(not rows.size or int(rows.max()) < n_in, f"{i}.gaps exceed the {n_in} rows")
     return rows.astype(np.uint16)
 
 

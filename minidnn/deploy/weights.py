@@ -1,4 +1,4 @@
-"""A layer's weights as they are stored: dense or sparse, of three kinds of numbers."""
+"""A layer's weights as they are stored: dense or sparse, in one of three dtypes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minidnn.reference.types import Array
 
 Dtype = Literal["float32", "bfloat16", "int8"]
 STORED: dict[Dtype, Any] = {"float32": np.float32, "bfloat16": np.uint16, "int8": np.int8}
-"""What NumPy keeps each kind in: it has no bfloat16, so their bits."""
+"""The NumPy dtype that holds each; NumPy has no bfloat16, so uint16 holds the bits."""
 
 MOST_SPARSE_INPUTS = 65536
 
@@ -34,7 +34,7 @@ class Quantization:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """W, (n_in, n_out), dense, or where ``starts`` is not None its nonzeros alone, column after column.
+    """W, (n_in, n_out), dense; or, if ``starts`` is not None, only its nonzeros, column by column (CSC).
 
     Attributes:
         values: dense (n_in, n_out), sparse (nonzeros,); float32, int8, or bfloat16 as uint16.
@@ -93,7 +93,7 @@ class Weights:
 
 
 def to_bfloat16(w: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    """The bits of the nearest bfloat16 numbers, ties to even; what would round to infinity stays at the largest."""
+    """The bits of the nearest bfloat16 numbers, ties to even; the largest finite one instead of infinity."""
     bits = w.view(np.uint32).astype(np.uint64)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     return np.where((rounded & 0x7FFF) >= 0x7F80, bits >> 16, rounded).astype(np.uint16)

@@ -1,6 +1,6 @@
-"""The model zoo: models with their cards, the user's own, those inside the package, and those of registries.
+"""The model zoo: models with cards, in the user's own catalogue, inside the package, and in registries.
 
-``zoo.load("mnist-relu")`` gives a trained network; ``zoo.add(model, card)`` keeps one. The user's own catalogue is
+``zoo.load("mnist-relu")`` returns a trained network; ``zoo.add(model, card)`` adds one. The user's own catalogue is
 searched first, then the package.
 """
 
@@ -25,11 +25,11 @@ def own() -> Catalogue:
 
 
 def list(registry: str | None = None) -> Sequence[Card]:
-    """The cards of all models at hand, or of those of a registry.
+    """The cards of all local models, or of those of a registry.
 
     Raises:
         ZooError: a manifest is damaged.
-        OSError: it cannot be read or reached.
+        OSError: a manifest cannot be read, or the registry cannot be reached.
     """
     if registry is not None:
         return remote_cards(registry)
@@ -38,11 +38,13 @@ def list(registry: str | None = None) -> Sequence[Card]:
 
 
 def search(words: str, registry: str | None = None) -> Sequence[Card]:
-    """The cards in which each of these words begins a word, in any field: ``zoo.search("digits elu")``.
+    """The cards that match all words, such as ``zoo.search("digits elu")``.
+
+    Each word must be the beginning of a word in one of the card's fields.
 
     Raises:
         ZooError: a manifest is damaged.
-        OSError: it cannot be read or reached.
+        OSError: a manifest cannot be read, or the registry cannot be reached.
     """
     return [card for card in list(registry) if card.matches(words)]
 
@@ -51,58 +53,60 @@ def card(name: str) -> Card:
     """The card of a model.
 
     Raises:
-        ZooError: there is none of that name; the message lists those that are.
+        ZooError: no model has this name; the message lists all names.
     """
     return _find(name)[1]
 
 
 def load(name: str) -> Module:
-    """The model, in evaluation mode, after its checksum was found to be right.
+    """Loads a model, in evaluation mode, and verifies its checksum.
 
     Raises:
-        ZooError: there is none of that name; its file is missing, changed, or holds no model.
+        ZooError: no model has this name; its file is missing, was changed, or holds no model.
     """
     return _current(name, Catalogue.load)
 
 
 def path(name: str) -> Path:
-    """Where the model's file is, after its checksum was found to be right.
+    """The path of a model's file, whose checksum is verified.
 
     Raises:
-        ZooError: there is none of that name; its file is missing or changed.
+        ZooError: no model has this name; its file is missing or was changed.
     """
     return _current(name, Catalogue.path)
 
 
 def add(model: Module, card: Card | Mapping[str, Any], replace: bool = False, meaning: Meaning | None = None) -> Card:
-    """Keeps a model in the user's own catalogue; see `Catalogue.add`.
+    """Adds a model to the user's own catalogue; see `Catalogue.add`.
 
     Raises:
         ZooError: the name is taken, here or in the package; a field of the card is invalid.
-        OSError: the folder cannot be written; the catalogue is as it was.
+        OSError: the folder cannot be written; the catalogue is unchanged.
     """
     name = card.name if isinstance(card, Card) else card.get("name") if isinstance(card, Mapping) else None
     if not replace and name is not None and shipped().find(name):
-        raise ZooError(f"{name} is a model of the package; replace=True puts your own before it")
+        raise ZooError(f"{name} is a model of the package; replace=True adds yours, which is then used instead")
     return own().add(model, card, replace, meaning)
 
 
 def get(name: str, registry: str, replace: bool = False) -> Card:
-    """Downloads a model of a registry into the user's own catalogue, checked against its card; needs the extra ``zoo``.
+    """Downloads a model of a registry into the user's own catalogue; needs the extra ``zoo``.
+
+    The file is verified against its card.
 
     Raises:
         ZooError: the registry has no such model; the name is taken.
-        OSError: it could not be had whole; the catalogue is as it was.
-        ImportError: pooch is missing; names the extra.
+        OSError: the download failed; the catalogue is unchanged.
+        ImportError: pooch is missing; the message names the extra.
     """
     return fetch(name, registry, own(), replace)
 
 
 def remove(name: str) -> Card:
-    """Deletes a model of the user's own catalogue, with its card, which is returned.
+    """Deletes a model and its card from the user's own catalogue; returns the card.
 
     Raises:
-        ZooError: there is none of that name there.
+        ZooError: the catalogue has no model of this name.
     """
     return own().remove(name)
 
@@ -111,7 +115,7 @@ T = TypeVar("T")
 
 
 def _current(name: str, take: Callable[[Catalogue, Card], T]) -> T:
-    """What is taken by the card of that name; once more if another program has replaced the model meanwhile."""
+    """Calls `take` with the card of that name; again if another program has replaced the model meanwhile."""
     while True:
         catalogue, found = _find(name)
         try:

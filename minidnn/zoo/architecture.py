@@ -1,4 +1,4 @@
-"""A model in a line."""
+"""A summary of a model in one line."""
 
 from __future__ import annotations
 

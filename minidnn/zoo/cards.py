@@ -1,4 +1,4 @@
-"""A model's card, and manifests: lists of cards as JSON, which may come from anywhere and are read with suspicion."""
+"""Model cards, and manifests: lists of cards as JSON, which are validated, since they may come from anyone."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ MANIFEST = "zoo.json"
 """The file of a catalogue that holds its cards."""
 
 LARGEST = 8 << 20
-"""Bytes of a manifest; more is no catalogue but an attack, and so are longer texts, and more cards, metrics or tags."""
+"""The largest size of a manifest, in bytes. This limit and the next two guard against hostile manifests."""
 LONGEST = 2000
+"""The largest number of characters of a text."""
 MOST = 10_000
+"""The largest number of cards of a manifest, and of metrics and tags of a card."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ZooError(ValueError):
-    """A card, a catalogue or a file of it that is not what it should be; the message names it and the fault."""
+    """A card, a catalogue or one of its files is invalid or missing; the message names it and the fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +35,20 @@ class Card:
     """What is known about a model.
 
     Args:
-        name: small letters, digits, ``-``, ``_`` and ``.``, at most 64; it names files, so nothing else.
-        task: what it is for, such as "classification of digits".
-        data: what it was trained on.
-        metrics: what it reached, by name: ``{"test_accuracy": 0.981}``.
+        name: at most 64 lower-case letters, digits, ``-``, ``_`` and ``.``, since it is part of file names.
+        task: the purpose, such as "classification of digits".
+        data: the data it was trained on.
+        metrics: results, by name: ``{"test_accuracy": 0.981}``.
         licence: of the weights.
         description: anything else worth knowing.
-        tags: words to find it by.
+        tags: words for the search.
         architecture: filled in by `add`, as are the next three.
-        date: of the day it was added, as 2017-03-13.
+        date: the day it was added, such as 2017-03-13.
         sha256: of the file.
         size: of the file in bytes.
 
     Raises:
-        ZooError: a field that is missing, too long, of another type, or no text that can be printed.
+        ZooError: a field is missing, too long, has the wrong type, or is not printable.
     """
 
     name: str
@@ -103,11 +105,11 @@ class Card:
 
     @property
     def file(self) -> str:
-        """What the model's file is called; another content has another name, so that nothing is written over."""
+        """The name of the model's file, with a part of its checksum, so that no other content is overwritten."""
         return f"{self.name}-{self.sha256[:16]}.safetensors"
 
     def matches(self, words: str) -> bool:
-        """Whether each of these words begins a word of the card, so that elu does not find relu."""
+        """Whether each of these words is the beginning of a word of the card; elu does not match relu."""
         own = {word for value in dataclasses.asdict(self).values() for word in _words(str(value))}
         return all(any(word.startswith(wanted) for word in own) for wanted in _words(words))
 
@@ -124,11 +126,12 @@ def check_name(name: Any) -> str:
     """The name.
 
     Raises:
-        ZooError: it is no name of a model, such as one that leads out of the catalogue's folder.
+        ZooError: it is not a valid model name, such as a path that leaves the catalogue's folder.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name) or ".." in name:
         raise ZooError(
-            f"{_short(name)} is no name for a model: must be 1 to 64 small letters, digits, - and _, single dots within"
+            f"{_short(name)} is not a valid model name: must be 1 to 64 lower-case letters, digits, -, _ and single "
+            "dots, the first a letter or digit"
         )
     return name
 
@@ -146,16 +149,16 @@ def read_manifest(content: bytes, where: str | Path) -> list[Card]:
     """The cards of a manifest.
 
     Raises:
-        ZooError: it is too large, no JSON of the form that `write_manifest` gives, or has one name twice.
+        ZooError: it is too large, is not JSON as `write_manifest` writes it, or has one name twice.
     """
     if len(content) > LARGEST:
         raise ZooError(f"{where} has {len(content)} bytes, a manifest has at most {LARGEST}")
     try:
         document = json.loads(content.decode(), parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise ZooError(f"{where} is no manifest: {error}") from error
+        raise ZooError(f"{where} is not a manifest: {error}") from error
     if not isinstance(document, dict) or document.keys() != {"version", "models"}:
-        raise ZooError(f"{where} is no manifest: it must hold version and models")
+        raise ZooError(f"{where} is not a manifest: it must have the keys version and models")
     if document["version"] != VERSION:
         raise ZooError(f"{where} is of version {_short(document['version'])}, this minidnn reads {VERSION}")
     entries = document["models"]
@@ -165,7 +168,7 @@ def read_manifest(content: bytes, where: str | Path) -> list[Card]:
     names = [card.name for card in cards]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ZooError(f"{where}: {twice} is there twice")
+        raise ZooError(f"{where}: {twice} is listed twice")
     return cards
 
 
@@ -173,7 +176,7 @@ def write_manifest(cards: Iterable[Card]) -> bytes:
     """The cards as JSON.
 
     Raises:
-        ZooError: they are more than a manifest may hold.
+        ZooError: there are more than a manifest may hold.
     """
     models = [dataclasses.asdict(card) for card in cards]
     content = (json.dumps({"version": VERSION, "models": models}, indent=1, ensure_ascii=False) + "\n").encode()
@@ -204,9 +207,9 @@ def _card(entry: Any, where: str) -> Card:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key occurs twice")
     return found
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

@@ -21,10 +21,10 @@ from minidnn.zoo.cards import LARGEST, MANIFEST, Card, ZooError, check_name, rea
 
 
 def user_folder() -> Path:
-    """Where the user's own catalogue is: ``$MINIDNN_ZOO``, else ``minidnn/zoo`` in the user's data folder.
+    """The folder of the user's own catalogue: ``$MINIDNN_ZOO``, else ``minidnn/zoo`` in the user's data folder.
 
-    That is ``$XDG_DATA_HOME``, else ``~/.local/share`` (``~/Library/Application Support`` on macOS, ``%LOCALAPPDATA%``
-    on Windows).
+    The data folder is ``$XDG_DATA_HOME``, else ``~/.local/share`` (``~/Library/Application Support`` on macOS,
+    ``%LOCALAPPDATA%`` on Windows).
     """
     if own := os.environ.get("MINIDNN_ZOO"):
         return Path(own).expanduser()
@@ -36,11 +36,11 @@ def user_folder() -> Path:
 class Catalogue:
     """A folder of models: ``zoo.json`` holds their cards, each model is a ``.safetensors`` file beside it.
 
-    Whatever stops a program and whenever, the catalogue is as it was or as it should be. Programs that add at the same
-    time wait for each other. A folder behind any web server is a registry for others.
+    If a program is stopped while it changes the catalogue, the change is either complete or has no effect. Programs
+    that add at the same time wait for each other. Behind a web server, the folder is a registry.
 
     Args:
-        folder: made by the first `add`.
+        folder: created by the first `add`.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -50,11 +50,11 @@ class Catalogue:
         return f"Catalogue({str(self.folder)!r})"
 
     def cards(self) -> list[Card]:
-        """Every card, in the order of addition; none where there is no folder yet.
+        """Every card, in the order of addition; none if the folder does not exist.
 
         Raises:
             ZooError: the manifest is damaged.
-            OSError: it cannot be read.
+            OSError: the manifest cannot be read.
         """
         path = self.folder / MANIFEST
         try:
@@ -65,19 +65,19 @@ class Catalogue:
         return read_manifest(content, path)
 
     def find(self, name: str) -> Card | None:
-        """The card of that name.
+        """The card of that name; None if there is none.
 
         Raises:
-            ZooError: no such name can be; the manifest is damaged.
+            ZooError: the name is invalid; the manifest is damaged.
         """
         check_name(name)
         return next((card for card in self.cards() if card.name == name), None)
 
     def path(self, card: Card) -> Path:
-        """The file of a card, after its checksum was found to be right.
+        """The path of a card's file, whose checksum is verified.
 
         Raises:
-            ZooError: the file is missing, or not the one that was added.
+            ZooError: the file is missing or was changed.
         """
         path = self.folder / card.file
         try:
@@ -86,19 +86,19 @@ class Catalogue:
         except FileNotFoundError as error:
             raise ZooError(f"{card.name}: its file {path} is missing") from error
         if found != card.sha256:
-            raise ZooError(f"{card.name}: {path} is not what was added: its SHA-256 is {found}, must be {card.sha256}")
+            raise ZooError(f"{card.name}: {path} was changed: its SHA-256 is {found}, must be {card.sha256}")
         return path
 
     def load(self, card: Card) -> Module:
         """The model of a card, in evaluation mode.
 
         Raises:
-            ZooError: the file is missing, changed, or holds no model.
+            ZooError: the file is missing, was changed, or holds no model.
         """
         path = self.path(card)
         try:
             return load(path)
-        except (CheckpointError, FileNotFoundError) as error:  # a program may have removed it this very moment
+        except (CheckpointError, FileNotFoundError) as error:  # another program may have just removed it
             raise ZooError(f"{card.name}: {error}") from error
 
     def add(
@@ -108,16 +108,16 @@ class Catalogue:
 
         Args:
             card: a `Card`, or its fields.
-            replace: take the place of the model of that name.
-            meaning: what inputs and outputs stand for, which the file keeps; see `minidnn.save`.
+            replace: whether to replace a model of that name.
+            meaning: what inputs and outputs stand for, which is saved in the file; see `minidnn.save`.
 
         Returns:
-            The card as it stands in the catalogue.
+            The card in the catalogue.
 
         Raises:
-            ZooError: the name is taken, a field is invalid, the catalogue is damaged (it stays as it is).
-            ValueError: a layer that no file can describe.
-            OSError: the folder cannot be written; the catalogue is as it was.
+            ZooError: the name is taken, a field is invalid, or the catalogue is damaged; nothing is changed.
+            ValueError: a layer cannot be saved.
+            OSError: the folder cannot be written; the catalogue is unchanged.
         """
         content = to_bytes(model, meaning=meaning)
         card = dataclasses.replace(
@@ -129,22 +129,22 @@ class Catalogue:
         return self.take(content, card, replace)
 
     def take(self, content: bytes, card: Card, replace: bool = False) -> Card:
-        """Adds a file that is there already, with the card that belongs to it.
+        """Adds the content of a model file, with its card.
 
         Raises:
-            ZooError: the card is another file's; the name is taken; the catalogue is damaged.
-            OSError: the folder cannot be written; the catalogue is as it was.
+            ZooError: the card does not match the content; the name is taken; the catalogue is damaged.
+            OSError: the folder cannot be written; the catalogue is unchanged.
         """
         if hashlib.sha256(content).hexdigest() != card.sha256 or len(content) != card.size:
-            raise ZooError(f"{card.name}: the card's checksum or size is not the file's")
+            raise ZooError(f"{card.name}: the card's checksum or size does not match the file")
         card = dataclasses.replace(card, date=card.date or date.today().isoformat())
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / ".lock"):
             cards = self.cards()
             before = next((other for other in cards if other.name == card.name), None)
             if before and not replace:
-                raise ZooError(f"{card.name} is in {self.folder} already; replace=True takes its place")
-            # The file first: a manifest never names a file that is not there yet.
+                raise ZooError(f"{card.name} is in {self.folder} already; replace=True replaces it")
+            # The file first, so that the manifest never names a file that does not exist.
             atomic_write(self.folder / card.file, content)
             others = [other for other in cards if other.name != card.name]
             atomic_write(self.folder / MANIFEST, write_manifest([*others, card]))
@@ -156,7 +156,7 @@ class Catalogue:
         """Deletes a model and its card; returns the card.
 
         Raises:
-            ZooError: there is none of that name.
+            ZooError: the catalogue has no model of this name.
         """
         check_name(name)
         self.folder.mkdir(parents=True, exist_ok=True)

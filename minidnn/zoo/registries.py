@@ -1,4 +1,4 @@
-"""Registries: catalogues of others, behind a web server."""
+"""Registries: catalogues behind a web server."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from minidnn.zoo.cards import LARGEST, MANIFEST, Card, ZooError, check_name, rea
 from minidnn.zoo.catalogue import Catalogue
 
 TIMEOUT = 30.0
-"""Seconds without a byte after which a registry counts as dead."""
+"""Seconds without a byte after which a connection is abandoned."""
 DEADLINE = 60.0
-"""Seconds for a whole manifest, and for a model beside those that its bytes take at `SLOWEST`."""
+"""Seconds for a manifest; and for a model, in addition to the time that its bytes take at `SLOWEST`."""
 SLOWEST = 20_000
-"""Bytes a second; at less the model is not waited for."""
+"""The lowest rate of a download, in bytes per second, before it is abandoned."""
 MOST_BYTES = 2 << 30
-"""Of a model; it is read into memory before it is kept."""
+"""The largest size of a model, in bytes: it is read into memory before it is added."""
 
 
 def remote_cards(registry: str) -> list[Card]:
@@ -29,8 +29,8 @@ def remote_cards(registry: str) -> list[Card]:
         registry: the address of its folder, ``https://models.example.org/zoo``.
 
     Raises:
-        ZooError: the address is not of http or https; what it gives is no manifest.
-        OSError: it cannot be reached, or has not sent all of it before the deadline.
+        ZooError: registry is not an http or https address; the response is not a manifest.
+        OSError: the registry cannot be reached, or did not send the whole manifest before the deadline.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError
@@ -42,21 +42,21 @@ def remote_cards(registry: str) -> list[Card]:
             content = _read(response, time.monotonic() + DEADLINE)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):
-            error.close()  # it holds the connection and what the server said
+            error.close()  # it holds the connection and the response
         raise OSError(f"{address} cannot be reached: {error}") from error
     return read_manifest(content, address)
 
 
 def fetch(name: str, registry: str, into: Catalogue, replace: bool = False, progress: bool = True) -> Card:
-    """Downloads a model of a registry into a catalogue, and checks it against its card; returns the card.
+    """Downloads a model of a registry into a catalogue, and verifies it against its card; returns the card.
 
-    The file must hold a model that can be built before anything in the catalogue is replaced by it.
+    The model is built from the file before the catalogue is changed.
 
     Raises:
-        ZooError: the registry has no such model, or one that is too large, or whose file holds no model; the name is
-            taken in the catalogue.
-        DownloadError: the file could not be had in time, or its checksum is not the card's.
-        ImportError: pooch is missing; names the extra.
+        ZooError: the registry has no such model, it is too large, or its file holds no model; the name is taken in the
+            catalogue.
+        DownloadError: the file could not be downloaded in time, or its checksum is not the card's.
+        ImportError: pooch is missing; the message names the extra.
         OSError: the catalogue cannot be written.
     """
     import tempfile  # slow to import
@@ -69,7 +69,7 @@ def fetch(name: str, registry: str, into: Catalogue, replace: bool = False, prog
     if card.size > MOST_BYTES:
         raise ZooError(f"{name} at {registry} has {card.size:,} bytes, at most {MOST_BYTES:,} are downloaded")
     if into.find(name) and not replace:
-        raise ZooError(f"{name} is in {into.folder} already; replace=True takes its place")
+        raise ZooError(f"{name} is in {into.folder} already; replace=True replaces it")
     deadline = DEADLINE + card.size / SLOWEST
     with tempfile.TemporaryDirectory() as folder:
         path, urls = Path(folder) / card.file, [f"{base}/{card.file}"]
@@ -77,12 +77,14 @@ def fetch(name: str, registry: str, into: Catalogue, replace: bool = False, prog
         try:
             load(path)
         except CheckpointError as error:
-            raise ZooError(f"{name} at {registry} is no model: {str(error).replace(str(path), card.file)}") from error
+            raise ZooError(
+                f"{name} at {registry} is not a model: {str(error).replace(str(path), card.file)}"
+            ) from error
         return into.take(path.read_bytes(), card, replace)
 
 
 def _read(response: Any, until: float) -> bytes:
-    """At most one byte more than a manifest may have, as it comes."""
+    """Reads at most one byte more than a manifest may have, chunk by chunk until the deadline."""
     content = bytearray()
     while len(content) <= LARGEST and (chunk := response.read1(LARGEST + 1 - len(content))):
         content += chunk
@@ -94,5 +96,5 @@ def _read(response: Any, until: float) -> bytes:
 def _checked(registry: str) -> str:
     parts = urlsplit(registry)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ZooError(f"registry {registry!r} must be an address of http or https")
+        raise ZooError(f"registry is {registry!r}, must be an http or https address")
     return registry.rstrip("/")

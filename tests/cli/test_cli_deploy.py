@@ -36,7 +36,7 @@ def shares(out):
     """The accuracy before and after, and the share of changed classes, in percent, as printed."""
     line = next(line for line in out.splitlines() if line.startswith("accuracy on "))
     before, after = re.findall(r"([\d.]+)% \(95 % interval", line)
-    return float(before), float(after), float(re.search(r"; ([\d.]+)% have another class", line)[1])
+    return float(before), float(after), float(re.search(r"; the predicted class changed for ([\d.]+)%", line)[1])
 
 
 def truth(trained, path):
@@ -59,7 +59,7 @@ def test_compile_prunes_and_quantizes(trained, tmp_path, capsys):
     options = ["--prune", "0.9", "--int8", "--sparse", "always", "--force"]
     assert main(["compile", str(trained), "-o", str(path), *options]) == 0
     out = capsys.readouterr().out
-    assert "sparse int8" in out and "have another class" in out and f"saved {path}: " in out
+    assert "sparse int8" in out and "the predicted class changed for" in out and f"saved {path}: " in out
     model = deploy.load(path)
     assert model.density == pytest.approx(0.1, abs=0.01)
     assert trained.stat().st_size > 10 * path.stat().st_size

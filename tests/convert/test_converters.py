@@ -1,6 +1,6 @@
-"""Weights of other libraries predict the same here; what is not understood is refused by name.
+"""Converted models give the predictions of the original; what is not supported is refused by name.
 
-scikit-learn is always there; PyTorch and Keras where they are installed (docs/zoo.md tells when they last were).
+scikit-learn is always installed; tests with PyTorch need it (docs/zoo.md has the versions of the last run).
 """
 
 import json
@@ -23,7 +23,7 @@ def fitted(kind, y, **options):
     from sklearn import neural_network
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a few iterations are not convergence
+        warnings.simplefilter("ignore")  # a few iterations do not converge
         return getattr(neural_network, kind)(hidden_layer_sizes=(7, 5), max_iter=20, random_state=0, **options).fit(
             X, y
         )
@@ -52,12 +52,12 @@ def test_a_regressor_of_sklearn(columns):
     same(convert.from_sklearn(estimator)(X), estimator.predict(X).reshape(20, columns))
 
 
-def test_what_sklearn_gives_else_is_refused():
+def test_other_and_unfitted_estimators_of_sklearn_are_refused():
     pytest.importorskip("sklearn")
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
 
-    with pytest.raises(TypeError, match="wants an MLPClassifier or MLPRegressor, got a LogisticRegression"):
+    with pytest.raises(TypeError, match="estimator must be an MLPClassifier or MLPRegressor, got LogisticRegression"):
         convert.from_sklearn(LogisticRegression())
     with pytest.raises(ConversionError, match="the MLPClassifier is not fitted yet"):
         convert.from_sklearn(MLPClassifier())
@@ -71,8 +71,8 @@ def network():
     return nn.Sequential(hidden, nn.BatchNorm(4, name="norm"), nn.Dense(4, 2, name="out"))
 
 
-def theirs():
-    """A file as PyTorch would write it."""
+def pytorch_file():
+    """A model, its weights, and the tensors of a file with them as PyTorch would write it."""
     model = network()
     rng = np.random.default_rng(1)
     state = {path: rng.uniform(0.5, 1, a.shape).astype(np.float32) for path, a in model.state_dict().items()}
@@ -103,7 +103,7 @@ TRACKED = ("*.num_batches_tracked",)
 
 @pytest.mark.parametrize("transpose", [True, ("fc?.weight", "out.kernel")])
 def test_a_file_with_a_map_of_names(tmp_path, transpose):
-    model, state, file = theirs()
+    model, state, file = pytorch_file()
     path = tmp_path / "theirs.safetensors"
     save_file(file, path)
     for names in (NAMES, lambda name: NAMES.get(name, name)):
@@ -112,8 +112,8 @@ def test_a_file_with_a_map_of_names(tmp_path, transpose):
         assert all(np.array_equal(model.state_dict()[name], array) for name, array in state.items())
 
 
-def test_nothing_is_put_where_something_does_not_fit(tmp_path):
-    model, _, file = theirs()
+def test_nothing_is_loaded_if_something_does_not_fit(tmp_path):
+    model, _, file = pytorch_file()
     path = tmp_path / "theirs.safetensors"
     save_file(file, path)
     before = model.state_dict()
@@ -121,7 +121,7 @@ def test_nothing_is_put_where_something_does_not_fit(tmp_path):
         ({"names": NAMES, "transpose": True}, "bn.num_batches_tracked is an array of int64, must be floating"),
         ({"names": NAMES, "ignore": TRACKED}, r"does not fit.*hidden1.kernel has shape \(4, 6\), must have \(6, 4\)"),
         ({"names": {**NAMES, "fc9.bias": "x"}, "ignore": TRACKED}, "holds no fc9.bias; it holds"),
-        ({"names": {"fc1.bias": "out.bias"}, "ignore": TRACKED}, "two tensors are to become out.bias"),
+        ({"names": {"fc1.bias": "out.bias"}, "ignore": TRACKED}, "two tensors map to out.bias"),
         ({"names": NAMES, "ignore": ("*.none",)}, r"ignore has '\*.none', which matches nothing"),
         ({"names": NAMES, "ignore": TRACKED, "transpose": ("*.none",)}, "transpose has"),
         ({"names": NAMES, "ignore": TRACKED, "transpose": ("*.bias",)}, r"bias has shape \(\d,\), only a matrix"),
@@ -136,7 +136,7 @@ def test_nothing_is_put_where_something_does_not_fit(tmp_path):
 
 
 def bytes_of(dtype, shape, data):
-    """A ``.safetensors`` file of one tensor, by the format's own description."""
+    """A ``.safetensors`` file of one tensor, written as the format's specification says."""
     header = json.dumps({"w": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}).encode()
     return len(header).to_bytes(8, "little") + header + data
 
@@ -190,7 +190,7 @@ def torch_models(torch):
 
 
 def torch_models_without_onnx(torch):
-    """Those that PyTorch's exporter does not write in operator set 17."""
+    """Models that PyTorch's exporter does not write in operator set 17."""
     t = torch.nn
     yield (
         t.Sequential(
@@ -203,7 +203,7 @@ def torch_models_without_onnx(torch):
     )  # fmt: skip
 
 
-def shaken(torch, model):
+def randomized(torch, model):
     torch.manual_seed(1)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
@@ -215,7 +215,7 @@ def shaken(torch, model):
 def test_sequentials_of_pytorch():
     torch = library("torch")
     for theirs, kinds in [*torch_models(torch), *torch_models_without_onnx(torch)]:
-        shaken(torch, theirs)
+        randomized(torch, theirs)
         ours = convert.from_torch(theirs)
         assert [type(layer).__name__ for layer in ours] == kinds
         with torch.no_grad():
@@ -237,10 +237,10 @@ def test_what_pytorch_writes_as_onnx_is_read(tmp_path):
 
     sequentials = [model for model, _ in torch_models(torch)]
     for theirs in (*sequentials, torch.nn.Sequential(Residual(), torch.nn.Linear(6, 3))):
-        shaken(torch, theirs)
+        randomized(torch, theirs)
         x, path = torch.from_numpy(X), tmp_path / "theirs.onnx"
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of this exporter's successor, which needs one more package
+            warnings.simplefilter("ignore")  # a newer exporter exists, which needs one more package
             options = {"opset_version": 17, "input_names": ["x"], "dynamic_axes": {"x": {0: "batch"}}}
             torch.onnx.export(theirs, (x[:2],), path, dynamo=False, **options)
         with torch.no_grad():
@@ -258,7 +258,7 @@ def test_embeddings_of_pytorch():
         (t.Sequential(t.EmbeddingBag(8, 4), t.Linear(4, 2)), ["EmbeddingBag", "Dense"]),
         (t.Sequential(t.EmbeddingBag(8, 4, mode="sum", padding_idx=3), t.PReLU()), ["EmbeddingBag", "PReLU"]),
     ]:
-        shaken(torch, theirs)
+        randomized(torch, theirs)
         with torch.no_grad():
             expected = theirs(torch.from_numpy(WORDS)).numpy()
         ours = convert.from_torch(theirs)
@@ -273,7 +273,7 @@ def test_a_state_dict_of_pytorch():
     torch = library("torch")
     t = torch.nn
     layers = t.Linear(6, 4), t.ReLU(), t.BatchNorm1d(4, eps=1e-3), t.Linear(4, 4, bias=False), t.PReLU()
-    theirs = shaken(torch, t.Sequential(*layers))
+    theirs = randomized(torch, t.Sequential(*layers))
     with torch.no_grad():
         expected = theirs(torch.from_numpy(X)).numpy()
     for source in (theirs, theirs.state_dict()):
@@ -286,7 +286,7 @@ def test_a_state_dict_of_pytorch():
     assert half["h.kernel"].dtype == np.float32
 
 
-def test_what_pytorch_has_and_we_do_not():
+def test_unsupported_layers_of_pytorch_are_refused():
     torch = library("torch")
     t = torch.nn
 
@@ -303,26 +303,26 @@ def test_what_pytorch_has_and_we_do_not():
         (t.Sequential(t.Softplus(beta=2)), "beta must be 1"),
         (t.Sequential(t.Softplus(threshold=5)), "threshold must be from 18 to inf"),
         (t.Sequential(t.Hardtanh(-2, 1)), "min_val must be -1"),
-        (t.Sequential(t.Embedding(5, 2, max_norm=1.0)), "norms and frequencies of rows"),
-        (t.Sequential(t.EmbeddingBag(5, 2, mode="max")), "only sums and means"),
-        (t.Sequential(t.EmbeddingBag(5, 2, include_last_offset=True)), "only sums and means of whole bags"),
-        (t.Sequential(t.Unflatten(1, (2, -1))), "only rows of a known size"),
-        (t.Sequential(t.Unflatten(2, (2, 1))), "only rows of a known size"),
-        (t.Sequential(t.RMSNorm((2, 3))), "only rows"),
-        (t.Sequential(t.Embedding(5, 2), t.Flatten(), t.PReLU()), "nothing before it tells how wide x is"),
+        (t.Sequential(t.Embedding(5, 2, max_norm=1.0)), "max_norm and scale_grad_by_freq are not supported"),
+        (t.Sequential(t.EmbeddingBag(5, 2, mode="max")), "mode must be 'sum' or 'mean'"),
+        (t.Sequential(t.EmbeddingBag(5, 2, include_last_offset=True)), "include_last_offset False"),
+        (t.Sequential(t.Unflatten(1, (2, -1))), "the sizes integers that are known"),
+        (t.Sequential(t.Unflatten(2, (2, 1))), "dim must be 1 or -1"),
+        (t.Sequential(t.RMSNorm((2, 3))), "normalized_shape must be one axis"),
+        (t.Sequential(t.Embedding(5, 2), t.Flatten(), t.PReLU()), "the width of its input is unknown"),
         (t.Sequential(t.Softmax(dim=0)), "dim must be 1 or -1"),
-        (t.Sequential(t.Flatten(0)), "only start_dim 1"),
-        (t.Sequential(t.PReLU()), "nothing before it tells how wide x is"),
+        (t.Sequential(t.Flatten(0)), "start_dim must be 1"),
+        (t.Sequential(t.PReLU()), "the width of its input is unknown"),
         (t.Sequential(t.BatchNorm1d(6, track_running_stats=False)), "without running statistics"),
         (t.Sequential(t.BatchNorm1d(6, momentum=None)), "a cumulative average"),
-        (t.Sequential(t.LayerNorm((2, 3))), "only rows"),
+        (t.Sequential(t.LayerNorm((2, 3))), "normalized_shape must be one axis"),
         (t.Sequential(), "has no layers"),
     ]:
         with pytest.raises(ConversionError, match=message):
             convert.from_torch(theirs)
-    with pytest.raises(TypeError, match=r"wants a torch.nn.Sequential, got a Linear.*into=model"):
+    with pytest.raises(TypeError, match=r"source must be a torch.nn.Sequential, got Linear; .*into=model"):
         convert.from_torch(t.Linear(6, 2))
-    with pytest.raises(TypeError, match="got a int"):
+    with pytest.raises(TypeError, match="got int"):
         convert.from_torch(3)
 
 
@@ -331,9 +331,9 @@ def test_a_state_dict_needs_no_pytorch():
     model = convert.from_torch(state, into=nn.Sequential(nn.Dense(6, 2)))
     same(model(X), X @ state["fc.weight"].T + 1)
     for source, into, names, message in [
-        (state, network(), None, r"weights for 1 layers \(fc\), the model has 3 \(hidden1, norm, out\); names"),
+        (state, network(), None, r"weights for 1 layers \(fc\), the model has 3 \(hidden1, norm, out\); pair them"),
         (state, network(), {"fc": "none"}, "the model has no layer none for fc"),
-        (state, network(), {"fc2": "out"}, "names has fc2, which has no weights there"),
+        (state, network(), {"fc2": "out"}, "names has fc2, which has no weights in the source"),
         (state, network(), {"fc": "out"}, "missing hidden1.kernel"),
         ({"fc.weight_g": np.ones(2, np.float32)}, nn.Dense(6, 2), None, "fc.weight_g has no counterpart in"),
         ({"fc.weight": np.ones((2, 6), np.int64)}, nn.Dense(6, 2), None, "fc.weight is an array of int64"),
@@ -342,5 +342,5 @@ def test_a_state_dict_needs_no_pytorch():
             convert.from_torch(source, into, names)
     with pytest.raises(TypeError, match=r"from_torch\(state_dict, into=model\)"):
         convert.from_torch(state)
-    with pytest.raises(TypeError, match=r"wants a torch\.nn\.Module or a state_dict, got a int"):
+    with pytest.raises(TypeError, match=r"source must be a torch\.nn\.Module or a state_dict, got int"):
         convert.from_torch(3, into=nn.Dense(6, 2))

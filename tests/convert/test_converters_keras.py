@@ -1,4 +1,4 @@
-"""Models of Keras 3 predict the same here, where Keras is installed."""
+"""Converted models of Keras 3 give its predictions; the tests need Keras."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def adapted(keras, axis=-1):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_models_of_keras_begin_with():
+def test_preprocessing_embedding_and_normalization_layers_of_keras():
     keras = library("keras")
     k = keras.layers
     for layers, kinds in [
@@ -48,7 +48,7 @@ def test_what_models_of_keras_begin_with():
         ([k.GroupNormalization(3, epsilon=0.01), k.RMSNormalization()], ["GroupNorm", "RMSNorm"]),
     ]:
         theirs = keras.Sequential([keras.Input((6,)), *layers])
-        shaken_keras(theirs, but=("mean", "variance", "count"))
+        randomized_keras(theirs, but=("mean", "variance", "count"))
         ours = convert.from_keras(theirs)
         assert [type(layer).__name__ for layer in ours] == kinds
         same(ours(X), keras.ops.convert_to_numpy(theirs(X, training=False)))
@@ -64,7 +64,7 @@ def test_what_models_of_keras_begin_with():
     same(convert.from_keras(theirs, ours)(WORDS), expected)
 
 
-def shaken_keras(model, but=()):
+def randomized_keras(model, but=()):
     rng = np.random.default_rng(1)
     for weight in model.weights:
         if weight.name in but:
@@ -78,7 +78,7 @@ def shaken_keras(model, but=()):
 def test_models_of_keras():
     keras = library("keras")
     for layers, kinds in keras_models(keras):
-        sequential = shaken_keras(keras.Sequential([keras.Input((6,)), *layers]))
+        sequential = randomized_keras(keras.Sequential([keras.Input((6,)), *layers]))
         expected = np.asarray(keras.ops.convert_to_numpy(sequential(X, training=False)))
         for theirs in (sequential, keras.Model(sequential.inputs, sequential.outputs)):
             ours = convert.from_keras(theirs)
@@ -93,7 +93,7 @@ def test_weights_of_a_keras_model_that_branches():
     x = keras.Input((6,))
     hidden = k.Dense(6, "tanh", name="h")(k.Dropout(0.5)(x))
     y = k.Dense(2, use_bias=False, name="top")(k.BatchNormalization(scale=False, name="bn")(k.Add()([x, hidden])))
-    theirs = shaken_keras(keras.Model(x, y))
+    theirs = randomized_keras(keras.Model(x, y))
     expected = np.asarray(keras.ops.convert_to_numpy(theirs(X, training=False)))
     for names in (None, {"h": "0.block", "bn": "1"}):
         ours = nn.Sequential(nn.Residual(nn.Dense(6, 6, "tanh")), nn.BatchNorm(6), nn.Dense(6, 2, name="top")).eval()
@@ -104,7 +104,7 @@ def test_weights_of_a_keras_model_that_branches():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_keras_has_and_we_do_not():
+def test_unsupported_layers_of_keras_are_refused():
     keras = library("keras")
     k = keras.layers
 
@@ -125,9 +125,9 @@ def test_what_keras_has_and_we_do_not():
         (model(k.ReLU(max_value=6.0)), "max_value and threshold are not supported"),
         (model(k.Softmax(axis=0)), "axis is 0"),
         (keras.Sequential([k.Dense(3)]), "not built"),
-        (branching, "no chain"),
+        (branching, "the model is not a chain"),
     ]:
         with pytest.raises(ConversionError, match=message):
             convert.from_keras(theirs)
-    with pytest.raises(TypeError, match=r"wants a keras\.Sequential or a functional Model, got a int"):
+    with pytest.raises(TypeError, match=r"model must be a keras\.Sequential or a functional Model, got int"):
         convert.from_keras(3)

@@ -1,4 +1,4 @@
-"""ONNX both ways: generated networks against onnxruntime, and every kind of file that must be refused."""
+"""ONNX export and import: generated networks, and graphs of every kind, against onnxruntime."""
 
 import subprocess
 import sys
@@ -22,23 +22,23 @@ from onnx import numpy_helper  # noqa: E402
 
 
 def run(proto, *xs):
-    """What onnxruntime makes of it."""
+    """The output of onnxruntime."""
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {value.name: x for value, x in zip(session.get_inputs(), xs, strict=True)})[0]
 
 
 def same(y, expected, spread=0.0):
-    """Equal to 1e-6 of the largest number, or to several times what rounding alone is seen to do."""
+    """Asserts equality within 1e-6 of the largest number, or within several times the effect of rounding."""
     y = y.data if isinstance(y, minidnn.Tensor) else y
     assert y.shape == expected.shape and y.dtype == expected.dtype == np.float32
     assert np.abs(y - expected).max(initial=0) <= max(1e-6 * max(1.0, np.abs(expected).max(initial=0)), 8 * spread)
 
 
 def spread_by_rounding(model, x):
-    """How far outputs move where every number is moved by up to EPS at random: Monte Carlo arithmetic (Parker 1997).
+    """How much outputs change if every number changes by up to EPS at random: Monte Carlo arithmetic (Parker 1997).
 
-    Skips in one another add up numbers that a later layer takes apart again; no bound of the outputs alone tells.
+    Nested skips add numbers that a later layer subtracts again, so the outputs alone give no bound.
     """
     rng = np.random.default_rng(0)
     own = {path: tensor.data for path, tensor in model.tensors().items()}
@@ -66,8 +66,8 @@ def spread_by_rounding(model, x):
             tensor.data = own[path]
 
 
-def shake(model, seed):
-    """Gives every parameter and buffer values that nothing starts from, and that keep signals as large as they are."""
+def randomize(model, seed):
+    """Gives parameters and buffers values other than initial ones, which keep the scale of the signals."""
     rng = np.random.default_rng(seed)
     for path, tensor in model.tensors().items():
         scale = 1 / np.sqrt(tensor.shape[0]) if path.endswith("kernel") else 0.5
@@ -107,7 +107,7 @@ ACTIVATIONS = st.sampled_from([None, *COMES_BACK, minidnn.ops.relu, minidnn.ops.
 
 @st.composite
 def layers(draw, n, depth):
-    """Some layers, one after the other, for x of width n; and the width they give."""
+    """Some layers in sequence for x of width n, and the width of their output."""
     parts = []
     for _ in range(draw(st.integers(0 if depth else 1, 4))):
         kind = draw(st.sampled_from(["dense", "plain", *(["residual", "skip"] if depth < 2 else [])]))
@@ -130,10 +130,10 @@ def layers(draw, n, depth):
 
 @given(st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_generated_networks_give_onnxruntimes_answers_and_come_back(data):
+def test_generated_networks_match_onnxruntime_and_can_be_imported(data):
     n = data.draw(WIDTHS)
     parts, _ = data.draw(layers(n, 0))
-    model = shake(nn.Sequential(*parts), data.draw(st.integers(0, 1000)))
+    model = randomize(nn.Sequential(*parts), data.draw(st.integers(0, 1000)))
     x = np.random.default_rng(1).normal(size=(data.draw(st.integers(1, 9)), n)).astype(np.float32)
     proto = convert.to_onnx(model, input_shape=(n,))
     expected = run(proto, x)
@@ -146,9 +146,9 @@ def test_generated_networks_give_onnxruntimes_answers_and_come_back(data):
 
 
 @pytest.mark.parametrize("wrong", ["hidden.kernel", "outputs.bias"])
-def test_what_rounding_does_hides_no_wrong_weight(wrong):
+def test_the_tolerance_for_rounding_does_not_hide_a_wrong_weight(wrong):
     block = nn.Sequential(nn.Dense(4, 9, "tanh", name="hidden"), nn.Dense(9, 4, name="outputs"))
-    model = shake(nn.Residual(block), 1)
+    model = randomize(nn.Residual(block), 1)
     expected, spread = model(X).data, spread_by_rounding(model, X)
     block.tensors()[wrong].data.flat[0] += 1e-4
     with pytest.raises(AssertionError):
@@ -159,7 +159,7 @@ def test_what_rounding_does_hides_no_wrong_weight(wrong):
 
 
 def network():
-    return shake(
+    return randomize(
         nn.Sequential(nn.Dense(6, 5, "relu", name="hidden1"), nn.Dropout(0.5), nn.Dense(5, 3, name="outputs")), 3
     )
 
@@ -178,7 +178,7 @@ def test_names_inputs_and_bytes(tmp_path):
     assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
 
 
-def test_a_chain_comes_back_as_it_was():
+def test_a_chain_is_imported_as_it_was_exported():
     model = network()
     back = convert.from_onnx(convert.to_onnx(model))
     assert isinstance(back, nn.Sequential) and not back.training
@@ -187,9 +187,9 @@ def test_a_chain_comes_back_as_it_was():
     assert all(np.array_equal(back.state_dict()[path], array) for path, array in model.state_dict().items())
 
 
-def test_what_is_imported_trains_and_is_saved(tmp_path):
+def test_an_imported_model_can_be_trained_and_saved(tmp_path):
     block = nn.Residual(nn.Sequential(nn.Dense(6, 6, "elu"), nn.BatchNorm(6)))
-    model = convert.from_onnx(convert.to_onnx(shake(nn.Sequential(block, nn.Dense(6, 3)), 1)))
+    model = convert.from_onnx(convert.to_onnx(randomize(nn.Sequential(block, nn.Dense(6, 3)), 1)))
     assert isinstance(model, nn.Graph)
     x, labels = np.random.default_rng(2).normal(size=(30, 6)).astype(np.float32), np.arange(30) % 3
     optimizer = minidnn.optim.SGD(model.parameters(), 0.1)
@@ -219,7 +219,7 @@ def test_factors_are_not_trained_and_slopes_are():
     assert [path for path, _ in slope.named_parameters()] == ["a.value"]
 
 
-def test_a_model_keeps_its_mode_and_its_random_numbers():
+def test_export_keeps_the_mode_and_the_random_state():
     model = network().train()
     before = minidnn.get_rng_state()
     convert.to_onnx(model)
@@ -227,12 +227,12 @@ def test_a_model_keeps_its_mode_and_its_random_numbers():
 
 
 def test_images_and_graphs_of_two_inputs():
-    flat = shake(nn.Sequential(nn.Flatten(), nn.Dense(12, 3)), 1)
+    flat = randomize(nn.Sequential(nn.Flatten(), nn.Dense(12, 3)), 1)
     images = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
-    with pytest.raises(ConversionError, match="no layer tells how wide x is: give input_shape"):
+    with pytest.raises(ConversionError, match="the shape of x cannot be inferred from the layers; give input_shape"):
         convert.to_onnx(flat)
     same(flat(images), run(convert.to_onnx(flat, input_shape=(3, 4)), images))
-    towers = shake(
+    towers = randomize(
         nn.Graph(
             [
                 Node("left", nn.Dense(4, 3, "tanh"), ["a"]),
@@ -256,14 +256,14 @@ def test_a_shared_layer_is_written_once():
     assert {tensor.name for tensor in proto.graph.initializer} == {"0.kernel", "0.bias"}
 
 
-def test_a_model_of_nothing_is_the_identity():
+def test_an_empty_model_is_the_identity():
     proto = convert.to_onnx(nn.Sequential(), input_shape=(3,))
     assert [node.op_type for node in proto.graph.node] == ["Identity"]
     assert repr(convert.from_onnx(proto)) == "Sequential()"
 
 
 class Own(nn.Module):
-    """Still random in evaluation."""
+    """Random in evaluation, too."""
 
     def forward(self, x):
         return minidnn.ops.dropout(x, 0.5)
@@ -280,7 +280,7 @@ class Own(nn.Module):
         (nn.Sequential(nn.Residual(nn.Sequential(nn.Dense(3, 3), Own()))), r"0\.block\.1, a Own"),
     ],
 )
-def test_what_has_no_form_is_refused_by_name(model, message, tmp_path):
+def test_layers_without_a_form_in_onnx_are_refused_by_name(model, message, tmp_path):
     with pytest.raises(ConversionError, match=message):
         convert.to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
@@ -303,7 +303,7 @@ def test_other_dtypes_and_shapes_are_refused():
 @pytest.mark.parametrize(
     ("nodes", "weights", "kinds"),
     [
-        # What becomes one dense layer.
+        # These become one dense layer.
         ([node("MatMul", "x", "w")], {"w": W}, ["Dense"]),
         ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": B}, ["Dense"]),
         ([node("MatMul", "x", "w", to="h"), node("Add", "b", "h")], {"w": W, "b": B[None]}, ["Dense"]),
@@ -313,7 +313,7 @@ def test_other_dtypes_and_shapes_are_refused():
         ([node("Gemm", "x", "w", to="h"), node("Identity", "h", to="i"), node("Elu", "i")], {"w": W}, ["Dense"]),
         ([node("Gemm", "x", "w", to="h"), node("Elu", "h", alpha=0.5)], {"w": W}, ["Dense", "ELU"]),
         ([node("Gemm", "x", "w", to="h"), node("LeakyRelu", "h", alpha=0.0)], {"w": W}, ["Dense"]),
-        # What does not.
+        # These do not.
         ([node("MatMul", "x", "w", to="h"), node("Add", "h", "b")], {"w": W, "b": np.ones((3, 2))}, None),
         ([node("MatMul", "x", "w", to="h"), node("Add", "h", "h")], {"w": W}, None),
         ([node("MatMul", "x", "w", to="h"), node("Identity", "h", to="i"), node("Relu", "i", to="r"),
@@ -328,7 +328,7 @@ def test_other_dtypes_and_shapes_are_refused():
         ([node("Relu", "c")], {"c": X}, None),
     ],
 )  # fmt: skip
-def test_graphs_give_onnxruntimes_answers(nodes, weights, kinds):
+def test_graphs_match_onnxruntime(nodes, weights, kinds):
     model = proto(*nodes, weights=weights.items())
     module = convert.from_onnx(model)
     if kinds is None:
@@ -378,7 +378,7 @@ def test_converters_import_no_other_library():
 
 @pytest.mark.parametrize("opset", [17, 20])
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
-def test_a_dense_layer_takes_in_the_gelu_that_follows_it(approximate, opset):
+def test_a_gelu_is_fused_into_the_dense_layer_before_it(approximate, opset):
     model = nn.Sequential(nn.Dense(6, 5), nn.GELU(approximate)).eval()
     x = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     proto = convert.to_onnx(model, opset=opset)

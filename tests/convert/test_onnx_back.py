@@ -1,4 +1,4 @@
-"""Networks of ops, with several outputs and inputs of numbers, there and back: the same bits."""
+"""Networks of ops, with several outputs or integer inputs, exported and imported: the same bits."""
 
 import pickle
 
@@ -39,8 +39,8 @@ TWO = {
 }  # fmt: skip
 
 
-class Made(nn.Module):
-    """Steps, each of one or two values before it; weights of its own."""
+class Generated(nn.Module):
+    """Steps, each of one or two earlier values, and some weights."""
 
     def __init__(self, steps, seed):
         self.steps = steps
@@ -64,8 +64,8 @@ STEPS = st.lists(
 
 @given(STEPS, st.integers(0, 1000), st.sampled_from([13, 17, 18, 21]))
 @settings(max_examples=80, deadline=None)
-def test_generated_ops_come_back_with_the_same_bits(steps, seed, opset):
-    model = Made(steps, seed).eval()
+def test_generated_ops_give_the_same_bits_after_export_and_import(steps, seed, opset):
+    model = Generated(steps, seed).eval()
     proto = convert.to_onnx(model, input_shape=(N,), opset=opset)
     expected = model(X).data
     (y,) = run(proto, X)
@@ -77,7 +77,7 @@ def test_generated_ops_come_back_with_the_same_bits(steps, seed, opset):
 
 @pytest.mark.parametrize("opset", [13, 17, 18])
 @pytest.mark.parametrize("beta", [True, False])
-def test_a_normalization_made_of_functions_comes_back(opset, beta):
+def test_a_normalization_by_functions_is_exported_and_imported(opset, beta):
     parts = [Node("gamma", nn.Weight((N,)), []), *([Node("beta", nn.Weight((N,)), [])] if beta else [])]
     names = ["x", "gamma", *(["beta"] if beta else [])]
     model = nn.Graph([*parts, Node("y", functions.layer_norm(-1, 1e-3), names)]).eval()
@@ -90,7 +90,7 @@ def test_a_normalization_made_of_functions_comes_back(opset, beta):
 
 @pytest.mark.parametrize("opset", [13, 17])
 @pytest.mark.parametrize("name", minidnn.activations.ACTIVATIONS)
-def test_an_activation_comes_back_as_itself(name, opset):
+def test_an_exported_activation_is_imported_as_itself(name, opset):
     model = nn.Sequential(
         nn.Dense(N, N, rng=minidnn.Generator(1)), nn.Flatten(), nn.Dense(N, 3, name, rng=minidnn.Generator(2))
     ).eval()
@@ -99,7 +99,7 @@ def test_an_activation_comes_back_as_itself(name, opset):
     assert np.array_equal(back(X).data, model(X).data)
 
 
-def test_what_something_else_reads_is_no_activation():
+def test_nodes_with_another_reader_are_not_merged_into_an_activation():
     function = Calls(lambda x: ops.sigmoid(x) * x + ops.sigmoid(x))
 
     class Shared(nn.Module):
@@ -147,7 +147,7 @@ def test_a_graph_of_several_outputs(tmp_path):
     assert repr(model).startswith("Graph(x -> label, place, hidden:")
 
 
-def test_several_outputs_are_read_back():
+def test_several_outputs_are_exported_and_imported():
     model = heads()
     proto = convert.to_onnx(model)
     assert [value.name for value in proto.graph.output] == ["label", "place", "hidden"]
@@ -205,15 +205,15 @@ def test_outputs_keep_their_names(nodes, outputs, names):
 
 
 @pytest.mark.parametrize("output", [["a", "a"], [], ["a", "none"]])
-def test_outputs_that_make_no_sense(output):
+def test_invalid_outputs_are_refused(output):
     with pytest.raises(ValueError, match="Graph: output is"):
         nn.Graph([Node("a", nn.ReLU(), ["x"])], output=output)
 
 
-# Numbers of rows
+# Embeddings
 
 
-def test_a_graph_of_numbers_and_floats():
+def test_a_graph_with_integer_and_float_inputs():
     model = nn.Graph(
         [
             Node("words", nn.Embedding(9, 3, rng=minidnn.Generator(1)), ["w"]),
@@ -232,7 +232,7 @@ def test_a_graph_of_numbers_and_floats():
 @pytest.mark.parametrize("opset", [13, 17, 18])
 @pytest.mark.parametrize("mode", ["sum", "mean"])
 @pytest.mark.parametrize("padding", [None, 2])
-def test_bags_come_back(mode, padding, opset):
+def test_embedding_bags_are_exported_and_imported(mode, padding, opset):
     model = nn.Sequential(nn.EmbeddingBag(9, 3, mode, padding, name="bag"), nn.Dense(3, 2)).eval()
     bags = np.array([[1, 2, 2], [2, 2, 2], [8, 0, 2]])
     back = convert.from_onnx(convert.to_onnx(model, input_shape=(3,), opset=opset))
@@ -242,7 +242,7 @@ def test_bags_come_back(mode, padding, opset):
 
 
 @pytest.mark.parametrize("opset", [7, 10, 11])
-def test_bounds_that_were_attributes(opset):
+def test_bounds_of_clip_as_attributes_and_as_inputs(opset):
     attributes, bounds = ({"min": -0.5, "max": 0.25}, ()) if opset < 11 else ({}, ("low", "high"))
     weights = {} if opset < 11 else {"low": -0.5, "high": 0.25}
     model = proto(node("Clip", "x", *bounds, **attributes), opset=opset, weights=weights.items())
@@ -268,16 +268,16 @@ def test_pytorchs_gelu_is_one_layer():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (heads(), r"gives label, place, hidden, must give one output; compile a model for each, such as nn\.Graph"),
-        (nn.Sequential(nn.Embedding(7, 3), nn.Flatten()), r"looked up by number.*model\[1:\], and look them up before"),
+        (heads(), r"has outputs label, place, hidden, must have one; compile a model for each, such as nn\.Graph"),
+        (nn.Sequential(nn.Embedding(7, 3), nn.Flatten()), r"begins with an embedding.*model\[1:\], and run the embed"),
     ],
 )
-def test_what_the_engine_does_not_have_is_refused_with_a_remedy(model, message):
+def test_models_that_the_engine_cannot_run_are_refused_with_a_remedy(model, message):
     with pytest.raises(TypeError, match=message):
         deploy.compile(model, input_shape=(N,))
 
 
-def test_the_remedies_work():
+def test_these_remedies_work():
     model = heads()
     for name in ("label", "place"):
         compiled = deploy.compile(nn.Graph(model.nodes, model.inputs, output=name))

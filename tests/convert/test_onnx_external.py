@@ -1,4 +1,4 @@
-"""ONNX files whose tensors lie beside them."""
+"""ONNX files whose tensors are stored in a file beside them."""
 
 import os
 
@@ -33,7 +33,7 @@ def changed(path, **entries):
     return path
 
 
-def test_it_is_read_from_beside_the_file_and_names_are_kept(tmp_path):
+def test_external_data_is_read_and_names_are_kept(tmp_path):
     whole = beside(tmp_path / "m.onnx")
     assert (tmp_path / "weights.data").stat().st_size >= 4 * (6 * 40 + 40 + 40 * 3 + 3)
     back = convert.from_onnx(whole)
@@ -49,8 +49,8 @@ def test_it_is_read_from_beside_the_file_and_names_are_kept(tmp_path):
     assert convert.from_onnx(whole)(X).data.tobytes() == MODEL(X).data.tobytes()
 
 
-def test_bytes_have_no_folder(tmp_path):
-    with pytest.raises(convert.ConversionError, match=r"external data is refused .*; give the path"):
+def test_external_data_needs_a_path(tmp_path):
+    with pytest.raises(convert.ConversionError, match=r"external data, which needs the path .*; give the path"):
         convert.from_onnx(beside(tmp_path / "m.onnx").read_bytes())
 
 
@@ -69,11 +69,11 @@ def test_bytes_have_no_folder(tmp_path):
         ({"offset": "-4"}, "its bytes are -4"),
         ({"offset": "1000000000000"}, "its bytes are"),
         ({"length": "99999999"}, "its bytes are 0 to 99999999 of a file"),
-        ({"length": "x"}, "its place is invalid"),
+        ({"length": "x"}, "its offset or length is invalid"),
         ({"length": "8"}, "from_onnx"),
     ],
 )
-def test_what_leaves_the_folder_or_the_file_is_refused(entries, message, tmp_path):
+def test_locations_outside_the_folder_and_ranges_outside_the_file_are_refused(entries, message, tmp_path):
     (tmp_path / "secret").write_bytes(bytes(10_000))
     folder = tmp_path / "models"
     (folder / "folder").mkdir(parents=True)
@@ -82,7 +82,7 @@ def test_what_leaves_the_folder_or_the_file_is_refused(entries, message, tmp_pat
         convert.from_onnx(changed(beside(folder / "m.onnx"), **entries))
 
 
-def test_tensors_that_share_bytes_cannot_ask_for_more_memory_than_there_is(tmp_path):
+def test_tensors_that_share_bytes_are_refused(tmp_path):
     path = beside(tmp_path / "m.onnx")
     proto = onnx.load(path, load_external_data=False)
     first = proto.graph.initializer[0]

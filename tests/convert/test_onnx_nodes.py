@@ -17,11 +17,11 @@ from minidnn.convert.onnx.operators import OPERATORS  # noqa: E402
 
 @pytest.mark.parametrize("name", onnx_cases.claimed())
 def test_node(name):
-    """ONNX's answer, or a refusal for a reason that the table tells."""
+    """The output is ONNX's, or the test is refused for a reason in the table."""
     onnx_cases.outcome(name)
 
 
-def test_every_operator_has_cases_and_every_reason_is_needed():
+def test_every_operator_has_cases_and_every_reason_occurs():
     assert {onnx_cases.operator_of(case) for case in onnx_cases.claimed().values()} == set(OPERATORS)
     assert set(onnx_cases.outcomes().values()) == {"", *onnx_cases.REASONS.values()}
 
@@ -37,9 +37,9 @@ def test_other_operators_are_refused_by_name():
             convert.from_onnx(case.model)
 
 
-def test_the_page_tells_what_passes():
+def test_the_table_of_the_page_is_up_to_date():
     _, printed, _ = onnx_cases.parts()
-    if f"Of onnx {onnx.__version__}:" not in printed:
+    if f"With onnx {onnx.__version__}:" not in printed:
         pytest.skip(f"the table is of another release of onnx than {onnx.__version__}")
     assert printed == onnx_cases.table(), "python -P tests/onnx_cases.py writes it anew"
 
@@ -49,8 +49,8 @@ EXPORTS = Path(onnx.__file__).parent / "backend" / "test" / "data"
 
 NO_EXPORTS = {
     r"test_operator_add\w*|test_operator_non_float_params": "float64 and integer inputs",
-    r"test_\w+Pad2d|test_operator_pad": "onnx's version converter leaves pads that are no input",
-    r"test_PReLU_\dd_multiparam": "onnx's version converter leaves a slope that no longer broadcasts",
+    r"test_\w+Pad2d|test_operator_pad": "onnx's version converter does not turn pads into an input",
+    r"test_PReLU_\dd_multiparam": "onnx's version converter leaves slopes that no longer broadcast",
 }
 
 
@@ -63,7 +63,7 @@ def exports():
 
 
 @pytest.mark.parametrize("folder", list(exports()), ids=lambda folder: folder.name)
-def test_what_pytorch_exported(folder):
+def test_a_model_that_pytorch_exported(folder):
     old = onnx.load(folder / "model.onnx")
     if old.opset_import[0].version < 7:
         with pytest.raises(convert.ConversionError, match="operator set is 6, must be 7 to"):
@@ -74,15 +74,15 @@ def test_what_pytorch_exported(folder):
         for path in sorted((folder / "test_data_set_0").glob("*.pb"))
     }
     expected = [tensors.pop(name) for name in sorted(tensors) if name.startswith("output")]
-    with np.errstate(all="ignore"):  # the square root of a negative number is among them
+    with np.errstate(all="ignore"):  # some take the square root of a negative number
         y = model(*tensors.values())
     for part, wanted in zip(y if isinstance(y, tuple) else (y,), expected, strict=True):
         np.testing.assert_allclose(part.data, wanted, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 1.0])
-def test_inference_has_any_momentum(momentum):
-    """PyTorch's momentum 0 is written as 1."""
+def test_every_momentum_is_accepted_in_inference(momentum):
+    """PyTorch writes its momentum 0 as 1."""
     helper, numpy_helper, proto = onnx.helper, onnx.numpy_helper, onnx.TensorProto
     rng = np.random.default_rng(0)
     gamma, beta, mean = rng.standard_normal((3, 3)).astype(np.float32)

@@ -14,7 +14,7 @@ from minidnn.convert.onnx.exporting import OLDEST  # noqa: E402
 from minidnn.convert.onnx.forms import FORMS  # noqa: E402
 
 OPSETS = (13, 14, 17, 18, 20, 21)
-"""Where the form of something changes, as far as onnxruntime reads."""
+"""The operator sets in which a form changes, up to the newest that onnxruntime reads."""
 
 X = np.random.default_rng(5).normal(size=(4, 6)).astype(np.float32)
 C = np.linspace(-1, 1, 6, dtype=np.float32)
@@ -67,7 +67,7 @@ def example(op):
 
 
 COMPOSED = {"glu", "maxout"}
-"""Made of other ops."""
+"""Ops that are composed of other ops."""
 
 
 def test_every_op_has_a_form_or_a_reason():
@@ -91,15 +91,15 @@ def test_op(op, opset):
 
 
 NOT_THE_SAME_BITS = {
-    "layer_norm": "below operator set 17 it comes back as the ops that it is made of",
-    "var": "comes back as a mean of squares",
+    "layer_norm": "below operator set 17 it is imported as the ops that it is composed of",
+    "var": "is imported as a mean of squares",
 }
 
 
 @pytest.mark.parametrize("opset", OPSETS)
 @pytest.mark.parametrize("op", FORMS)
-def test_op_comes_back(op, opset):
-    """What is written is read, and computes the same bits where the same ops run."""
+def test_an_exported_op_is_imported(op, opset):
+    """It gives the same bits if the same ops run."""
     model, (shape, x) = model_of(op), example(op)
     back = convert.from_onnx(convert.to_onnx(model, input_shape=shape, opset=opset))
     expected, y = model(x).data, back(x).data
@@ -111,7 +111,7 @@ def test_op_comes_back(op, opset):
 
 @pytest.mark.parametrize("mode", ["sum", "mean"])
 @pytest.mark.parametrize("padding", [None, 0])
-def test_bags(mode, padding):
+def test_embedding_bags(mode, padding):
     model = nn.EmbeddingBag(9, 3, mode, padding)
     (y,) = run(convert.to_onnx(model, input_shape=(3,)), BAGS)
     np.testing.assert_allclose(y, model(BAGS).data, rtol=1e-6, atol=1e-7)
@@ -139,12 +139,12 @@ def test_other_operator_sets_are_refused(opset):
         (lambda x: x * np.ones(6), "op multiply of the model, a Calls: its result is float64"),
     ],
 )
-def test_what_has_no_form_is_refused_by_op_and_layer(function, message):
+def test_ops_without_a_form_are_refused_by_op_and_layer(function, message):
     with pytest.raises((convert.ConversionError, IndexError, ValueError), match=message):
         convert.to_onnx(Calls(function), input_shape=(6,))
 
 
-def test_several_outputs_have_their_names():
+def test_several_outputs_keep_their_names():
     class Heads(nn.Module):
         def __init__(self):
             self.trunk, self.kind, self.place = nn.Dense(6, 5, "relu"), nn.Dense(5, 3), nn.Dense(5, 2)

@@ -1,4 +1,4 @@
-"""ONNX files that are damaged, hostile, or hold what is not understood."""
+"""ONNX files that are damaged, hostile, or hold what is not supported."""
 
 from contextlib import suppress
 
@@ -37,7 +37,7 @@ def branching():
 
 
 def sized(dims, data_type=FLOAT, raw=b"\0" * 16):
-    """A tensor that says it is larger than it is."""
+    """A model with a tensor whose dimensions may not match its bytes."""
     model = proto(node("MatMul", "x", "w"))
     tensor = model.graph.initializer.add()
     tensor.name, tensor.data_type, tensor.raw_data = "w", data_type, raw
@@ -46,30 +46,30 @@ def sized(dims, data_type=FLOAT, raw=b"\0" * 16):
 
 
 REFUSED = {
-    "external data": (external, "tensor 'w' lies in another file: external data is refused"),
-    "functions": (with_function, "function 'F': models with functions are refused"),
+    "external data": (external, "tensor 'w' is external data, which needs the path"),
+    "functions": (with_function, "function 'F': functions are not supported"),
     "a subgraph": (branching, r"node 'choice' \(If\): attribute"),
-    "an unknown operator": (lambda: proto(node("Sin", "x")), r"node 'n_y' \(Sin\): this operator is not known here"),
+    "an unknown operator": (lambda: proto(node("Sin", "x")), r"node 'n_y' \(Sin\): this operator is not supported"),
     "an old operator set": (lambda: proto(node("Relu", "x"), opset=6), "operator set is 6, must be 7 to"),
     "an operator set of the future": (lambda: proto(node("Relu", "x"), opset=99), "operator set is 99"),
     "an input of bytes": (
         lambda: proto(node("Identity", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.UINT8, [1])]),
-        "input 'x' is no tensor of float32, int32, int64 or bool",
+        "input 'x' must be a tensor of float32, int32, int64 or bool",
     ),
-    "a constant of nothing": (
+    "a constant without a value": (
         lambda: proto(node("Constant", to="c"), node("Add", "x", "c")), "not valid|it has 0 attributes, must have one"),
     "arithmetic of integers": (
         lambda: proto(node("Abs", "x"), inputs=[helper.make_tensor_value_info("x", TensorProto.INT64, [1])]),
         r"\(Abs\): 'x' is int, must be float",
     ),
-    "arithmetic of truth": (
+    "arithmetic of booleans": (
         lambda: proto(node("Less", "x", "x", to="h"), node("Exp", "h")), r"\(Exp\): 'h' is bool, must be float"),
-    "a choice by numbers": (
+    "a condition of floats": (
         lambda: proto(node("Where", "x", "x", "x")), r"\(Where\): 'x' is float, must be bool"),
-    "an attribute that nobody knows": (
+    "an unknown attribute": (
         lambda: proto(node("BatchNormalization", "x", *"abcd", is_test=1), opset=7,
                       weights={name: np.ones(4) for name in "abcd"}.items()), "not valid|attribute 'is_test'"),
-    "a value of nobody": (lambda: proto(node("Relu", "z")), "not valid"),
+    "an undefined value": (lambda: proto(node("Relu", "z")), "not valid"),
     "a cycle": (lambda: proto(node("Relu", "y", to="h"), node("Relu", "h")), "not valid"),
     "a shape that is computed": (
         lambda: proto(node("Reshape", "x", "s"), inputs=[
@@ -81,21 +81,21 @@ REFUSED = {
     "alpha below 0": (lambda: proto(node("Elu", "x", alpha=-1.0)), r"\(Elu\): alpha is -1.0, must be positive"),
     "weights of integers": (
         lambda: sized([4, 2], TensorProto.INT64, bytes(64)), r"\(MatMul\): Dense: kernel is int64, must be floating"),
-    "all dropped": (
+    "a dropout of everything": (
         lambda: proto(node("Dropout", "x", "r"), weights={"r": 1.0}.items()), r"\(Dropout\): .*rate must be in"),
-    "a kernel of nothing": (lambda: proto(node("MatMul", "x", "w"), weights={"w": np.ones((4, 0))}.items()), "MatMul"),
+    "an empty kernel": (lambda: proto(node("MatMul", "x", "w"), weights={"w": np.ones((4, 0))}.items()), "MatMul"),
     "a softmax over two axes": (
         lambda: proto(node("Softmax", "x", axis=1), x=("batch", 4, 4), opset=11), "before operator set 13"),
-    "more than there is": (lambda: sized([10**6, 10**6]), "from_onnx"),
-    "less than nothing": (lambda: sized([-1, 4]), "from_onnx"),
+    "dimensions beyond the bytes": (lambda: sized([10**6, 10**6]), "from_onnx"),
+    "a negative dimension": (lambda: sized([-1, 4]), "from_onnx"),
     "an overflow": (lambda: sized([2**62, 2**62]), "from_onnx"),
     "a type of the future": (lambda: sized([4], 77), "from_onnx"),
-    "complex numbers": (lambda: sized([2], TensorProto.COMPLEX64), "tensor 'w' is of COMPLEX64"),
+    "complex numbers": (lambda: sized([2], TensorProto.COMPLEX64), "tensor 'w' is COMPLEX64, must be FLOAT"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_not_understood_is_refused_by_name(what):
+def test_unsupported_files_are_refused_by_name(what):
     make, message = REFUSED[what]
     with pytest.raises(ConversionError, match=message):
         convert.from_onnx(make().SerializeToString())
@@ -119,5 +119,5 @@ def test_damaged_files(tmp_path):
     assert np.array_equal(convert.from_onnx(whole)(x).data, expected)
     with pytest.raises(FileNotFoundError):
         convert.from_onnx(tmp_path / "none.onnx")
-    with pytest.raises(TypeError, match="wants a path, bytes or a ModelProto, got a int"):
+    with pytest.raises(TypeError, match="source must be a path, bytes or a ModelProto, got int"):
         convert.from_onnx(3)

@@ -1,4 +1,4 @@
-"""What compiled models report of their loss, against counts of one's own."""
+"""The reported differences and accuracies of compiled models, against independent counts."""
 
 import copy
 
@@ -33,7 +33,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("n_out", [1, 2, 5])
-def test_the_report_compares_with_the_model_that_was_given(name, n_out):
+def test_the_report_compares_with_the_original_model(name, n_out):
     change, options = CHANGES[name]
     model, labels = network(n_out), RNG.integers(0, max(n_out, 2), 400)
     original = copy.deepcopy(model)

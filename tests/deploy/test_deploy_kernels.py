@@ -1,4 +1,4 @@
-"""Products of stored weights: whatever their form, the bits of the dense product."""
+"""Products with stored weights: every form gives the bits of the dense product."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def columns_of(w):
 
 
 def inputs(rng, batch, n_in):
-    """A third of them 0, as behind a ReLU."""
+    """Inputs of which a third are 0, as after a ReLU."""
     x = rng.standard_normal((batch, n_in)).astype(np.float32)
     x[x < -0.5] = 0
     return x
@@ -66,9 +66,9 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(isa):
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_zeros_are_skipped_exactly_where_products_underflow_too(isa):
-    """Where every product of a sum underflows to -0.0 the dense product ends with the sign of its last one; the sparse
-    one may say -0.0 where the dense one says 0.0, which compare equal. Everywhere else the bits are the same."""
+def test_skipped_zeros_change_at_most_the_sign_of_zero_where_products_underflow(isa):
+    """If every product of a sum underflows to -0.0, the dense result has the sign of its last product, so the sparse
+    result may be -0.0 and the dense one 0.0, which compare equal. All other results have the same bits."""
     kernels.use_isa(isa)
     w = np.zeros((40, 3), np.float32)
     w[0], w[39, 1] = -1e-30, 1.0
@@ -79,7 +79,7 @@ def test_zeros_are_skipped_exactly_where_products_underflow_too(isa):
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_what_is_not_finite_reaches_the_columns_that_use_it(isa):
+def test_nonfinite_inputs_reach_the_columns_that_use_them(isa):
     kernels.use_isa(isa)
     w = np.zeros((50, 2), np.float32)
     w[3, 0], w[4, 1] = 2.0, 1.0
@@ -92,7 +92,7 @@ def test_what_is_not_finite_reaches_the_columns_that_use_it(isa):
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_bytes_sum_exactly_at_their_limits(isa):
+def test_sums_of_bytes_are_exact_at_their_limits(isa):
     kernels.use_isa(isa)
     n = 65535
     w = np.full((n, 3), 127, np.int8)
@@ -106,7 +106,7 @@ def test_bytes_sum_exactly_at_their_limits(isa):
         np.testing.assert_array_equal(y, np.broadcast_to(exact.astype(np.float32), (batch, 3)))
 
 
-def test_quantization_rounds_to_even_clips_and_takes_nan_for_zero():
+def test_quantization_rounds_to_even_clips_and_maps_nan_to_zero():
     x = np.array([[0.5, 1.5, 2.5, -3.0, 400.0, -400.0, np.nan, np.inf, -np.inf, -0.5]], np.float32)
     identity = np.eye(10, dtype=np.int8)
     y = kernels.byte_matmul(x, identity, 1.0, 100, np.full(10, 100, np.int32), np.ones(10, np.float32))
@@ -128,7 +128,7 @@ SPARSE = columns_of(np.eye(3, dtype=np.float32))
         ([], [], [], ValueError, r"starts has shape \(0,\)"),
     ],
 )
-def test_sparse_arrays_are_checked_through(starts, rows, values, error, message):
+def test_invalid_sparse_arrays_are_refused(starts, rows, values, error, message):
     arrays = np.array(starts, np.uint32), np.array(rows, np.uint16), np.array(values, np.float32)
     with pytest.raises(error, match=f"sparse_matmul: .*{message}"):
         kernels.sparse_matmul(np.ones((1, 2), np.float32), *arrays)
@@ -154,7 +154,7 @@ def test_types_are_checked():
         kernels.byte_matmul(np.ones((1, 65537), np.float32), np.ones((65537, 2), np.int8), 1.0, 0, *arguments)
 
 
-def test_the_reference_says_the_same_of_bytes():
+def test_the_reference_gives_the_same_bits_for_bytes():
     rng = np.random.default_rng(5)
     w, starts, rows, _ = sparse_weights(rng, 90, 40)
     q = (w * 40).clip(-127, 127).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Files of compiled models: whole, small, the same each time; and what is not one is refused."""
+"""Files of compiled models are complete, small and reproducible; damaged and hostile files are refused."""
 
 import json
 
@@ -47,7 +47,7 @@ def test_files_shrink_with_the_zeros_and_the_bytes(tmp_path, zeros, dtype, times
     for layer in model:
         layer.kernel.data[rng.random(layer.kernel.shape) < zeros] = 0
     x = rng.random((10, 784))
-    for sparse in (True, False):  # what is run dense is written without its zeros all the same
+    for sparse in (True, False):  # a layer that runs dense is written without its zeros, too
         compiled = deploy.compile(model, sparse=sparse and zeros > 0, dtype=dtype, calibration=x)
         compiled.save(tmp_path / "small.mdnn")
         small, dense = ((tmp_path / name).stat().st_size for name in ("small.mdnn", "dense.mdnn"))
@@ -97,7 +97,7 @@ def test_every_cut_is_noticed(file):
 
 
 def rewrite(path, change):
-    """The file with its header and arrays changed by somebody who knows how to make a checksum."""
+    """Changes the header and arrays of the file, with a valid checksum."""
     from safetensors import safe_open
 
     arrays = load(path.read_bytes())
@@ -114,24 +114,24 @@ def put(header, place, **fields):
 
 HOSTILE = {
     "another kind": lambda h, a: put(h, 0, kind="os.system"),
-    "a kind that is no name": lambda h, a: put(h, 0, kind=["product"]),
-    "no activation": lambda h, a: put(h, 0, activation="exec"),
-    "an activation that is no name": lambda h, a: put(h, 0, activation={}),
-    "a value of the future": lambda h, a: put(h, 0, source=1),
+    "a kind that is not a string": lambda h, a: put(h, 0, kind=["product"]),
+    "an unknown activation": lambda h, a: put(h, 0, activation="exec"),
+    "an activation that is not a string": lambda h, a: put(h, 0, activation={}),
+    "a value of a later stage": lambda h, a: put(h, 0, source=1),
     "a value below 0": lambda h, a: put(h, 1, source=-1),
-    "a value that is no number": lambda h, a: put(h, 1, source="0"),
+    "a value that is not a number": lambda h, a: put(h, 1, source="0"),
     "another target": lambda h, a: put(h, 1, target=7),
-    "more fields": lambda h, a: put(h, 0, hook="x"),
-    "a field less": lambda h, a: h["stages"][0].pop("alpha"),
+    "an extra field": lambda h, a: put(h, 0, hook="x"),
+    "a missing field": lambda h, a: h["stages"][0].pop("alpha"),
     "alpha as text": lambda h, a: put(h, 0, alpha="1"),
-    "alpha not a number": lambda h, a: put(h, 0, alpha=float("nan")),
+    "alpha as NaN": lambda h, a: put(h, 0, alpha=float("nan")),
     "huge": lambda h, a: put(h, 0, n_out=1 << 40),
     "more inputs than sparse weights take": lambda h, a: (h.update(n_in=1 << 20), put(h, 0, n_in=1 << 20)),
     "no inputs": lambda h, a: h.update(n_in=0),
     "inputs as True": lambda h, a: h.update(n_in=True),
     "sparse with its zeros": lambda h, a: put(h, 0, thin=False),
-    "a form that is no form": lambda h, a: put(h, 0, sparse=1),
-    "dense of next to nothing": lambda h, a: (h.update(n_in=60000), put(h, 0, n_in=60000, sparse=False)),
+    "sparse as a number": lambda h, a: put(h, 0, sparse=1),
+    "dense with too few nonzeros": lambda h, a: (h.update(n_in=60000), put(h, 0, n_in=60000, sparse=False)),
     "another dtype": lambda h, a: put(h, 0, dtype="float64"),
     "float32 that is int8": lambda h, a: put(h, 0, dtype="float32"),
     "zero beyond a byte": lambda h, a: put(h, 0, zero=256),
@@ -149,8 +149,8 @@ HOSTILE = {
     "scales that are not finite": lambda h, a: a.update({"0.scales": a["0.scales"] * np.inf}),
     "biases of another shape": lambda h, a: a.update({"0.bias": a["0.bias"][:3]}),
     "a byte of -128": lambda h, a: a.update({"0.values": np.full_like(a["0.values"], -128)}),
-    "an array more": lambda h, a: a.update({"9.values": np.zeros(3)}),
-    "an array less": lambda h, a: a.pop("0.bias"),
+    "an extra array": lambda h, a: a.update({"9.values": np.zeros(3)}),
+    "a missing array": lambda h, a: a.pop("0.bias"),
 }
 
 
@@ -161,12 +161,12 @@ def test_hostile_files_are_refused(file, name):
         deploy.load(file)
 
 
-def test_a_file_that_was_not_changed_passes_the_same_way(file):
+def test_a_file_that_is_rewritten_unchanged_is_loaded(file):
     rewrite(file, lambda header, arrays: None)
     deploy.load(file)
 
 
-def test_concatenations_cannot_grow_without_end(tmp_path):
+def test_concatenations_cannot_grow_without_limit(tmp_path):
     model = nn.SkipConcat(nn.Dense(20, 20))
     deploy.compile(model).save(tmp_path / "a.mdnn")
 
@@ -180,7 +180,7 @@ def test_concatenations_cannot_grow_without_end(tmp_path):
         deploy.load(tmp_path / "a.mdnn")
 
 
-def test_what_a_model_computes_in_is_bounded_by_its_file(tmp_path):
+def test_the_memory_of_a_run_is_bounded_by_the_size_of_the_file(tmp_path):
     path = tmp_path / "a.mdnn"
     deploy.compile(nn.SkipConcat(nn.Dense(20, 20))).save(path)
 
@@ -190,11 +190,11 @@ def test_what_a_model_computes_in_is_bounded_by_its_file(tmp_path):
         ]
 
     rewrite(path, grow)
-    with pytest.raises(CheckpointError, match=r"more values than its \d+ bytes let expect"):
+    with pytest.raises(CheckpointError, match=r"more values than its \d+ bytes allow"):
         deploy.load(path)
 
 
-def test_other_files_are_told_apart(tmp_path):
+def test_other_and_missing_files_are_refused(tmp_path):
     import minidnn
 
     minidnn.save(plain(), tmp_path / "model.safetensors")

@@ -1,4 +1,4 @@
-"""Weights made zero after training."""
+"""Pruning after training."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_fraction_of_all_layers_together():
     assert model[1].kernel.data.ravel().tolist() == [10, 20, -30, 0] and report.zeros == 5
 
 
-def test_threshold_keeps_what_equals_it():
+def test_weights_equal_to_the_threshold_are_kept():
     model = network([[0.5, -0.5, 0.25, -1, 0]])
     assert deploy.prune(model, threshold=0.5).zeros == 2
     assert model[0].kernel.data.tolist() == [[0.5, -0.5, 0, -1, 0]]
@@ -59,20 +59,20 @@ def test_threshold_keeps_what_equals_it():
     st.floats(0, 1),
     st.sampled_from(["layer", "global"]),
 )
-def test_the_fraction_is_met_exactly_whatever_ties_there_are(kernel, fraction, scope):
+def test_the_fraction_is_met_exactly_with_any_ties(kernel, fraction, scope):
     model = network(kernel)
     before = model[0].kernel.data.copy()
     deploy.prune(model, fraction=fraction, scope=scope)
     after = model[0].kernel.data
-    asked = round(fraction * kernel.size)
-    assert np.count_nonzero(after == 0) == max(asked, np.count_nonzero(before == 0))
+    wanted = round(fraction * kernel.size)
+    assert np.count_nonzero(after == 0) == max(wanted, np.count_nonzero(before == 0))
     gone = (after == 0) & (before != 0)
     assert np.all(after[~gone] == before[~gone]) and not np.any(np.signbit(after[gone]))
     if gone.any() and (after != 0).any():
         assert np.abs(before[gone]).max() <= np.abs(after[after != 0]).min()
 
 
-def test_all_of_them_none_of_them_and_layers_of_zeros():
+def test_fractions_of_0_and_1_and_layers_of_zeros():
     model = network([[1, 2], [3, 4]], [[0], [0]])
     assert deploy.prune(model, fraction=0).zeros == 2
     assert deploy.prune(model, fraction=0.25).zeros == 3
@@ -102,7 +102,7 @@ def test_a_shared_kernel_counts_once():
     assert deploy.sparsity(nn.Sequential(layer, layer)).size == 9
 
 
-def test_the_tape_notices():
+def test_backward_after_pruning_is_refused():
     model = network([[1, 2], [3, 4]])
     y = model(np.ones((1, 2), np.float32)).sum()
     deploy.prune(model, fraction=0.01)
@@ -110,7 +110,7 @@ def test_the_tape_notices():
         y.backward()
 
 
-def test_pruned_models_are_saved_as_they_are(tmp_path):
+def test_a_saved_model_keeps_its_zeros(tmp_path):
     model = network([[1, 2], [3, 4]])
     deploy.prune(model, fraction=0.5)
     minidnn.save(model, tmp_path / "m.safetensors")
@@ -133,7 +133,7 @@ def test_pruned_models_are_saved_as_they_are(tmp_path):
         ({"fraction": 0.5, "layers": []}, ValueError, "nothing to prune: layers is empty"),
     ],
 )
-def test_refused(options, kind, message):
+def test_invalid_arguments_are_refused(options, kind, message):
     with pytest.raises(kind, match=message):
         deploy.prune(network([[1, 2]], [[1], [2]]), **options)
 

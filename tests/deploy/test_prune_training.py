@@ -1,4 +1,4 @@
-"""Pruning during training, and weights that stay zero whatever the optimizer does."""
+"""Pruning during training, and weights that stay zero with every optimizer."""
 
 import math
 from itertools import pairwise
@@ -44,7 +44,7 @@ OPTIMIZERS = {
 
 
 class Masked(nn.Module):
-    """The same network in the other form: the kernels are multiplied by a mask on the tape."""
+    """The same network with the kernels multiplied by a mask on the tape."""
 
     def __init__(self, model):
         self.dense = list(model)
@@ -71,7 +71,7 @@ def test_zeros_stay_and_the_rest_trains_as_if_masked_on_the_tape(name):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_captured_steps_leave_the_bytes_of_eager_ones(name):
+def test_captured_steps_give_the_bytes_of_eager_ones(name):
     def pruned(capture):
         model = network()
         prune = training.Prune(training.cubic_sparsity(0.9, steps=7, begin=1), every=2)
@@ -92,12 +92,12 @@ class Watch(training.Callback):
 
 
 @pytest.mark.parametrize("scope", ["layer", "global"])
-def test_the_schedule_is_followed_exactly_and_nothing_comes_back(scope):
+def test_the_schedule_is_followed_exactly_and_zeros_stay(scope):
     model, watch = network(), Watch()
     schedule = training.cubic_sparsity(0.95, steps=8, begin=2, initial=0.1)
     history = fit(model, training.Prune(schedule, every=3, scope=scope), watch)
     sizes = [kernel.size for kernel in kernels(model)]
-    # Pruned at 3, 6 and 9, and at 10, where the schedule comes to rest.
+    # Pruned at steps 3, 6 and 9, and at 10, where the schedule ends.
     fractions = [0, 0, *[schedule(3)] * 3, *[schedule(6)] * 3, schedule(9), *[0.95] * 3]
     for masks, fraction in zip(watch.zeros, fractions, strict=True):
         counts = [int(mask.sum()) for mask in masks]
@@ -110,7 +110,7 @@ def test_the_schedule_is_followed_exactly_and_nothing_comes_back(scope):
     assert history["density"][-1] == deploy.density(model)
 
 
-def test_a_number_prunes_before_the_first_step_as_deploy_does():
+def test_a_constant_fraction_prunes_before_the_first_step_like_deploy():
     one, other = network(), network()
     fit(one, training.Prune(0.7, scope="global"))
     deploy.prune(other, fraction=0.7, scope="global")
@@ -118,20 +118,20 @@ def test_a_number_prunes_before_the_first_step_as_deploy_does():
     assert weights(one) == weights(other)
 
 
-def test_a_schedule_that_falls_gives_nothing_back():
+def test_a_schedule_that_falls_restores_no_weights():
     model = network()
     fit(model, training.Prune(schedules.piecewise_constant([4], [0.8, 0.2]), every=1))
     assert deploy.density(model) == pytest.approx(0.2, abs=1e-3)
 
 
-def test_a_weight_that_is_zero_by_chance_does_not_bring_another_back():
+def test_weights_that_were_zero_before_pruning_do_not_restore_others():
     model, watch = nn.Sequential(nn.Dense(784, 4, kernel_initializer="zeros"), nn.Dense(4, 10)), Watch()
     fit(model, training.Prune(training.cubic_sparsity(0.9, steps=6), every=1), watch)
     first = [zeros[1] for zeros in watch.zeros]
     assert all(np.all(b <= a) for b, a in pairwise(first)) and first[-1].sum() == 36
 
 
-def test_layers_may_have_schedules_of_their_own():
+def test_layers_may_have_different_schedules():
     model = network()
     fit(model, training.Prune(0.9, layers=["hidden1"]), training.Prune(0.5, layers=["outputs"]))
     assert [(row.path, row.zeros / row.size) for row in deploy.sparsity(model).layers] == [
@@ -143,7 +143,7 @@ def test_layers_may_have_schedules_of_their_own():
 
 
 @pytest.mark.parametrize("constraint", [nn.unit_norm(), nn.max_norm(0.3), nn.non_neg()])
-def test_with_a_constraint_of_the_parameters_own(constraint):
+def test_pruning_with_a_constraint(constraint):
     model = network(kernel_constraint=constraint)
     optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
     fit(model, training.Prune(0.5), make=lambda p: optimizer)
@@ -159,7 +159,7 @@ def test_with_a_constraint_of_the_parameters_own(constraint):
             assert kernel.min() >= 0
 
 
-def test_the_optimizer_is_as_it_was_after_an_error_and_after_a_refusal():
+def test_an_error_leaves_the_constraints_of_the_optimizer_unchanged():
     model = network()
     optimizer = optim.SGD(model.parameters(), 0.1)
     model[0].kernel.data[0, 0] = math.nan
@@ -169,7 +169,7 @@ def test_the_optimizer_is_as_it_was_after_an_error_and_after_a_refusal():
         assert all(track.constraint is None for track in optimizer.tracks())
 
 
-def test_what_others_restore_in_the_end_is_masked_once_more():
+def test_weights_that_another_callback_restores_at_the_end_are_masked_again():
     model = network()
     fit(
         model,
@@ -179,7 +179,7 @@ def test_what_others_restore_in_the_end_is_masked_once_more():
     assert deploy.density(model) == pytest.approx(0.1, abs=1e-3)
 
 
-def test_by_hand():
+def test_masks_in_a_loop_of_ones_own():
     model = network()
     deploy.prune(model, fraction=0.9)
     for param in model.parameters():
@@ -232,6 +232,6 @@ def test_cubic_sparsity_is_zhu_and_guptas():
         (lambda: fit(network(), training.Prune(0.5, layers=["hidden2"])), ValueError, "no kernel in 'hidden2'"),
     ],
 )
-def test_refused(make, kind, message):
+def test_invalid_arguments_are_refused(make, kind, message):
     with pytest.raises(kind, match=message):
         make()

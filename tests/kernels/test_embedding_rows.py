@@ -96,7 +96,9 @@ def test_onnx_gathers():
 def test_without_input_shape_no_width_is_made_up():
     pytest.importorskip("onnx")
     for first in (nn.Embedding(7, 4), nn.EmbeddingBag(7, 4)):
-        with pytest.raises(convert.ConversionError, match="no layer tells how wide x is: give input_shape"):
+        with pytest.raises(
+            convert.ConversionError, match="the shape of x cannot be inferred from the layers; give input_shape"
+        ):
             convert.to_onnx(nn.Sequential(first, nn.Flatten()))
 
 

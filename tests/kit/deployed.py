@@ -1,4 +1,4 @@
-"""Models to compile, by what folding does to them."""
+"""Models to compile, with and without layers that are folded."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ X = minidnn.Generator(3).normal((37, 20))
 
 
 def trained(model, steps=3):
-    """The model after some passes in training mode, so that running statistics and biases are no longer trivial."""
+    """The model after some passes in training mode, so that running statistics and biases are not trivial."""
     rng = np.random.default_rng(0)
     for _ in range(steps):
         model(rng.standard_normal((50, 20)).astype(np.float32) + 0.3)
@@ -42,7 +42,7 @@ UNFOLDED = {
     "activation alone": lambda: nn.Sequential(nn.ReLU(), nn.Dense(20, 3)),
 }
 FOLDED = {
-    "batch norm behind": lambda: nn.Sequential(
+    "batch norm after": lambda: nn.Sequential(
         nn.Dense(20, 30), nn.BatchNorm(30, 0.5), nn.ELU(), nn.Dropout(0.5), nn.Dense(30, 4)
     ),
     "batch norm before": lambda: nn.Sequential(

@@ -1,4 +1,4 @@
-"""What onnxruntime makes of an exported model."""
+"""Runs an exported model in onnxruntime."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from minidnn import nn
 
 
 class Calls(nn.Module):
-    """A layer of somebody's own."""
+    """A user-defined layer that calls a function."""
 
     def __init__(self, function):
         self.function = function
@@ -18,6 +18,8 @@ class Calls(nn.Module):
 def run(proto, x):
     runtime = pytest.importorskip("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1  # hundreds of sessions: each would begin threads, and wait for them at its end
+    options.intra_op_num_threads = (
+        1  # there are hundreds of sessions: each would start threads, and join them at its end
+    )
     session = runtime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: x})

@@ -1,4 +1,4 @@
-"""A small model with its card, and a catalogue of one's own, for the tests of the zoo."""
+"""A small model with its card, and a user's catalogue, for the tests of the zoo."""
 
 import minidnn
 from minidnn import nn
@@ -14,7 +14,7 @@ CARD = {
 
 
 def own_catalogue(tmp_path, monkeypatch):
-    """The folder of the user's own catalogue from now on."""
+    """Sets the user's own catalogue to a temporary folder, and returns it."""
     folder = tmp_path / "zoo"
     monkeypatch.setenv("MINIDNN_ZOO", str(folder))
     return folder

@@ -1,4 +1,4 @@
-"""Cached outputs of a frozen part: the same bytes as without, and refused once they no longer hold."""
+"""Cached outputs of a frozen part: the same bytes as without a cache; a stale cache is refused."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_training_on_the_cache_gives_the_bytes_of_training_on_the_data(batch_siz
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("layer", ["dense", *ALPHA, "Softmax", "BatchNorm", "LayerNorm", "PReLU", "SELU"])
-def test_a_row_does_not_depend_on_the_batch_it_stands_in(layer):
+def test_the_output_of_an_example_does_not_depend_on_its_batch(layer):
     minidnn.manual_seed(2)
     if layer == "dense":
         made = nn.Dense(300, 33)
@@ -76,7 +76,7 @@ def test_a_row_does_not_depend_on_the_batch_it_stands_in(layer):
         assert made(x[rows]).data.tobytes() == whole[rows].tobytes()
 
 
-def test_it_is_a_data_set_of_the_outputs(model):
+def test_a_cache_is_a_data_set_of_the_outputs(model):
     cached = reuse.cache_frozen(model, TRAIN)
     assert [name for name, _ in cached.lower.children()][-1] == "block"
     assert [name for name, _ in cached.top.children()] == ["hidden3", "drop3", "outputs"]
@@ -98,7 +98,7 @@ def test_a_cache_of_a_cache(model):
     np.testing.assert_allclose(again.x, expected, rtol=1e-6)
 
 
-def test_words_and_pairs_are_cached_as_they_are_trained_on():
+def test_inputs_of_indices_and_of_pairs_are_cached():
     words = data.ArrayDataset(np.arange(24).reshape(6, 4) % 9, np.arange(6) % 3)
     bag = nn.Sequential(nn.EmbeddingBag(9, 5), nn.Dense(5, 3))
     pairs = data.ArrayDataset(np.ones((6, 2, 7), np.float32), np.arange(6) % 2, keep_axes=True)
@@ -114,7 +114,7 @@ def test_words_and_pairs_are_cached_as_they_are_trained_on():
 
 
 def one_weight(model):
-    model.layers[1].kernel.data[400, 20] += 1e-3  # one of 29,008, of which no sample need be
+    model.layers[1].kernel.data[400, 20] += 1e-3  # one of 29,008: a check of samples could miss it
 
 
 CHANGES = {
@@ -127,12 +127,12 @@ CHANGES = {
     "a parameter thawed": (lambda m: reuse.unfreeze(m, "hidden2.bias"), "layer 'hidden2' is no longer frozen"),
     "dropout thawed": (lambda m: reuse.unfreeze(m, "drop"), "layer 'drop' is no longer frozen"),
     "another layer": (lambda m: m.layers.__setitem__(3, nn.Dense(37, 21)), "lower layers were replaced"),
-    "a layer less": (lambda m: m.layers.clear(), "lower layers were replaced"),
+    "no layers": (lambda m: m.layers.clear(), "lower layers were replaced"),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_no_longer_holds_is_refused(model, name):
+def test_a_stale_cache_is_refused(model, name):
     change, message = CHANGES[name]
     cached = reuse.cache_frozen(model, TRAIN)
     change(model)
@@ -157,7 +157,7 @@ def test_changed_data_is_refused_until_refreshed(model):
     assert (cached.x != before).any(axis=1).nonzero()[0].tolist() == [329]
 
 
-def test_what_does_not_change_the_outputs_is_allowed(model):
+def test_changes_that_do_not_affect_the_outputs_are_allowed(model):
     cached = reuse.cache_frozen(model, TRAIN)
     model.train()
     model.regularization_loss()
@@ -179,12 +179,12 @@ def test_what_does_not_change_the_outputs_is_allowed(model):
         (lambda m: reuse.cache_frozen(nn.Sequential(), TRAIN), ValueError, "every layer is frozen"),
     ],
 )
-def test_what_cannot_be_cached_is_told(model, call, error, message):
+def test_models_and_data_that_cannot_be_cached_are_refused(model, call, error, message):
     with pytest.raises(error, match=message):
         call(model)
 
 
-def test_the_whole_model_has_what_the_top_learned(model):
+def test_training_the_top_trains_the_whole_model(model):
     cached = reuse.cache_frozen(model, TRAIN)
     optimizer = optim.Adam(cached.top.parameters(), 0.01)
     training.fit(cached.top, cached, optimizer=optimizer, epochs=1, batch_size=50, progress=False)

@@ -1,4 +1,4 @@
-"""Frozen layers: what they are chosen by, that nothing is done for them, and that no byte of them changes."""
+"""Frozen layers: their selection, that they cost nothing in the backward pass, and that no byte of them changes."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ DATA = data.ArrayDataset(X, Y)
 
 
 def everything_in_one():
-    """A lower part of all that has a memory, draws, or is penalized."""
+    """A network whose lower part has all layers that keep statistics, draw random numbers or are regularized."""
     return nn.Sequential(
         nn.Dropout(0.3, name="drop"),
         nn.Dense(
@@ -72,7 +72,7 @@ BLOCK = ["block.block.kernel", "block.block.bias"]
         (lambda m: (m,), [*H1, *BLOCK, *H2, "outputs.kernel", "outputs.bias"]),
     ],
 )
-def test_layers_are_chosen_by_name_pattern_object_or_depth(model, choose, frozen):
+def test_layers_are_selected_by_name_pattern_object_or_depth(model, choose, frozen):
     reuse.freeze(*choose(model))
     assert frozen_paths(model) == frozen
     reuse.unfreeze(*choose(model))
@@ -86,7 +86,7 @@ def test_layers_are_chosen_by_name_pattern_object_or_depth(model, choose, frozen
         ((3,), TypeError, "names must be strings, got int"),
     ],
 )
-def test_names_that_fit_nothing_are_refused(model, arguments, error, message):
+def test_names_that_match_nothing_are_refused(model, arguments, error, message):
     with pytest.raises(error, match=message):
         reuse.freeze(model, *arguments)
     assert frozen_paths(model) == []
@@ -122,7 +122,7 @@ def test_no_byte_of_a_frozen_layer_changes_in_training(capture, make):
     assert len(trained) == 4 and all(track.slots for track in trained)
     assert not any(track.slots or track.updates for track in optimizer.tracks() if not track.param.requires_grad)
     assert all(param.grad is None for param in model.parameters() if not param.requires_grad)
-    assert minidnn.get_rng_state()["draw"] == keys["draw"] + 2  # the orders of two epochs: no mask was drawn
+    assert minidnn.get_rng_state()["draw"] == keys["draw"] + 2  # the orders of two epochs, and no masks
     plain, _ = training.evaluate(model, DATA)  # without penalties
     assert history["loss"][-1] == pytest.approx(plain, abs=0.1)
 
@@ -142,7 +142,7 @@ def spied(monkeypatch, name):
     return calls
 
 
-def test_nothing_goes_back_below_the_lowest_trained_layer(model, monkeypatch):
+def test_the_backward_pass_ends_at_the_lowest_trained_layer(model, monkeypatch):
     reuse.freeze(model.layers[:3])
     backward = spied(monkeypatch, "dense_backward")
     logits = model(X)
@@ -152,7 +152,7 @@ def test_nothing_goes_back_below_the_lowest_trained_layer(model, monkeypatch):
     assert [call[-2:] for call in backward] == [(False, True)]  # the outputs' weights, not their inputs
 
 
-def test_a_frozen_layer_between_passes_the_gradient_on_and_computes_none_of_its_own(model, monkeypatch):
+def test_a_frozen_layer_between_trained_ones_only_computes_the_gradient_of_its_input(model, monkeypatch):
     reference = nn.softmax_cross_entropy(model(X), Y)
     reference.backward()
     expected = model.layers[0].kernel.grad
@@ -172,7 +172,7 @@ def test_a_frozen_layer_between_passes_the_gradient_on_and_computes_none_of_its_
         (lambda: nn.LayerNorm(6, name="between"), "layer_norm_backward"),
     ],
 )
-def test_frozen_slopes_and_scales_between_are_not_summed_for(make, kernel, monkeypatch):
+def test_no_gradients_of_frozen_slopes_and_scales_are_computed(make, kernel, monkeypatch):
     minidnn.manual_seed(5)
     model = nn.Sequential(nn.Dense(8, 6), make(), nn.Dense(6, 4))
     backward = spied(monkeypatch, kernel)
@@ -189,7 +189,7 @@ def test_frozen_slopes_and_scales_between_are_not_summed_for(make, kernel, monke
     assert all(param.grad is None for param in model.layers[1].parameters())
 
 
-def test_frozen_tied_weights_cost_no_product(monkeypatch):
+def test_no_gradient_of_frozen_tied_weights_is_computed(monkeypatch):
     dense = nn.Dense(8, 6, "tanh")
     decoder = pretraining.Transposed(dense, "tanh")
     reuse.freeze(decoder)
@@ -200,7 +200,7 @@ def test_frozen_tied_weights_cost_no_product(monkeypatch):
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_a_frozen_batch_norm_between_passes_the_gradient_on(frozen):
+def test_the_gradient_through_batch_norm_in_evaluation_mode_is_exact(frozen):
     layer = nn.BatchNorm(6)
     layer.gamma.data[...] = RNG.uniform(0.5, 2.0, 6)
     layer.running_var.data[...] = RNG.uniform(0.5, 2.0, 6)
@@ -215,7 +215,7 @@ def test_a_frozen_batch_norm_between_passes_the_gradient_on(frozen):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("given", [True, False])
-def test_a_captured_step_follows_freezing_and_thawing(given):
+def test_a_captured_step_is_recorded_again_after_freezing_and_thawing(given):
     ends = []
     for captured in (True, False):
         minidnn.manual_seed(4)
@@ -241,7 +241,7 @@ def test_a_captured_step_follows_freezing_and_thawing(given):
     assert ends[0] == ends[1]
 
 
-def test_slots_go_with_freezing_and_begin_anew_with_thawing(model):
+def test_freezing_deletes_optimizer_slots_and_thawing_starts_them_again(model):
     optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
 
     def step():
@@ -260,7 +260,7 @@ def test_slots_go_with_freezing_and_begin_anew_with_thawing(model):
     assert first.slots["velocity"].tobytes() == first.param.grad.tobytes()  # 0.9 * 0 + grad
 
 
-def test_the_state_of_an_optimizer_knows_what_was_frozen(model):
+def test_the_state_of_an_optimizer_has_no_slots_of_frozen_layers(model):
     def fresh():
         return optim.SGD(model.parameters(), 0.1, momentum=0.9)
 
@@ -279,20 +279,20 @@ def test_the_state_of_an_optimizer_knows_what_was_frozen(model):
         other.load_state_dict(damaged)
 
 
-def test_weights_that_are_shared_are_frozen_everywhere():
+def test_a_shared_layer_is_frozen_everywhere():
     shared = nn.Dense(4, 4)
     model = nn.Sequential(shared, nn.ReLU(), shared)
     reuse.freeze(model.layers[0])
     assert frozen_paths(model) == ["0.kernel", "0.bias"] and model.layers[2].frozen
 
 
-def test_all_frozen_says_so(model):
+def test_training_a_fully_frozen_model_is_refused(model):
     reuse.freeze(model)
     with pytest.raises(RuntimeError, match="no input of this tensor requires a gradient"):
         training.fit(model, DATA, optimizer=optim.SGD(model.parameters(), 0.1), epochs=1, batch_size=50, progress=False)
 
 
-def test_a_run_that_is_resumed_goes_on_with_what_was_frozen(tmp_path):
+def test_a_resumed_run_restores_which_layers_are_frozen(tmp_path):
     def run(epochs, resume, freeze):
         minidnn.manual_seed(6)
         model = everything_in_one()
@@ -312,6 +312,6 @@ def test_a_run_that_is_resumed_goes_on_with_what_was_frozen(tmp_path):
 
     whole = run(3, False, True).state_dict()
     run(2, None, True)
-    resumed = run(3, True, False)  # the checkpoint tells it
+    resumed = run(3, True, False)  # the checkpoint has what was frozen
     assert resumed.layers[0].frozen
     assert all(value.tobytes() == whole[path].tobytes() for path, value in resumed.state_dict().items())

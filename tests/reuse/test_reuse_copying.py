@@ -1,4 +1,4 @@
-"""New networks from parts of old ones: copies unless asked, and depth counted in layers with kernels."""
+"""New networks from parts of old ones: layers are copied by default; depth is counted in layers with kernels."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ BLOCKS = [
 ]
 
 
-def test_blocks_are_layers_with_what_belongs_to_them(model):
+def test_a_block_is_a_layer_with_a_kernel_and_the_layers_that_follow_it(model):
     assert [[name for name, _ in block] for block in nn.blocks(model)] == BLOCKS
     assert nn.blocks(nn.Sequential()) == []
     assert [len(block) for block in nn.blocks(nn.Sequential(nn.ReLU(), nn.Dropout(0.5)))] == [2]
@@ -35,7 +35,7 @@ def test_blocks_are_layers_with_what_belongs_to_them(model):
 
 
 @pytest.mark.parametrize("upto", ["hidden2", "norm2", 2])
-def test_copy_lower_takes_what_belongs_to_the_layer(model, upto):
+def test_copy_lower_copies_whole_blocks(model, upto):
     lower = reuse.copy_lower(model, upto)
     assert names(lower) == BLOCKS[0] + BLOCKS[1]
     assert lower.eval()(X).data.tobytes() == model[:9].eval()(X).data.tobytes()
@@ -50,7 +50,7 @@ MAKE = {
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_weights_are_copied_unless_they_shall_be_shared(model, name):
+def test_weights_are_copied_unless_share_is_true(model, name):
     model(X).sum().backward()
     before = {path: value.tobytes() for path, value in model.state_dict().items()}
     made = MAKE[name](model)
@@ -89,7 +89,7 @@ def test_a_copy_trains_and_is_frozen_where_the_source_is(model):
     assert made.layers[5].kernel.data.tobytes() != model.layers[5].kernel.data.tobytes()
 
 
-def test_what_layers_share_their_copies_share():
+def test_copies_of_a_shared_layer_are_one_layer():
     tied = nn.Dense(8, 8)
     copy = reuse.copy_lower(nn.Sequential(tied, nn.ReLU(), tied, nn.Dense(8, 3)), 2)
     assert copy.layers[0] is copy.layers[2] and copy.layers[0] is not tied
@@ -125,6 +125,6 @@ D = nn.Dense
         (lambda m: reuse.drop_top(nn.Sequential()), ValueError, "the model has 0 layers"),
     ],
 )
-def test_what_cannot_be_made_is_told(model, call, error, message):
+def test_invalid_arguments_are_refused(model, call, error, message):
     with pytest.raises(error, match=message):
         call(model)

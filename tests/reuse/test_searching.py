@@ -1,4 +1,4 @@
-"""Trying how many layers to reuse and to thaw."""
+"""The search for the number of layers to reuse and to thaw."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def model():
     return recipes.default_network(784, [9, 8], 3, dropout=0.2)
 
 
-def test_every_pair_is_tried_and_nothing_else_changes(model):
+def test_every_pair_is_tried_and_the_model_is_unchanged(model):
     reuse.freeze(model, "hidden1")
     before, state = {path: value.tobytes() for path, value in model.state_dict().items()}, minidnn.get_rng_state()
     search = reuse.search_depth(model, TRAIN, VALID, outputs=10, seeds=(0, 1), **OPTIONS)
@@ -29,7 +29,7 @@ def test_every_pair_is_tried_and_nothing_else_changes(model):
 
 
 @pytest.mark.compiled
-def test_a_trial_is_what_one_would_do_by_hand(model):
+def test_a_trial_equals_the_same_steps_by_hand(model):
     search = reuse.search_depth(model, TRAIN, VALID, outputs=10, seeds=(5,), reuse=[2], thaw=[1], **OPTIONS)
     minidnn.manual_seed(5)
     lower = reuse.copy_lower(model, "hidden2")
@@ -56,7 +56,7 @@ RESULT = DepthSearch(
 )
 
 
-def test_of_equal_ones_the_one_that_trains_fewest_is_best():
+def test_among_equal_trials_the_one_with_fewest_trained_layers_is_best():
     assert RESULT.best is RESULT.trials[1]
     lines = str(RESULT).splitlines()
     assert lines[0].split() == ["reused", "thawed", "accuracy", "lowest", "highest", "seconds"]
@@ -64,7 +64,7 @@ def test_of_equal_ones_the_one_that_trains_fewest_is_best():
     assert lines[2].split() == ["1", "0", "0.8000", "0.7000", "0.9000", "1.00", "best"]
 
 
-def test_the_picture_has_the_numbers(tmp_path):
+def test_the_plot_shows_the_numbers(tmp_path):
     matplotlib = pytest.importorskip("matplotlib")
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         RESULT.plot(tmp_path / "depth.svg")
@@ -83,12 +83,12 @@ def test_the_picture_has_the_numbers(tmp_path):
         ({"epochs": 0}, ValueError, "epochs must be at least 1"),
     ],
 )
-def test_what_makes_no_sense_is_refused(model, change, error, message):
+def test_invalid_arguments_are_refused(model, change, error, message):
     with pytest.raises(error, match=message):
         reuse.search_depth(model, TRAIN, VALID, **{"outputs": 10, **OPTIONS, **change})
 
 
-def test_layers_that_cannot_be_made_anew_are_told():
+def test_layers_that_cannot_be_rebuilt_are_refused():
     own = nn.Sequential(nn.Dense(784, 5, np.tanh, name="hidden1"), nn.Dense(5, 10, name="outputs"))
     with pytest.raises(ValueError, match=r"hidden1.* has no name in a file"):
         reuse.search_depth(own, TRAIN, VALID, **OPTIONS)

@@ -1,4 +1,4 @@
-"""Gradual unfreezing: who is trained when, and at which rate."""
+"""Gradual unfreezing: which layers are trained when, and at which learning rate."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def model():
 
 
 def watch(model, callback, epochs=6, valid=None, optimizer=None):
-    """Which kernels require a gradient in each epoch."""
+    """The number and the names of kernels that require a gradient in each epoch."""
     seen = []
 
     class Spy(training.Callback):
@@ -42,7 +42,7 @@ def watch(model, callback, epochs=6, valid=None, optimizer=None):
     ("options", "trained", "thaws"),
     [
         ({"epochs": 1}, [1, 2, 3, 4, 4, 4], [1, 2, 3]),
-        ({"epochs": 2}, [1, 1, 2, 2, 3, 3], [2, 4, 6]),  # a run that is resumed may go on after the last epoch
+        ({"epochs": 2}, [1, 1, 2, 2, 3, 3], [2, 4, 6]),  # a resumed run may continue after the last epoch
         ({"epochs": 2, "layers": 2}, [1, 1, 3, 3, 4, 4], [2, 4]),
         ({"epochs": 1, "top": 2, "keep": 1}, [2, 3, 3, 3, 3, 3], [1]),
     ],
@@ -56,14 +56,14 @@ def test_layers_are_thawed_from_the_top(model, options, trained, thaws):
     assert callback.thaws == thaws
 
 
-def test_layers_are_thawed_when_nothing_gets_better(model):
-    callback = reuse.GradualUnfreezing(patience=2, min_delta=100.0)  # the first value is the best for ever
+def test_layers_are_thawed_when_the_loss_stops_improving(model):
+    callback = reuse.GradualUnfreezing(patience=2, min_delta=100.0)  # the first value stays the best
     assert watch(model, callback, epochs=8, valid=DATA)[0] == [1, 1, 1, 2, 2, 3, 3, 4]
     improving = reuse.GradualUnfreezing(patience=7)
     assert watch(model, improving, epochs=6, valid=DATA)[0] == [1] * 6
 
 
-def test_a_thawed_layer_has_the_rate_of_its_depth(model):
+def test_a_thawed_layer_has_the_learning_rate_of_its_depth(model):
     optimizer = optim.SGD(optim.by_depth(model, 0.1, 0.5), 0.1, momentum=0.9)
     watch(model, reuse.GradualUnfreezing(epochs=1, keep=1), optimizer=optimizer)
     assert [group.lr for group in optimizer.groups] == [0.0125, 0.025, 0.05, 0.1]
@@ -84,6 +84,6 @@ def test_a_thawed_layer_has_the_rate_of_its_depth(model):
         ({"patience": 1}, ValueError, "GradualUnfreezing: monitor is 'valid_loss', which needs a validation set"),
     ],
 )
-def test_unfreezing_refuses_what_makes_no_sense(model, options, error, message):
+def test_invalid_options_are_refused(model, options, error, message):
     with pytest.raises(error, match=message):
         watch(model, reuse.GradualUnfreezing(**options))

@@ -1,4 +1,4 @@
-"""The model zoo: what is kept comes back, what is damaged is named, and nothing is lost."""
+"""The model zoo: added models are loaded unchanged, damage is reported by name, and nothing is lost."""
 
 import dataclasses
 import errno
@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 # Add, list, search, load, remove
 
 
-def test_what_was_added_comes_back(folder):
+def test_an_added_model_is_loaded_unchanged(folder):
     model = network()
     card = zoo.add(model, CARD)
     assert card.architecture == "Dense 4-3 elu, Dense 3-2"
@@ -48,9 +48,9 @@ def test_search_finds_the_beginnings_of_words_in_any_field():
     assert [card.name for card in zoo.search("digits elu")] == ["mnist-elu-bn"]  # not relu, not selu
 
 
-def test_a_name_that_is_taken_stays_unless_asked(folder):
+def test_a_model_is_only_replaced_on_request(folder):
     first = zoo.add(network(0), CARD)
-    with pytest.raises(ZooError, match=r"tiny-elu is in .* already; replace=True takes its place"):
+    with pytest.raises(ZooError, match=r"tiny-elu is in .* already; replace=True replaces it"):
         zoo.add(network(1), CARD)
     assert zoo.card("tiny-elu") == first
     second = zoo.add(network(1), CARD, replace=True)
@@ -60,7 +60,7 @@ def test_a_name_that_is_taken_stays_unless_asked(folder):
     zoo.load("tiny-elu")
 
 
-def test_a_models_own_name_goes_before_the_packages():
+def test_the_users_catalogue_takes_precedence_over_the_package():
     name = catalogue.shipped().cards()[0].name
     with pytest.raises(ZooError, match=f"{name} is a model of the package; replace=True"):
         zoo.add(network(), CARD | {"name": name})
@@ -82,12 +82,12 @@ def test_removal(folder):
         zoo.load("tiny-elu")
 
 
-def test_where_the_users_catalogue_is(monkeypatch, tmp_path):
+def test_the_folder_of_the_users_catalogue(monkeypatch, tmp_path):
     monkeypatch.delenv("MINIDNN_ZOO")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     if os.name == "posix":
         assert catalogue.user_folder() == tmp_path / "minidnn" / "zoo"
-        monkeypatch.setenv("XDG_DATA_HOME", "not/absolute")  # to be ignored, as the specification says
+        monkeypatch.setenv("XDG_DATA_HOME", "not/absolute")  # must be ignored, as the specification says
         monkeypatch.setenv("HOME", str(tmp_path))
         assert catalogue.user_folder().is_absolute() and tmp_path in catalogue.user_folder().parents
 
@@ -102,7 +102,7 @@ def test_files_that_are_missing_or_tampered_with(folder):
     content[-1] ^= 1
     path.write_bytes(content)
     for action in (zoo.load, zoo.path):
-        with pytest.raises(ZooError, match="is not what was added: its SHA-256 is"):
+        with pytest.raises(ZooError, match="was changed: its SHA-256 is"):
             action("tiny-elu")
     path.unlink()
     with pytest.raises(ZooError, match=r"tiny-elu: its file .* is missing"):
@@ -115,14 +115,14 @@ def test_files_that_are_missing_or_tampered_with(folder):
 def test_a_file_that_is_no_model(folder):
     content = b"no model at all"
     card = Card(**CARD, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
-    with pytest.raises(ZooError, match="tiny-elu: the card's checksum or size is not the file's"):
+    with pytest.raises(ZooError, match="tiny-elu: the card's checksum or size does not match the file"):
         Catalogue(folder).take(b"another", card)
     Catalogue(folder).take(content, card)
     with pytest.raises(ZooError, match=r"tiny-elu: .*is not a whole \.safetensors file"):
         zoo.load("tiny-elu")
 
 
-def test_a_damaged_manifest_is_left_as_it_is(folder):
+def test_a_damaged_manifest_is_not_changed(folder):
     zoo.add(network(), CARD)
     manifest = folder / "zoo.json"
     whole = manifest.read_bytes()
@@ -136,7 +136,7 @@ def test_a_damaged_manifest_is_left_as_it_is(folder):
     zoo.load("tiny-elu")
 
 
-def test_a_disk_that_is_full_leaves_the_catalogue_as_it_was(folder, monkeypatch):
+def test_a_full_disk_leaves_the_catalogue_unchanged(folder, monkeypatch):
     zoo.add(network(), CARD)
     before, names = (folder / "zoo.json").read_bytes(), files(folder)
     real = os.fsync
@@ -166,27 +166,27 @@ def manifest(entry=None, **changed):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ("[" * 100_000, "is no manifest"),
-        ('{"version": 1, "models": ' + "[" * 100_000, "is no manifest"),
-        ('{"version": 1, "models": [], "models": []}', "a key is there twice"),
-        ('{"version": 1, "models": [], "size": 1' + "0" * 5000 + "}", "is no manifest"),
+        ("[" * 100_000, "is not a manifest"),
+        ('{"version": 1, "models": ' + "[" * 100_000, "is not a manifest"),
+        ('{"version": 1, "models": [], "models": []}', "a key occurs twice"),
+        ('{"version": 1, "models": [], "size": 1' + "0" * 5000 + "}", "is not a manifest"),
         (" " * (cards.LARGEST + 1), "a manifest has at most"),
-        ([], "must hold version and models"),
+        ([], "must have the keys version and models"),
         ({"version": 2, "models": []}, "is of version 2, this minidnn reads 1"),
         ({"version": 1, "models": {}}, "models must be a list"),
         ({"version": 1, "models": [3]}, r"models\[0\] is a int, must be a card"),
-        ({"version": 1, "models": [ENTRY, ENTRY]}, "tiny-elu is there twice"),
+        ({"version": 1, "models": [ENTRY, ENTRY]}, "tiny-elu is listed twice"),
         ({"version": 1, "models": [{}] * (cards.MOST + 1)}, "at most"),
         (manifest({"name": "a"}), r"models\[0\] lacks architecture, lacks data"),
         (manifest(colour="red"), "has an unknown 'colour'"),
-        (manifest(name="../../etc/passwd"), r"models\[0\]: '../../etc/passwd' is no name for a model"),
-        (manifest(name="a/b"), "is no name"),
-        (manifest(name="a..b"), "is no name"),
-        (manifest(name=".a"), "is no name"),
-        (manifest(name="A"), "is no name"),
-        (manifest(name="a\n"), "is no name"),
-        (manifest(name="a" * 65), "is no name"),
-        (manifest(name=None), "None is no name"),
+        (manifest(name="../../etc/passwd"), r"models\[0\]: '../../etc/passwd' is not a valid model name"),
+        (manifest(name="a/b"), "is not a valid model name"),
+        (manifest(name="a..b"), "is not a valid model name"),
+        (manifest(name=".a"), "is not a valid model name"),
+        (manifest(name="A"), "is not a valid model name"),
+        (manifest(name="a\n"), "is not a valid model name"),
+        (manifest(name="a" * 65), "is not a valid model name"),
+        (manifest(name=None), "None is not a valid model name"),
         (manifest(task=3), "task is a int, must be text"),
         (manifest(task=""), "task is empty"),
         (manifest(data="x" * 3000), "data has 3000 characters, at most 2000"),
@@ -196,7 +196,7 @@ def manifest(entry=None, **changed):
         (manifest(metrics=[1]), "metrics must be numbers by name"),
         (manifest(metrics={"a": "1"}), "metrics.a is '1', must be a finite number"),
         (manifest(metrics={"a": True}), "metrics.a is True"),
-        (manifest(metrics={"a": float("nan")}), "NaN is no JSON"),
+        (manifest(metrics={"a": float("nan")}), "NaN is not JSON"),
         (manifest(metrics={"a": 10**400}), "must be a finite number"),
         (manifest(metrics={"\x07": 1}), "metrics holds characters"),
         (manifest(tags="toy"), "tags must be words"),
@@ -223,9 +223,9 @@ def test_a_hostile_manifest_is_refused(folder, document, message):
 )
 def test_names_that_lead_elsewhere_are_refused(folder, name):
     for action in (zoo.load, zoo.card, zoo.path, zoo.remove, lambda name: zoo.get(name, "http://127.0.0.1:1")):
-        with pytest.raises(ZooError, match="is no name for a model"):
+        with pytest.raises(ZooError, match="is not a valid model name"):
             action(name)
-    with pytest.raises(ZooError, match="is no name for a model"):
+    with pytest.raises(ZooError, match="is not a valid model name"):
         zoo.add(network(), CARD | {"name": name})
     assert not folder.exists() or files(folder) == []
 
@@ -240,13 +240,13 @@ def test_names_that_lead_elsewhere_are_refused(folder, name):
         ("tiny", TypeError, "card must be a Card or its fields, got str"),
     ],
 )
-def test_cards_that_make_no_sense(folder, card, error, message):
+def test_invalid_cards_are_refused(folder, card, error, message):
     with pytest.raises(error, match=message):
         zoo.add(network(), card)
     assert not folder.exists()
 
 
-def test_a_catalogue_that_is_full_says_so_before_it_is_too_large(folder, monkeypatch):
+def test_a_full_catalogue_refuses_another_model(folder, monkeypatch):
     monkeypatch.setattr(cards, "MOST", 8)
     for name in "abcdefgh":
         zoo.add(network(), CARD | {"name": name})
@@ -264,7 +264,7 @@ def add_many(folder, start):
         zoo.add(network(i), CARD | {"name": f"model-{i}"})
 
 
-def test_processes_and_threads_that_add_at_once_lose_nothing(folder):
+def test_models_added_by_processes_and_threads_at_once_are_all_kept(folder):
     context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
     workers = [context.Process(target=add_many, args=(folder, 10 * i)) for i in range(3)]
     workers += [threading.Thread(target=add_many, args=(folder, 10 * i)) for i in range(3, 6)]
@@ -301,7 +301,7 @@ def test_readers_see_the_old_or_the_new_model_while_it_is_replaced(folder):
 
 
 @pytest.mark.parametrize("card", catalogue.shipped().cards(), ids=lambda card: card.name)
-def test_a_shipped_model_is_as_good_as_its_card_says(card):
+def test_a_shipped_model_has_the_accuracy_on_its_card(card):
     assert card.size < 1_200_000
     model = zoo.load(card.name)
     test = (minidnn.data.load_mnist() if "mnist" in card.tags else minidnn.data.load_digits_sample()).test
@@ -309,14 +309,14 @@ def test_a_shipped_model_is_as_good_as_its_card_says(card):
 
 
 @pytest.mark.parametrize("card", catalogue.shipped().cards(), ids=lambda card: card.name)
-def test_a_shipped_file_is_what_saving_writes_today(card):
+def test_saving_a_shipped_model_writes_the_same_bytes(card):
     path = zoo.path(card.name)
     content = path.read_bytes()
     assert (hashlib.sha256(content).hexdigest(), len(content), path.name) == (card.sha256, card.size, card.file)
     assert minidnn.models.saving.to_bytes(minidnn.load(path)) == content
 
 
-def test_a_shipped_model_that_was_tampered_with_is_refused_even_with_a_card_that_fits(tmp_path):
+def test_a_changed_model_with_a_matching_card_is_refused(tmp_path):
     copy = Catalogue(tmp_path / "zoo")
     card = catalogue.shipped().find("digits-tiny")
     content = bytearray(zoo.path("digits-tiny").read_bytes())
@@ -331,7 +331,7 @@ def test_the_package_ships_models():
     assert names == ["mnist-relu", "mnist-elu-bn", "mnist-selu-small", "digits-tiny"]
 
 
-def test_the_document_quotes_the_cards():
+def test_the_page_has_the_numbers_of_the_cards():
     text = (CHECKOUT / "docs" / "zoo.md").read_text()
     for card in catalogue.shipped().cards():
         row = (

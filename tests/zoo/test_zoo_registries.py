@@ -1,4 +1,4 @@
-"""Catalogues of others behind a web server, and the command."""
+"""Registries (catalogues behind a web server), and the command `minidnn zoo`."""
 
 import dataclasses
 import hashlib
@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    """A catalogue behind a web server; answers as `server.pages` is changed."""
+    """A catalogue behind a web server; tests change its answers in `server.pages`."""
     pytest.importorskip("pooch")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     remote = Catalogue(tmp_path / "remote")
@@ -52,7 +52,7 @@ def test_a_registry_is_a_folder_behind_a_web_server(registry, folder):
 
 
 @pytest.mark.parametrize("fault", ["tampered", "cut", "endless", "missing"])
-def test_what_a_registry_gives_is_checked(registry, folder, fault):
+def test_a_downloaded_file_is_verified(registry, folder, fault):
     content = b"x" * registry.card.size
     answers = {
         "tampered": lambda request: request.ranged(content),
@@ -61,14 +61,14 @@ def test_what_a_registry_gives_is_checked(registry, folder, fault):
         "missing": lambda request: request.send_error(404),
     }
     registry.pages[f"/models/{registry.card.file}"] = answers[fault]
-    with pytest.raises(DownloadError, match="could not be had"):
+    with pytest.raises(DownloadError, match="could not be downloaded"):
         zoo.get("tiny-elu", registry.address)
     assert not folder.exists()
 
 
-def test_registries_that_are_none(registry):
+def test_invalid_registries_are_refused(registry):
     for address in ("file:///etc", "ftp://a.example", "models", "", "http://"):
-        with pytest.raises(ZooError, match="must be an address of http or https"):
+        with pytest.raises(ZooError, match="must be an http or https address"):
             zoo.list(address)
     with pytest.raises(OSError, match="cannot be reached"):
         zoo.list(registry.url("/nothing"))
@@ -111,10 +111,10 @@ def test_the_command(folder, tmp_path, capsys, registry):
     ("arguments", "message"),
     [
         (["show", "none"], "minidnn zoo: there is no model none; there are "),
-        (["show", "../x"], "minidnn zoo: '../x' is no name for a model"),
+        (["show", "../x"], "minidnn zoo: '../x' is not a valid model name"),
         (["remove", "none"], "minidnn zoo: there is no none in"),
         (["export", "mnist-relu", "model.pt"], "minidnn zoo: model.pt must end in .safetensors or .onnx"),
-        (["get", "x", "--registry", "file:///etc"], "minidnn zoo: registry 'file:///etc' must be"),
+        (["get", "x", "--registry", "file:///etc"], "minidnn zoo: registry is 'file:///etc', must be"),
     ],
 )
 def test_the_commands_errors_are_one_line(capsys, arguments, message):
@@ -124,7 +124,7 @@ def test_the_commands_errors_are_one_line(capsys, arguments, message):
 
 
 def drip(content):
-    """A server that sends a byte whenever it is about to be given up."""
+    """A server that sends a byte each time before the timeout."""
 
     def answer(request):
         request.head(200, len(content))
@@ -137,7 +137,7 @@ def drip(content):
     return answer
 
 
-def test_a_registry_that_drips_is_left_at_the_deadline(registry, folder, monkeypatch):
+def test_a_slow_registry_is_abandoned_at_the_deadline(registry, folder, monkeypatch):
     whole, manifest = registry.pages[f"/models/{registry.card.file}"], registry.pages["/models/zoo.json"]
     monkeypatch.setattr("minidnn.zoo.registries.DEADLINE", 0.2)
     registry.pages["/models/zoo.json"] = drip(b" " * 10_000)
@@ -152,7 +152,7 @@ def test_a_registry_that_drips_is_left_at_the_deadline(registry, folder, monkeyp
     zoo.get("tiny-elu", registry.address)
 
 
-def test_a_model_that_is_too_large_is_not_asked_for(registry, monkeypatch):
+def test_a_model_that_is_too_large_is_not_requested(registry, monkeypatch):
     monkeypatch.setattr("minidnn.zoo.registries.MOST_BYTES", registry.card.size - 1)
     with pytest.raises(ZooError, match="bytes, at most"):
         zoo.get("tiny-elu", registry.address)
@@ -166,6 +166,6 @@ def test_a_file_that_holds_no_model_does_not_replace_one(registry, folder):
     other = dataclasses.replace(registry.card, sha256=hashlib.sha256(junk).hexdigest(), size=len(junk))
     registry.pages["/models/zoo.json"] = lambda request: request.ranged(cards.write_manifest([other]))
     registry.pages[f"/models/{other.file}"] = lambda request: request.ranged(junk)
-    with pytest.raises(ZooError, match=f"tiny-elu at .* is no model: load: {other.file} is not a whole"):
+    with pytest.raises(ZooError, match=f"tiny-elu at .* is not a model: load: {other.file} is not a whole"):
         zoo.get("tiny-elu", registry.address, replace=True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -1,4 +1,4 @@
-"""ONNX both ways."""
+"""ONNX import and export."""
 
 from minidnn.convert.onnx.exporting import to_onnx
 from minidnn.convert.onnx.importing import from_onnx

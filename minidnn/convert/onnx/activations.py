@@ -1,4 +1,4 @@
-"""What each activation is in ONNX: the operator that its row in `minidnn.activations` names, else a few of them."""
+"""Activations in ONNX: the operator that `minidnn.activations` names for each, else several operators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minidnn.convert.onnx.writing import Writer, below
 
 Settings = Mapping[str, Any]
 Put = Callable[[Writer, str, str, Settings], str]
-"""Writes an activation of a value: (writer, path, x, the op's attributes)."""
+"""Writes an activation: (writer, path, x, the op's attributes) -> the name of its output."""
 
 
 def _operator(op: str, *attributes: str, **fixed: Any) -> Put:

@@ -1,4 +1,4 @@
-"""To ONNX: the graph of an evaluation pass, one row per op."""
+"""ONNX export: writes the graph of an evaluation pass."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 17
-"""The operator set that is written by default: the first one with LayerNormalization."""
+"""The default operator set: the first one with LayerNormalization."""
 OLDEST = 13
-"""The first one in which axes are inputs and Softmax has one axis."""
+"""The oldest operator set that is written: the first one in which axes are inputs and Softmax has one axis."""
 
 Shape = Sequence[int]
 
@@ -33,27 +33,27 @@ def to_onnx(
     input_shape: Shape | Mapping[str, Shape] | None = None,
     opset: int = OPSET,
 ) -> onnx.ModelProto:
-    """The model in ONNX as it computes in evaluation mode; checked by ONNX's own checker.
+    """Exports the model in evaluation mode to ONNX; the result has passed ONNX's own checker.
 
-    Each op that an evaluation pass runs is written, so every layer that is made of `minidnn.ops` can be, your own
-    included. The input is "x" (a Graph's inputs keep their names) with a symbolic batch axis, the output "y", or the
-    names of a dict that the model returns; weights are called as in `Module.state_dict`. The same model gives the same
-    bytes.
+    Each op of an evaluation pass is written, so every layer that is made of `minidnn.ops` can be exported, including
+    your own. The input is "x" (a Graph's inputs keep their names) with a symbolic batch axis. The output is "y"; if
+    the model returns a dict, outputs have its names. Weights have the names of `Module.state_dict`. The same model
+    gives the same bytes.
 
     Args:
-        path: where to write it too; atomically.
+        path: a file to write as well, atomically.
         input_shape: of x without its batch axis, such as ``(28, 28)`` before an `nn.Flatten`; or, by name, of each
-            input of a Graph. Else it is told by the first layer that knows it.
+            input of a Graph. By default it is inferred from the first layer with a fixed input width.
         opset: the version of the operator set, 13 or newer; the newest is ``onnx.defs.onnx_opset_version()``.
 
     Returns:
         The ``onnx.ModelProto``.
 
     Raises:
-        ConversionError: an op that has no form in ONNX, with the layer that calls it; weights that are not float32; a
-            shape that nothing tells; an operator set that onnx does not write.
-        ImportError: onnx is missing; names the extra.
-        OSError: the file cannot be written; what was there before is still there.
+        ConversionError: an op has no form in ONNX (the message names it and its layer); weights are not float32; the
+            input shape cannot be inferred; onnx does not write this operator set.
+        ImportError: onnx is missing; the message names the extra.
+        OSError: the file cannot be written; an existing file is unchanged.
     """
     onnx = onnx_module()
     newest = onnx.defs.onnx_opset_version()
@@ -72,7 +72,7 @@ def to_onnx(
     try:
         onnx.checker.check_model(proto, full_check=True)
         content = proto.SerializeToString(deterministic=True)
-    except ValueError as error:  # of protobuf, beyond 2 GiB
+    except ValueError as error:  # from protobuf, beyond 2 GiB
         raise ConversionError(f"to_onnx: the model cannot be one ONNX file: {error}") from error
     if path is not None:
         atomic_write(path, content)
@@ -119,20 +119,20 @@ def _graph_of(model: nn.Module, given: Shape | Mapping[str, Shape] | None) -> Tr
     except TraceError as error:
         raise ConversionError(f"to_onnx: {error}") from error
     if given is None and (unsure := _before_the_first_weight(graph)):
-        raise ConversionError(f"to_onnx: no layer tells how wide {unsure} is: give input_shape")
+        raise ConversionError(f"to_onnx: the shape of {unsure} cannot be inferred from the layers; give input_shape")
     return graph
 
 
 def _check_outputs(graph: Trace) -> None:
     for name, value in graph.outputs.items():
         if name in graph.inputs and graph.inputs[name] is not value:
-            raise ConversionError(f"to_onnx: {name} is an input and an output, must be called differently")
+            raise ConversionError(f"to_onnx: {name} is the name of an input and an output, must differ")
         if str(value.dtype) not in TYPES:
             raise ConversionError(f"to_onnx: the output {name} is {value.dtype}, must be one of {', '.join(TYPES)}")
 
 
 def _traced(model: nn.Module, shapes: Mapping[str, Shape]) -> Trace:
-    """With inputs of float32; of int64 where the model takes no floats, as one that begins with an embedding."""
+    """The trace of float32 inputs; of int64 for inputs that are indices, such as those of an embedding."""
     numbers = {name: np.int64 for name in shapes if any(reads_numbers(part) for part in _readers(model, name))}
     try:
         return trace(model, shapes, others=numbers)
@@ -154,7 +154,9 @@ def _input_shapes(
         widths = {name: _width_of(model, name, len(names)) for name in names}
         unknown = [name for name, width in widths.items() if width is None]
         if unknown:
-            raise ConversionError(f"to_onnx: no layer tells how wide {', '.join(unknown)} is: give input_shape")
+            raise ConversionError(
+                f"to_onnx: the shape of {', '.join(unknown)} cannot be inferred from the layers; give input_shape"
+            )
         shapes = {name: (width,) for name, width in widths.items() if width is not None}
     if shapes.keys() != set(names):
         raise ConversionError(f"to_onnx: input_shape names {', '.join(shapes)}, the inputs are {', '.join(names)}")
@@ -175,7 +177,7 @@ def _readers(model: nn.Module, name: str) -> list[nn.Module]:
 
 
 def _before_the_first_weight(graph: Trace) -> str:
-    """The inputs, if something changes or may change their shape before a layer with a size reads them; else ""."""
+    """The names of the inputs, if an op may change their shape before the first op that reads weights; else ""."""
     for node in graph.nodes:
         values = [part for part in (*node.inputs, *node.attributes.values()) if isinstance(part, Value)]
         if any(value.is_parameter for value in values):

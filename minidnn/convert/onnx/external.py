@@ -1,4 +1,4 @@
-"""Tensors of an ONNX file that lie in other files beside it, as PyTorch writes them."""
+"""External data: tensors of an ONNX file that are stored in other files beside it, as PyTorch writes them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from minidnn.convert.building import ConversionError
 
 
 def fetch(tensors: Sequence[Any], folder: Path | None) -> None:
-    """Puts the bytes of each tensor into it.
+    """Reads the external data of each tensor into the tensor.
 
     Args:
-        folder: where the model's file is; None where it came as bytes.
+        folder: the folder of the model's file; None if the model was not read from a path.
 
     Raises:
-        ConversionError: a location outside of the folder, or of no regular file; more bytes than the file has.
+        ConversionError: a location is outside the folder or not a regular file; more bytes than the file has.
         OSError: a file cannot be read.
     """
     if folder is None:
         raise ConversionError(
-            f"from_onnx: tensor {tensors[0].name!r} lies in another file: external data is refused where the model is "
-            "not read from a path; give the path, or onnx.load(path)"
+            f"from_onnx: tensor {tensors[0].name!r} is external data, which needs the path of the model; give the "
+            "path, or onnx.load(path)"
         )
     taken: Counter[Path] = Counter()
     for tensor in tensors:
@@ -40,14 +40,14 @@ def fetch(tensors: Sequence[Any], folder: Path | None) -> None:
             file.seek(offset)
             content = file.read(length)
         if len(content) != length:
-            raise _refused(tensor, f"{path.name} is cut short")
+            raise _refused(tensor, f"{path.name} is truncated")
         tensor.raw_data = content
         tensor.ClearField("external_data")
         tensor.data_location = 0
 
 
 def _inside(tensor: Any, folder: Path, location: str) -> Path:
-    """The file, if it is a regular one within the folder once links are followed."""
+    """The path of the file, which must be a regular file within the folder after links are resolved."""
     names = (PurePosixPath(location), PureWindowsPath(location))
     leaves = any(name.is_absolute() or name.drive or ".." in name.parts for name in names)
     if not location or leaves or "\0" in location:
@@ -57,7 +57,7 @@ def _inside(tensor: Any, folder: Path, location: str) -> Path:
     if not path.is_relative_to(base):
         raise _refused(tensor, f"its location is {location!r}, a link that leaves the folder of the model")
     if not path.exists():
-        raise _refused(tensor, f"there is no file {location!r} beside the model; copy it there too")
+        raise _refused(tensor, f"there is no file {location!r} beside the model; copy it there")
     if not stat.S_ISREG(path.stat().st_mode):
         raise _refused(tensor, f"its location is {location!r}, must be a file")
     return path
@@ -68,7 +68,7 @@ def _range(tensor: Any, entries: dict[str, str], size: int) -> tuple[int, int]:
         offset = int(entries.get("offset", "0"))
         length = int(entries["length"]) if "length" in entries else size - offset
     except ValueError as error:
-        raise _refused(tensor, f"its place is invalid: {error}") from error
+        raise _refused(tensor, f"its offset or length is invalid: {error}") from error
     if offset < 0 or length < 0 or offset + length > size:
         raise _refused(tensor, f"its bytes are {offset} to {offset + length} of a file of {size}")
     return offset, length

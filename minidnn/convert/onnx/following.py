@@ -1,4 +1,4 @@
-"""The state of a pass over the nodes of an ONNX graph from the inputs on, and the module that the pass builds."""
+"""The state of a pass over the nodes of an ONNX graph in order, and the module that the pass builds."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from minidnn.reference.types import Array
 
 @dataclass
 class Step:
-    """A node of the module to be; `inputs` and `output` are values of the ONNX graph."""
+    """A node of the module under construction; `inputs` and `output` are values of the ONNX graph."""
 
     name: str
     part: Any
     inputs: list[str]
     output: str
     open: bool = False
-    """Whether this is a product that a bias may still be added to."""
+    """Whether this is a product without a bias, to which one can be added."""
 
 
 class Importer:
-    """What is known about each value so far.
+    """What the pass has found about each value.
 
     Attributes:
         opset: the operator set's version.
-        constants: values that are known.
-        ranks: the others, with their number of axes.
-        kinds: those that are "int" or "bool"; all else are "float".
+        constants: the constant values.
+        ranks: the number of axes of each other value.
+        kinds: the kinds of values that are "int" or "bool"; all others are "float".
     """
 
     def __init__(self, network: Network) -> None:
@@ -50,14 +50,14 @@ class Importer:
         self._uses.update(network.outputs)
         self._same: dict[str, str] = {}
         self._steps: dict[str, Step] = {}  # by output, in order
-        self._names: dict[str, int] = {}  # how often each was asked for
+        self._names: dict[str, int] = {}  # how often each was requested
         self._called = {value: self.unique(value) for value in self._inputs}
 
     def check(self, operation: Operation) -> None:
-        """Raises a ConversionError if it takes what nobody gives or what it cannot take, or gives several values."""
+        """Raises a ConversionError if an input is undefined or of the wrong kind, or a second output is used."""
         for place, value in enumerate(operation.inputs):
             if value and self.resolve(value) not in self.ranks and self.resolve(value) not in self.constants:
-                raise operation.refuse(f"it takes {value!r}, which no earlier node gives")
+                raise operation.refuse(f"its input {value!r} is not an output of an earlier node")
             if value and self.resolve(value) in self.ranks and operation.layer is None:
                 wanted = TAKES.get((operation.op, place), ("float",))
                 if self.kind(value) not in wanted:
@@ -66,10 +66,10 @@ class Importer:
             if self._uses[extra]:
                 raise operation.refuse(f"its output {extra!r} is not supported")
 
-    # What operators ask and tell
+    # For the converters of operators
 
     def resolve(self, value: str) -> str:
-        """The value that an Identity passed on."""
+        """The value that an Identity returns; other values are returned unchanged."""
         return self._same.get(value, value)
 
     def kind(self, value: str) -> str:
@@ -79,7 +79,7 @@ class Importer:
     def integers(
         self, operation: Operation, place: int, name: str, default: list[int] | None = None
     ) -> list[int] | None:
-        """A vector of integers, such as axes: an attribute, or in newer operator sets an input, which must be known."""
+        """A vector of integers, such as axes: an attribute, or in newer operator sets a constant input."""
         if self.has(operation, place):
             known = self.constant(operation, place)
             if known is None or known.dtype.kind != "i" or known.ndim > 1:
@@ -89,7 +89,7 @@ class Importer:
         return default if given is None else [int(n) for n in given]
 
     def constant(self, operation: Operation, place: int) -> Array | None:
-        """The input at that place if it is known."""
+        """The input at that place if it is a constant."""
         if place >= len(operation.inputs):
             return None
         return self.constants.get(self.resolve(operation.inputs[place]))
@@ -106,7 +106,7 @@ class Importer:
     def value(self, operation: Operation, place: int, trainable: bool | None = None) -> str:
         """The input at that place as a value of the module; a constant becomes an `nn.Weight`.
 
-        It is trained if it has more than one element, as weights have and factors have not, unless that is told.
+        By default it is trainable if it has more than one element, since a single element is a factor, not a weight.
         """
         value = self.resolve(operation.inputs[place])
         array = self.constants.get(value)
@@ -119,7 +119,7 @@ class Importer:
         return value
 
     def alias(self, operation: Operation) -> None:
-        """The output is the input."""
+        """Makes the output another name of the input."""
         (value, *_), (output, *_) = operation.inputs, operation.outputs
         self._same[output] = self.resolve(value)
         self._uses[self.resolve(value)] += self._uses[output] - 1
@@ -127,13 +127,13 @@ class Importer:
     def emit(
         self, operation: Operation, part: Any, inputs: list[str], rank: int, called: str = "", kind: str = "float"
     ) -> Step:
-        """A step that gives the operation's output."""
+        """Adds a step that computes the operation's output."""
         step = Step(self.unique(called or operation.name or operation.op.lower()), part, inputs, operation.outputs[0])
         self.ranks[step.output], self.kinds[step.output] = rank, kind
         return self._add(step)
 
     def layer(self, operation: Operation, layer: nn.Module, rank: int | None = None, called: str = "") -> None:
-        """A step that takes the first input through a layer; a dense layer takes in its activation."""
+        """Adds a step that applies a layer to the first input; an activation moves into a dense layer before it."""
         value = self.value(operation, 0)
         before = self._alone(value)
         rank = self.rank(operation) if rank is None else rank
@@ -144,7 +144,7 @@ class Importer:
             self.emit(operation, layer, [value], rank, called)
 
     def add_bias(self, operation: Operation, value: str, bias: Array) -> bool:
-        """Takes the bias into the product that gives the value, if that is possible."""
+        """Adds the bias to the product that computes the value; False if that is not possible."""
         before = self._alone(value)
         if not (before and before.open):
             return False
@@ -156,7 +156,7 @@ class Importer:
         return True
 
     def unique(self, name: str) -> str:
-        """A name without dots that nothing else has."""
+        """A unique name without dots."""
         name = free = re.sub(r"[^\w-]+", "_", name).strip("_") or "node"
         while free in self._names:
             self._names[name] += 1
@@ -171,7 +171,7 @@ class Importer:
         return step
 
     def _alone(self, value: str) -> Step | None:
-        """The step that gives a value which nothing else takes."""
+        """The step that computes a value, if the value is used only once."""
         return self._steps.get(value) if self._uses[value] == 1 else None
 
     def _replace(self, step: Step, operation: Operation, part: nn.Dense) -> None:
@@ -180,7 +180,7 @@ class Importer:
         self._add(Step(step.name, part, step.inputs, operation.outputs[0]))
 
     def module(self) -> nn.Sequential | nn.Graph:
-        """The steps that the outputs need, as a chain if they are one."""
+        """The module of the steps that the outputs need: a Sequential if they are a chain, else a Graph."""
         outputs = {name: self.resolve(name) for name in self._outputs}
         for output in outputs.values():
             if output in self.constants:
@@ -206,11 +206,11 @@ class Importer:
         return nn.Graph(nodes, [called[value] for value in self._inputs], names if len(names) > 1 else names[0]).eval()
 
     def _named(self, outputs: dict[str, str], steps: list[Step]) -> list[Step]:
-        """Steps that give outputs their names, which changes `outputs`; a step that has such a name gets another."""
+        """Identity steps that give outputs their names; updates `outputs`, and renames other steps with such names."""
         added = []
         for name in outputs:
             self._names.setdefault(name, 1)
-        own = {value: name for name, value in outputs.items()}  # one name for each step is its own
+        own = {value: name for name, value in outputs.items()}  # a step takes the name of one of its outputs
         for step in steps:
             if step.name in outputs and own.get(step.output) != step.name:
                 step.name = self.unique(step.name)
@@ -228,7 +228,7 @@ class Importer:
         return added
 
     def _is_chain(self, steps: list[Step], output: str) -> bool:
-        """Whether each step is a layer that takes what the one before it gives, from the only input to the output."""
+        """Whether the steps are layers in a chain, from the only input to the output."""
         values = [*self._inputs, *(step.output for step in steps)]
         taken = [step.inputs for step in steps]
         layers = all(isinstance(step.part, nn.Module) for step in steps)
@@ -248,6 +248,6 @@ TAKES = {
     ("Not", 0): ("bool",),
     ("Where", 0): ("bool",),
 }
-"""The kinds of values that an operator takes at a place, where they are not floats alone."""
+"""The kinds of values that an operator takes at a place; by default only floats."""
 
 Operator = Callable[[Importer, Operation], None]

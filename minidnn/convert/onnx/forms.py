@@ -1,4 +1,4 @@
-"""What each op is in ONNX: one row per op."""
+"""The form of each op in ONNX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minidnn.convert.onnx.writing import TYPES, Writer, below
 from minidnn.nn.tracing import Batch, Node, Value
 
 Form = Callable[[Writer, Node], str]
-"""Writes a node of the model's graph; returns the name of its value."""
+"""Writes a node of the model's graph; returns the name of its output."""
 
 END = 2**63 - 1
 """Stands for the end of an axis in Slice."""
@@ -28,7 +28,7 @@ def write(writer: Writer, node: Node) -> None:
     """
     form = FORMS.get(node.op)
     if form is None or "random" in node.attributes:
-        raise refuse(node, "it has no form in ONNX here" if form is None else "it draws at random in evaluation")
+        raise refuse(node, "it has no form in ONNX" if form is None else "it draws random numbers in evaluation")
     if str(node.output.dtype) not in TYPES:
         raise refuse(node, f"its result is {node.output.dtype}, must be one of {', '.join(TYPES)}")
     writer.know(node.output, form(writer, node))
@@ -40,13 +40,13 @@ def refuse(node: Node, why: str) -> ConversionError:
 
 
 def _values(w: Writer, node: Node) -> list[str]:
-    """The names of all that it reads."""
+    """The names of the node's inputs."""
     partner = next((part.dtype for part in node.inputs if isinstance(part, Value)), np.float32)
     return [w.value(node, part, partner) for part in node.inputs]
 
 
 def _plain(op: str) -> Form:
-    """One node of all that the op reads."""
+    """One ONNX node with the inputs of the op."""
     return lambda w, node: w.node(op, w.path(node), *_values(w, node))
 
 
@@ -202,7 +202,7 @@ def _gather(w: Writer, node: Node) -> str:
         same = w.integers(node, "indices", indices.data.ravel().tolist())
         return w.node("Gather", w.path(node), *_values(w, node), same, axis=axis)
     if not isinstance(indices, Value) or _without(indices.shape, axis) != _without(x.shape, axis):
-        raise refuse(node, "indices must have the shape of x but for the axis, or be the same for each row")
+        raise refuse(node, "indices must have the shape of x except along the axis, or be the same for each row")
     return w.node("GatherElements", w.path(node), *_values(w, node), w.value(node, indices), axis=axis)
 
 
@@ -211,17 +211,17 @@ def _without(shape: Sequence[Any], axis: int) -> list[Any]:
 
 
 def _getitem(w: Writer, node: Node) -> str:
-    """Slices first, then axes away for integers, and new ones for None; or rows by an array of integers."""
+    """Slice, then Squeeze for integers, then Unsqueeze for None; or Gather for an array of integers."""
     index = node.attributes["index"]
     parts = list(index) if isinstance(index, tuple) else [index]
     (x,) = _values(w, node)
     if any(isinstance(part, Value) for part in parts):
         *before, last = parts
         if any(part != slice(None) for part in before) or last.dtype.kind not in "iu":
-            raise refuse(node, "its index has an array before other parts, or one that is not of integers")
+            raise refuse(node, "an array in its index must be of integers, the last part, and after full slices")
         return w.node("Gather", w.path(node), x, w.value(node, last), axis=len(before))
     if not all(part is None or part is Ellipsis or type(part) is int or isinstance(part, slice) for part in parts):
-        raise refuse(node, "its index has parts that are no slices, integers or arrays of integers")
+        raise refuse(node, "its index must be of slices, integers and arrays of integers")
     parts = _spelled_out(parts, len(node.inputs[0].shape))
     old = [part for part in parts if part is not None]
     cuts = [(axis, _as_slice(part)) for axis, part in enumerate(old) if part != slice(None)]
@@ -239,7 +239,7 @@ def _getitem(w: Writer, node: Node) -> str:
 
 
 def _spelled_out(parts: list[Any], rank: int) -> list[Any]:
-    """The index with a slice for every axis that an ellipsis stands for, or that is left out."""
+    """The index with a full slice for every axis that is covered by an ellipsis or left out."""
     parts = parts if Ellipsis in parts else [*parts, Ellipsis]
     place = parts.index(Ellipsis)
     missing = rank - sum(part is not None and part is not Ellipsis for part in parts)
@@ -262,14 +262,14 @@ def _bounds(node: Node, cut: slice, size: Any) -> tuple[int, int, int]:
 def _embedding(w: Writer, node: Node) -> str:
     indices = node.attributes["indices"]
     if not isinstance(indices, Value):
-        raise refuse(node, "its indices are no tensor")
+        raise refuse(node, "its indices must be a tensor")
     return w.node("Gather", w.path(node), *_values(w, node), w.value(node, indices), axis=0)
 
 
 def _embedding_bag(w: Writer, node: Node) -> str:
     indices, padding = node.attributes["indices"], node.attributes["padding"]
     if node.attributes["offsets"] is not None or not isinstance(indices, Value):
-        raise refuse(node, "it has offsets, must have a matrix with a bag in each row")
+        raise refuse(node, "offsets are not supported; indices must be a matrix, a bag in each row")
     path, places = w.path(node), w.value(node, indices)
     rows = w.node("Gather", path, *_values(w, node), places, axis=0)
     op = "ReduceMean" if node.attributes["mode"] == "mean" else "ReduceSum"
@@ -334,4 +334,4 @@ FORMS: dict[str, Form] = {
     "where": _where,
     **dict.fromkeys(ACTIVATIONS, _activation),
 }
-"""Ops with a form in ONNX."""
+"""The form of each op that can be exported."""

@@ -1,4 +1,4 @@
-"""An ONNX file as plain Python, with everything refused that an importer should not have to think about."""
+"""Reads an ONNX file into plain Python objects, and refuses what the importer does not support."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from minidnn.convert.onnx.external import fetch
 from minidnn.reference.types import Array
 
 OPSETS = range(7, 29)
-"""Versions of the operator set that are read: 7 brought broadcasting as it is today, 28 is the newest one looked at."""
+"""Supported versions of the operator set: 7 introduced today's broadcasting, 28 is the newest one that was checked."""
 
 
 class RefusedError(ConversionError):
-    """A node that is not understood; the message names it."""
+    """A node that is not supported; the message names it."""
 
 
 def as_float(value: float) -> float:
-    """A float32 as the number that was meant: 0.01, not 0.009999999776."""
+    """A float32 as the shortest decimal number that rounds to it: 0.01, not 0.009999999776."""
     return float(str(np.float32(value)))
 
 
 class Attributes(dict[str, Any]):
-    """The attributes of a node, and which of them somebody asked for: what nobody reads may change what it computes."""
+    """The attributes of a node, which record which of them were read: one that was not may change the result."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.asked: set[str] = set()
+        self.were_read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
-        self.asked.add(name)
+        self.were_read.add(name)
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        self.asked.add(name)
+        self.were_read.add(name)
         return super().get(name, default)
 
     def unread(self) -> list[str]:
-        """Those that nobody asked for."""
-        return [name for name in self if name not in self.asked | HARMLESS]
+        """The attributes that were not read, except harmless ones."""
+        return [name for name in self if name not in self.were_read | HARMLESS]
 
 
 HARMLESS = {"saturate", "seed", "stash_type"}
-"""Attributes that change no float32 in inference."""
+"""Attributes that do not affect float32 values in inference."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A node: what it does, to which values, under which names. An input that is left out is "".
+    """A node of the graph. An input that is left out is "".
 
     Attributes:
-        layer: what several nodes of the file were recognized as.
+        layer: the layer that several nodes of the file were recognized as; see `recognizing`.
     """
 
     op: str
@@ -68,20 +68,20 @@ class Operation:
     layer: nn.Module | None = None
 
     def constant(self) -> Array:
-        """What a node Constant gives."""
+        """The value of a Constant node."""
         if len(self.attributes) != 1:
             raise self.refuse(f"it has {len(self.attributes)} attributes, must have one")
         ((kind, value),) = self.attributes.items()
         kinds: dict[str, Any] = {"value_float": np.float32, "value_floats": np.float32}
         kinds |= {"value_int": np.int64, "value_ints": np.int64}
         if kind != "value" and kind not in kinds:
-            raise self.refuse(f"attribute {kind!r} is not known here")
-        self.attributes.asked.add(kind)
+            raise self.refuse(f"attribute {kind!r} is not supported")
+        self.attributes.were_read.add(kind)
         array: Array = value if kind == "value" else np.array(value, kinds[kind])
         return array
 
     def refuse(self, why: str) -> RefusedError:
-        called = repr(self.name) if self.name else f"that gives {', '.join(map(repr, self.outputs))}"
+        called = repr(self.name) if self.name else f"with output {', '.join(map(repr, self.outputs))}"
         return RefusedError(f"from_onnx: node {called} ({self.op}): {why}")
 
 
@@ -107,7 +107,7 @@ def onnx_module() -> Any:
     """The onnx package.
 
     Raises:
-        ImportError: it is missing; names the extra.
+        ImportError: it is missing; the message names the extra.
     """
     try:
         import onnx
@@ -119,12 +119,12 @@ def onnx_module() -> Any:
 
 
 def read(source: Any) -> Network:
-    """The graph of a path, of bytes or of a ``ModelProto``.
+    """Reads the graph of a path, of bytes or of a ``ModelProto``.
 
     Raises:
-        ConversionError: damaged, not valid by ONNX's own checker, or holding what no importer here could understand:
-            external data that is not beside the file, functions, other operator sets, subgraphs, sparse tensors,
-            inputs of other dtypes than float32, int32, int64 and bool.
+        ConversionError: the model is damaged, fails ONNX's own checker, or has parts that are not supported: external
+            data that is not beside the file, functions, other operator sets, subgraphs, sparse tensors, inputs of
+            other dtypes than float32, int32, int64 and bool.
         OSError: the file cannot be read.
     """
     onnx = onnx_module()
@@ -133,7 +133,7 @@ def read(source: Any) -> Network:
     if outside:
         fetch(outside, Path(source).parent if isinstance(source, (str, os.PathLike)) else None)
     if model.functions:
-        raise ConversionError(f"from_onnx: function {model.functions[0].name!r}: models with functions are refused")
+        raise ConversionError(f"from_onnx: function {model.functions[0].name!r}: functions are not supported")
     opset = _opset(model)
     try:
         onnx.checker.check_model(model)
@@ -141,7 +141,8 @@ def read(source: Any) -> Network:
         raise ConversionError(f"from_onnx: the model is not valid: {str(error).strip()}") from error
     graph = model.graph
     if graph.sparse_initializer:
-        raise ConversionError(f"from_onnx: tensor {graph.sparse_initializer[0].values.name!r} is sparse")
+        name = graph.sparse_initializer[0].values.name
+        raise ConversionError(f"from_onnx: tensor {name!r} is sparse, which is not supported")
     constants = {tensor.name: _array(onnx, tensor, f"tensor {tensor.name!r}") for tensor in graph.initializer}
     given = [value for value in graph.input if value.name not in constants]
     kinds = {value.name: _kind(onnx, value) for value in given}
@@ -156,17 +157,17 @@ def _parsed(onnx: Any, source: Any) -> Any:
     if isinstance(source, (str, os.PathLike)):
         source = Path(source).read_bytes()
     if not isinstance(source, bytes):
-        raise TypeError(f"from_onnx: wants a path, bytes or a ModelProto, got a {type(source).__name__}")
+        raise TypeError(f"from_onnx: source must be a path, bytes or a ModelProto, got {type(source).__name__}")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(source)
     except Exception as error:  # whatever this release of protobuf raises
-        raise ConversionError(f"from_onnx: this is no ONNX model, or a damaged one: {error}") from error
+        raise ConversionError(f"from_onnx: source is not an ONNX model, or a damaged one: {error}") from error
     return model
 
 
 def _tensors(graph: Any) -> list[Any]:
-    """Every dense tensor outside of subgraphs, which are refused anyway."""
+    """Every tensor outside of subgraphs, which are refused."""
     found = list(graph.initializer)
     for sparse in graph.sparse_initializer:
         found += [sparse.values, sparse.indices]
@@ -191,7 +192,7 @@ def _kind(onnx: Any, value: Any) -> str:
     kinds = {types.FLOAT: "float", types.INT32: "int", types.INT64: "int", types.BOOL: "bool"}
     kind = kinds.get(value.type.tensor_type.elem_type) if value.type.HasField("tensor_type") else None
     if kind is None:
-        raise ConversionError(f"from_onnx: input {value.name!r} is no tensor of float32, int32, int64 or bool")
+        raise ConversionError(f"from_onnx: input {value.name!r} must be a tensor of float32, int32, int64 or bool")
     return kind
 
 
@@ -199,7 +200,8 @@ def _array(onnx: Any, tensor: Any, what: str) -> Array:
     kinds = onnx.TensorProto
     if tensor.data_type not in (kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.INT32, kinds.INT64, kinds.BOOL):
         names = {number: name for name, number in kinds.DataType.items()}
-        raise ConversionError(f"from_onnx: {what} is of {names.get(tensor.data_type, 'an unknown type')}")
+        dtype = names.get(tensor.data_type, "of an unknown type")
+        raise ConversionError(f"from_onnx: {what} is {dtype}, must be FLOAT, DOUBLE, FLOAT16, INT32, INT64 or BOOL")
     try:
         array: Array = onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError) as error:
@@ -210,13 +212,13 @@ def _array(onnx: Any, tensor: Any, what: str) -> Array:
 def _operation(onnx: Any, node: Any) -> Operation:
     operation = Operation(node.op_type, node.name, list(node.input), list(node.output), Attributes())
     if node.domain not in ("", "ai.onnx"):
-        raise operation.refuse(f"operators of {node.domain!r} are not known here")
+        raise operation.refuse(f"operators of domain {node.domain!r} are not supported")
     kinds = onnx.AttributeProto
     for attribute in node.attribute:
         if attribute.ref_attr_name or attribute.type not in (
             kinds.FLOAT, kinds.FLOATS, kinds.INT, kinds.INTS, kinds.STRING, kinds.TENSOR,
         ):  # fmt: skip
-            raise operation.refuse(f"attribute {attribute.name!r} is of a kind that is not known here")
+            raise operation.refuse(f"attribute {attribute.name!r} has a type that is not supported")
         value = onnx.helper.get_attribute_value(attribute)
         if attribute.type == kinds.TENSOR:
             value = _array(onnx, value, f"attribute {attribute.name!r} of node {node.name!r}")

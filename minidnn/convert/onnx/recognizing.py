@@ -1,4 +1,4 @@
-"""Several nodes that compute what is one layer here: the very nodes that `to_onnx` writes for it, and PyTorch's."""
+"""Recognizes groups of nodes that compute one layer, as `to_onnx` and PyTorch write them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from minidnn.nn.tracing import Value, trace
 from minidnn.reference.types import Array
 
 OPSETS = (13, 18)
-"""Those whose forms are looked for: where an activation has no operator yet, and where axes have become inputs."""
+"""The operator sets whose forms are searched for: 13 lacks operators for some activations; in 18 axes are inputs."""
 FREE = {"kernel", "padding"}
-"""Constants of a pattern that stand for any other."""
+"""Constants of a pattern that match any value."""
 COMMUTES = {"Add", "Mul", "Max"}
 
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """Nodes, by their outputs, that make `output` of the value "x" and constants.
+    """Nodes, by their outputs, that compute `output` from the value "x" and constants.
 
     Attributes:
-        make: the layer, of the values of free constants and of what they are called.
+        make: builds the layer from the values of the free constants, and the names that the pattern's values match.
     """
 
     nodes: Mapping[str, Written]
@@ -47,7 +47,7 @@ class Pattern:
 
 
 def recognized(network: Network) -> Network:
-    """The network with one operation for all nodes of a pattern, where nothing else reads what is between them."""
+    """The network with one operation in place of each match of a pattern whose inner values no other node reads."""
     found = _Search(network)
     taken: set[int] = set()
     instead: dict[int, Operation] = {}
@@ -72,7 +72,7 @@ def _operation(pattern: Pattern, root: Operation, match: Match) -> Operation:
 
 @dataclass
 class Match:
-    """What the names of a pattern stand for in the file."""
+    """The names, constants and operations of the file that match a pattern."""
 
     bound: dict[str, str]
     known: dict[str, Array]
@@ -93,7 +93,7 @@ class _Search:
         self.uses.update(network.outputs)
 
     def match(self, pattern: Pattern, root: Operation) -> Match | None:
-        """What the pattern stands for where its output is that of the root; None where it is not."""
+        """The match of the pattern whose output is that of the root; None if there is none."""
         if root.op != pattern.nodes[pattern.output].op or len(root.outputs) != 1:
             return None
         for match in self._matches(pattern, pattern.output, root.outputs[0], Match({}, {}, {})):
@@ -104,7 +104,7 @@ class _Search:
         return None
 
     def _matches(self, pattern: Pattern, name: str, value: str, so_far: Match) -> Iterator[Match]:
-        """Every way in which a value of the file is that of the pattern."""
+        """Every way to match a value of the file with a value of the pattern."""
         if name in so_far.bound:
             if so_far.bound[name] == value:
                 yield so_far
@@ -146,7 +146,7 @@ class _Search:
 
 
 def _fits(wanted: Written, operation: Operation) -> bool:
-    """Whether an operation is the one of a pattern, but for its inputs."""
+    """Whether an operation equals one of a pattern, apart from its inputs."""
     return (
         operation.op == wanted.op
         and len(operation.inputs) == len(wanted.inputs)
@@ -164,7 +164,7 @@ def _number(value: Any) -> Any:
 
 @cache
 def patterns() -> list[Pattern]:
-    """All of them, the largest first."""
+    """All patterns, the largest first."""
     found = [_activation(name, put) for name, put in ACTIVATIONS.items()]
     found += [_activation("gelu", _gelu_of_pytorch)]
     found += [_bag(opset, mode, padding) for opset in OPSETS for mode in ("sum", "mean") for padding in (None, 0)]

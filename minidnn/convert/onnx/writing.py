@@ -1,4 +1,4 @@
-"""A graph of ONNX in the making: nodes, and weights by name."""
+"""Builds an ONNX graph: nodes, and weights by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minidnn.nn.tracing import Node, Value
 from minidnn.reference.types import Array
 
 TYPES = {"float32": "FLOAT", "int64": "INT64", "int32": "INT32", "uint8": "UINT8", "bool": "BOOL"}
-"""The dtypes that are written, and what ONNX calls them."""
+"""The dtypes that are written, and their names in ONNX."""
 
 
 class Written(NamedTuple):
@@ -42,41 +42,41 @@ class Writer:
         self._known = {id(value): name for name, value in inputs.items()}
 
     def node(self, op: str, path: str, *inputs: str, **settings: Any) -> str:
-        """Adds a node; returns its value."""
+        """Adds a node; returns the name of its output."""
         name = self._unique(path or op.lower())
         self.nodes.append(Written(op, list(inputs), self._unique(f"{name}:y"), name, settings))
         return self.nodes[-1].output
 
     def value(self, node: Node, part: Any, partner: Any = np.float32) -> str:
-        """The name of what a node reads; a number has the dtype of its partner."""
+        """The name of an input of a node; a number becomes a constant of the partner's dtype."""
         if not isinstance(part, Value):
             return self.constant(below(node.path, node.op), np.asarray(part, partner))
         if id(part) not in self._known:
             if part.data is None:
-                raise ConversionError(f"to_onnx: {node.where}: it reads what no op made")
+                raise ConversionError(f"to_onnx: {node.where}: it reads a value that no op computed")
             self._known[id(part)] = self.constant(part.name or below(node.path, node.op), part.data)
         return self._known[id(part)]
 
     def know(self, value: Value, name: str) -> None:
-        """Calls a value so."""
+        """Sets the name of a value."""
         self._known[id(value)] = name
 
     def constant(self, name: str, array: Array) -> str:
-        """The value of an array."""
+        """Adds an array; returns its unique name."""
         name = self._unique(name)
         self.weights[name] = np.asarray(array)
         return name
 
     def number(self, path: str, what: str, value: float, dtype: Any = np.float32) -> str:
-        """The value of a number, which is called so below a path."""
+        """Adds a number, with a name below a path; returns its unique name."""
         return self.constant(below(path, what), np.array(value, dtype))
 
     def integers(self, node: Node, what: str, numbers: Sequence[int]) -> str:
-        """The value of a vector of integers, such as axes."""
+        """Adds a vector of integers, such as axes; returns its unique name."""
         return self.constant(below(node.path, what), np.array(numbers, np.int64))
 
     def path(self, node: Node) -> str:
-        """What a node is called by: the layer's path, with the op where the layer has a node already."""
+        """The name of a node: the layer's path, and the op if a node has this name already."""
         return below(node.path, node.op) if node.path in self._names else node.path
 
     def finish(self, outputs: dict[str, Value]) -> None:

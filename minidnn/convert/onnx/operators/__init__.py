@@ -1,4 +1,4 @@
-"""What each operator of ONNX becomes here."""
+"""The converters of ONNX's operators."""
 
 from minidnn.convert.onnx.following import Operator
 from minidnn.convert.onnx.operators import activating, elementwise, normalizing, products, reducing, shaping
@@ -8,4 +8,4 @@ OPERATORS: dict[str, Operator] = {
     for part in (activating, elementwise, normalizing, products, reducing, shaping)
     for name, row in part.ROWS.items()
 }
-"""Everything that can be imported."""
+"""Every operator that can be imported."""

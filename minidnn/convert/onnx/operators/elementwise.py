@@ -1,4 +1,4 @@
-"""Element by element: arithmetic, comparisons, and what is chosen by them."""
+"""Elementwise arithmetic and comparisons, Cast and Where."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from minidnn.convert.onnx.reading import Operation, as_float
 from minidnn.nn import functions
 
 FLOAT, BOOL = 1, 9
-"""What ONNX calls these dtypes."""
+"""ONNX's numbers for these dtypes."""
 
 
 def _add(g: Importer, operation: Operation) -> None:
@@ -34,7 +34,7 @@ def _compares(function: Any) -> Operator:
     def make(g: Importer, operation: Operation) -> None:
         kinds = {g.kind(value) for value in operation.inputs if g.resolve(value) in g.ranks}
         if len(kinds) > 1:
-            raise operation.refuse(f"it compares {' with '.join(sorted(kinds))}")
+            raise operation.refuse(f"it compares {' with '.join(sorted(kinds))}, must be of one kind")
         rank = max(g.rank(operation, 0), g.rank(operation, 1))
         inputs = [g.value(operation, place, trainable=False) for place in (0, 1)]
         g.emit(operation, function, inputs, rank, kind="bool")
@@ -64,9 +64,10 @@ def _where(g: Importer, operation: Operation) -> None:
 
 def _cast(g: Importer, operation: Operation) -> None:
     to, known = operation.attributes["to"], g.constant(operation, 0)
-    if known is not None or to not in (FLOAT, BOOL):
-        what = "a constant is cast" if known is not None else f"to is {to}"
-        raise operation.refuse(f"{what}, only values are, to float32 ({FLOAT}) or bool ({BOOL})")
+    if known is not None:
+        raise operation.refuse("its input is a constant, must be computed")
+    if to not in (FLOAT, BOOL):
+        raise operation.refuse(f"to is {to}, must be float32 ({FLOAT}) or bool ({BOOL})")
     before, after = g.kind(operation.inputs[0]), "float" if to == FLOAT else "bool"
     if before == after:
         g.alias(operation)

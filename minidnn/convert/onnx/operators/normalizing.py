@@ -12,9 +12,9 @@ from minidnn.nn import functions
 
 def _batch_norm(g: Importer, operation: Operation) -> None:
     if operation.attributes.get("training_mode", 0):
-        raise operation.refuse("training_mode is 1, only inference can be imported")
+        raise operation.refuse("training_mode is 1, must be 0 (inference)")
     if not operation.attributes.get("spatial", 1):
-        raise operation.refuse("spatial is 0, which newer operator sets do not have")
+        raise operation.refuse("spatial is 0, must be 1")
     eps, momentum = operation.attributes.get("epsilon", 1e-5), operation.attributes.get("momentum", 0.9)
     vectors = [vector for place in range(1, 5) if (vector := g.constant(operation, place)) is not None]
     if len(vectors) == 4 and g.rank(operation) == 2:
@@ -44,7 +44,7 @@ def _dropout(g: Importer, operation: Operation) -> None:
             raise operation.refuse(f"{what} must be a constant")
     ratio, training = g.constant(operation, 1), g.constant(operation, 2)
     if training is not None and training.any():
-        raise operation.refuse("training_mode is true, only inference can be imported")
+        raise operation.refuse("training_mode is true, must be false (inference)")
     g.layer(operation, nn.Dropout(operation.attributes.get("ratio", 0.5) if ratio is None else as_float(ratio.item())))
 
 
@@ -55,7 +55,7 @@ def _softmax(g: Importer, operation: Operation) -> None:
         raise operation.refuse(f"axis is {axis}, x has {rank} axes")
     last = axis in (-1, rank - 1)
     if g.opset < 13 and not last:
-        raise operation.refuse("over several axes at once, as before operator set 13")
+        raise operation.refuse("several axes at once, as before operator set 13, are not supported")
     log = operation.op == "LogSoftmax"
     if last:
         g.layer(operation, nn.LogSoftmax() if log else nn.Softmax())

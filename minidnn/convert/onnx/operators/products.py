@@ -44,7 +44,7 @@ def _matmul(g: Importer, operation: Operation) -> None:
 
 
 def layer_name(operation: Operation, place: int = 1) -> str:
-    """What the weights at that place are called by, as in ``hidden1.weight``; else nothing."""
+    """The layer's name in the name of the weights at that place, as in ``hidden1.weight``; "" if there is none."""
     layer, dot, _ = operation.inputs[place].rpartition(".")
     return layer if dot else ""
 

@@ -1,4 +1,4 @@
-"""Sums, means and extremes over axes."""
+"""Sums, means, maxima and minima over axes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same numbers in another arrangement, some of them, and constants."""
+"""Reshaping, indexing, padding, concatenation, and constants."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _slice(g: Importer, operation: Operation) -> None:
 def _squeeze(g: Importer, operation: Operation) -> None:
     rank, axes = g.rank(operation), g.integers(operation, 1, "axes")
     if axes is None:
-        raise operation.refuse("it has no axes, must name those that go")
+        raise operation.refuse("axes are missing; name the axes to remove")
     _check_axes(operation, axes, rank)
     g.emit(operation, functions.squeeze(axes), [g.value(operation, 0)], rank - len(axes))
 
@@ -97,7 +97,7 @@ def _squeeze(g: Importer, operation: Operation) -> None:
 def _unsqueeze(g: Importer, operation: Operation) -> None:
     axes = g.integers(operation, 1, "axes")
     if axes is None:
-        raise operation.refuse("it has no axes")
+        raise operation.refuse("axes are missing")
     rank = g.rank(operation) + len(axes)
     _check_axes(operation, axes, rank)
     g.emit(operation, functions.unsqueeze(axes), [g.value(operation, 0)], rank)
@@ -105,7 +105,7 @@ def _unsqueeze(g: Importer, operation: Operation) -> None:
 
 def _check_axes(operation: Operation, axes: list[int], rank: int) -> None:
     if any(not -rank <= axis < rank for axis in axes) or len({axis % rank for axis in axes}) < len(axes):
-        raise operation.refuse(f"axes are {axes}, must be different ones of {rank}")
+        raise operation.refuse(f"axes are {axes}, must be distinct axes of {rank}")
 
 
 def _gather(g: Importer, operation: Operation) -> None:
