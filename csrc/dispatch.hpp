@@ -1,4 +1,4 @@
-// Which instruction set runs: the best table that this machine can run, or the one asked for by name.
+// Which instruction set runs: the best table that this machine can run, or the one given by name.
 #pragma once
 #include <string>
 #include <vector>

@@ -31,14 +31,14 @@ py::object forward(const ActName& act, Array x_array, float alpha) {
   return y.take();
 }
 
-py::object backward(const ActName& act, Array dy_array, Array told_array, float alpha) {
-  const In dy(dy_array, act.backward, "dy"), told(told_array, act.backward, act.reads);
-  same_shape(act.backward, "dy", dy, act.reads, told);
-  auto dx = Empty<>::like(told);
+py::object backward(const ActName& act, Array dy_array, Array x_or_y_array, float alpha) {
+  const In dy(dy_array, act.backward, "dy"), x_or_y(x_or_y_array, act.backward, act.reads);
+  same_shape(act.backward, "dy", dy, act.reads, x_or_y);
+  auto dx = Empty<>::like(x_or_y);
   run([=, dx = dx.data, act = static_cast<int>(act.act)] {
     const auto f = kernels().activation[act].backward;
-    parallel_for(told.size, kGrain, [&](std::size_t i, std::size_t end) {
-      f(dy.data + i, told.data + i, dx + i, end - i, alpha);
+    parallel_for(x_or_y.size, kGrain, [&](std::size_t i, std::size_t end) {
+      f(dy.data + i, x_or_y.data + i, dx + i, end - i, alpha);
     });
   });
   return dx.take();
@@ -50,13 +50,14 @@ void bind(py::module_& m, const ActName& act) {
         act.name, [&act](Array x, float alpha) { return forward(act, x, alpha); }, py::arg("x"),
         py::arg("alpha"));
     m.def(
-        act.backward, [&act](Array dy, Array told, float alpha) { return backward(act, dy, told, alpha); },
+        act.backward,
+        [&act](Array dy, Array x_or_y, float alpha) { return backward(act, dy, x_or_y, alpha); },
         py::arg("dy"), py::arg(act.reads), py::arg("alpha"));
   } else {
     m.def(act.name, [&act](Array x) { return forward(act, x, 0.0f); }, py::arg("x"));
     m.def(
-        act.backward, [&act](Array dy, Array told) { return backward(act, dy, told, 0.0f); }, py::arg("dy"),
-        py::arg(act.reads));
+        act.backward, [&act](Array dy, Array x_or_y) { return backward(act, dy, x_or_y, 0.0f); },
+        py::arg("dy"), py::arg(act.reads));
   }
 }
 

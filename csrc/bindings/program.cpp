@@ -73,7 +73,7 @@ void copy_inputs(const std::vector<Copy>& copies) {
 // The inputs that a replay copies first; an input that already is the program's own array is left out.
 std::vector<Copy> copies_of(const Recorded& r, const py::tuple& inputs) {
   if (inputs.size() != r.inputs.size())
-    throw py::value_error("replay: got " + std::to_string(inputs.size()) + " inputs, wants " +
+    throw py::value_error("replay: got " + std::to_string(inputs.size()) + " inputs, must be " +
                           std::to_string(r.inputs.size()));
   std::vector<Copy> copies;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

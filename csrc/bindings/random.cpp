@@ -21,8 +21,7 @@ constexpr std::size_t kRandomGrain = kGrain / 4;  // a random element costs seve
 // Block numbers are 32 bits wide, four elements a block.
 void check_count(const char* op, std::size_t n) {
   if (n > (std::size_t{1} << 34))
-    throw py::value_error(std::string(op) + ": a draw has at most 2**34 elements, asked for " +
-                          std::to_string(n));
+    throw py::value_error(std::string(op) + ": a draw has at most 2**34 elements, got " + std::to_string(n));
 }
 
 py::object random_bits(std::size_t n, std::uint64_t seed, std::uint32_t stream, Count draw) {

@@ -36,8 +36,8 @@ template <class F>
 constexpr Activation activation() {
   return {
       [](const float* x, float* y, size_t n, float alpha) { map(n, with_alpha<F>(alpha), x, y); },
-      [](const float* dy, const float* told, float* dx, size_t n, float alpha) {
-        map(n, [f = with_alpha<F>(alpha)](float d, float v) { return f.backward(d, v); }, dy, told, dx);
+      [](const float* dy, const float* x_or_y, float* dx, size_t n, float alpha) {
+        map(n, [f = with_alpha<F>(alpha)](float d, float v) { return f.backward(d, v); }, dy, x_or_y, dx);
       },
       [](float* z, const float* bias, size_t n, float alpha) {
         map(n, [f = with_alpha<F>(alpha)](float v, float b) { return f(v + b); }, z, bias, z);
@@ -63,7 +63,7 @@ void step(float* const* arrays, size_t begin, size_t end, const float* scalars) 
   update(f, arrays, begin, end);
 }
 
-// A rate of 0, by which the formula divides, changes nothing; asked here, since loops must have no branch.
+// A rate of 0, by which the formula divides, changes nothing; tested here, since loops must have no branch.
 template <>
 void step<FtrlStep>(float* const* arrays, size_t begin, size_t end, const float* scalars) {
   FtrlStep f;

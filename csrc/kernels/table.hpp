@@ -71,10 +71,11 @@ struct Formula {
   void (*run)(float* const* arrays, std::size_t begin, std::size_t end, const float* scalars);
 };
 
-// alpha is the setting of those that have one; the others ignore it. `told` is y or x.
+// alpha is the setting of those that have one; the others ignore it. Which of x and y a
+// derivative reads is in MINIDNN_ACTIVATIONS.
 struct Activation {
   void (*forward)(const float* x, float* y, std::size_t n, float alpha);
-  void (*backward)(const float* dy, const float* told, float* dx, std::size_t n, float alpha);
+  void (*backward)(const float* dy, const float* x_or_y, float* dx, std::size_t n, float alpha);
   void (*bias_forward)(float* z, const float* bias, std::size_t n, float alpha);  // z = f(z + bias), in place
 };
 

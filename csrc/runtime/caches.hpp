@@ -12,12 +12,12 @@ namespace minidnn::runtime {
 inline std::size_t second_level_cache() {
   static const std::size_t bytes = [] {
     constexpr std::size_t least = 262144, most = 4194304;
-    long told = 0;
+    long reported = 0;
 #if defined(_SC_LEVEL2_CACHE_SIZE)
-    told = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    reported = sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
-    if (told <= 0) return std::size_t{524288};
-    const auto size = static_cast<std::size_t>(told);
+    if (reported <= 0) return std::size_t{524288};
+    const auto size = static_cast<std::size_t>(reported);
     return size < least ? least : size > most ? most : size;
   }();
   return bytes;

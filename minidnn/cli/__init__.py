@@ -14,7 +14,7 @@ from minidnn.standard_error import tell
 
 
 def subcommands() -> tuple[ModuleType, ...]:
-    """Their modules, which take most of a second to load: within `main`, so that Ctrl-C is told in a line then too."""
+    """Their modules, which take most of a second to load: within `main`, so that Ctrl-C ends in one line then too."""
     from minidnn.cli import config, deploy, evaluate, explain, learn, playground, predict, reproduce, train, tune, zoo
 
     return train, tune, evaluate, predict, deploy, reproduce, zoo, explain, learn, playground, config

@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     result = scores(model, dataset)
     table = result.by_class() if arguments.report else None
     if arguments.json:
-        told = {} if table is None else {"report": {shown(n): row for n, row in table.document().items()}}
-        print(json.dumps(result.document() | told, indent=2))
+        report = {} if table is None else {"report": {shown(n): row for n, row in table.document().items()}}
+        print(json.dumps(result.document() | report, indent=2))
     else:
         print(result.report())
         if table is not None:

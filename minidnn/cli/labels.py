@@ -78,8 +78,8 @@ def _classes(path: Path, y: Any, known: tuple[str, ...]) -> tuple[Any, tuple[str
         numbers = {str(i): i for i in range(len(known))}
     for name in names:
         if name not in numbers:
-            told = ", ".join([*numbers][:20])
-            raise ValueError(f"{path} has a label {name}, must be one of the classes {shown(told)}")
+            valid = ", ".join([*numbers][:20])
+            raise ValueError(f"{path} has a label {name}, must be one of the classes {shown(valid)}")
     return np.array([numbers[name] for name in names], np.int64)[places], known
 
 

@@ -116,8 +116,8 @@ def _line(row: dict[str, Any]) -> str:
     if "class" in row:
         return f"{where}: {shown(row['class'])} ({row['probability']:.1%})"
     if "labels" in row:
-        told = [f"{shown(name)} ({row['probabilities'][name]:.1%})" for name in row["labels"]]
-        return f"{where}: {', '.join(told) or 'no label'}"
+        likely = [f"{shown(name)} ({row['probabilities'][name]:.1%})" for name in row["labels"]]
+        return f"{where}: {', '.join(likely) or 'no label'}"
     if "values" in row:
         return f"{where}: {', '.join(f'{shown(name)} {value:.7g}' for name, value in row['values'].items())}"
     values = row["value"] if isinstance(row["value"], list) else [row["value"]]

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _names(arguments: argparse.Namespace) -> list[str]:
     groups = {"all": published.NAMES, "chapter": CHAPTER}
-    names = [name for asked in arguments.names for name in groups.get(asked, [asked])]
+    names = [name for given in arguments.names for name in groups.get(given, [given])]
     for name in names:
         if name not in NAMES:
             raise ValueError(f"NAME is {name!r}, must be one of {', '.join(NAMES)}, all or chapter")

@@ -113,8 +113,8 @@ def _check_file(path: Path) -> None:
 
 def configuration(arguments: argparse.Namespace, parts: Parts) -> dict[str, Any]:
     """The options that all trials of a study share, as strings; data are represented by their checksums."""
-    told = {name: str(value) for name, value in vars(arguments).items() if name not in (*FREE, *FILES)}
-    return told | {"data": str([*parts.train.checksums(), *parts.valid.checksums()])}
+    settings = {name: str(value) for name, value in vars(arguments).items() if name not in (*FREE, *FILES)}
+    return settings | {"data": str([*parts.train.checksums(), *parts.valid.checksums()])}
 
 
 def search(study: Any, arguments: argparse.Namespace, parts: Parts) -> None:
@@ -129,16 +129,16 @@ def search(study: Any, arguments: argparse.Namespace, parts: Parts) -> None:
         chosen = suggested(trial, arguments)
         trial.set_user_attr("options", chosen)
         manual_seed(arguments.seed)
-        asked = argparse.Namespace(**vars(arguments) | chosen)
-        prepared = building.prepared(asked, parts)
+        options = argparse.Namespace(**vars(arguments) | chosen)
+        prepared = building.prepared(options, parts)
         try:
-            history = prepared.fit(asked, parts, OptunaPruning(trial, arguments.monitor), progress=False)
+            history = prepared.fit(options, parts, OptunaPruning(trial, arguments.monitor), progress=False)
         except training.NonFiniteError as error:
             trial.set_user_attr("diverged", str(error))
             raise optuna.TrialPruned(str(error)) from error
         return float(uninterrupted(history)[arguments.monitor][-1])
 
-    def told(study: Any, trial: Any) -> None:
+    def announce(study: Any, trial: Any) -> None:
         print(trials.line(trial, arguments.monitor), flush=True)
         if enough():
             study.stop()
@@ -148,7 +148,7 @@ def search(study: Any, arguments: argparse.Namespace, parts: Parts) -> None:
         return len(study.get_trials(deepcopy=False, states=states)) >= arguments.trials
 
     if not enough():
-        study.optimize(objective, callbacks=[told])
+        study.optimize(objective, callbacks=[announce])
 
 
 def suggested(trial: Any, arguments: argparse.Namespace) -> dict[str, Any]:

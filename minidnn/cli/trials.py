@@ -21,14 +21,14 @@ def finished(study: Any) -> list[Any]:
 def line(trial: Any, monitor: str) -> str:
     """One line for a trial: ``trial   3  valid_accuracy 0.9512  lr 0.0123, hidden 120,40, dropout 0.12``."""
     options = trial.user_attrs["options"]
-    told = f"lr {options['lr']:g}, hidden {','.join(map(str, options['hidden']))}, dropout {options['dropout']:g}"
+    settings = f"lr {options['lr']:g}, hidden {','.join(map(str, options['hidden']))}, dropout {options['dropout']:g}"
     if "diverged" in trial.user_attrs:
         ended = "diverged"
     elif trial.state.name == "PRUNED":
         ended = f"{monitor} {trial.value:.4f}, pruned after epoch {trial.last_step}"
     else:
         ended = f"{monitor} {trial.value:.4f}"
-    return f"trial {trial.number:3d}  {ended}  {told}"
+    return f"trial {trial.number:3d}  {ended}  {settings}"
 
 
 def draw(study: Any, path: str | os.PathLike[str], monitor: str) -> None:

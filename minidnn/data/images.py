@@ -70,8 +70,8 @@ class ImageFolder(Dataset):
         found = {name: pictures_in(self.folder / name) for name in names}
         if not names or not all(found.values()):
             empty = [self.folder / name for name in names if not found[name]]
-            told = empty[0] if empty else "no folder of a class"
-            raise ValueError(f"ImageFolder: {folder} must have a folder with pictures for each class, not {told}")
+            wrong = empty[0] if empty else "no folder of a class"
+            raise ValueError(f"ImageFolder: {folder} must have a folder with pictures for each class, not {wrong}")
         self.classes = tuple(names if classes is None else classes)
         if new := sorted(set(names) - set(self.classes)):
             shown = ", ".join(map(repr, self.classes[:20]))

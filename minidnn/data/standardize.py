@@ -94,7 +94,7 @@ def _moments(dataset: Dataset) -> tuple[Any, Any, Any]:
     number in every example, which the variance, being rounded, does not tell."""
     n, mean, squares, constant = 0, np.float64(0), np.float64(0), np.bool_(True)
     first = dataset[:1].images
-    with np.errstate(invalid="ignore"):  # the caller tells of what is not finite
+    with np.errstate(invalid="ignore"):  # the caller reports values that are not finite
         for start in range(0, len(dataset), CHUNK):
             x = dataset[start : start + CHUNK].images.astype(np.float64)
             more, delta = len(x), x.mean(axis=0) - mean

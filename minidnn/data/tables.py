@@ -181,15 +181,15 @@ def _number(where: str, text: str, column: Column, plan: Plan, options: Options)
         return value
     if is_empty(text) and (column.fill is not None if plan.fixed else options.missing is not None):
         return float("nan")
-    told = f"{where}: column {column.name!r} has {text!r}, must be"
+    begin = f"{where}: column {column.name!r} has {text!r}, must be"
     if is_empty(text):
-        raise TableError(f"{told} a number; {_remedy(plan)}")
+        raise TableError(f"{begin} a number; {_remedy(plan)}")
     try:
         float(text)
     except ValueError:
         hint = "" if plan.fixed else f"; give categories=[{column.name!r}] or ignore=[{column.name!r}] if it is text"
-        raise TableError(f"{told} a number{hint}") from None
-    raise TableError(f"{told} a finite float32")
+        raise TableError(f"{begin} a number{hint}") from None
+    raise TableError(f"{begin} a finite float32")
 
 
 def _remedy(plan: Plan) -> str:

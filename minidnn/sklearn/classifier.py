@@ -80,7 +80,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     """
 
     _score = "valid_accuracy"
-    _announced: Any = None  # the classes that the first partial_fit was told
+    _announced: Any = None  # the classes that were given to the first partial_fit
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The end of a run, whatever ended it."""
+"""The end of a run, however it ended."""
 
 from __future__ import annotations
 

@@ -183,10 +183,10 @@ def report_of(y: Array, outputs: Array, threshold: float, names: Sequence[str] =
 def _of_classes(y: Array, outputs: Array, threshold: float, names: Sequence[str]) -> Report:
     metrics = _sklearn()
     if outputs.ndim == 2 and outputs.shape[1] > 1:
-        told, classes = outputs.argmax(axis=1), list(range(outputs.shape[1]))
+        predicted, classes = outputs.argmax(axis=1), list(range(outputs.shape[1]))
     elif outputs.shape in (y.shape, (*y.shape, 1)) and np.isin(y, (-1, 0, 1)).all():
         classes = [-1, 1] if (y < 0).any() else [0, 1]
-        told = np.where(outputs.reshape(y.shape) > threshold, classes[1], classes[0])
+        predicted = np.where(outputs.reshape(y.shape) > threshold, classes[1], classes[0])
     else:
         raise ValueError(
             f"report: outputs have shape {outputs.shape}, must be ({len(y)}, classes), or ({len(y)}, 1) if the labels "
@@ -194,16 +194,21 @@ def _of_classes(y: Array, outputs: Array, threshold: float, names: Sequence[str]
         )
     if y.min() < classes[0] or y.max() > classes[-1]:
         raise ValueError(f"report: labels must be in {classes}, got {y.min()} to {y.max()}")
-    values = np.stack(metrics.precision_recall_fscore_support(y, told, labels=classes, zero_division=0.0), axis=1)
-    confusion = metrics.confusion_matrix(y, told, labels=classes)
-    return Report("classes", _names(names, classes), values, confusion, float((y == told).mean()), examples=len(y))
+    values = np.stack(metrics.precision_recall_fscore_support(y, predicted, labels=classes, zero_division=0.0), axis=1)
+    confusion = metrics.confusion_matrix(y, predicted, labels=classes)
+    return Report("classes", _names(names, classes), values, confusion, float((y == predicted).mean()), examples=len(y))
 
 
-def _of_labels(y: Array, told: Array, names: Sequence[str]) -> Report:
+def _of_labels(y: Array, predicted: Array, names: Sequence[str]) -> Report:
     metrics = _sklearn()
-    values = np.stack(metrics.precision_recall_fscore_support(y, told, average=None, zero_division=0.0), axis=1)
+    values = np.stack(metrics.precision_recall_fscore_support(y, predicted, average=None, zero_division=0.0), axis=1)
     return Report(
-        "labels", _names(names, range(y.shape[1])), values, None, float((y == told).all(axis=1).mean()), examples=len(y)
+        "labels",
+        _names(names, range(y.shape[1])),
+        values,
+        None,
+        float((y == predicted).all(axis=1).mean()),
+        examples=len(y),
     )
 
 
