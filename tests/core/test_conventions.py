@@ -84,7 +84,10 @@ KINKS = {
     "1 / x, x = 0": ("-infinite", (lambda x: 1 / x, [[0.0]], [[-INF]])),
     "x ** 0, x = 0": ("0", (lambda x: x**0, [[0.0]], [[0.0]])),
     "x ** 0.5, x = 0": ("infinite", (lambda x: x**0.5, [[0.0]], [[INF]])),
-    "0 ** b, derivative with respect to b, b = 2, 0, -1": ("0, 0, -infinite", (lambda b: 0.0**b, [[2.0, 0.0, -1.0]], [[0.0, 0.0, -INF]])),
+    "0 ** b, derivative with respect to b, b = 2, 0, -1": (
+        "0, 0, -infinite",
+        (lambda b: 0.0**b, [[2.0, 0.0, -1.0]], [[0.0, 0.0, -INF]]),
+    ),
     "where(x > 0, log(x), 0), x = 0": ("NaN", (lambda x: ops.where(x > 0, ops.log(x), 0.0), [[0.0]], [[NAN]])),
     "var of one number": ("0", (ops.var, [[3.0]], [[0.0]])),
     "sigmoid, tanh, x infinite": (
