@@ -1,4 +1,4 @@
-"""Each framework's own loop over shuffled images: an epoch of it, and what the network says afterwards."""
+"""Each framework's own loop over shuffled images: an epoch, and the network's outputs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ IMAGES = ROOT / "runs" / "peers" / "mnist.npz"
 @dataclass(frozen=True)
 class Loop:
     begin: Callable[[], None]
-    """Puts the initial parameters and an untouched optimizer in place; what was compiled stays."""
+    """Resets parameters and optimizer to their initial state; compiled code stays."""
     epoch: Callable[[], None]
     outputs: Callable[[np.ndarray], Any]
-    """Logits of images of bytes."""
+    """The logits of uint8 images."""
 
     def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
         return float((np.asarray(self.outputs(images)).argmax(axis=1) == labels).mean())
 
 
 def prepare() -> None:
-    """Leaves the images where the peers find them, who have no reader of MNIST."""
+    """Writes MNIST to IMAGES for the peers, which cannot read its original files."""
     from minidnn import data
 
     mnist = data.load_mnist()
