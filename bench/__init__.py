@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-# Started from the checkout, Python would find the folder minidnn/ there, which holds no compiled kernels, before the
-# installed package.
+# In the checkout, Python would import the folder minidnn/, which has no compiled kernels, in place of the installed
+# package.
 _ROOT = Path(__file__).resolve().parent.parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _ROOT]

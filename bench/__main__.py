@@ -1,4 +1,4 @@
-"""``python -m bench``: every bench, at each number of threads in a process of its own.
+"""``python -m bench``: all benches of kernels and steps, in one process for each number of threads.
 
 Others: ``python -m bench peers``, ``inference``, ``scale``, ``neighbour``, ``overhead``, ``imports``.
 """
@@ -6,6 +6,7 @@ Others: ``python -m bench peers``, ``inference``, ``scale``, ``neighbour``, ``ov
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -14,6 +15,15 @@ from fnmatch import fnmatch
 
 from . import history
 from .harness import Bench, Result, from_json, run, table, to_json
+
+OTHERS = {
+    "peers": ".peers.run",
+    "inference": ".peers.inference",
+    "scale": ".scale",
+    "neighbour": ".neighbour",
+    "overhead": ".overhead",
+    "imports": ".imports",
+}
 
 
 def all_benches() -> list[Bench]:
@@ -24,38 +34,23 @@ def all_benches() -> list[Bench]:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["peers"]:
-        from .peers.run import main as peers
-
-        return peers(sys.argv[2:])
-    if sys.argv[1:2] == ["inference"]:
-        from .peers.inference import main as inference
-
-        return inference(sys.argv[2:])
-    if sys.argv[1:2] == ["scale"]:
-        from .scale import main as scale
-
-        return scale(sys.argv[2:])
-    if sys.argv[1:2] == ["neighbour"]:
-        from .neighbour import main as neighbour
-
-        return neighbour(sys.argv[2:])
-    if sys.argv[1:2] == ["overhead"]:
-        from .overhead import main as overhead
-
-        return overhead()
-    if sys.argv[1:2] == ["imports"]:
-        from .imports import main as imports
-
-        return imports(sys.argv[2:])
+    if (command := "".join(sys.argv[1:2])) in OTHERS:
+        module = importlib.import_module(OTHERS[command], __package__)
+        return int(module.main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="short rounds, one thread: does everything still run?")
+    parser.add_argument("--quick", action="store_true", help="short rounds, one thread: checks that all benches run")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="benches whose name matches, such as 'matmul*'")
-    parser.add_argument("--save", metavar="FILE", help="keep the results there, with machine and commit, as JSON")
-    parser.add_argument("--compare", metavar="FILE", help="name what lost against its peer since --save; exit code 1")
+    parser.add_argument("--save", metavar="FILE", help="write the results as JSON, with machine and commit")
+    parser.add_argument(
+        "--compare",
+        metavar="FILE",
+        help="list the benches slower against their peer than in a file of --save; exit code 1 if any",
+    )
     parser.add_argument("--list", action="store_true", help="list the names")
-    parser.add_argument("--here", type=int, metavar="N", help="run in this process, started for N threads; print JSON")
+    parser.add_argument(
+        "--here", type=int, metavar="N", help="run in this process, which was started for N threads; print JSON"
+    )
     arguments = parser.parse_args()
     if arguments.list:
         print("\n".join(bench.name for bench in all_benches()))
@@ -77,7 +72,7 @@ def main() -> int:
     if not arguments.compare:
         return 0
     lost = history.compare(arguments.compare, results)
-    print(f"since {history.origin(arguments.compare)}: " + ("nothing lost" if not lost else f"{len(lost)} lost"))
+    print(f"since {history.origin(arguments.compare)}: " + ("nothing is slower" if not lost else f"{len(lost)} slower"))
     print("\n".join(lost))
     return int(bool(lost))
 
@@ -89,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> list[Result]:
 
 
 def _in_process(threads: int, arguments: argparse.Namespace) -> list[Result]:
-    # NumPy's BLAS takes its number of threads from the environment when it starts.
+    # NumPy's BLAS reads its number of threads from the environment when it starts.
     environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     options = ["--here", str(threads), "--only", arguments.only, *(["--quick"] if arguments.quick else [])]
     command = [sys.executable, "-m", "bench", *options]
@@ -97,7 +92,7 @@ def _in_process(threads: int, arguments: argparse.Namespace) -> list[Result]:
 
 
 def _import_milliseconds() -> float:
-    """The median of several processes of their own."""
+    """The median over several new processes."""
     code = "import time, numpy; t = time.perf_counter(); import minidnn; print(time.perf_counter() - t)"
     runs = [subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True) for _ in range(7)]
     return sorted(json.loads(run.stdout) for run in runs)[3] * 1e3

@@ -1,4 +1,4 @@
-"""An epoch of shuffled mini-batches: alone, and beside the steps that they are for."""
+"""An epoch of shuffled mini-batches: alone, and with training steps on them."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def gathering():
 
 
 def epoch(hidden: tuple[int, ...], change: augment.Augment | None, n: int):
-    """Steps on batches as they are made, against the same steps on batches that are there already."""
+    """Steps on batches made during the epoch, against the same steps on batches made before."""
     dataset = images(n)
-    there = list(batches(dataset, 50, minidnn.Generator(1), augment=change))
+    ready = list(batches(dataset, 50, minidnn.Generator(1), augment=change))
     sizes = (784, *hidden, 10)
 
     def trainer():
@@ -62,7 +62,7 @@ def epoch(hidden: tuple[int, ...], change: augment.Augment | None, n: int):
             optimizer.step()
             return loss
 
-        captured = capture(step, *there[0], model=model)
+        captured = capture(step, *ready[0], model=model)
 
         def run(parts):
             for x, y in parts:
@@ -76,7 +76,7 @@ def epoch(hidden: tuple[int, ...], change: augment.Augment | None, n: int):
         run(batches(dataset, 50, minidnn.Generator(1), augment=change))
 
     def peer():
-        peer_run(there)
+        peer_run(ready)
 
     def check():
         ours()
@@ -87,9 +87,9 @@ def epoch(hidden: tuple[int, ...], change: augment.Augment | None, n: int):
     return ours, peer, check
 
 
-def beside(name: str, hidden: tuple[int, ...], change: augment.Augment | None = None, n: int = IMAGES) -> Bench:
+def epoch_bench(name: str, hidden: tuple[int, ...], change: augment.Augment | None = None, n: int = IMAGES) -> Bench:
     return Bench(
-        f"epoch of {n:,}, {name}", (), lambda: epoch(hidden, change, n), bytes=n * 784 * 5, peer="its bare steps"
+        f"epoch of {n:,}, {name}", (), lambda: epoch(hidden, change, n), bytes=n * 784 * 5, peer="its steps alone"
     )
 
 
@@ -97,7 +97,7 @@ AUGMENT = augment.Augment([augment.shift(2), augment.rotate(15), augment.zoom(0.
 
 BENCHES = [
     Bench("batches, an epoch of 55,000 x 784", (), gathering, bytes=IMAGES * 784 * 5),
-    beside("784-300-50-10", (300, 50)),
-    beside("784-30-10", (30,)),
-    beside("784-300-50-10, shift + rotate + zoom", (300, 50), AUGMENT, 5000),
+    epoch_bench("784-300-50-10", (300, 50)),
+    epoch_bench("784-30-10", (30,)),
+    epoch_bench("784-300-50-10, shift + rotate + zoom", (300, 50), AUGMENT, 5000),
 ]

@@ -1,4 +1,4 @@
-"""Products of stored weights, single inputs and batches, against NumPy's dense product."""
+"""Products of compiled models, for single inputs and batches, against NumPy's dense product."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def weights(density: float) -> np.ndarray:
 
 
 def product(name: str, density: float, make: Callable[[np.ndarray], tuple[Any, ...]], tolerance: float) -> Bench:
-    """A kernel, which packs its weights anew in each call, against NumPy with the weights as they lie."""
+    """A kernel, which packs its weights in each call, against NumPy's product with the unpacked weights."""
     kernel, batch = name.split()[0], 256
 
     def setup():
@@ -36,13 +36,13 @@ def product(name: str, density: float, make: Callable[[np.ndarray], tuple[Any, .
 
 
 def sparse(w: np.ndarray) -> tuple[Any, ...]:
-    there = w.T != 0
-    starts = np.concatenate([[0], there.sum(axis=1).cumsum()]).astype(np.uint32)
-    return starts, np.nonzero(there)[1].astype(np.uint16), w.T[there]
+    nonzero = w.T != 0
+    starts = np.concatenate([[0], nonzero.sum(axis=1).cumsum()]).astype(np.uint32)
+    return starts, np.nonzero(nonzero)[1].astype(np.uint16), w.T[nonzero]
 
 
 def in_bytes(store: Callable[[np.ndarray], tuple[Any, ...]]) -> Callable[[np.ndarray], tuple[Any, ...]]:
-    """Inputs in [0, 1) as 0 to 255, weights as bytes."""
+    """Inputs in [0, 1) quantized to 0 to 255, weights to int8."""
 
     def make(w: np.ndarray) -> tuple[Any, ...]:
         q, scales = to_int8(w)
@@ -52,7 +52,7 @@ def in_bytes(store: Callable[[np.ndarray], tuple[Any, ...]]) -> Callable[[np.nda
 
 
 def predict(batch: int, density: float) -> Bench:
-    """A compiled layer against NumPy's."""
+    """A compiled dense layer with ReLU against NumPy."""
 
     def setup():
         layer = nn.Dense(N, N, "relu")

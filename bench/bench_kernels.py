@@ -1,4 +1,4 @@
-"""Kernels on elements, rows and parameters, against plain NumPy."""
+"""Elementwise kernels, kernels on rows, embeddings and random numbers, against plain NumPy."""
 
 from __future__ import annotations
 
@@ -64,18 +64,16 @@ def backward(row: Activation, n: int) -> Bench:
 
     def setup():
         dy, x = normal(n), normal(n)
-        told = x if row.reads == "x" else getattr(kernels, row.name)(x, *options)
-        ours = lambda: getattr(kernels, name)(dy, told, *options)  # noqa: E731
-        peer = lambda: getattr(reference, name)(dy, told, *options)  # noqa: E731
+        argument = x if row.reads == "x" else getattr(kernels, row.name)(x, *options)
+        ours = lambda: getattr(kernels, name)(dy, argument, *options)  # noqa: E731
+        peer = lambda: getattr(reference, name)(dy, argument, *options)  # noqa: E731
         return ours, peer, lambda: close([ours()], [peer()])
 
     return Bench(f"{name} {n:,}", (name,), setup, bytes=12 * n)
 
 
-def compared(
-    name: str, make, peer, *, kernel: str = "", flops: float = 0.0, bytes: float = 0.0, tolerance: float = 1e-5
-):
-    """Kernel against formula, on the same arguments."""
+def compared(name: str, make, peer, *, bytes: float, tolerance: float = 1e-5) -> Bench:
+    """A kernel against its formula, on the same arguments."""
     kernel = name.split()[0]
 
     def setup():
@@ -177,7 +175,7 @@ EMBEDDING_BENCHES = [
 
 
 def random_bench(name: str, ours, peer, check, bytes: float) -> Bench:
-    """Random numbers differ from NumPy's: what is checked is their share or range."""
+    """Random numbers differ from NumPy's, so the check looks at means and deviations."""
 
     def setup():
         x = np.ones(LARGE, np.float32)
@@ -188,7 +186,7 @@ def random_bench(name: str, ours, peer, check, bytes: float) -> Bench:
 
 
 def about(value: float, wanted: float) -> None:
-    assert abs(value - wanted) < 0.01, f"{value}, wanted {wanted}"
+    assert abs(value - wanted) < 0.01, f"{value}, must be about {wanted}"
 
 
 KEY = (1, 2, 3)

@@ -1,4 +1,4 @@
-"""A whole training step, forward to update, against the same step by hand in NumPy."""
+"""Whole training steps (forward, backward, update), against the same steps written in NumPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .harness import Bench
 
 
 def parameters_of(sizes: list[int]) -> list[np.ndarray]:
-    """Kernel, bias, kernel, bias, ...; the same each time."""
+    """Kernel, bias, kernel, bias, ...; the same in each call."""
     generator = minidnn.Generator(1)
     arrays = []
     for n_in, n_out in pairwise(sizes):
@@ -75,7 +75,7 @@ def by_hand(sizes: list[int], x, y, lr: float, momentum: float):
 
 
 def flops(sizes: Sequence[int], batch: int) -> int:
-    """Of the products forward, and backward twice as many; the inputs need no gradient."""
+    """Those of the forward products, and twice as many backward; the inputs need no gradient."""
     weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
     return 2 * batch * (3 * sum(weights) - weights[0])
 
@@ -91,7 +91,7 @@ def step(sizes: list[int], batch: int, lr: float, momentum: float) -> Bench:
             for _ in range(5):
                 mine(), theirs()
             for a, b in zip(params, peers, strict=True):
-                # Five steps of sums of up to sizes[0] terms, below 1 in size.
+                # Five steps with sums of up to sizes[0] terms whose magnitudes are below 1.
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=sizes[0] * 2.0**-23)
 
         return mine, theirs, check

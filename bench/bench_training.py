@@ -1,4 +1,4 @@
-"""Optimizer updates on 10M parameters, penalties, norms and normalization, against NumPy (in place where it can be)."""
+"""Optimizer updates on 10M parameters, penalties, norms and normalization, against NumPy (in place where possible)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def adam(param, grad, m, v, *, lr, beta1, beta2, eps, step):
 
 
 PEERS = {"momentum": momentum, "adam": adam}
-"""Written by hand; of the others the reference is the peer."""
+"""Written by hand; for the others the peer is the reference."""
 OPTIONS: dict[str, dict[str, float]] = {
     "rmsprop_centered": {"eps": 100.0},
     "ftrl": {"lr": 0.05, "l1": 0.1},
@@ -98,7 +98,7 @@ def normalized(name: str, passes: int, backward: bool, axis: int = 0, given: boo
 
 
 def in_place_by_another(name: str, n: int, **options: float) -> Bench:
-    """A kernel that changes its first argument by a second one, against its reference."""
+    """A kernel that updates its first argument from a second one, against its reference."""
 
     def setup():
         mine, other = normal(n), np.maximum(normal(n), 0)
@@ -126,7 +126,7 @@ def finite(n: int) -> Bench:
                     each(broken)
                 except FloatingPointError:
                     continue
-                raise AssertionError("a NaN was not found")
+                raise AssertionError("NaN was not detected")
 
         return (lambda: kernels.check_finite(x)), (lambda: reference.check_finite(x)), check
 

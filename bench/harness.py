@@ -1,4 +1,4 @@
-"""Checks a result, then times it against its peer: rounds in turn, medians, one process, one run."""
+"""Checks a result, then times it against its peer in alternating rounds of one process; medians."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Bench:
     Attributes:
         name: of the bench, with its size.
         kernels: the names in `minidnn.kernels` that it times.
-        setup: gives ours, the peer's, and a check that raises AssertionError where the answers differ.
-        flops, bytes: what one call must at least compute and move.
+        setup: returns ours, the peer's, and a check that raises AssertionError if the results differ.
+        flops, bytes: the least that one call must compute and move.
+        peer: the peer's name.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Result:
-    """Medians in microseconds; ratio is how many times as long the peer takes."""
+    """Medians in microseconds; `ratio` is the peer's time divided by ours."""
 
     name: str
     threads: int
@@ -55,21 +56,21 @@ class Result:
         return f"{self.bytes / self.ours / 1e3:.1f} GB/s" if self.bytes else ""
 
 
-class WrongAnswer(AssertionError):
-    """A bench whose answer is wrong is not timed."""
+class WrongResult(AssertionError):
+    """The result of a bench differs from its peer's."""
 
 
 def run(bench: Bench, threads: int, rounds: int, round_seconds: float) -> Result:
-    """Checks the answers, then times ours and the peer's in turn.
+    """Checks the results, then times ours and the peer's in alternating rounds.
 
     Raises:
-        WrongAnswer: they differ; names the bench.
+        WrongResult: the results differ; names the bench.
     """
     ours, peer, check = bench.setup()
     try:
         check()
     except AssertionError as error:
-        raise WrongAnswer(f"bench {bench.name}: the answers differ: {error}") from error
+        raise WrongResult(f"bench {bench.name}: the results differ: {error}") from error
     repeats = [_repeats(action, round_seconds) for action in (ours, peer)]
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
@@ -87,7 +88,7 @@ def _time(action: Action, repeats: int) -> float:
 
 
 def _repeats(action: Action, round_seconds: float) -> int:
-    """Calls that fill a round, after the caches are warm."""
+    """The number of calls that fill a round, measured with warm caches."""
     _time(action, 1)
     return max(1, min(100_000, round(round_seconds / max(_time(action, 2), 1e-9))))
 
@@ -100,7 +101,7 @@ def _cells(r: Result) -> tuple[str, ...]:
 
 
 def table(results: Iterable[Result]) -> str:
-    """The results as text: names to the left, numbers to the right."""
+    """The results as a text table: names aligned left, numbers right."""
     return columns([HEAD, *map(_cells, results)], left=(0, len(HEAD) - 1))
 
 

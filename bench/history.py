@@ -1,7 +1,7 @@
-"""Results kept with the machine and commit they belong to, and compared by their ratios to the peer of the same run.
+"""Results stored with their machine and commit, and compared by their ratios to the peer of the same run.
 
-Times of two runs differ with the machine and its neighbours; what a bench takes beside NumPy in the same minute does
-not, or less. So a regression is a ratio that fell.
+Times of two runs differ with the machine and its load; the ratio to NumPy's time in the same minute differs less. So a
+regression is a ratio that fell.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import minidnn
 
 from .harness import Result
 
-FELL = 0.9
-"""A ratio below so much of the stored one is a regression."""
+REGRESSION = 0.9
+"""A ratio below this share of the stored one is a regression."""
 
 
 def save(path: str, results: list[Result]) -> None:
-    """Writes the results with what they belong to."""
+    """Writes the results with machine, versions and commit."""
     Path(path).write_text(json.dumps(document(results), indent=1) + "\n")
 
 
 def document(results: list[Result]) -> dict[str, Any]:
-    """The results, and machine, instruction set, versions and commit."""
+    """The results with machine, instruction set, versions and commit."""
     return {
         "machine": _processor(),
         "isa": minidnn.kernels.isa(),
@@ -42,23 +42,23 @@ def document(results: list[Result]) -> dict[str, Any]:
 
 
 def compare(path: str, results: list[Result]) -> list[str]:
-    """A line for each bench that lost against its peer since the stored run.
+    """A line for each bench whose ratio to its peer fell since the stored run.
 
     Raises:
-        ValueError: the file holds no such document, or none of these benches.
+        ValueError: the file is not one of --save, or has none of these benches.
     """
     try:
         stored = json.loads(Path(path).read_text())
         before = {(r["name"], r["threads"]): r["peer"] / r["ours"] for r in stored["results"]}
     except (json.JSONDecodeError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise ValueError(f"{path} is not what --save writes: {error!r}") from error
+        raise ValueError(f"{path} is not a file that --save wrote: {error!r}") from error
     known = [result for result in results if (result.name, result.threads) in before]
     if not known:
         raise ValueError(f"{path} has none of these benches")
     lines = []
     for result in known:
         old = before[result.name, result.threads]
-        if result.ratio < FELL * old:
+        if result.ratio < REGRESSION * old:
             lines.append(
                 f"{result.name}, {result.threads} threads: {old:.2f} x {result.peer_name}, now {result.ratio:.2f}"
             )
@@ -66,7 +66,7 @@ def compare(path: str, results: list[Result]) -> list[str]:
 
 
 def origin(path: str) -> str:
-    """Where a stored run comes from, in a line."""
+    """Machine, instruction set and commit of a stored run, in one line."""
     stored = json.loads(Path(path).read_text())
     return f"{stored['machine']}, {stored['isa']}, commit {stored['commit'] or 'unknown'}"
 

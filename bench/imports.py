@@ -1,4 +1,4 @@
-"""``python -m bench imports``: what importing costs, beside NumPy's own import, in fresh processes."""
+"""``python -m bench imports``: import times in new processes, beside NumPy's own import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(json.dumps([between - start, time.perf_counter() - between]))
 
 
 def seconds(statement: str) -> tuple[float, float]:
-    """Of NumPy's import and of what the statement adds, in one new process."""
+    """The times of NumPy's import and then of the statement, in one new process."""
     command = [sys.executable, "-P", "-c", CODE.format(statement)]
     numpy, ours = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return numpy, ours

@@ -1,8 +1,8 @@
-"""``python -m bench neighbour``: training, inference and a product on a machine that others use, too.
+"""``python -m bench neighbour``: training, inference and a product on a machine with other load.
 
-Each study runs in a process of its own, alone and beside others: a busy process pinned to one core, the same and one
-that is busy half of the time, a second process that does the same, and with more threads than cores. The median, the
-mean and the 99th percentile tell what a scheduler does to threads that wait for each other.
+Each study runs in a separate process, alone and beside others: a busy process pinned to one core, the same and one that
+is busy half of the time, a second process of the same study, and with more threads than cores. The median, the mean and
+the 99th percentile show how the scheduler delays threads that wait for each other.
 
     python -m bench neighbour
     python -m bench neighbour --peers ../peers/bin/python    # an interpreter that has torch and jax
@@ -143,7 +143,7 @@ STUDIES = ("step", "inference", "product", "epoch")
 
 
 def measure(framework: str, study: str, threads: int, seconds: float) -> dict[str, float] | None:
-    """In this process: microseconds of a call."""
+    """Microseconds of a call, measured in this process."""
     run = BUILD[framework](study, threads)
     if run is None:
         return None
@@ -159,7 +159,7 @@ def measure(framework: str, study: str, threads: int, seconds: float) -> dict[st
     return {"median": float(median), "mean": float(np.mean(times)), "p99": float(high)}
 
 
-def ask(python: str, *request: object) -> subprocess.Popen[str]:
+def start(python: str, *request: object) -> subprocess.Popen[str]:
     command = [python, "-m", "bench.neighbour", "--here", *map(str, request)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -186,8 +186,10 @@ CONDITIONS: dict[str, tuple[tuple[str, ...], int, tuple[int, ...]]] = {
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench neighbour", description=__doc__)
-    parser.add_argument("--peers", help="an interpreter that has torch and jax, and can import minidnn's bench")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench neighbour", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peers", help="an interpreter that has torch and jax, in which bench can be imported")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
     parser.add_argument("--here", nargs=4, metavar=("FRAMEWORK", "STUDY", "THREADS", "SECONDS"))
@@ -206,8 +208,8 @@ def main(words: list[str]) -> int:
                 for framework, python in pythons.items():
                     with busy(*others):
                         request = framework, study, threads, arguments.seconds
-                        asked = [ask(python, *request) for _ in range(processes)]
-                        answers = [json.loads(process.communicate()[0]) for process in asked]
+                        started = [start(python, *request) for _ in range(processes)]
+                        answers = [json.loads(process.communicate()[0]) for process in started]
                     if answers[0] is not None:
                         row = [f"{np.mean([answer[key] for answer in answers]):,.0f}" for key in answers[0]]
                         cells = " | ".join([study, condition, str(threads), framework, *row])

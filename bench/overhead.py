@@ -1,9 +1,9 @@
-"""``python -m bench overhead``: what the tape adds to an op, on arrays of a few numbers."""
+"""``python -m bench overhead``: the time that the tape adds to an op, on arrays of a few numbers."""
 
 from __future__ import annotations
 
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -42,12 +42,12 @@ OPS: dict[str, Callable[[], Tensor]] = {
 
 
 def nanoseconds(call: Call) -> float:
-    """Of one call, the best of several rounds: what comes on top of it is other programs."""
+    """The time of one call, the shortest of several rounds: longer ones contain the time of other programs."""
     timer = timeit.Timer(call)
     return min(timer.repeat(7, 2000)) / 2000 * 1e9
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     print(f"{'kernel':<24}{'call ns':>10}")
     for name, call in KERNELS.items():
         print(f"{name:<24}{nanoseconds(call):>10.0f}")

@@ -1,4 +1,4 @@
-"""``python -m bench scale --ranks``: a step over threads, over ranks, and what a model of both predicts."""
+"""``python -m bench scale --ranks``: the time of a step with threads and with ranks, and a model's predictions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NETWORKS = {
     "784-2048-2048-10, batch 8192": ((784, 2048, 2048, 10), 8192),
 }
 MEASURED = tuple(NETWORKS)[:2]
-SIZES = (256, 4096, 65536, 1 << 20, 1 << 22)  # elements of an exchange
+SIZES = (256, 4096, 65536, 1 << 20, 1 << 22)  # numbers of elements exchanged
 LINKS = {"10 Gbit/s, 20 us": (20e-6, 1 / 1.25e9), "100 Gbit/s, 2 us": (2e-6, 1 / 12.5e9)}
 RANKS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -33,12 +33,12 @@ def elements(sizes: tuple[int, ...]) -> int:
 
 
 def exchange_seconds(ranks: int, size: int, alpha: float, beta: float) -> float:
-    """Alltoall and Allgather by pairs: ``2 (R - 1) (alpha + bytes / R * beta)``."""
+    """Pairwise Alltoall and Allgather: ``2 (R - 1) (alpha + bytes / R * beta)``."""
     return 2 * (ranks - 1) * (alpha + 4 * size / ranks * beta)
 
 
 def fitted(times: dict[int, float], ranks: int) -> tuple[float, float]:
-    """alpha and beta by least squares of the relative errors."""
+    """alpha and beta, by least squares of the relative errors."""
     size, seconds = np.array(list(times)), np.array(list(times.values()))
     columns = np.stack([np.full(len(size), 2.0 * (ranks - 1)), 2 * (ranks - 1) * 4 * size / ranks], axis=1)
     (alpha, beta), *_ = np.linalg.lstsq(columns / seconds[:, None], np.ones(len(size)), rcond=None)
@@ -46,7 +46,7 @@ def fitted(times: dict[int, float], ranks: int) -> tuple[float, float]:
 
 
 def step_seconds(name: str, shards: int | None, steps: int = 12) -> float:
-    """The median time of a step of `fit`, callbacks and batches included."""
+    """The median time of a step of `fit`, with its callbacks and batches."""
     import minidnn
     from minidnn import nn, optim, training
 
@@ -92,7 +92,7 @@ def measure(shards: int | None) -> dict[str, Any]:
 
 
 def start(threads: int, ranks: int, shards: int | None) -> subprocess.Popen[str]:
-    """A process, or ranks, that `measure` and print what they found."""
+    """Starts a process, or ranks, that run `measure` and print its result."""
     command = [sys.executable, "-m", "bench", "scale", "--ranks", "--here", *([str(shards)] if shards else [])]
     if ranks > 1:
         command = [mpiexec(), "-n", str(ranks), command[0], "-m", "mpi4py", *command[1:]]
@@ -101,15 +101,15 @@ def start(threads: int, ranks: int, shards: int | None) -> subprocess.Popen[str]
 
 
 def found_by(*processes: subprocess.Popen[str]) -> dict[str, Any]:
-    """What processes that run at the same time have found: the mean of their steps."""
-    told = []
+    """The result of processes that run at the same time; their step times are averaged."""
+    results = []
     for process in processes:
         output, _ = process.communicate()
         if process.returncode:
             raise SystemExit(f"bench scale: a process ended with exit code {process.returncode}")
-        told.append(json.loads(output))
-    steps = {name: float(np.mean([found["steps"][name] for found in told])) for name in MEASURED}
-    return told[0] | {"steps": steps}
+        results.append(json.loads(output))
+    steps = {name: float(np.mean([found["steps"][name] for found in results])) for name in MEASURED}
+    return results[0] | {"steps": steps}
 
 
 ALONE, TOGETHER, RANKED = "1 thread, shards=8", "2 processes at once, each alone, shards=8", "2 ranks, shards=8"
@@ -133,7 +133,9 @@ def main(argv: list[str]) -> int:
             print(json.dumps(found), flush=True)
         return 0
     parser = argparse.ArgumentParser(prog="python -m bench scale --ranks", description=__doc__)
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the predictions there (needs matplotlib)")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the predictions into this file (needs matplotlib)"
+    )
     arguments = parser.parse_args(argv)
     rows = measured()
     steps = [[label, *(f"{1e3 * found['steps'][name]:.2f}" for name in MEASURED)] for label, found in rows.items()]
@@ -149,7 +151,7 @@ def main(argv: list[str]) -> int:
 
 
 def _fit_exchange(exchange: dict[int, float]) -> tuple[float, float]:
-    """alpha and beta, fitted to every second size; the others are the check."""
+    """alpha and beta, fitted to every second size; the other sizes check the model."""
     alpha, beta = fitted({size: exchange[size] for size in SIZES[::2]}, 2)
     print(f"\nexchange of 2 ranks here: alpha {1e6 * alpha:.1f} us, {1e-9 / beta:.2f} GB/s\n")
     cells = [
@@ -162,7 +164,7 @@ def _fit_exchange(exchange: dict[int, float]) -> tuple[float, float]:
 
 
 def _check(rows: dict[str, dict[str, Any]], alpha: float, beta: float) -> None:
-    """The step of 2 ranks beside the model: half of what two processes take at once, and the exchange."""
+    """Compares the step of 2 ranks with the model: half the step of two processes at once, plus the exchange."""
     cells = []
     for name in MEASURED:
         alone, together, ranked = (rows[label]["steps"][name] for label in (ALONE, TOGETHER, RANKED))
@@ -173,7 +175,7 @@ def _check(rows: dict[str, dict[str, Any]], alpha: float, beta: float) -> None:
 
 
 def predictions(alone: dict[str, float]) -> dict[str, list[float]]:
-    """The speed-up by `RANKS` hosts of one rank each, which share no memory, for each network and link."""
+    """The speed-up for each network and link by `RANKS` hosts of one rank each, which share no memory."""
     (large, batch), last = NETWORKS[MEASURED[-1]], tuple(NETWORKS)[-1]
     known = alone | {last: alone[MEASURED[-1]] * _work(last) / (elements(large) * batch)}  # at the same GFLOP/s
     return {
@@ -191,7 +193,7 @@ def draw(predicted: dict[str, list[float]], file: Path) -> None:
     from minidnn import plot
 
     drawing, (axis,) = plot.figure(width=8.0, height=4.2)
-    axis.plot(RANKS, RANKS, color=plot.GRID, linewidth=1.8, label="as many times as ranks")
+    axis.plot(RANKS, RANKS, color=plot.GRID, linewidth=1.8, label="linear")
     for place, (name, values) in enumerate(predicted.items()):
         colour, dash = plot.COLOURS[place // len(LINKS)], ("--", "-")[place % len(LINKS)]
         axis.plot(RANKS, values, dash, color=colour, linewidth=1.8, label=name)

@@ -1,6 +1,6 @@
 """``python -m bench scale``: how the time of a captured step grows with its batch and with its width.
 
-``python -m bench scale --ranks``: over threads, over ranks, and what a model predicts for more of them.
+``python -m bench scale --ranks``: with threads and with ranks, and a model's predictions for more ranks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Point = dict[str, float]
 
 
 def point(sizes: tuple[int, ...], batch: int, seconds: float) -> Point:
-    """Microseconds an example, and GFLOP/s; the median of five rounds."""
+    """Microseconds an example, and GFLOP/s; medians of five rounds."""
     from .bench_steps import flops
     from .peers.minidnn_steps import build
     from .peers.worker import seconds_a_call
@@ -70,7 +70,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench scale", description=__doc__)
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--seconds", type=float, default=0.1, help="of each round (default: 0.1)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the curves there (needs matplotlib)")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the curves into this file (needs matplotlib)"
+    )
     parser.add_argument("--here", action="store_true", help="measure in this process; print JSON")
     arguments = parser.parse_args(argv)
     if arguments.here:

@@ -10,7 +10,7 @@ from minidnn import __version__
 DOCS = Path(__file__).resolve().parent
 CHECKOUT = DOCS.parent
 sys.path.insert(0, str(DOCS))
-from notebooks import stays  # noqa: E402
+from notebooks import without_exit  # noqa: E402
 
 project = "minidnn"
 author = "the minidnn developers"
@@ -18,7 +18,7 @@ copyright = author
 version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
 exclude_patterns = ["_build", "_examples"]
-suppress_warnings = ["ref.python"]  # attributes that several classes have, such as mean
+suppress_warnings = ["ref.python"]  # attributes of the same name in several classes, such as mean
 default_role = "code"  # single backticks in docstrings
 highlight_language = "none"  # indented blocks are formulas
 
@@ -65,7 +65,7 @@ PICTURES = {
 
 
 def picture(example: str) -> str:
-    """The figure that an example makes, as the configuration comment of its thumbnail; empty where there is none."""
+    """sphinx-gallery's comment that sets the thumbnail to the example's picture; empty if there is none."""
     for name in (PICTURES.get(example), f"reproduce-{example.replace('_', '-')}", f"reproduce-{example}", example):
         if (DOCS / "pictures" / f"{name}.png").is_file():
             return f"\n# sphinx_gallery_thumbnail_path = 'pictures/{name}.png'\n"
@@ -73,7 +73,7 @@ def picture(example: str) -> str:
 
 
 def gallery(made: Path) -> None:
-    """Copies the examples for sphinx-gallery, which wants a heading in each and a header in each folder."""
+    """Copies the examples for sphinx-gallery, which needs a heading in each one and a header in each folder."""
     shutil.rmtree(made, ignore_errors=True)
     for folder, title in FOLDERS.items():
         (made / folder).mkdir(parents=True)
@@ -86,7 +86,9 @@ def gallery(made: Path) -> None:
             _, text, code = script.read_text().split('"""', 2)
             text = re.sub(r"\n\n(?=    )", "\n\n.. code-block:: bash\n\n", text, count=1)
             heading = f"{name}\n{'=' * len(name)}"
-            (made / folder / script.name).write_text(f'"""\n{heading}\n\n{text}"""{stays(code)}{picture(script.stem)}')
+            (made / folder / script.name).write_text(
+                f'"""\n{heading}\n\n{text}"""{without_exit(code)}{picture(script.stem)}'
+            )
 
 
 gallery(DOCS / "_examples")
@@ -95,7 +97,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "within_subsection_order": "FileNameSortKey",
     "default_thumb_file": str(DOCS / "pictures" / "curves.png"),
-    "first_notebook_cell": "import sys\n\nsys.argv = sys.argv[:1]  # options go behind it, as in a shell",
+    "first_notebook_cell": "import sys\n\nsys.argv = sys.argv[:1]  # append options, as in a shell",
     "plot_gallery": False,  # they train for minutes
     "filename_pattern": "/plot_",
     "download_all_examples": False,
@@ -107,17 +109,17 @@ sphinx_gallery_conf = {
 
 
 def links_out(app: object, page: str, source: list[str]) -> None:
-    """Folders and notes of the checkout have no page: their names stay, without a link. Other files are downloads."""
+    """Removes links to folders and notes of the checkout, which have no page. Other files are downloads."""
 
-    def told(match: re.Match[str]) -> str:
+    def target_or_text(match: re.Match[str]) -> str:
         text, target = match.groups()
         return match.group() if (DOCS / target).is_file() and not target.endswith(".md") else text
 
-    source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\((\.\./[^)#]*)\)", told, source[0])
+    source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\((\.\./[^)#]*)\)", target_or_text, source[0])
 
 
 def attributes_one_by_one(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """``a, b: text`` among the attributes becomes an entry for each of them, as napoleon wants it."""
+    """Splits ``a, b: text`` among the attributes into one entry for each name, as napoleon requires."""
     if "Attributes:" not in lines:
         return
     begin = lines.index("Attributes:") + 1

@@ -1,8 +1,8 @@
-"""What the site changes in an example so that it also runs as a notebook."""
+"""Changes an example so that it also runs as a notebook."""
 
 import re
 
 
-def stays(code: str) -> str:
-    """``sys.exit(cli.main(...))`` becomes ``cli.main(...)``, since leaving is an error in a notebook."""
+def without_exit(code: str) -> str:
+    """``sys.exit(cli.main(...))`` becomes ``cli.main(...)``: SystemExit is an error in a notebook."""
     return re.sub(r"^( *)sys\.exit\((cli\.main\(.*\))\)$", r"\1\2", code, flags=re.M)

@@ -1,6 +1,6 @@
-"""Asynchronous updates compared with updates in a fixed order: what they gain and what they cost.
+"""Asynchronous updates compared with updates in a fixed order: speed, accuracy, reproducibility.
 
-Three ways to let workers share a training of 784-300-50-10 on MNIST by plain gradient descent:
+Three ways to train 784-300-50-10 on MNIST with several workers, by plain gradient descent:
 
 - *shards* (`minidnn.training.fit`): each batch is cut, and the gradients are added in a fixed order.
 - *Hogwild* (Recht, Re, Wright, Niu 2011): the weights lie in memory that all workers share; each reads them, computes
@@ -8,8 +8,8 @@ Three ways to let workers share a training of 784-300-50-10 on MNIST by plain gr
 - *parameter server* (Dean et al. 2012): a server holds the weights; a worker gets a copy, sends back a gradient, and
   the server subtracts it at once, though others have changed the weights since that copy.
 
-Every way sees each example once an epoch, in batches of 50. Each runs twice from one seed: only the first leaves the
-same bytes. Seconds include the start of the workers.
+Each way uses every example once an epoch, in batches of 50, and runs twice from one seed: only the first one gives the
+same bytes both times. Seconds include the start of the workers.
 
 Usage: python -P examples/asynchronous.py [--workers 2] [--epochs 5] [--examples 55000]
 """
@@ -49,7 +49,7 @@ def put(model, weights):
 
 
 def gradients(worker, workers, epochs, examples):
-    """A function from weights to the gradient, for each batch of a worker; it computes on one thread."""
+    """Yields for each batch of a worker a function from weights to the gradient; it computes on one thread."""
     minidnn.set_num_threads(1)
     train, model = data.load_mnist().train[:examples], network()
     own = train[worker::workers]
@@ -123,7 +123,7 @@ def parameter_server(workers, epochs, examples):
 
     def serve():
         for _, theirs in ends:
-            theirs.close()  # so that the end of a worker is noticed here
+            theirs.close()  # else recv() would not notice that a worker has ended
         for connection in open_ends:
             connection.send(weights)
         while open_ends:
@@ -131,7 +131,7 @@ def parameter_server(workers, epochs, examples):
                 try:
                     weights[...] -= RATE * connection.recv()
                     connection.send(weights)
-                except (EOFError, OSError):  # the worker is through
+                except (EOFError, OSError):  # the worker has finished
                     open_ends.remove(connection)
 
     run(crew, serve)
@@ -155,7 +155,7 @@ def main():
     parser.add_argument("--examples", type=int, default=55_000)
     arguments = parser.parse_args()
     test, model = data.load_mnist().test, network()
-    rows = [("way", "accuracy", "again", "furthest weights", "seconds", "same bytes")]
+    rows = [("way", "accuracy", "again", "max. weight diff", "seconds", "same bytes")]
     for way in (shards, hogwild, parameter_server):
         begin = time.perf_counter()
         first, again = (way(arguments.workers, arguments.epochs, arguments.examples) for _ in range(2))

@@ -1,10 +1,10 @@
 """What a training step does: the kernel calls of the notebook's network, each with its formula and its time.
 
-A step is recorded once as a program, a list of named calls on named memory, and is then run without Python. Printed, it
-is the whole of backpropagation and momentum on one page. Beside each call stand the formula and the NumPy function that
-tests compare it with, bit for bit or to the last places.
+A step is recorded once as a program, a list of named calls on named memory, and then runs without Python. Its printed
+form shows all of backpropagation and momentum on one page, each call with its formula. Below it are the NumPy functions
+with which tests compare the kernels, bit for bit or within a bound.
 
-    python examples/inside_a_step.py            # prints the program, its kernels, where the time goes; then trains
+    python examples/inside_a_step.py            # prints the program, its kernels and their times; then trains
     python examples/inside_a_step.py --picture program.png --profile profile.png
     python examples/inside_a_step.py --page docs/program.md
 """
@@ -40,12 +40,11 @@ def notebook_step(batch):
 
 
 def write_page(path, captured, profile):
-    """Puts the program and its profile into the blocks of a page that are marked for them."""
-    page = path.read_text()
-    for name, text in (("program", captured), ("profile", profile)):
-        page = re.sub(
-            rf"(<!-- {name} -->\n```\n).*?(\n```)", lambda m, text=text: f"{m[1]}{text}{m[2]}", page, flags=re.S
-        )
+    """Replaces the program on a page, in the block below ``<!-- program -->``, and draws the page's pictures."""
+    block = re.compile(r"(<!-- program -->\n```text\n).*?(\n```)", re.S)
+    page, found = block.subn(lambda match: f"{match[1]}{captured}{match[2]}", path.read_text())
+    if not found:
+        raise SystemExit(f"{path} has no text block below <!-- program -->")
     path.write_text(page)
     captured.draw(path.parent / "pictures" / "program.png")
     profile.draw(path.parent / "pictures" / "profile.png")
@@ -53,12 +52,12 @@ def write_page(path, captured, profile):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=1, help="to train with the program, after it was shown")
-    parser.add_argument("--examples", type=int, default=55_000, help="of the training set")
+    parser.add_argument("--epochs", type=int, default=1, help="of training with the program, after it was printed")
+    parser.add_argument("--examples", type=int, default=55_000, help="how many of the training set")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--picture", help="draw the program into this file")
-    parser.add_argument("--profile", help="draw its times into this file")
-    parser.add_argument("--page", type=Path, help="write both into this page")
+    parser.add_argument("--profile", help="draw the times of its calls into this file")
+    parser.add_argument("--page", type=Path, help="write the program into this page, and both pictures into its folder")
     arguments = parser.parse_args()
 
     minidnn.set_num_threads(arguments.threads)
@@ -67,7 +66,7 @@ def main() -> None:
     captured = notebook_step(batch)
     print("The program\n")
     print(captured)
-    print("\nIts kernels, each as the NumPy function that it equals\n")
+    print("\nIts kernels, each as its NumPy reference\n")
     for name in dict.fromkeys(call.kernel for call in captured.calls):
         print(textwrap.indent(inspect.getsource(getattr(reference, name)), "    "))
     profile = captured.profile(*batch)
@@ -80,7 +79,7 @@ def main() -> None:
     if arguments.page:
         write_page(arguments.page, captured, profile)
 
-    print("\nTraining by the program alone")
+    print("\nTraining with the program alone")
     for epoch in range(arguments.epochs):
         for x, y in data.batches(train, 50):
             loss = captured(x, y)

@@ -11,7 +11,7 @@ from minidnn import Tensor, convert, data, deploy, nn, ops, optim, training
 
 @nn.register
 class Gated(nn.Module):
-    """y = x * scale + sigmoid(z) side by side, z = (x - center) @ w, of which ``rate`` is dropped while training."""
+    """y = [x * scale, sigmoid(z)], concatenated; z = (x - center) @ w, with dropout at ``rate`` during training."""
 
     def __init__(self, n_in, n_out, rate=0.2, name=None):
         self.n_in, self.n_out, self.rate, self.name = n_in, n_out, rate, name
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     outputs, labels = main(Path(tempfile.mkdtemp()))
     for way, scores in outputs.items():
         apart = np.abs(scores - outputs["trained"]).max()
-        print(f"{way:<12} {np.mean(scores.argmax(axis=1) == labels):.1%} correct, at most {apart:.1g} apart")
+        print(f"{way:<12} {np.mean(scores.argmax(axis=1) == labels):.1%} correct, differs by at most {apart:.1g}")

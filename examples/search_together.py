@@ -1,8 +1,8 @@
-"""Several processes on one Optuna study: each proposes, trains and prunes; the study's file is all they share.
+"""Several processes on one Optuna study: each proposes, trains and prunes; they share only the study's file.
 
 Usage: python examples/search_together.py [processes] [trials of each]
 
-The study is a journal, a file to which each process appends. A process that is killed loses its own trial and no other.
+The study is a journal, a file to which each process appends. A killed process loses its own trial and no other.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ from minidnn import data, nn, optim, training
 
 def objective(trial):
     digits = data.load_digits_sample()
-    minidnn.manual_seed(0)  # the same initial weights and orders in all trials: they differ by their options alone
+    minidnn.manual_seed(0)  # the same initial weights and orders in all trials: only the options differ
     units = trial.suggest_int("units", 8, 64, log=True)
     activation = trial.suggest_categorical("activation", ["relu", "elu"])
     model = nn.Sequential(nn.Dense(64, units, activation), nn.Dense(units, 10))
@@ -38,7 +38,7 @@ def objective(trial):
 
 
 def study(path, seed=None):
-    """The study of that file; each process proposes with a seed of its own."""
+    """The study in a file; each process proposes with its own seed."""
     return optuna.create_study(
         study_name="digits",
         storage=JournalStorage(JournalFileBackend(str(path))),
@@ -50,13 +50,13 @@ def study(path, seed=None):
 
 
 def together(path, processes, trials):
-    """Lets so many processes work on the study of that file, and returns it."""
-    study(path)  # made once, before they begin
+    """Runs the trials in several processes, and returns the study."""
+    study(path)  # created once, before the processes start
     command = [sys.executable, __file__, "--worker", str(path), str(trials)]
     workers = [subprocess.Popen([*command, str(seed)]) for seed in range(processes)]
     for worker in workers:
         if worker.wait():
-            raise SystemExit(f"a worker ended with {worker.returncode}")
+            raise SystemExit(f"a worker ended with exit code {worker.returncode}")
     return study(path)
 
 

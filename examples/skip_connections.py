@@ -1,9 +1,9 @@
 """A hundred layers, with and without skip connections (He et al. 2016), and a picture of both.
 
-The plain network's gradients do not reach its lower layers, so it learns nothing; with a way around each pair of
-layers, the same hundred layers learn from the first step.
+The plain network's gradients do not reach its lower layers, so it learns nothing; with a skip connection around each
+pair of layers, the same hundred layers learn from the first step.
 
-    python examples/skip_connections.py          # leaves runs/skip_connections/curves.png
+    python examples/skip_connections.py          # writes runs/skip_connections/curves.png
     python examples/skip_connections.py --examples 2000 --epochs 1
 """
 
@@ -19,7 +19,7 @@ LAYERS, UNITS = 100, 50
 def pair() -> nn.Sequential:
     return nn.Sequential(
         nn.Dense(UNITS, UNITS, "relu", "he_normal"),
-        # The last layer of a block begins at zero, so that the block begins as the identity (Zhang et al. 2019).
+        # The last layer of a block starts at zero, so the block starts as the identity (Zhang et al. 2019).
         nn.Dense(UNITS, UNITS, None, "zeros"),
     )
 
@@ -37,7 +37,7 @@ def residual() -> nn.Sequential:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--examples", type=int, default=55_000, help="of the training set")
+    parser.add_argument("--examples", type=int, default=55_000, help="how many of the training set")
     parser.add_argument("--output", type=Path, default=Path("runs/skip_connections"))
     arguments = parser.parse_args()
 

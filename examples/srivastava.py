@@ -1,8 +1,8 @@
-"""Dropout and max-norm without any new images, as Srivastava et al. (2014) have them, who report 98.94 % on MNIST.
+"""Dropout and max-norm without augmentation, as in Srivastava et al. (2014), who report 98.94 % on MNIST.
 
 Three hidden layers of 1,024 ReLU units; dropout 0.2 on the inputs and 0.5 on the hidden units; the norm of each unit's
 incoming weights at most 2; momentum 0.95 with a high rate that falls exponentially. The paper's last step, kept here:
-train on the training and the validation set together, for as long as was found best on the validation set before.
+train on the training and the validation set together, with the settings chosen on the validation set before.
 
     python examples/srivastava.py                 # 98.71 % on the test set; 29 minutes with one thread
     python examples/srivastava.py --epochs 1 --examples 2000
@@ -19,9 +19,11 @@ from minidnn import data, nn, optim, schedules, training
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--examples", type=int, default=60_000, help="of the training and validation set")
-    parser.add_argument("--choose", action="store_true", help="train without the validation set, and look at that")
-    parser.add_argument("--lr", type=float, default=0.02, help="of the first step; a hundredth of it at the end")
+    parser.add_argument("--examples", type=int, default=60_000, help="how many of the training and validation set")
+    parser.add_argument(
+        "--choose", action="store_true", help="train without the validation set, and print its accuracy"
+    )
+    parser.add_argument("--lr", type=float, default=0.02, help="the rate of the first step; it falls to a hundredth")
     parser.add_argument("--seed", type=int, default=42)
     arguments = parser.parse_args()
 

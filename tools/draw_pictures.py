@@ -1,9 +1,9 @@
-"""Draws the pictures of docs/ anew, without training or measuring anything: after a change of `minidnn.plot`.
+"""Redraws the pictures of docs/ from stored results, after a change of `minidnn.plot`.
 
     python tools/draw_pictures.py [RESULTS.json ...]
 
-Files of results, as `minidnn reproduce` leaves them, are first taken into docs/pictures/results.json. The picture of
-the peers is drawn from the table in docs/performance.md.
+Results that `minidnn reproduce` wrote are first merged into docs/pictures/results.json. The picture of the peers is
+drawn from the table in docs/performance.md.
 """
 
 from __future__ import annotations

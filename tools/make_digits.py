@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("table", help="1,797 rows: 64 pixels from 0 to 16 and a label, comma-separated")
     table = np.loadtxt(parser.parse_args().table, delimiter=",")
     if table.shape != (1797, 65) or table.min() < 0 or table[:, :-1].max() > 16 or (table % 1).any():
-        raise SystemExit("this is not the table of 1,797 digits")
+        raise SystemExit("the table is not that of optdigits.tes: 1,797 rows of 64 pixels from 0 to 16 and a label")
     save_idx(FOLDER / "images-idx3-ubyte.gz", table[:, :-1].astype(np.uint8).reshape(-1, 8, 8))
     save_idx(FOLDER / "labels-idx1-ubyte.gz", table[:, -1].astype(np.uint8))
 

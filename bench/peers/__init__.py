@@ -1,1 +1,1 @@
-"""minidnn beside others: whole training steps, `python -m bench peers`; forward passes, `python -m bench inference`."""
+"""Comparisons with other frameworks: `python -m bench peers`; forward passes: `python -m bench inference`."""

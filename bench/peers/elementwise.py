@@ -11,14 +11,14 @@ import numpy as np
 TITLE, UNIT = "elements, microseconds", 1e6
 WORKERS = {"minidnn": ("minidnn", "stream"), "torch": ("torch", "torch compile"), "jax": ("jax",)}
 DIGITS = 1
-PROOF = 1
+CHECK_AFTER = 1
 
 ROWS, COLUMNS = 4096, 1024
 
 
 @dataclass(frozen=True)
 class Elements:
-    """`moved`: floats that must at least be read or written, for each element."""
+    """`moved`: the floats that must be read or written for each element, at least."""
 
     op: str
     shape: tuple[int, ...]
@@ -33,7 +33,7 @@ class Elements:
         return 4 * self.moved * int(np.prod(self.shape))
 
     def arrays(self, count: int) -> list[np.ndarray]:
-        """The first is everybody's input; the squares behind it are what Adam keeps."""
+        """Input, gradient and moments, the same for all frameworks; Adam's second moment is a square."""
         rng = np.random.default_rng(1)
         arrays = [rng.standard_normal(self.shape, dtype=np.float32) for _ in range(count)]
         return arrays[:3] + [np.square(array) for array in arrays[3:]]
@@ -61,13 +61,13 @@ def build(name: str, case: Elements) -> Pair:
     return {"minidnn": of_minidnn, "stream": of_stream, "torch": of_torch, "jax": of_jax}[name.split()[0]](name, case)
 
 
-def apart(case: Elements, mine: list[np.ndarray], theirs: list[np.ndarray]) -> str:
+def disagreement(case: Elements, mine: list[np.ndarray], theirs: list[np.ndarray]) -> str:
     if not theirs:
-        return ""  # STREAM computes something else
-    if case.op == "dropout":  # everybody's masks are others: the mean of ones must stay
+        return ""  # STREAM computes another formula
+    if case.op == "dropout":  # the masks differ between frameworks: the mean of ones must stay 1
         return "" if abs(theirs[0].mean() - 1) < 0.01 else f"the mean is {theirs[0].mean():.3f}"
     same = all(np.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(mine, theirs, strict=True))
-    return "" if same else "the answers differ"
+    return "" if same else "the results differ"
 
 
 def result(run: Callable[[], Any]) -> Pair:
@@ -75,7 +75,7 @@ def result(run: Callable[[], Any]) -> Pair:
 
 
 def of_stream(name: str, case: Elements) -> Pair:
-    """What moving as many bytes as the case must takes."""
+    """STREAM's triad on as many bytes as the case must move."""
     from .machine import triad
 
     return triad(case.bytes), list

@@ -23,7 +23,7 @@ WORKERS = {
     "scipy": ("scipy.sparse",),
 }
 ROUNDED = {"minidnn bfloat16": 0.03, "minidnn int8": 0.1}
-"""Those whose weights are rounded, and how far their outputs may lie off, beside the largest output."""
+"""Workers with rounded weights, and the error that their outputs may have, relative to the largest output."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ CASES = [
 
 
 def measure(case: Case, workers: list[Worker], rounds: int, seconds: float) -> dict[str, float]:
-    """Median microseconds a call, by worker; those whose answer is wrong are left out, and told."""
+    """Median microseconds a call, by worker; workers with wrong results are reported and left out."""
     arrays = case.arrays()
     exact = case.outputs(arrays)
     handle, path = tempfile.mkstemp(suffix=".npz")
@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench inference", description=__doc__)
     parser.add_argument("--frameworks", default="onnxruntime,torch,scipy", help="default: all three")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has it, such as 'batch 16'")
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains TEXT, such as 'batch 16'")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.05, help="of each round (default: 0.05)")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "peers", help="for the environments and results")

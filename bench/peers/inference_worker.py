@@ -1,7 +1,7 @@
 """Inference by one framework in its own process: lines of JSON in, lines of JSON out.
 
-{"load": file, "layers": n}  builds the network of a file's w0, b0, w1, ..., and answers its outputs on the file's x
-{"seconds": s}               the median microseconds of a call, over at least s seconds
+{"load": file, "layers": n}  builds the network from w0, b0, w1, ... of a file; the answer is its outputs on the x there
+{"seconds": s}               the answer is the median microseconds of a call, over at least s seconds
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from .workloads import Workload
 
 
 def network(workload: Workload):
-    """What a step carries on, the step (not yet compiled), and the network's outputs."""
+    """The initial state, the step (not yet compiled), and the network's forward function."""
     depth = len(workload.sizes) - 1
     activation = jax.nn.elu if workload.activation == "elu" else jax.nn.relu
     arrays, layers = workload.parameters(), []

@@ -1,4 +1,4 @@
-"""Each framework's own loop over shuffled images: an epoch of it, and what the network says afterwards."""
+"""Each framework's own loop over shuffled images: an epoch, and the network's outputs."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ IMAGES = ROOT / "runs" / "peers" / "mnist.npz"
 @dataclass(frozen=True)
 class Loop:
     begin: Callable[[], None]
-    """Puts the initial parameters and an untouched optimizer in place; what was compiled stays."""
+    """Resets parameters and optimizer to their initial state; compiled code stays."""
     epoch: Callable[[int | None], None]
-    """Through all images: in the order with this number, see `orders`; None: shuffled by the framework."""
+    """Trains on all images, in the order with this number (see `orders`) or, for None, shuffled by the framework."""
     outputs: Callable[[np.ndarray], Any]
-    """Logits of images of bytes."""
+    """The logits of uint8 images."""
 
     def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
         return float((np.asarray(self.outputs(images)).argmax(axis=1) == labels).mean())
 
 
 SEEDS, EPOCHS = 3, 20
-"""The numbers of the orders: order EPOCHS * s + e is that of epoch e of a run with seed s."""
+"""Order number EPOCHS * s + e is the order of `training.fit` in epoch e with seed s."""
 
 
 def prepare() -> None:
-    """Writes the images and the orders of `training.fit` where the peers, which cannot import minidnn, find them."""
+    """Writes MNIST and the orders to IMAGES for the peers, which cannot import minidnn."""
     from minidnn import data, pipeline
     from minidnn.random import Generator
 

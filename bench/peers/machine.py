@@ -1,4 +1,4 @@
-"""What the machine itself can do, by the C compiler at hand: memory's speed, and a cache line's way between cores."""
+"""The machine's memory bandwidth and the time of a cache line between cores, measured in C."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ static void* other(void* core) {
   return 0;
 }
 
-/* Nanoseconds until a core sees what the other has written. */
+/* Nanoseconds until a core sees a write of the other. */
 double hand_over(int a, int b, long count) {
   pthread_t thread;
   struct timespec begin, end;
@@ -72,19 +72,19 @@ def compiled() -> ctypes.CDLL:
 
 
 def triad(bytes: int) -> Callable[[], None]:
-    """STREAM's a = b + s c (McCalpin 1995): a function that moves as many bytes, a third of them written."""
+    """STREAM's a = b + s c (McCalpin 1995): returns a function that moves `bytes` bytes, a third of them written."""
     function, n = compiled().triad, bytes // 12
     arrays = [np.ones(n, np.float32) for _ in range(3)]
     arguments = [*(ctypes.c_void_p(array.ctypes.data) for array in arrays), ctypes.c_long(n)]
 
-    def run(arrays: list[np.ndarray] = arrays) -> None:  # which must live as long
+    def run(arrays: list[np.ndarray] = arrays) -> None:  # keeps the arrays alive
         function(*arguments)
 
     return run
 
 
 def hand_over() -> float:
-    """Nanoseconds that a cache line takes from one core to another; 0 where there is one core."""
+    """Nanoseconds that a cache line takes from one core to another; 0 on a single core."""
     cores = os.sched_getaffinity(0)
     if len(cores) < 2:
         return 0.0

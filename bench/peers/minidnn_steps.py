@@ -10,7 +10,7 @@ from .workloads import Workload
 
 
 def network(workload: Workload):
-    """The model, with the parameters that all begin with, and its optimizer."""
+    """The model with the shared initial parameters, and its optimizer."""
     layers: list[nn.Module] = []
     pairs = list(pairwise(workload.sizes))
     for i, (n_in, n_out) in enumerate(pairs):

@@ -23,7 +23,7 @@ def draw(results: Path, file: Path) -> None:
         axis.axvline(1, color=plot.INK, label="minidnn")
         axis.set_yticks([place + 0.4 - height / 2 for place in range(len(mine))], [row["case"] for row in mine])
         if axis is not axes[0]:
-            axis.set_yticklabels([])  # as on its left
+            axis.set_yticklabels([])  # the same as those on the left
         axis.invert_yaxis()
         axis.grid(visible=False, axis="y")
         axis.set_xscale("log", base=2)

@@ -1,4 +1,4 @@
-"""What a framework costs before it computes anything: its import, and the memory of a process that trains."""
+"""Import time of each framework, and the memory of a process that trains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import steps
 from .workers import Worker
 
 IMPORTS = {
-    "minidnn": "minidnn.data, minidnn.nn, minidnn.optim, minidnn.training",  # each is loaded when it is used
+    "minidnn": "minidnn.data, minidnn.nn, minidnn.optim, minidnn.training",  # submodules are imported lazily
     "torch": "torch",
     "jax": "jax, jax.numpy",
     "tensorflow": "tensorflow",
@@ -22,14 +22,14 @@ CODE = "import time, numpy; t = time.perf_counter(); import {}; print(time.perf_
 
 
 def import_seconds(python: Path, modules: str) -> float:
-    """Beyond NumPy's, the median of several processes of their own."""
+    """The import time without NumPy's, the median over several new processes."""
     command = [python, "-P", "-c", CODE.format(modules)]
     runs = [subprocess.run(command, capture_output=True, check=True) for _ in range(5)]
     return statistics.median(json.loads(run.stdout) for run in runs)
 
 
 def peak_megabytes(name: str, python: Path) -> float:
-    """The most memory that a process held which took the steps of the first workload."""
+    """The peak memory of a process that runs steps of the first workload."""
     worker = Worker(name, python, 1)
     worker.ask(study="steps", check=0)
     worker.ask(study="steps", time=0, seconds=0.3)

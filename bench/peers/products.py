@@ -15,12 +15,12 @@ WORKERS = {
     "tensorflow": ("tensorflow",),
 }
 DIGITS = 1
-PROOF = 1
+CHECK_AFTER = 1
 
 
 @dataclass(frozen=True)
 class Product:
-    """C = A B, m x k times k x n; "t" where a factor is given as its transpose."""
+    """C = A B, m x k times k x n; "t" for a factor stored as its transpose."""
 
     kind: str
     m: int
@@ -36,7 +36,7 @@ class Product:
         return 2 * self.m * self.k * self.n
 
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
-        """As they lie in memory."""
+        """A and B as stored in memory."""
         rng = np.random.default_rng(1)
         a = (self.k, self.m) if self.kind[0] == "t" else (self.m, self.k)
         b = (self.n, self.k) if self.kind[1] == "t" else (self.k, self.n)
@@ -81,6 +81,6 @@ def build(name: str, case: Product) -> tuple[Any, Any]:
     return run, lambda: [np.asarray(run())]
 
 
-def apart(case: Product, mine: list[np.ndarray], theirs: list[np.ndarray]) -> str:
+def disagreement(case: Product, mine: list[np.ndarray], theirs: list[np.ndarray]) -> str:
     worst = float(np.abs(mine[0] - theirs[0]).max())  # two float32 sums of k products of about 1
     return "" if worst < 1e-5 * case.k else f"an element is off by {worst:.2g}"

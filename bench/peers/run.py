@@ -1,4 +1,4 @@
-"""Times all frameworks in turn, study by study."""
+"""Times all frameworks in interleaved rounds, study by study."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .machine import hand_over
 from .workers import ROOT, Worker, environment_for
 
 STUDIES = ("steps", "epochs", "accuracy", "products", "elementwise", "processes")
-OURS = ("minidnn", "stream")  # no peers
+OURS = ("minidnn", "stream")  # these are not peers
 AVX2 = {
     "MINIDNN_ISA": "x86_v3",
     "OPENBLAS_CORETYPE": "Haswell",
@@ -28,8 +28,8 @@ AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
 }
-"""What each library reads."""
-QUIET = 0.1  # seconds until the threads of the one before sleep
+"""The environment variables that limit each library."""
+QUIET = 0.1  # seconds after which the threads of the previous worker sleep
 
 
 def answers(paths: dict[str, str | None]) -> dict[str, list[np.ndarray]]:
@@ -43,12 +43,12 @@ def answers(paths: dict[str, str | None]) -> dict[str, list[np.ndarray]]:
 
 
 def measure(study: Any, workers: list[Worker], place: int, rounds: int, seconds: float) -> dict[str, float]:
-    """Median seconds a call, by worker; those whose answers are not minidnn's are left out, and told."""
+    """Median seconds a call, by worker; workers whose results differ from minidnn's are reported and left out."""
     case, name = study.CASES[place], study.__name__.rpartition(".")[2]
     read = answers({worker.name: worker.ask(study=name, check=place) for worker in workers})
-    mine, valid = read[workers[0].name], []  # without minidnn's answer nothing can be said
+    mine, valid = read[workers[0].name], []  # fails if minidnn itself failed
     for worker in workers:
-        reason = study.apart(case, mine, read[worker.name]) if worker.name in read else "it failed"
+        reason = study.disagreement(case, mine, read[worker.name]) if worker.name in read else "it failed"
         if reason:
             print(f"{worker.name}, {case.name}: not timed, {reason}", flush=True)
         else:
@@ -70,7 +70,7 @@ def row(study: Any, case: Any, threads: int, medians: dict[str, float], names: l
 
 
 def run(name: str, pythons: dict[str, Path], arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """One study at each number of threads, a table row as soon as it is known."""
+    """Runs one study at each number of threads, and prints each table row when it is measured."""
     study = importlib.import_module(f"bench.peers.{name}")
     if hasattr(study, "prepare"):
         study.prepare()
@@ -98,17 +98,19 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench peers", description=__doc__)
     parser.add_argument("--frameworks", default="torch,jax,tensorflow", help="default: all three")
     parser.add_argument("--studies", default=",".join(STUDIES), help="default: %(default)s")
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has it, such as 'Adam'")
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains TEXT, such as 'Adam'")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each round (default: 0.3)")
-    parser.add_argument("--avx2", action="store_true", help="hold everybody to AVX2, where the machine has more")
+    parser.add_argument("--avx2", action="store_true", help="limit all frameworks to AVX2")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "peers", help="for the environments and results")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the steps there (needs matplotlib)")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the study steps into this file (needs matplotlib)"
+    )
     arguments = parser.parse_args(argv)
     studies = arguments.studies.split(",")
     if unknown := set(studies) - set(STUDIES):
-        parser.error(f"there is no study {', '.join(unknown)}: they are {', '.join(STUDIES)}")
+        parser.error(f"study {', '.join(unknown)} is unknown; give some of {','.join(STUDIES)}")
     if arguments.avx2:
         os.environ |= AVX2
     arguments.folder.mkdir(parents=True, exist_ok=True)

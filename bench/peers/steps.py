@@ -18,9 +18,9 @@ WORKERS = {
     "tensorflow": ("tensorflow xla", "tensorflow"),
 }
 DIGITS = 0
-PROOF = 5  # steps before all are compared
+CHECK_AFTER = 5  # steps, then the parameters are compared
 
-__all__ = ["CASES", "DIGITS", "PROOF", "TITLE", "UNIT", "WORKERS", "apart", "build"]
+__all__ = ["CASES", "CHECK_AFTER", "DIGITS", "TITLE", "UNIT", "WORKERS", "build", "disagreement"]
 
 
 def build(name: str, workload: Workload) -> tuple[Any, Any]:
@@ -42,10 +42,10 @@ def build(name: str, workload: Workload) -> tuple[Any, Any]:
     return partial(tensorflow_steps.build, xla=name == "tensorflow xla")(workload)
 
 
-def apart(workload: Workload, mine: list[np.ndarray], theirs: list[np.ndarray]) -> str:
-    """Why two do not agree; empty where they do."""
+def disagreement(workload: Workload, mine: list[np.ndarray], theirs: list[np.ndarray]) -> str:
+    """How the results differ; empty if they agree."""
     if workload.dropout:
-        return ""  # everybody's masks are others
-    # Adam's steps are as wide as its rate whatever the gradient; where that is near 0, rounding decides the sign.
+        return ""  # the masks differ between frameworks
+    # Adam's steps are as large as its rate, whatever the gradient: if that is near 0, rounding decides the sign.
     shares = [np.isclose(b, a, rtol=1e-2, atol=2e-4).mean() for a, b in zip(mine, theirs, strict=True)]
     return "" if min(shares) > 0.98 else f"only {min(shares):.1%} of an array agree"

@@ -1,4 +1,4 @@
-"""PyTorch's step: eager with a fused optimizer, and the whole of it through torch.compile."""
+"""PyTorch's step: eager with a fused optimizer, and compiled as a whole by torch.compile."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Training steps of one framework in its own process: lines of JSON in, lines of JSON out.
 
-{"study": name, "check": i}              builds case i anew and takes its first steps; the answer is a file of arrays
+{"study": name, "check": i}              builds case i and runs its first calls; the answer is a file of arrays
 {"study": name, "time": i, "seconds": s} seconds of a call of case i, over at least s seconds
-{"memory": true}                         the most megabytes that the process ever held
+{"memory": true}                         the peak memory of the process in megabytes
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 
 def limit_threads(name: str, threads: int) -> None:
-    """What the environment does not tell a framework."""
+    """Sets the number of threads of frameworks that do not read it from the environment."""
     if name.startswith("torch"):
         import torch
 
@@ -34,7 +34,7 @@ def limit_threads(name: str, threads: int) -> None:
 
 
 def seconds_a_call(run: Callable[[], object], seconds: float) -> float:
-    """The mean of as many calls as fill the seconds, at least 3."""
+    """The mean time of the calls in `seconds`, at least 3 calls."""
     repeats, start = 0, time.perf_counter()
     while (taken := time.perf_counter() - start) < seconds or repeats < 3:
         run()
@@ -48,9 +48,9 @@ def answer(name: str, request: dict[str, Any], built: dict[int, Any]) -> object:
     study = importlib.import_module(f"bench.peers.{request['study']}")
     if "check" in request:
         place = request["check"]
-        built.clear()  # one case at a time: the memory of the one before is given back
+        built.clear()  # one case at a time: frees the memory of the previous one
         run, read = built[place] = study.build(name, study.CASES[place])
-        for _ in range(study.PROOF):
+        for _ in range(study.CHECK_AFTER):
             run()
         handle, path = tempfile.mkstemp(suffix=".npz")
         os.close(handle)
@@ -63,7 +63,7 @@ def answer(name: str, request: dict[str, Any], built: dict[int, Any]) -> object:
 def serve(answer: Callable[[dict], object]) -> None:
     """Answers every line of standard input."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what frameworks print must not mix with the answers
+    os.dup2(2, 1)  # keeps the frameworks' output out of the answers
     for line in sys.stdin:
         try:
             result = {"result": answer(json.loads(line))}

@@ -1,4 +1,4 @@
-"""Each framework in a virtual environment and a process of its own, asked by lines of JSON."""
+"""Each framework in its own virtual environment and process, which answers requests in lines of JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = {
 
 
 def environment_for(framework: str, folder: Path) -> Path:
-    """The Python of a virtual environment that has the framework; made if it is missing."""
+    """The Python of the framework's virtual environment, which is created if it is missing."""
     python = folder / framework / "bin" / "python"
     if not python.exists():
         print(f"installing {PACKAGES[framework]} into {folder / framework}", flush=True)
@@ -36,7 +36,7 @@ class Worker:
         variables = os.environ | dict.fromkeys(limits, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         if threads == 1:
             variables["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
-        # JAX and XLA take as many threads as they see cores.
+        # JAX and XLA start one thread for each visible core.
         cores = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(
             [python, "-m", module, name, str(threads)],
@@ -50,7 +50,7 @@ class Worker:
         )
 
     def ask(self, **request: Any) -> Any:
-        """The answer, or None where the worker failed, which it then says."""
+        """The answer, or None if the worker failed; prints its error."""
         assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(json.dumps(request) + "\n")

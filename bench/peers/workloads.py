@@ -1,4 +1,4 @@
-"""The inputs of every framework: the same networks, the same initial parameters, the same batch."""
+"""Networks, initial parameters and batches, the same for all frameworks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Workload:
     name: str
     sizes: tuple[int, ...]
     batch: int
-    optimizer: str = "momentum"  # with 0.9; or "sgd", or "adam", whose rate is 0.001
+    optimizer: str = "momentum"  # of 0.9; or "sgd"; or "adam", whose rate is 0.001
     rate: float = 0.01
-    decay_steps: int = 0  # the rate falls exponentially by 1/10 over so many steps; 0: it is constant
+    decay_steps: int = 0  # steps in which the rate falls exponentially to a tenth; 0: constant
     activation: str = "relu"
     dropout: float = 0.0  # on inputs and hidden layers
     batch_norm: bool = False  # before each hidden activation, eps 0.001

@@ -1,6 +1,6 @@
-"""Exercise 4: which activation where? The hidden layers' are tried here, at three depths.
+"""Exercise 4: which activation where? This lesson tries those of hidden layers, at three depths.
 
-Every activation gets the initializer that was derived for its kind and the best of three rates on the validation set.
+Every activation gets the initializer derived for its kind, and the best of three rates on the validation set.
 
     python examples/chapter/activations.py             # or: minidnn reproduce activations
 """
@@ -18,7 +18,7 @@ METHODS = ("elu", *(name for name in ACTIVATIONS if name != "elu"))
 
 
 def initializer(activation: str) -> str:
-    """He for what is linear on one side, LeCun for SELU, Glorot for what saturates."""
+    """He for activations linear on one side, LeCun for SELU, Glorot for saturating ones."""
     if activation == "selu":
         return "lecun_normal"
     return "glorot_normal" if activation in SATURATING else "he_normal"

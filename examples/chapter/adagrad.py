@@ -1,7 +1,7 @@
 """Adagrad often stops too early on neural networks: its rate falls with every step and never rises again.
 
-The rate of a weight is lr / sqrt(sum of its squared gradients so far). Beside accuracies, the median of that over the
-weights of the first layer, as a share of what it was after the first 100 updates.
+The rate of a weight is lr / sqrt(sum of its squared gradients so far). The lesson also measures the median of this rate
+over the weights of the first layer, as a share of its value after the first 100 updates.
 
     python examples/chapter/adagrad.py             # or: minidnn reproduce adagrad
 """
@@ -34,7 +34,9 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         first = _rate(optimizer)
         found += learn(model, optimizer, [updates - at[0] for updates in at[1:]], seed + 1000)
         if first:
-            shares[f"{method}: rate after {at[-1]:,} updates, of that after {at[0]}"] = _rate(optimizer) / first
+            shares[f"{method}: rate after {at[-1]:,} updates, as a share of that after {at[0]}"] = (
+                _rate(optimizer) / first
+            )
         return found
 
     runs = over_seeds(METHODS, seeds, one, progress)
@@ -42,7 +44,7 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
 
 
 def _rate(optimizer: optim.Optimizer) -> float:
-    """The median of 1 / sqrt(accumulator) where a gradient has been, for Adagrad; 0 for the others."""
+    """The median of 1 / sqrt(accumulator) over weights that have had a gradient, for Adagrad; 0 for the others."""
     slots = optimizer.tracks()[0].slots
     if "accumulator" not in slots:
         return 0.0

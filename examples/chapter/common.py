@@ -27,7 +27,7 @@ def network(
     dropout: float = 0.0,
     **options: Any,
 ) -> nn.Sequential:
-    """784-...-10; the options are those of each hidden `nn.Dense`."""
+    """784-...-10; `options` go to each hidden `nn.Dense`."""
     rng = Generator(seed, stream=1)
     layers: list[nn.Module] = []
     for i, (n_in, n_out) in enumerate(zip((784, *hidden), hidden, strict=False), start=1):
@@ -38,7 +38,7 @@ def network(
 
 
 def accuracy(model: nn.Module, x: Any = None, y: Any = None) -> float:
-    """The share of correctly classified digits of the test set, or of x; 0 where the numbers left all bounds."""
+    """The share of correctly classified digits of the test set, or of x; 0 if an output is not finite."""
     test = mnist().test
     outputs = logits(model, test.images if x is None else x)
     labels = np.asarray(test.labels if y is None else y)
@@ -61,7 +61,7 @@ def learn(
     train: Any = None,
     probe: Callable[[nn.Sequential], float] = accuracy,
 ) -> list[float]:
-    """Trains, and gives what the probe says after each of these numbers of updates."""
+    """Trains, and returns what `probe` measures after each number of updates in `at`."""
 
     def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
@@ -88,7 +88,7 @@ def learn(
 def over_seeds(
     methods: Iterable[str], seeds: Iterable[int], one: Callable[[str, int], Sequence[float]], progress: bool
 ) -> dict[str, list[Sequence[float]]]:
-    """For each method and seed what ``one(method, seed)`` measures."""
+    """Returns what ``one(method, seed)`` measures for each method and seed."""
     runs: dict[str, list[Sequence[float]]] = {method: [] for method in methods}
     for seed in seeds:
         for method, found in runs.items():

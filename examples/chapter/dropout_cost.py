@@ -1,6 +1,6 @@
 """Exercise 7: does dropout slow training down? And inference?
 
-A step costs little more, but more steps are needed for the same accuracy; at inference dropout is gone.
+A step takes little longer, but the same accuracy needs more steps; at inference dropout does nothing.
 
     python examples/chapter/dropout_cost.py             # or: minidnn reproduce dropout_cost
 """
@@ -42,8 +42,8 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
 
     runs = over_seeds(METHODS, seeds, one, progress)
     plain = "no dropout"
-    measured = {f"a step, times as long as without: {m}": min(seconds[m]) / min(seconds[plain]) for m in METHODS}
-    measured |= {f"inference, times as long as without: {m}": answers[m] / answers[plain] for m in METHODS}
+    measured = {f"time of a step, relative to no dropout: {m}": min(seconds[m]) / min(seconds[plain]) for m in METHODS}
+    measured |= {f"time of inference, relative to no dropout: {m}": answers[m] / answers[plain] for m in METHODS}
     for method, found in runs.items():
         reached = [next((u for u, a in zip(at, run_, strict=True) if a >= GOAL), at[-1]) for run_ in found]
         measured[f"updates to {GOAL:.0%} (of those measured): {method}"] = median(reached)

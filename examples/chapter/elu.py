@@ -1,7 +1,7 @@
-"""Exercise 3: what does ELU have that ReLU has not?
+"""Exercise 3: what are the advantages of ELU over ReLU?
 
-Negative outputs, so that the mean of a layer is nearer to 0; and a gradient everywhere, so that no unit dies. A unit is
-counted as dead where it gives at most 0 for 2,000 digits (of ReLU) and so has no gradient for any of them.
+Its outputs can be negative, so the mean of a layer is nearer to 0; and its gradient is nowhere 0, so no unit dies. A
+unit counts as dead if it gives 0 for each of 2,000 digits, and so has no gradient for any of them.
 
     python examples/chapter/elu.py             # or: minidnn reproduce elu
 """
@@ -31,7 +31,7 @@ def signals(model: nn.Sequential) -> tuple[float, float]:
 
 
 def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Study:
-    """Trains with each seed, at rates from careful to rash; ``quick`` for fewer updates and rates."""
+    """Trains with each seed, at rates from small to too large; ``quick`` for fewer updates and rates."""
     rates, updates = ((0.01, 0.1), 100) if quick else ((0.01, 0.03, 0.1, 0.2, 0.3), 2000)
     measured: dict[str, float] = {}
     found: dict[tuple[str, float], list[tuple[float, float]]] = {}
@@ -50,7 +50,7 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         if alive:
             measured[f"{activation}, rate {rate}: mean output"] = mean(pair[0] for pair in alive)
             measured[f"{activation}, rate {rate}: share of dead units"] = mean(pair[1] for pair in alive)
-        measured[f"{activation}, rate {rate}: runs that left all bounds"] = len(pairs) - len(alive)
+        measured[f"{activation}, rate {rate}: diverged runs"] = len(pairs) - len(alive)
     return Study("elu", f"ELU and ReLU, {len(HIDDEN)} layers, {updates} updates", "rate", rates, runs, measured)
 
 

@@ -1,6 +1,6 @@
 """Max-norm can alleviate vanishing and exploding gradients, where batch normalization is not used.
 
-A network of 5 layers at rates up to far too large, with and without max-norm.
+A network of 5 layers with and without max-norm, at rates up to much too large ones.
 
     python examples/chapter/exploding.py             # or: minidnn reproduce exploding
 """

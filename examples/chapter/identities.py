@@ -1,11 +1,11 @@
-"""Pairs as an auxiliary task gain clearly where there are many classes in the pairs: here every picture is one.
+"""Pairs as an auxiliary task gain clearly if they come from many classes: here every picture is a class.
 
-In the chapter many people's faces, few pictures of each, teach a network what tells people apart. Ten digits are too
-few classes for that (``minidnn reproduce auxiliary`` gains almost nothing). But a picture and what `Augment` makes of
-it are one "person", and need no label: 10,000 pictures, 4 versions each; pairs of them are the same or different. The
-lowest layer then begins a classifier that has a few labels of each digit.
+In the chapter a network learns to distinguish people from a few pictures each of many faces. Ten digits are too few
+classes for that (``minidnn reproduce auxiliary`` gains almost nothing). But a picture and its augmented versions are
+one "person", and need no label: 10,000 pictures, 4 versions each; pairs of them are the same or different. The lowest
+layer is then reused in a classifier that has a few labels of each digit.
 
-Augmented labels are the control: they too know what may change about a digit.
+The control is a classifier on augmented labelled digits: it also learns which changes keep the class.
 
     python examples/chapter/identities.py             # or: minidnn reproduce identities
 """
@@ -31,7 +31,7 @@ CHANGES = augment.Augment(
 
 
 def identities(count: int, versions: int, seed: int) -> ArrayDataset:
-    """So many pictures, each in several versions and a class of its own."""
+    """`count` pictures in `versions` augmented versions each; each picture is a class."""
     chosen = np.repeat(Generator(seed, stream=7).permutation(len(mnist().train))[:count], versions)
     pictures = CHANGES(mnist().train.images[chosen], np.arange(len(chosen)), (seed, 7, 0))
     return ArrayDataset(pictures, np.repeat(np.arange(count), versions))

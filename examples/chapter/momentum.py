@@ -1,8 +1,8 @@
 """Exercise 5: what happens if the momentum is too close to 1, such as 0.99999?
 
-It goes downhill fast, past the minimum, up the other side, comes back, and so on: many oscillations before it rests. A
-parameter begins at a random place of a parabola with curvature 1; counted are the steps until it stays within 1 % of
-that distance, and how often it passes the minimum.
+It moves fast past the minimum, up the other side, back, and so on: it oscillates long before it rests. A parameter
+starts at a random point of a parabola with curvature 1. The lesson counts the steps until it stays within 1 % of that
+distance from the minimum, and how often it passes the minimum.
 
     python examples/chapter/momentum.py             # or: minidnn reproduce momentum
 """
@@ -21,7 +21,7 @@ RATE = 0.1
 
 
 def path(momentum: float, start: float, steps: int) -> np.ndarray:
-    """Where the parameter is after each step; the gradient of x**2 / 2 is x."""
+    """The parameter after each step; the gradient of x**2 / 2 is x."""
     x = Tensor(np.array([start], np.float32), requires_grad=True)
     optimizer, places = optim.SGD([x], lr=RATE, momentum=momentum), np.empty(steps)
     for i in range(steps):
@@ -47,7 +47,7 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         return counts
 
     runs = over_seeds([f"rate {RATE}, curvature 1"], seeds, one, progress)
-    notes = [f"a count above {limit:,} means that it had not come to rest by then"]
+    notes = [f"a count above {limit:,} means that it was not yet at rest"]
     x = [round(1 / (1 - momentum)) for momentum in MOMENTA]
     axis = "1 / (1 - momentum)"
     return Study("momentum", "Momentum near 1", axis, x, runs, passes, notes, measure="steps to rest", log=True)

@@ -1,7 +1,7 @@
-"""Nesterov's gradient is almost always faster than plain momentum: it measures the slope a little ahead.
+"""Nesterov's momentum is almost always faster than plain momentum: it uses the gradient slightly ahead.
 
-Both descend (x**2 + condition * y**2) / 2 from a random place, with momentum 0.9 and the rate 1 / condition; counted
-are the steps until the height stays below a millionth of the first one. Then both learn MNIST.
+Both minimize (x**2 + condition * y**2) / 2 from a random point, with momentum 0.9 and the rate 1 / condition. The
+lesson counts the steps until the height stays below a millionth of the first one. Then both learn MNIST.
 
     python examples/chapter/nesterov.py             # or: minidnn reproduce nesterov
 """
@@ -20,7 +20,7 @@ METHODS = ("momentum", "Nesterov")
 
 
 def steps(nesterov: bool, condition: float, seed: int) -> float:
-    """How many it takes, of 1,500."""
+    """The number of steps until the height stays below a millionth of the first one, at most 1,500."""
     curvature = np.array([1, condition], np.float32)
     w = Tensor(Generator(seed).normal(2), requires_grad=True)
     optimizer = optim.SGD([w], lr=1 / condition, momentum=0.9, nesterov=nesterov)

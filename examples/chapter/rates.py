@@ -1,7 +1,7 @@
 """Four schedules of the learning rate: predetermined, performance, exponential, power; and a constant rate.
 
 Senior et al. (2013) found performance and exponential scheduling best for speech, and preferred the exponential one,
-which is simpler. The chapter passes that on. Here each begins at the same rates.
+which is simpler. The chapter repeats this. Here each schedule starts at the same rates.
 
     python examples/chapter/rates.py             # or: minidnn reproduce rates
 """
@@ -18,7 +18,7 @@ METHODS = ("constant", "predetermined", "performance", "exponential", "power", "
 
 
 def schedule(method: str, rate: float, steps: int) -> Schedule | float:
-    """From the rate down over so many steps; a constant for performance scheduling, whose callback lowers it."""
+    """Falls from `rate` over `steps` steps; a constant for performance scheduling, whose callback lowers it."""
     if method == "predetermined":
         return schedules.piecewise_constant((steps // 2, 3 * steps // 4), (rate, rate / 10, rate / 100))
     if method == "exponential":

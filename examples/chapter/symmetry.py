@@ -1,6 +1,6 @@
-"""Exercises 1 and 2: may all weights begin with the same value, and may all biases begin with 0?
+"""Exercises 1 and 2: may all weights start at the same value, and may all biases start at 0?
 
-Units of a layer that begin alike get the same gradient, so they stay alike: the layer is one unit, however many it has.
+Units of a layer that start equal get the same gradient and stay equal: the layer then acts as a single unit.
 Biases need no randomness, since the weights differ.
 
     python examples/chapter/symmetry.py             # or: minidnn reproduce symmetry
@@ -25,7 +25,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 def distinct(model: nn.Sequential) -> int:
-    """How many units of the first layer differ from each other."""
+    """The number of distinct units of the first layer."""
     return len(np.unique(model.layers[0].state_dict()["kernel"].T.round(6), axis=0))
 
 

@@ -1,7 +1,7 @@
-"""How much is gained by unfreezing reused layers depends on how much data there is.
+"""How much unfreezing reused layers gains depends on how much data there is.
 
-A network learns the digits 0 to 4. Its hidden layers are reused for 5 to 9: all frozen, the upper one free, all free;
-beside a network from scratch. The more data there is, the more layers may be free.
+A network learns the digits 0 to 4. Its hidden layers are reused for 5 to 9: all frozen, the upper one trained, or all
+trained; a network from scratch is the baseline. The more data there is, the more layers may be trained.
 
     python examples/chapter/unfreezing.py             # or: minidnn reproduce unfreezing
 """
@@ -21,7 +21,7 @@ HIDDEN = (100, 100, 100)
 
 
 def digits(part: ArrayDataset, low: int, count: int, seed: int) -> ArrayDataset:
-    """So many of the five digits from low on, labelled from 0."""
+    """`count` examples of the five digits from `low` on, labelled from 0."""
     labels = np.asarray(part.labels)
     places = Generator(seed, stream=5).permutation(len(labels))
     chosen = [i for i in places if low <= labels[i] < low + 5][:count]

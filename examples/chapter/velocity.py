@@ -1,6 +1,6 @@
-"""With a constant gradient, momentum's velocity tends to lr * g / (1 - beta): ten times the plain step for 0.9.
+"""With a constant gradient, momentum's velocity converges to lr * g / (1 - beta): ten times the plain step for 0.9.
 
-The speed of the real optimizer after 50 times 1 / (1 - beta) steps, beside the formula.
+The lesson compares the velocity of `optim.SGD` after 50 / (1 - beta) steps with the formula.
 
     python examples/chapter/velocity.py             # or: minidnn reproduce velocity
 """
@@ -19,7 +19,7 @@ RATE = 0.01
 
 
 def speed(beta: float, gradient: float) -> float:
-    """How far a step goes once the velocity no longer changes."""
+    """The length of a step after the velocity has converged."""
     w = Tensor(np.zeros(1, np.float32), requires_grad=True)
     optimizer = optim.SGD([w], lr=RATE, momentum=beta)
     before = 0.0

@@ -1,8 +1,8 @@
 """Exercise 6: three ways to a sparse network.
 
-Train, then zero the small weights; strong l1 while training; dual averaging (here FTRL with l1, in the second half of
-the updates). For each the test accuracy where all but the largest weights of each hidden layer are zeroed in the end,
-and how many were 0 before that. The lesson ``minidnn reproduce sparse`` goes further, with pruning while training.
+Train, then zero the small weights; strong l1 during training; dual averaging (here FTRL with l1, in the second half of
+the updates). The lesson measures the test accuracy after all but the largest weights of each hidden layer have been set
+to zero, and how many were 0 before that. ``minidnn reproduce sparse`` adds pruning during training.
 
     python examples/chapter/zeros.py             # or: minidnn reproduce zeros
 """
@@ -35,7 +35,7 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         model = network(seed, (300, 100), "relu", kernel_regularizer=nn.l1(l1) if l1 else None)
         ftrl = method.startswith("FTRL")
         learn(model, make(model.parameters()), (updates // 2 if ftrl else updates,), seed)
-        if ftrl:  # the second half goes on from the weights there are
+        if ftrl:  # the second half continues from the trained weights
             _averaged(model, updates // 2, seed)
         weights = np.concatenate([layer.state_dict()["kernel"].ravel() for layer in model.layers[:-1]])
         zeros[f"share of hidden weights that are exactly 0: {method}"] = float((weights == 0).mean())

@@ -1,11 +1,11 @@
-"""Sparse models: the chapter's three ways to zeros, and pruning little by little, compared on MNIST.
+"""Sparse models: the chapter's three ways to zeros, and gradual pruning, compared on MNIST.
 
-784-300-50-10 ReLU, momentum 0.9, batches of 50, 5 epochs. A network trained as usual, and one trained with a strong l1
-penalty, have their smallest weights set to zero; FTRL with l1 makes zeros itself in 2 more epochs of the usual network;
-and that is pruned step by step, 2 more epochs from each density to the next. Which weights are the smallest is asked of
-all layers together.
+784-300-50-10 ReLU, momentum 0.9, batches of 50, 5 epochs. The smallest weights of a network trained as usual, and of
+one trained with a strong l1 penalty, are set to zero. FTRL with l1 makes zeros itself, in 2 more epochs of the first
+network. Gradual pruning continues from the first network, too: 2 more epochs from each density to the next. The
+smallest weights are selected over all layers together.
 
-    python examples/deploy/sparse.py --seeds 1        # leaves runs/reproduce/sparse.png
+    python examples/deploy/sparse.py --seeds 1        # writes runs/reproduce/sparse.png
 """
 
 import sys
@@ -35,19 +35,19 @@ Models = dict[str, nn.Module]
 
 
 class Result(NamedTuple):
-    """Of one seed.
+    """The result of one seed.
 
     Attributes:
         curves: accuracies over DENSITIES.
         models: those of density SHOWN, and the dense one.
-        ftrl_density: before any weight was set to zero.
-        trained_on: the accuracy of the dense network after as many epochs as the pruned one had at SHOWN.
+        ftrl_density: density of the FTRL model before weights were set to zero.
+        longer_trained: the accuracy of the dense network after as many epochs as the pruned one had at SHOWN.
     """
 
     curves: Curves
     models: Models
     ftrl_density: float
-    trained_on: float
+    longer_trained: float
 
 
 def run(seeds: Sequence[int], quick: bool = False, progress: bool = True) -> Study:
@@ -59,8 +59,8 @@ def run(seeds: Sequence[int], quick: bool = False, progress: bool = True) -> Stu
     accuracies = {"dense": [of[TRAINED][0] for of in curves]}
     accuracies |= {name: [of[name][at] for of in curves] for name in (TRAINED, L1, FTRL, PRUNED)}
     losses = [100 * (dense - pruned) for dense, pruned in zip(accuracies["dense"], accuracies[PRUNED], strict=True)]
-    equal = [100 * (of.trained_on - pruned) for of, pruned in zip(results, accuracies[PRUNED], strict=True)]
-    lost = f"{PRUNED} to {SHOWN:.0%}, points lost to the dense network"
+    equal = [100 * (of.longer_trained - pruned) for of, pruned in zip(results, accuracies[PRUNED], strict=True)]
+    lost = f"{PRUNED} to {SHOWN:.0%}, points below the dense network"
     return Study(
         "sparse",
         "784-300-50-10 with fewer weights",
@@ -70,9 +70,9 @@ def run(seeds: Sequence[int], quick: bool = False, progress: bool = True) -> Stu
         measured={
             f"{FTRL}, density before any is set to zero": median(result.ftrl_density for result in results),
             f"{lost}, median": median(losses),
-            f"{lost}, most": max(losses),
+            f"{lost}, maximum": max(losses),
             f"{lost} trained equally long, median": median(equal),
-            f"{lost} trained equally long, most": max(equal),
+            f"{lost} trained equally long, maximum": max(equal),
         },
         notes=_files(results[0].models, accuracies, mnist.test),
         bottom=None if quick else 0.9,
@@ -109,7 +109,7 @@ class Lesson:
         return self.fit(model, optim.SGD(model.parameters(), rate, momentum=0.9), epochs=5)
 
     def with_ftrl(self, model: nn.Sequential) -> nn.Sequential:
-        """The l1 is for the hidden kernels: what they lose is noise, while the outputs have 500 weights in all."""
+        """l1 applies to the hidden kernels only: the output layer has just 500 weights."""
         hidden = [layer.kernel for layer in model[:-1]]
         others = [param for param in model.parameters() if all(param is not kernel for kernel in hidden)]
         groups = [{"params": hidden}, {"params": others, "l1": 0.0}]
@@ -118,7 +118,7 @@ class Lesson:
         return self.fit(model, optimizer, epochs=2)
 
     def train_on(self, model: nn.Sequential, *callbacks: training.Callback) -> None:
-        """Two epochs; where weights are pruned, the first does that, and the second repairs."""
+        """Two epochs; with pruning, weights are pruned in the first one and recover in the second."""
         rate = schedules.exponential(0.03, decay_rate=1 / 10, decay_steps=2 * self.steps // 5)
         self.fit(model, optim.SGD(model.parameters(), rate, momentum=0.9), 2, *callbacks)
 
@@ -162,10 +162,9 @@ def zeroed(model: nn.Module, density: float) -> nn.Sequential:
 
 
 def _files(models: Models, accuracies: dict[str, list[float]], test: ArrayDataset) -> list[str]:
-    """A table: what each model of the first seed takes on disk, without its zeros, and for one image.
+    """A table of the models of the first seed: size on disk, where zeros are not stored, and time for one image.
 
-    The dense form skips inputs that are 0, four fifths of an image here; so inputs that are all other than 0 are timed,
-    too.
+    The dense form skips inputs that are 0, four fifths of an image here; so inputs without zeros are timed, too.
     """
     image = test.images[:1].copy()
     others = np.full_like(image, 0.5)

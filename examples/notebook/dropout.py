@@ -1,4 +1,4 @@
-"""Dropout: half of the inputs and half of each hidden layer's units rest in every training step.
+"""Dropout: half of the inputs and half of each hidden layer's units are dropped in every training step.
 
 784-300-50-10 ReLU, momentum 0.9 at 0.01, batches of 50, 20 epochs.
 

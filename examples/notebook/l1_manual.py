@@ -1,4 +1,4 @@
-"""l1 regularization by hand: the penalty is written into the loss, in a training loop of one's own.
+"""l1 regularization by hand: the penalty is written into the loss, in a hand-written training loop.
 
 784-300-10 ReLU, 0.001 times the absolute weights of both layers, plain gradient descent at 0.01, batches of 200,
 5 epochs.

@@ -1,4 +1,4 @@
-"""l1 regularization by layer: every layer is given a regularizer, through ``functools.partial``.
+"""l1 regularization by layer: every layer gets a regularizer, by ``functools.partial``.
 
 784-300-50-10 ReLU, l1(0.001) on all three kernels, plain gradient descent at 0.01, batches of 200, 20 epochs.
 

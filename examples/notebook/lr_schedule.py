@@ -1,4 +1,4 @@
-"""Learning-rate scheduling: the rate falls exponentially, from 0.1 by 1/10 every 10,000 steps.
+"""Learning-rate scheduling: the rate falls exponentially from 0.1, to a tenth in 10,000 steps.
 
 784-300-50-10 ReLU, momentum 0.9, batches of 50, 5 epochs.
 

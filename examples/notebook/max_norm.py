@@ -1,7 +1,7 @@
 """Max-norm: after each step, the rows of both hidden kernels are scaled back to a norm of at most 1.
 
-The rows (axis 1) are what the notebook's code clips; axis 0 would bound the incoming weights of each unit, as the
-chapter's text says. 784-300-50-10 ReLU, momentum 0.9 at 0.01, batches of 50, 20 epochs.
+The notebook's code clips the rows (axis 1); axis 0 would bound the incoming weights of each unit, as in the chapter's
+text. 784-300-50-10 ReLU, momentum 0.9 at 0.01, batches of 50, 20 epochs.
 
     python examples/notebook/max_norm.py --seeds 1
 """

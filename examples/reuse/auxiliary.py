@@ -1,12 +1,12 @@
-"""Auxiliary tasks: train on a task with labels in plenty, reuse the lower layers where labels are few.
+"""Auxiliary tasks: train on a task with many labels, reuse the lower layers where labels are few.
 
 1. *Same or different.* A network with two towers learns, from pairs of seven classes, whether two pictures show the
-   same class. Its lower layers then begin a classifier of the other three classes, of which there are few labels. In
-   the chapter the pictures are faces; here they are digits, and clothes where Fashion-MNIST can be had.
-2. *Good or corrupted.* Nobody labelled the sentences, but it is easy to spoil them: a network learns to tell a sentence
-   from one with a word replaced; its embeddings and hidden layer then begin a classifier of topics. The same with
-   pictures, of which two patches are swapped.
-3. *Max-margin.* As 2, but the network gives a score, which shall be higher for the good one by a margin.
+   same class. Its lower layers are then reused in a classifier of the other three classes, which have few labels. In
+   the chapter the pictures are faces; here they are digits, and clothes if Fashion-MNIST can be loaded.
+2. *Good or corrupted.* The sentences have no labels, but are easy to corrupt: a network learns to tell a sentence
+   from one with a word replaced; its embeddings and hidden layer are then reused in a classifier of topics. The same
+   with pictures in which two patches are swapped.
+3. *Max-margin.* As 2, but the network gives a score, which must be higher for the good one by a margin.
 
 Each classifier is compared with one of the same shape, trained in the same way from fresh weights.
 
@@ -40,7 +40,7 @@ class Settings(NamedTuple):
     seeds: Sequence[int]
     quick: bool
     progress: bool
-    rate: float  # of Adam
+    rate: float  # the learning rate of Adam
 
 
 def run(seeds: Sequence[int], quick: bool = False, progress: bool = True) -> Iterator[Study]:
@@ -61,7 +61,7 @@ def run(seeds: Sequence[int], quick: bool = False, progress: bool = True) -> Ite
 
 
 def pairs(name: str, title: str, splits: Splits, classes: Sequence[int], settings: Settings) -> Study:
-    """Pairs of the other classes, then these classes with few labels."""
+    """Pretrains on pairs of the other classes, then classifies these classes with few labels."""
     others = [label for label in range(10) if label not in classes]
     known, few, test = of(splits.train, others), of(splits.train, classes), of(splits.test, classes)
 
@@ -79,9 +79,9 @@ def pairs(name: str, title: str, splits: Splits, classes: Sequence[int], setting
 
 
 def sentences(settings: Settings) -> Study:
-    """Sentences of which a word was replaced, then their topics."""
+    """Pretrains on sentences with a word replaced, then classifies their topics."""
     text = data.load_sentences()
-    # Without the, a, and: with them a network learns grammar, which says nothing of topics.
+    # Without "the", "a", "and": with them a network learns grammar, which does not help with topics.
     vocabulary = data.Vocabulary(text.words[:6000], max_share=0.1)
     numbers = vocabulary.encode(text.words)
     few, test = ArrayDataset(numbers[:6000], text.labels[:6000]), ArrayDataset(numbers[6000:], text.labels[6000:])
@@ -101,7 +101,7 @@ def sentences(settings: Settings) -> Study:
 
 
 def patches(mnist: Splits, settings: Settings) -> Study:
-    """Digits of which two patches were swapped, then the digits."""
+    """Pretrains on digits with two patches swapped, then classifies the digits."""
     unlabelled = mnist.train.x[: 1_000 if settings.quick else 10_000]
     methods = corruptions(image_tower, HIDDEN[-1], unlabelled, data.swap_patches((28, 28)), settings)
     title, classifier = "Digits with two patches swapped, then the digits", partial(image_classifier, 10)
@@ -126,7 +126,7 @@ def corruptions(make: Make, n: int, good: np.ndarray, how: Augmentation, setting
     return {"good or corrupted": classify, "max-margin": rank}
 
 
-# What they share
+# Shared by the studies
 
 
 def compare(
@@ -139,7 +139,7 @@ def compare(
     test: ArrayDataset,
     settings: Settings,
 ) -> Study:
-    """Classifiers from scratch, and such whose lower layers (so many are reused) come from a method's tower."""
+    """Compares classifiers from scratch with those whose `reused` lower layers come from a method's tower."""
     scratch = "from scratch"
     runs: dict[str, list[list[float]]] = {method: [] for method in (scratch, *methods)}
     for seed in settings.seeds:
@@ -156,7 +156,7 @@ def compare(
             runs[method].append(accuracies)
         gains = {method: f"{runs[method][-1][1] - runs[scratch][-1][1]:+.3f}" for method in methods}
         print(f"{name}, seed {seed}: gains with {LABELS[1]} labels per class {gains}", flush=True)
-    notes = ["quick is far too short for a gain"] if settings.quick else []
+    notes = ["a quick run is much too short for a gain"] if settings.quick else []
     return Study(name, title, "labels per class", LABELS, runs, notes=notes)
 
 
@@ -209,7 +209,7 @@ def of(dataset: ArrayDataset, classes: Sequence[int]) -> ArrayDataset:
 
 
 def choose(pool: ArrayDataset, count: int, rng: Generator) -> ArrayDataset:
-    """So many examples of each class, at random."""
+    """`count` random examples of each class."""
     order = rng.permutation(len(pool))
     chosen = np.concatenate([order[pool.y[order] == label][:count] for label in np.unique(pool.y)])
     return ArrayDataset(pool.x[chosen], pool.y[chosen])

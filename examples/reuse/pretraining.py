@@ -2,10 +2,10 @@
 
 A network 784-500-500-10 learns MNIST from 100 to 5,000 labels. Pretraining has all 55,000 images without their labels,
 and trains the hidden layers one by one: as restricted Boltzmann machines, or as sparse denoising autoencoders. Then
-the whole network is fine-tuned on the labels. From scratch it has the labels alone.
+the whole network is fine-tuned on the labels. The baseline, from scratch, has the labels alone.
 
-Each network is the best of a small grid on the validation set, and that of the baseline is the larger one: sigmoid or
-ReLU, with dropout or without, where the pretrained ones are sigmoid. The test set chooses nothing.
+Each network is the best of a small grid on the validation set. The grid of the baseline is larger: sigmoid or ReLU,
+with dropout or without, where the pretrained networks are sigmoid. The test set is not used to choose.
 
     python examples/reuse/pretraining.py             # or: minidnn reproduce pretraining
     python examples/reuse/pretraining.py --quick --seeds 1
@@ -55,7 +55,7 @@ def pretrained(images: ArrayDataset, method: str, epochs: int) -> dict[str, data
 
 
 def few(train: ArrayDataset, n: int, seed: int) -> ArrayDataset:
-    """n examples, as many of each digit."""
+    """n examples, the same number of each digit."""
     order = Generator(seed, stream=1).permutation(len(train))
     digits = train.y[order]
     chosen = [i for digit in range(10) for i in order[digits == digit][: n // 10]]
@@ -87,7 +87,7 @@ def best(mnist: Splits, labelled: ArrayDataset, hidden: dict[str, data.types.Flo
 
 
 def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Study:
-    """Trains with each seed; ``quick`` with a tenth of the images, for one epoch, and with less labels and steps."""
+    """Trains with each seed; ``quick`` with a tenth of the images, for one epoch, and with fewer labels and steps."""
     mnist = data.load_mnist()
     images, labels, epochs = (mnist.train[:5500], LABELS[:2], 1) if quick else (mnist.train, LABELS, 5)
     runs: dict[str, list[Sequence[float]]] = {SCRATCH: [], RBM: [], AUTOENCODER: []}
@@ -115,8 +115,8 @@ def run(seeds: Iterable[int], quick: bool = False, progress: bool = True) -> Stu
         runs=runs,
         measured={f"pretraining of {method}, s": value / count for method, value in seconds.items()},
         notes=[
-            f"pretraining saw {len(images):,} images, and no label; chosen on the validation set",
-            *(["quick is far too short for a gain"] if quick else []),
+            f"pretraining used {len(images):,} images and no labels; networks chosen on the validation set",
+            *(["a quick run is much too short for a gain"] if quick else []),
         ],
     )
 

@@ -1,13 +1,13 @@
-"""Transfer: the lower layers of a network that knows the digits 0 to 4 help to learn 5 to 9 from a few labels.
+"""Transfer: the lower layers of a network trained on the digits 0 to 4 help to learn 5 to 9 from a few labels.
 
 A network 784-300-300-100 is trained on all images of the digits 0 to 4. Its two lower layers are reused for the digits
-5 to 9, of which only a few labels each are known: frozen (which is the same on cached activations, and faster), or
-thawed gradually with lower rates for lower layers.
+5 to 9, with only a few labels each: frozen (on cached activations the results are the same, and faster), or thawed
+gradually with lower rates for lower layers.
 
-What is reused depends on the task it was learned for. Five classes ask for little: the lower layers forget what does
-not tell these five apart, and reusing them loses against a start from scratch ("frozen, plain base"). So the base is
-given more to tell apart: each digit in four quarter turns, twenty classes, in distorted images. As the base saw
-distorted images, networks for 5 to 9 are shown with them, too.
+Features depend on the task they were learned for. Five classes need few: the lower layers lose what does not
+distinguish these five, and a network that reuses them is worse than one from scratch ("frozen, plain base"). So the
+base learns a harder task: each digit in four quarter turns, twenty classes, in distorted images. As the base is trained
+on distorted images, there are also networks for 5 to 9 that are trained on them.
 
     python examples/reuse/transfer.py --seeds 5
 """
@@ -44,14 +44,14 @@ def five_digits(dataset: ArrayDataset, first: int) -> ArrayDataset:
 
 
 def few(dataset: ArrayDataset, labels: int, seed: int) -> ArrayDataset:
-    """So many random examples of each class."""
+    """`labels` random examples of each class."""
     order = Generator(seed).permutation(len(dataset))
     chosen = np.concatenate([order[dataset.y[order] == label][:labels] for label in range(5)])
     return ArrayDataset(dataset.x[chosen], dataset.y[chosen])
 
 
 def turned(dataset: ArrayDataset) -> ArrayDataset:
-    """Each image in four quarter turns; each turn of a digit is a class of its own."""
+    """Each image in four quarter turns; each turn of a digit is a separate class."""
     images = dataset.x.reshape(-1, 28, 28)
     turns = [np.rot90(images, k, axes=(1, 2)).reshape(len(dataset), -1) for k in range(4)]
     return ArrayDataset(np.concatenate(turns), np.concatenate([dataset.y + 5 * k for k in range(4)]))
@@ -65,7 +65,7 @@ def fit(
     distorted: bool = False,
     callbacks: Sequence[training.Callback] = (),
 ) -> None:
-    """Distorted images are never the same twice, so that twice the epochs pay."""
+    """Trains for twice as many epochs on distorted images, which are never the same twice."""
     uninterrupted(
         training.fit(
             model,
@@ -97,8 +97,8 @@ def base(train: ArrayDataset, epochs: int, plain: bool) -> nn.Sequential:
     return model
 
 
-def upon(lower: nn.Sequential) -> nn.Sequential:
-    """A network for the new digits: copies of the lower layers of the base, new ones above."""
+def with_reused(lower: nn.Sequential) -> nn.Sequential:
+    """A network for the new digits: copies of the base's lower layers, and new upper layers."""
     return nn.Sequential(*reuse.copy_lower(lower, REUSED), *network(5)[REUSED:])
 
 
@@ -109,14 +109,14 @@ def from_scratch(train: ArrayDataset, epochs: int, distorted: bool = False) -> n
 
 
 def frozen(lower: nn.Sequential, train: ArrayDataset, epochs: int, distorted: bool = False) -> nn.Sequential:
-    model = upon(lower)
+    model = with_reused(lower)
     reuse.freeze(model.layers[:REUSED])
     fit(model, train, epochs, optim.Adam(model.parameters(), 0.003), distorted)
     return model
 
 
 def frozen_cached(lower: nn.Sequential, train: ArrayDataset, epochs: int) -> nn.Sequential:
-    model = upon(lower)
+    model = with_reused(lower)
     reuse.freeze(model.layers[:REUSED])
     cached = reuse.cache_frozen(model, train)
     fit(cached.top, cached, epochs, optim.Adam(cached.top.parameters(), 0.003))
@@ -124,15 +124,15 @@ def frozen_cached(lower: nn.Sequential, train: ArrayDataset, epochs: int) -> nn.
 
 
 def thawed_gradually(lower: nn.Sequential, train: ArrayDataset, epochs: int) -> nn.Sequential:
-    model = upon(lower)
+    model = with_reused(lower)
     optimizer = optim.Adam(optim.by_depth(model, lr=0.003, factor=0.3), 0.003)
     fit(model, train, epochs, optimizer, callbacks=[reuse.GradualUnfreezing(epochs=max(1, epochs // 4), top=2)])
     return model
 
 
 def milliseconds_per_step(lower: nn.Sequential, train: ArrayDataset) -> dict[str, float]:
-    """Of steps with batches of 50: all layers trained, the reused ones frozen, and on cached activations."""
-    whole, partly = upon(lower), upon(lower)
+    """Times of steps with batches of 50: all layers trained, the reused ones frozen, and on cached activations."""
+    whole, partly = with_reused(lower), with_reused(lower)
     reuse.freeze(partly.layers[:REUSED])
     cached = reuse.cache_frozen(partly, train)
     return {
@@ -143,7 +143,7 @@ def milliseconds_per_step(lower: nn.Sequential, train: ArrayDataset) -> dict[str
 
 
 def _milliseconds(model: nn.Sequential, train: ArrayDataset, steps: int = 100, repeats: int = 7) -> float:
-    """The best of some repeats, of the captured step alone."""
+    """The shortest time of the captured step over the repeats."""
     optimizer = optim.Adam(model.parameters())
     x, y = next(data.batches(train, 50))
 
@@ -199,7 +199,7 @@ def run(seeds: Sequence[int], quick: bool, progress: bool) -> Study:
         differing += runs["frozen"][-1] != runs["frozen, cached"][-1]
     measured = milliseconds_per_step(lower, few(new, labels[-1], 0))
     measured |= {f"{name}, seconds of training": times[name] for name in ("frozen", "frozen, cached")}
-    same = "the same accuracies in every run" if not differing else f"other accuracies with {differing} seeds"
+    same = "the same accuracies in every run" if not differing else f"different accuracies with {differing} seeds"
     return Study(
         name="transfer",
         title="Digits 5 to 9 on layers learned from 0 to 4",

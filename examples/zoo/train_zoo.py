@@ -1,7 +1,7 @@
 """Trains the models that the package ships (`minidnn.zoo`), and writes them with their cards.
 
-Seeds are fixed: the same bytes come out at every thread count, on x86-64-v3 and x86-64-v4 alike (the baseline differs
-in the last bits); the checksums of the cards tell whether they did.
+Seeds are fixed: the bytes are the same at every thread count, and on x86-64-v3 and x86-64-v4 (the baseline differs in
+the last bits); compare the printed checksums with those of the cards.
 
     python examples/zoo/train_zoo.py                      # into runs/zoo
     python examples/zoo/train_zoo.py mnist-selu-small     # one of them
@@ -34,7 +34,7 @@ class Recipe:
     epochs: int
     batch_size: int
     lr: Callable[[int], schedules.Schedule]
-    """From the number of steps."""
+    """The schedule for a number of steps."""
     nesterov: bool = False
     load: Callable[[], data.Splits] = data.load_mnist
     data: str = MNIST
@@ -124,16 +124,18 @@ RECIPES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a model, or several; all by default")
-    parser.add_argument("--epochs", type=int, help="fewer or more than each model's own")
-    parser.add_argument("--examples", type=int, default=55_000, help="of the training set")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models to train; all by default")
+    parser.add_argument("--epochs", type=int, help="of each model, in place of its recipe's")
+    parser.add_argument("--examples", type=int, default=55_000, help="how many of the training set")
     parser.add_argument("--output", type=Path, default=Path("runs/zoo"), help="the catalogue's folder")
     arguments = parser.parse_args()
 
     catalogue = Catalogue(arguments.output)
     unknown = set(arguments.names) - {recipe.name for recipe in RECIPES}
     if unknown:
-        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(r.name for r in RECIPES)}")
+        parser.error(
+            f"model {', '.join(sorted(unknown))} is unknown; give some of {', '.join(r.name for r in RECIPES)}"
+        )
     for recipe in RECIPES:
         if arguments.names and recipe.name not in arguments.names:
             continue

@@ -1,4 +1,4 @@
-"""minidnn's column of docs/conventions.md, from formulas."""
+"""minidnn's column of docs/conventions.md and docs/optimizers.md, from formulas."""
 
 import inspect
 import math
@@ -68,12 +68,12 @@ KINKS = {
     "hardswish, x = -3, 3": ("0, 1", (ops.hardswish, [[-3.0, 3.0]], [[0.0, 1.0]])),
     "thresholded_relu, x = alpha": ("0", (lambda x: ops.thresholded_relu(x, 0.5), [[0.5]], [[0.0]])),
     "abs, x = 0": ("0", (ops.abs, [[0.0]], [[0.0]])),
-    "maximum, minimum of equals": (
+    "maximum, minimum of equal values": (
         "half each",
         (ops.maximum, [[2.0], [2.0]], [[0.5], [0.5]]),
         (ops.minimum, [[2.0], [2.0]], [[0.5], [0.5]]),
     ),
-    "max, min of a row with equals": (
+    "max, min of a row with equal values": (
         "equal shares",
         (lambda x: ops.max(x, axis=1), [[[1.0, 3.0, 3.0, 3.0]]], [[[0.0, 1 / 3, 1 / 3, 1 / 3]]]),
         (lambda x: ops.min(x, axis=1), [[[1.0, 1.0, 3.0]]], [[[0.5, 0.5, 0.0]]]),
@@ -84,7 +84,10 @@ KINKS = {
     "1 / x, x = 0": ("-infinite", (lambda x: 1 / x, [[0.0]], [[-INF]])),
     "x ** 0, x = 0": ("0", (lambda x: x**0, [[0.0]], [[0.0]])),
     "x ** 0.5, x = 0": ("infinite", (lambda x: x**0.5, [[0.0]], [[INF]])),
-    "0 ** b by b, b = 2, 0, -1": ("0, 0, -infinite", (lambda b: 0.0**b, [[2.0, 0.0, -1.0]], [[0.0, 0.0, -INF]])),
+    "0 ** b, derivative with respect to b, b = 2, 0, -1": (
+        "0, 0, -infinite",
+        (lambda b: 0.0**b, [[2.0, 0.0, -1.0]], [[0.0, 0.0, -INF]]),
+    ),
     "where(x > 0, log(x), 0), x = 0": ("NaN", (lambda x: ops.where(x > 0, ops.log(x), 0.0), [[0.0]], [[NAN]])),
     "var of one number": ("0", (ops.var, [[3.0]], [[0.0]])),
     "sigmoid, tanh, x infinite": (

@@ -47,9 +47,9 @@ def test_an_example_is_a_notebook(tmp_path):
 def test_a_lesson_is_a_notebook(lesson, tmp_path):
     """With the change that the site makes, without which its last cell ends in SystemExit."""
     pytest.importorskip("matplotlib")
-    stays = runpy.run_path(str(CHECKOUT / "docs" / "notebooks.py"))["stays"]
+    without_exit = runpy.run_path(str(CHECKOUT / "docs" / "notebooks.py"))["without_exit"]
     script = (CHECKOUT / "examples" / f"{lesson}.py").read_text()
-    source = stays(script)
+    source = without_exit(script)
     assert "sys.exit(" in script and "sys.exit(" not in source
     notebook = executed(['import sys\n\nsys.argv = ["lesson", "--quick", "--seeds", "1"]', source], tmp_path)
     printed = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)

@@ -44,7 +44,7 @@ def test_a_wrong_answer_is_not_timed(bench):
         raise AssertionError("3 is not 4")
 
     wrong = harness.Bench("wrong", (), lambda: (pytest.fail, pytest.fail, check))
-    with pytest.raises(harness.WrongAnswer, match="bench wrong: the answers differ: 3 is not 4"):
+    with pytest.raises(harness.WrongResult, match="bench wrong: the results differ: 3 is not 4"):
         harness.run(wrong, 1, 1, 0.001)
 
 
@@ -91,11 +91,11 @@ def test_a_peer_with_another_answer_is_not_timed(bench, study):
     right, wrong = [np.asarray(1.0)], [np.asarray(0.5)]
     for case in study.CASES:
         masks_differ = getattr(case, "dropout", 0.0) > 0
-        assert not study.apart(case, right, right)
-        assert masks_differ or study.apart(case, right, wrong)
+        assert not study.disagreement(case, right, right)
+        assert masks_differ or study.disagreement(case, right, wrong)
 
 
 def test_an_unknown_study_is_refused(bench, capsys):
     with pytest.raises(SystemExit):
         importlib.import_module("bench.peers.run").main(["--studies", "steps,naps"])
-    assert "there is no study naps" in capsys.readouterr().err
+    assert "study naps is unknown; give some of steps," in capsys.readouterr().err

@@ -10,12 +10,12 @@ from kit import CHECKOUT
 from minidnn import data, reference
 from minidnn.optimizers import KERNELS
 
-OPTIMIZERS = (CHECKOUT / "docs" / "optimizers.md").read_text()
+UPDATE_RULES = [(CHECKOUT / "docs" / page).read_text() for page in ("update_rules.md", "update_rules_adam.md")]
 SOURCES = {
     "python": Path(reference.optim.__file__).read_text(),
     "cpp": (CHECKOUT / "csrc" / "kernels" / "optim.hpp").read_text(),
 }
-EXCERPTS = re.findall(r"```(python|cpp)\n(.*?)```", OPTIMIZERS, re.DOTALL)
+EXCERPTS = [found for page in UPDATE_RULES for found in re.findall(r"```(python|cpp)\n(.*?)```", page, re.DOTALL)]
 
 
 def stripped(text):
@@ -23,11 +23,11 @@ def stripped(text):
 
 
 @pytest.mark.parametrize(("language", "excerpt"), EXCERPTS)
-def test_optimizers_md_quotes_the_source(language, excerpt):
+def test_update_rules_quote_the_source(language, excerpt):
     assert stripped(excerpt) in stripped(SOURCES[language])
 
 
-def test_optimizers_md_quotes_every_update():
+def test_update_rules_quote_every_update():
     quoted = [stripped(excerpt) for language, excerpt in EXCERPTS if language == "cpp"]
     updates = re.findall(r"struct (\w+) \{\n  float(?:(?!\n\};).)*float& param.*?\n\};", SOURCES["cpp"], re.DOTALL)
     assert len(updates) == len(KERNELS)
