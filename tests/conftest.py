@@ -1,5 +1,6 @@
 """Where the package under test comes from, and a clean state after each test."""
 
+import functools
 import os
 import signal
 import sysconfig
@@ -8,13 +9,17 @@ from pathlib import Path
 import pytest
 
 import minidnn
-from minidnn import kernels
+from minidnn import kernels, plot
+from minidnn.data import packaged
+
+parsed = functools.cache(packaged.load_idx)
 
 
 def pytest_configure(config):
     # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "compiled: compares compiled kernels with the reference, so it needs them")
+    packaged.load_idx = lambda path: parsed(path).copy()  # MNIST is unzipped once in a process
     kernels.use_cores(64)  # so that work is cut for 2, 3 and 7 threads here, too, however few cores there are
     if kernels.INSTALLED:
         library = Path(kernels._core.__file__).resolve()
@@ -38,3 +43,9 @@ def clean_state():
         kernels.use_isa(isa)
     kernels.set_num_threads(threads)
     minidnn.set_rng_state(rng)
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch):
+    """Skips the rendering of figures, which takes most of the time of a short training; files are written as ever."""
+    monkeypatch.setattr(plot, "_bytes", lambda *arguments, **options: b"\x89PNG")

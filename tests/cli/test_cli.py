@@ -14,6 +14,7 @@ import minidnn
 from minidnn import nn, training
 from minidnn.cli import main, published
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 COMMAND = Path(sysconfig.get_path("scripts")) / ("minidnn.exe" if os.name == "nt" else "minidnn")
 
 

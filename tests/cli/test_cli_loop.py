@@ -13,6 +13,7 @@ import minidnn
 from minidnn import data, nn, training
 from minidnn.cli import main
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 MODEL = "runs/train/model.safetensors"
 
 

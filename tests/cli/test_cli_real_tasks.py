@@ -11,6 +11,7 @@ from minidnn.cli import main
 
 datasets = pytest.importorskip("sklearn.datasets")
 class_weight = pytest.importorskip("sklearn.utils.class_weight")
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 SEEDS = range(5)
 HIDDEN, RATE, BATCH, EPOCHS = 16, 0.02, 32, 40
 LABELS = "l0,l1,l2,l3"

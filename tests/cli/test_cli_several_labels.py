@@ -9,6 +9,7 @@ import pytest
 from minidnn.cli import main
 
 sk = pytest.importorskip("sklearn.metrics")
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 NAMES = ("red", "green", "blue")
 
 

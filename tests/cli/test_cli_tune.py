@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minidnn import plot
 from minidnn.cli import building, main
 
+DRAWN = plot._bytes
 optuna = pytest.importorskip("optuna", reason="the extra tune is not installed")
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 SMALL = ("--data", "digits", "--epochs", "2", "--sizes", "4,16", "--layers", "1,2", "--threads", "1")
 
 
@@ -155,7 +158,8 @@ def test_columns_that_the_history_has_not_are_refused(column, capsys):
     assert f"--monitor is '{column}', {wanted}" in capsys.readouterr().err and not os.path.exists("runs")
 
 
-def test_the_picture_of_the_study(in_folder, capsys):
+def test_the_picture_of_the_study(in_folder, monkeypatch, capsys):
+    monkeypatch.setattr(plot, "_bytes", DRAWN)
     pytest.importorskip("matplotlib", reason="the extra plot is not installed")
     assert tune(*SMALL, "--trials", "2", "--study", "s.db") == 0
     assert "saved s.png" in capsys.readouterr().out
