@@ -138,7 +138,7 @@ def _batch_norm(path: str, part: Any, width: int | None) -> nn.Module:
 
 def _layer_norm(path: str, part: Any, width: int | None) -> nn.Module:
     if len(part.normalized_shape) != 1:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: normalized_shape must be one axis")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: normalized_shape must have one axis")
     return layer_norm(*_affine(path, part, part.normalized_shape[0]), eps=part.eps, name=path)
 
 
@@ -151,7 +151,7 @@ def _affine(path: str, part: Any, n: int) -> tuple[Array, Array]:
 
 def _rms_norm(path: str, part: Any, width: int | None) -> nn.Module:
     if len(part.normalized_shape) != 1:
-        raise ConversionError(f"from_torch: layer {path} is {part!r}: normalized_shape must be one axis")
+        raise ConversionError(f"from_torch: layer {path} is {part!r}: normalized_shape must have one axis")
     gamma = _affine(path, part, part.normalized_shape[0])[0]
     return rms_norm(gamma, eps=float(np.finfo(np.float32).eps) if part.eps is None else part.eps, name=path)
 

@@ -76,8 +76,8 @@ def prune(
 
     Args:
         threshold: at least 0.
-        fraction: in [0, 1]. ``round(fraction * size)`` elements are zero afterwards, or more if more were before;
-            among equal magnitudes the first elements are pruned first.
+        fraction: in [0, 1]. ``round(fraction * size)`` elements are zero afterwards, or more if more were zero
+            before; among equal magnitudes the first elements are pruned first.
         scope: "layer" takes the fraction of each kernel, "global" of all kernels together, so that a layer of small
             weights loses more.
         layers: paths of layers (``"hidden1"``), whose kernels are pruned, or of single parameters

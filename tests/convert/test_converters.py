@@ -308,14 +308,14 @@ def test_unsupported_layers_of_pytorch_are_refused():
         (t.Sequential(t.EmbeddingBag(5, 2, include_last_offset=True)), "include_last_offset False"),
         (t.Sequential(t.Unflatten(1, (2, -1))), "the sizes integers that are known"),
         (t.Sequential(t.Unflatten(2, (2, 1))), "dim must be 1 or -1"),
-        (t.Sequential(t.RMSNorm((2, 3))), "normalized_shape must be one axis"),
+        (t.Sequential(t.RMSNorm((2, 3))), "normalized_shape must have one axis"),
         (t.Sequential(t.Embedding(5, 2), t.Flatten(), t.PReLU()), "the width of its input is unknown"),
         (t.Sequential(t.Softmax(dim=0)), "dim must be 1 or -1"),
         (t.Sequential(t.Flatten(0)), "start_dim must be 1"),
         (t.Sequential(t.PReLU()), "the width of its input is unknown"),
         (t.Sequential(t.BatchNorm1d(6, track_running_stats=False)), "without running statistics"),
         (t.Sequential(t.BatchNorm1d(6, momentum=None)), "a cumulative average"),
-        (t.Sequential(t.LayerNorm((2, 3))), "normalized_shape must be one axis"),
+        (t.Sequential(t.LayerNorm((2, 3))), "normalized_shape must have one axis"),
         (t.Sequential(), "has no layers"),
     ]:
         with pytest.raises(ConversionError, match=message):

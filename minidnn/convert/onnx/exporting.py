@@ -126,7 +126,7 @@ def _graph_of(model: nn.Module, given: Shape | Mapping[str, Shape] | None) -> Tr
 def _check_outputs(graph: Trace) -> None:
     for name, value in graph.outputs.items():
         if name in graph.inputs and graph.inputs[name] is not value:
-            raise ConversionError(f"to_onnx: {name} is the name of an input and an output, must differ")
+            raise ConversionError(f"to_onnx: an input and an output are named {name}, their names must differ")
         if str(value.dtype) not in TYPES:
             raise ConversionError(f"to_onnx: the output {name} is {value.dtype}, must be one of {', '.join(TYPES)}")
 

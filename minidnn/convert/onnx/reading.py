@@ -29,7 +29,7 @@ def as_float(value: float) -> float:
 
 
 class Attributes(dict[str, Any]):
-    """The attributes of a node, which record which of them were read: one that was not may change the result."""
+    """The attributes of a node; it records which of them are read, since an unread one may change the result."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

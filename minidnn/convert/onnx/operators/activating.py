@@ -48,7 +48,7 @@ def _prelu(g: Importer, operation: Operation) -> None:
 def _clip(g: Importer, operation: Operation) -> None:
     low, high = (_bound(g, operation, *bound) for bound in ((1, "min"), (2, "max")))
     if low is not None and high is not None and low > high:
-        raise operation.refuse(f"min is {low}, must be at most max, {high}")
+        raise operation.refuse(f"min is {low}, must be at most max ({high})")
     known: dict[tuple[float | None, float | None], type[nn.Module]] = {(0.0, 6.0): nn.ReLU6, (-1.0, 1.0): nn.Hardtanh}
     if (low, high) in known:
         g.layer(operation, known[low, high]())

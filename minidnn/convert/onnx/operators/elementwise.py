@@ -9,7 +9,7 @@ from minidnn.convert.onnx.reading import Operation, as_float
 from minidnn.nn import functions
 
 FLOAT, BOOL = 1, 9
-"""ONNX's numbers for these dtypes."""
+"""ONNX's codes for these dtypes."""
 
 
 def _add(g: Importer, operation: Operation) -> None:
