@@ -69,7 +69,7 @@ def gradcheck(
 def _float64(i: int, x: Any) -> Tensor:
     array = np.array(x.data if isinstance(x, Tensor) else x)
     if array.dtype.kind != "f":
-        raise TypeError(f"gradcheck: input {i} must be floating, got {array.dtype}")
+        raise TypeError(f"gradcheck: input {i} must be floating-point, got {array.dtype}")
     return Tensor(array.astype(np.float64), requires_grad=True)
 
 

@@ -85,8 +85,8 @@ def train_with_kills(folder, ranks, epochs, kills, rng, wait=True):
                 pass
             finally:
                 os.close(handle)
-    _, told = process.communicate()
-    lost = told.count("a rank was lost")
+    _, printed = process.communicate()
+    lost = printed.count("a rank was lost")
     return lost, process.returncode
 
 

@@ -78,10 +78,10 @@ def main(starts, ranks):
             done = subprocess.run(
                 words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
             )
-            told = done.stderr.count(f"LookupError: {MESSAGE}")
-            good = (done.returncode, told) in ((1, 1), (0, 0))
-            raised += told
-            text = f"exit code {done.returncode}, {told} messages"
+            messages = done.stderr.count(f"LookupError: {MESSAGE}")
+            good = (done.returncode, messages) in ((1, 1), (0, 0))
+            raised += messages
+            text = f"exit code {done.returncode}, {messages} messages"
         except subprocess.TimeoutExpired:
             good, text = False, "waits for ever"
         if not good:

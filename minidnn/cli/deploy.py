@@ -197,7 +197,7 @@ def _measured_on(
     """The calibration examples and the labelled validation examples; each is None where there are none."""
     train: data.Dataset | None = None
     valid: data.Dataset | None = None
-    if arguments.data in datasets.NAMES or (arguments.data is None and _knows_mnist(model)):
+    if arguments.data in datasets.NAMES or (arguments.data is None and _is_for_mnist(model)):
         train, valid, _ = datasets.named(arguments.data or "mnist")
         opened.meaning.check_same(arguments.data or "mnist", train.meaning, "the data")
     elif arguments.data is not None:
@@ -214,7 +214,7 @@ def _measured_on(
     return examples, valid
 
 
-def _knows_mnist(model: minidnn.nn.Module) -> bool:
+def _is_for_mnist(model: minidnn.nn.Module) -> bool:
     """Whether the model classifies MNIST's validation images far better than by chance."""
     if deploy.inputs_of(model) != MNIST_INPUTS:
         return False

@@ -72,7 +72,7 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, progress: boo
 
     Raises:
         ValueError: an unknown name.
-        DownloadError: no mirror gave a file (also when there is no network); says where to put it by hand.
+        DownloadError: no mirror delivered a file (also when there is no network); says where to put it by hand.
         ImportError: a download is needed, and pooch missing; names the extra.
     """
     if name not in SOURCES:

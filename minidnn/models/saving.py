@@ -219,7 +219,9 @@ def _header(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise CheckpointError(f"load: the header of {path} is invalid: it is a {type(header).__name__}")
     if (version := header.get("version", VERSION)) != VERSION:
-        raise CheckpointError(f"load: {path} is of version {version!r}, this minidnn reads {VERSION}")
+        raise CheckpointError(
+            f"load: {path} is of version {version!r}, this release of minidnn reads version {VERSION}"
+        )
     return header
 
 
@@ -233,7 +235,7 @@ def _verify(path: Path, header: dict[str, Any], tensors: dict[str, Array]) -> No
 def _put(path: Path, tensors: dict[str, Array], model: Module, assign: bool = False) -> None:
     wrong = [f"{name} is {array.dtype}" for name, array in tensors.items() if array.dtype.kind != "f"]
     if wrong:
-        raise CheckpointError(f"load: {path} does not fit: {'; '.join(wrong)}, must be floating")
+        raise CheckpointError(f"load: {path} does not fit: {'; '.join(wrong)}, must be floating-point")
     own = model.tensors() if assign else {}
     for name, array in tensors.items():
         if array.dtype == np.float64 and name in own and own[name].shape == array.shape:

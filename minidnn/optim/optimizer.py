@@ -93,7 +93,7 @@ class Optimizer:
                     f"{self._kind}: params[{i}] must be a leaf Tensor that requires a gradient, got {param!r}"
                 )
             if id(param) in known:
-                raise ValueError(f"{self._kind}: params[{i}], of shape {param.shape}, is there twice")
+                raise ValueError(f"{self._kind}: params[{i}], of shape {param.shape}, is given twice")
             known.add(id(param))
         options = self._defaults | replaced
         rate = options.pop("lr")

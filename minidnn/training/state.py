@@ -150,7 +150,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ResumeError(f"resume: {path} is damaged: {type(error).__name__}: {error}") from error
     if version != VERSION:
-        raise ResumeError(f"resume: {path} is of version {version!r}, this minidnn reads {VERSION}")
+        raise ResumeError(f"resume: {path} is of version {version!r}, this release of minidnn reads version {VERSION}")
     return content, arrays
 
 

@@ -160,7 +160,9 @@ def read_manifest(content: bytes, where: str | Path) -> list[Card]:
     if not isinstance(document, dict) or document.keys() != {"version", "models"}:
         raise ZooError(f"{where} is not a manifest: it must have the keys version and models")
     if document["version"] != VERSION:
-        raise ZooError(f"{where} is of version {_short(document['version'])}, this minidnn reads {VERSION}")
+        raise ZooError(
+            f"{where} is of version {_short(document['version'])}, this release of minidnn reads version {VERSION}"
+        )
     entries = document["models"]
     if not isinstance(entries, list) or len(entries) > MOST:
         raise ZooError(f"{where}: models must be a list of at most {MOST}")

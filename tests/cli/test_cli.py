@@ -161,7 +161,7 @@ def test_train_on_pictures(in_folder, capsys):
         ("t.csv", "a,y\nred,0\n", "column 'a' has 'red', must be a number"),
     ],
 )
-def test_data_that_is_none_is_told(in_folder, capsys, source, content, message):
+def test_invalid_data_are_reported(in_folder, capsys, source, content, message):
     if content:
         (in_folder / source).write_text(content)
     assert main(["train", "--data", source]) == 2

@@ -48,7 +48,7 @@ def truth(trained, path):
 
 
 @pytest.mark.parametrize("options", [["--prune", "0.5"], ["--prune", "0.95", "--int8"], ["--int8"], ["--bfloat16"], []])
-def test_compile_reports_what_the_given_model_loses(trained, tmp_path, capsys, options):
+def test_compile_reports_the_loss_of_accuracy_of_the_given_model(trained, tmp_path, capsys, options):
     path = tmp_path / "fast.mdnn"
     assert main(["compile", str(trained), "-o", str(path), "--force", *options]) == 0
     assert shares(capsys.readouterr().out) == pytest.approx(truth(trained, path), abs=0.006)

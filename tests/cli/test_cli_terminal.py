@@ -93,7 +93,7 @@ FILES = {
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "train", "model", "compile"])
 @pytest.mark.parametrize("name", FILES)
-def test_whatever_a_file_holds_is_told_in_one_line(model, capfd, name, command):
+def test_errors_about_any_file_are_one_line(model, capfd, name, command):
     pytest.importorskip("PIL.Image")
     with open(os.fsencode(name), "wb") as file:
         file.write(FILES[name])
@@ -111,7 +111,7 @@ def test_whatever_a_file_holds_is_told_in_one_line(model, capfd, name, command):
     assert err.startswith(f"minidnn {arguments[0]}: ") and err.rstrip("\n").isprintable()
 
 
-def test_what_a_file_holds_does_not_flood_the_terminal(capsys, in_folder):
+def test_long_content_of_a_file_is_shortened(capsys, in_folder):
     (in_folder / "long.csv").write_text(f"a,b\n{'x' * 100_000},1\n")
     assert main(["train", "--data", "long.csv"]) == 2
     err = capsys.readouterr().err
@@ -210,7 +210,7 @@ def test_errors_never_reach_standard_output(arguments):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("where", ["before fit", "bench", "within fit"])
-def test_ctrl_c_is_told_once(model, where):
+def test_ctrl_c_is_reported_once(model, where):
     """The program sends the signal to itself where it is."""
     target = {"before fit": "minidnn.cli.datasets.load", "bench": "minidnn.deploy.InferenceModel.predict"}
     script = f"""
@@ -296,7 +296,7 @@ def test_a_meaning_of_other_inputs_than_the_models_is_refused(capsys, meaning):
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "\udcff", "\x9b31m", "a\u2028b", "plain é 漢字", "\ue000"])
-def test_what_is_shown_is_printable_and_the_rest_stays(text):
+def test_shown_text_is_printable_and_otherwise_unchanged(text):
     assert terminal.shown(text).isprintable() and terminal.shown(text).encode()
     assert (terminal.shown(text) == text) == text.isprintable()
 
@@ -329,8 +329,8 @@ def test_help_says_defaults_in_words(monkeypatch, name):
     assert all(len(line) <= 80 for line in text.splitlines())
     for action in parser._actions:
         if action.option_strings and action.nargs != 0 and not action.required:
-            told = parser._get_formatter()._expand_help(action)
-            assert re.search(r"\(default: .+\)", told), (action.option_strings, told)
+            shown = parser._get_formatter()._expand_help(action)
+            assert re.search(r"\(default: .+\)", shown), (action.option_strings, shown)
 
 
 ROWS = {
@@ -380,11 +380,13 @@ def test_bar_and_table_fit_a_terminal_of_80_columns(in_folder):
 
 
 def test_remedies_are_options_of_the_command_line():
-    told = terminal.one_line(ValueError("x; missing='mean' or ignore=['a b'], categories=[\"c\"] or task='regression'"))
-    assert told == "x; --missing mean or --ignore 'a b', --category \"c\" or --task regression"
+    shown = terminal.one_line(
+        ValueError("x; missing='mean' or ignore=['a b'], categories=[\"c\"] or task='regression'")
+    )
+    assert shown == "x; --missing mean or --ignore 'a b', --category \"c\" or --task regression"
 
 
-def test_the_last_line_says_what_to_run_next(capsys, in_folder):
+def test_the_last_line_is_the_next_command(capsys, in_folder):
     pytest.importorskip("matplotlib")
     assert main(["train", "--data", "digits", "--epochs", "1", "--hidden", "4", "--output", "a b"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]

@@ -38,8 +38,8 @@ def trials(study="runs/tune/study.db"):
 
 def test_the_command_it_prints_trains_the_best_network_again(in_folder, capsys):
     assert tune(*SMALL, "--trials", "3") == 0
-    *told, best, command = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in told[:3]] == [["trial", str(i)] for i in range(3)]
+    *trials, best, command = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in trials[:3]] == [["trial", str(i)] for i in range(3)]
     assert best.startswith("best of ") and "valid_accuracy" in best
     number, value = re.search(r"trial (\d), valid_accuracy ([\d.]+)", best).groups()
     assert trials()[int(number)][3] == pytest.approx(float(value), abs=1e-6)
@@ -104,7 +104,7 @@ def test_runs_that_diverge_are_given_up(capsys):
     assert [state for _, state, *_ in trials()] == ["PRUNED", "PRUNED"]
 
 
-def test_ctrl_c_keeps_what_was_finished(monkeypatch, capsys):
+def test_ctrl_c_keeps_finished_trials(monkeypatch, capsys):
     fit, calls = building.Prepared.fit, []
 
     def interrupted_at_the_second(*arguments, **options):
@@ -133,7 +133,7 @@ def test_ranges_that_are_none_are_refused(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_what_cannot_be_a_study_is_refused(in_folder, capsys):
+def test_a_file_that_is_not_a_study_is_refused(in_folder, capsys):
     (in_folder / "folder").mkdir()
     (in_folder / "text.db").write_text("no database")
     for path, message in (

@@ -76,7 +76,7 @@ def test_saved_and_exported(tmp_path):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_what_the_engine_has_is_compiled():
+def test_ops_that_the_engine_has_are_compiled():
     model = nn.Sequential(nn.Rescaling(0.5, 0.1), nn.Dense(6, 8, "gelu"), nn.GaussianNoise(0.5), nn.Dense(8, 3)).eval()
     np.testing.assert_allclose(deploy.compile(model).predict(MANY), model(MANY).data, rtol=1e-5, atol=1e-5)
     with pytest.raises(TypeError, match="op multiply of rms, a RMSNorm"):

@@ -92,7 +92,7 @@ def loaded_by(statement):
     return set(done.stdout.split())
 
 
-def test_importing_loads_the_kernels_and_nothing_else():
+def test_importing_loads_only_the_kernels():
     ours = {name for name in loaded_by("import minidnn") if name.split(".")[0] == "minidnn"}
     parts = {name.split(".")[1] for name in ours if "." in name}
     core = {"_core", "activations", "array_access", "config", "kernels", "later", "operators", "optimizers"}
@@ -108,7 +108,7 @@ def test_importing_loads_the_kernels_and_nothing_else():
         ("training", "averaging early_stopping loggers plateau prune rates"),
     ],
 )
-def test_a_package_loads_what_is_used_when_it_is_used(package, unused):
+def test_a_package_loads_names_when_they_are_first_used(package, unused):
     names = loaded_by(f"import minidnn.{package}")
     assert not NEVER & {name.split(".")[0] for name in names}
     assert not {f"minidnn.{package}.{name}" for name in unused.split()} & names
@@ -129,7 +129,7 @@ def test_everything_public_can_be_reached():
         minidnn.tensorr  # noqa: B018
 
 
-def test_dir_has_all_that_is_public_and_nothing_else():
+def test_dir_lists_exactly_the_public_names():
     assert [name for name in dir(minidnn) if not name.startswith("_")] == sorted(minidnn.__all__)
 
 

@@ -13,7 +13,7 @@ def leaf(*values):
     return Tensor(np.array(values, np.float32), requires_grad=True)
 
 
-def test_what_it_is():
+def test_attributes_of_a_tensor():
     x = Tensor([[1.0, 2.0], [3.0, 4.0]])
     assert x.shape == (2, 2) and x.dtype == np.float32 and x.ndim == 2 and x.size == 4 and len(x) == 2
     assert [row.data.tolist() for row in x] == [[1, 2], [3, 4]]
@@ -34,7 +34,7 @@ def test_dlpack_shares_memory():
     assert np.shares_memory(np.from_dlpack(x), x.data)
 
 
-def test_repr_tells_shape_dtype_and_op():
+def test_repr_has_shape_dtype_and_op():
     x = leaf(1.0, 2.0)
     assert repr(x) == "Tensor([1., 2.], shape=(2,), dtype=float32, requires_grad=True)"
     assert "op=relu" in repr(ops.relu(x)) and "op=matmul" in repr(Tensor(np.eye(2)) @ Tensor(np.eye(2), True))
@@ -70,7 +70,7 @@ def test_a_graph_that_doubles_at_every_node_is_walked_once():
     assert x.grad.tolist() == [2.0**60]
 
 
-def test_only_what_needs_a_gradient_is_recorded():
+def test_only_tensors_that_need_a_gradient_are_recorded():
     x, w = Tensor([1.0]), leaf(2.0)
     assert not (x * x).requires_grad and (x * w).requires_grad
     (x * w).backward()
@@ -113,12 +113,12 @@ def test_backward_needs_a_gradient_for_several_elements():
         (x * x).backward([1.0, 1.0, 1.0])
 
 
-def test_backward_from_nothing_recorded_is_an_error():
+def test_backward_from_an_unrecorded_tensor_is_an_error():
     with pytest.raises(RuntimeError, match="no input of this tensor requires a gradient"):
         Tensor([1.0]).backward()
 
 
-def test_results_on_the_tape_cannot_be_written():
+def test_results_on_the_tape_are_read_only():
     y = leaf(1.0, 2.0) * 2
     with pytest.raises(ValueError, match="read-only"):
         y.data[0] = 5

@@ -34,7 +34,7 @@ def test_nodes_say_their_op_settings_values_and_layer():
     assert (leaky.op, leaky.attributes, leaky.output.shape) == ("leaky_relu", {"alpha": 0.3}, (N, 6))
 
 
-def test_what_evaluation_leaves_out_is_seen_and_numbers_are_operands():
+def test_ops_skipped_in_evaluation_are_traced_and_numbers_are_operands():
     drop, scale = trace(nn.Dropout(0.25, "scale_at_test"), {"x": (6,)}).nodes
     assert (drop.op, drop.attributes["rate"], scale.op, scale.inputs[1]) == ("dropout", 0.25, "multiply", 0.75)
     x = minidnn.Tensor(X)
@@ -52,7 +52,7 @@ def test_tracing_leaves_no_trace():
     assert not hasattr(y, "_attributes")  # kept where somebody watches
 
 
-def test_what_depends_on_parameters_alone_is_a_constant():
+def test_values_that_depend_only_on_parameters_are_constants():
     class Tied(nn.Module):
         def __init__(self):
             self.w = nn.Parameter(np.eye(6, dtype=np.float32) * 2)
@@ -75,7 +75,7 @@ def test_what_depends_on_parameters_alone_is_a_constant():
         (lambda x: ops.dropout(x, 0.5), "draws random numbers"),
     ],
 )
-def test_what_is_no_graph_is_refused(function, message):
+def test_a_pass_that_is_not_a_graph_is_refused(function, message):
     with pytest.raises(TraceError, match=message):
         trace(Calls(function), {"x": (6,)})
 

@@ -62,7 +62,7 @@ def test_the_suffix_says_which_kind(tmp_path):
         history().plot(tmp_path / "curves.txt")
 
 
-def test_without_epochs_there_is_nothing_to_draw(tmp_path):
+def test_a_history_without_epochs_cannot_be_drawn(tmp_path):
     with pytest.raises(ValueError, match="no finished epoch"):
         history(0).plot(tmp_path / "curves.png")
 
@@ -121,7 +121,7 @@ KINDS = {
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 12, 20])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_legend_covers_nothing_and_is_whole(kind, count, drawn):
+def test_a_legend_is_complete_and_covers_no_curve(kind, count, drawn):
     KINDS[kind](count)
     (drawing,) = drawn
     assert not any(axis.get_legend() for axis in drawing.axes)
@@ -135,7 +135,7 @@ def test_a_legend_covers_nothing_and_is_whole(kind, count, drawn):
 
 @pytest.mark.parametrize("count", [2, 8, 12, 20])
 @pytest.mark.parametrize("kind", ["learning_curves", "lines", "study"])
-def test_curves_can_be_told_apart(kind, count, drawn):
+def test_curves_are_distinguishable(kind, count, drawn):
     KINDS[kind](count)
     axis = drawn[0].axes[0]
     named = [line for line in axis.lines if not line.get_label().startswith("_")]

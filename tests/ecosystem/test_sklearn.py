@@ -134,15 +134,15 @@ def test_early_stopping_keeps_the_best_network():
     assert len(network.validation_scores_) == network.n_iter_ < 60 and network.best_loss_ is None
 
 
-def test_an_end_without_convergence_is_told():
+def test_an_end_without_convergence_warns():
     X, y = IRIS
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2.*n_iter_no_change=math.inf"):
         MLPClassifier([5], max_iter=2).fit(X, y)
     for silent in ({"n_iter_no_change": math.inf}, {"learning_rate": "cosine"}):
-        with pytest.warns() as told:
+        with pytest.warns() as warned:
             MLPClassifier([5], max_iter=2, **silent).fit(X, y)
             warnings.warn("nothing else", UserWarning, stacklevel=1)
-        assert [str(warning.message) for warning in told] == ["nothing else"]
+        assert [str(warning.message) for warning in warned] == ["nothing else"]
 
 
 # Weights

@@ -116,6 +116,6 @@ def test_without_input_shape_no_width_is_made_up():
     ],
 )
 @pytest.mark.parametrize("backend", ["reference", pytest.param("compiled", marks=pytest.mark.compiled)])
-def test_what_makes_no_sense_is_refused(make, error, message, backend):
+def test_invalid_arguments_are_refused(make, error, message, backend):
     with minidnn.kernels.use_backend(backend), pytest.raises(error, match=message):
         make()

@@ -59,7 +59,7 @@ def test_kernels(row):
 
 
 @pytest.mark.parametrize("row", [row for row in KERNELS if row.mutated], ids=str)
-def test_what_is_written_may_not_overlap_what_is_read(row):
+def test_outputs_must_not_overlap_inputs(row):
     arguments, options = arguments_of(row)
     places = [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray)]
     for i in row.mutated:

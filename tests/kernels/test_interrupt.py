@@ -61,7 +61,7 @@ for work in (long_work, long_layer, long_recording):
     assert program(code, threads) == ["long_work", "long_layer", "long_recording"]
 
 
-def test_a_handler_that_raises_nothing_lets_the_kernel_go_on():
+def test_a_handler_that_does_not_raise_lets_the_kernel_continue():
     code = """
 calls = []
 

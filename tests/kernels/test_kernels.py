@@ -105,12 +105,12 @@ def test_every_reference_function_has_a_row():
 
 
 @pytest.mark.parametrize("row", KERNELS, ids=str)
-def test_the_signature_says_what_is_changed(row):
+def test_the_signature_marks_changed_arguments(row):
     parameters = list(inspect.signature(getattr(reference, row.name)).parameters.values())
     assert row.mutated == tuple(place for place, p in enumerate(parameters) if p.annotation == "Changed")
 
 
-def test_every_kernel_has_a_compiled_twin_and_a_facade():
+def test_every_kernel_has_a_compiled_version_and_a_facade():
     assert {row.name for row in KERNELS} <= set(dir(kernels._core)) & set(dir(kernels))
     compiled = {name for name in dir(kernels._core) if callable(getattr(kernels._core, name)) and name[0] != "_"}
     control = {"isa", "usable_isas", "use_isa", "num_threads", "set_num_threads", "thread_limit", "use_cores"}

@@ -139,7 +139,7 @@ def test_set_num_threads_refuses(n, error):
         minidnn.set_num_threads(n)
 
 
-def test_set_num_threads_is_what_is_got():
+def test_get_num_threads_returns_what_was_set():
     minidnn.set_num_threads(5)
     assert minidnn.get_num_threads() == 5
 

@@ -141,7 +141,7 @@ def dense(**replaced):
         ("{", "is invalid"),
         ("[" * 10_000, "is invalid"),
         ("[]", "is invalid: it is a list"),
-        ('{"version": 2}', "is of version 2, this minidnn reads 1"),
+        ('{"version": 2}', "is of version 2, this release of minidnn reads version 1"),
         (3, "is not a layer"),
         ([], "is not a layer"),
         ({"type": "l1", "scale": 0.1}, "is not a layer"),
@@ -161,7 +161,7 @@ def dense(**replaced):
         ({"type": "Sequential", "layers": ["Dense"]}, "layer 0 is a str"),
     ],
 )
-def test_an_architecture_that_makes_no_sense_is_refused(path, architecture, message):
+def test_an_invalid_architecture_is_refused(path, architecture, message):
     write(path, architecture, {"kernel": np.zeros((2, 2), np.float32), "bias": np.zeros(2, np.float32)})
     with pytest.raises(CheckpointError, match=message) as error:
         minidnn.load(path)
@@ -237,7 +237,7 @@ def test_content_is_synced_before_the_name_is_given(path, monkeypatch):
     assert calls == ["fsync", "replace", "fsync"]
 
 
-def test_a_file_keeps_what_inputs_and_outputs_stand_for(tmp_path):
+def test_a_file_stores_the_meaning_of_inputs_and_outputs(tmp_path):
     path, model = tmp_path / "model.safetensors", nn.Sequential(nn.Dense(2, 2))
     meaning = data.Meaning("classification", "y", ("a", "\x1b[31mb"), ("u", "v"), (data.Column("u"), data.Column("v")))
     minidnn.save(model, path, meaning=meaning)

@@ -72,7 +72,7 @@ def test_patches_that_are_equal_are_not_swapped():
     ],
     ids=["words", "patches"],
 )
-def test_what_is_drawn_depends_on_seed_epoch_and_example_alone(x, how):
+def test_draws_depend_only_on_seed_epoch_and_example(x, how):
     before = x.copy()
     whole = data.corrupt(x, how, Generator(5))
     part = np.array([7, 3, 40])
@@ -88,7 +88,7 @@ def test_what_is_drawn_depends_on_seed_epoch_and_example_alone(x, how):
     assert not any(np.array_equal(other, whole) for other in others)
 
 
-def test_nothing_is_corrupted_to_nothing():
+def test_an_empty_batch_can_be_corrupted():
     assert data.corrupt(SENTENCES[:0], data.replace_words(SENTENCES)).shape == (0, 9)
     assert data.corrupt(IMAGES[:0], data.swap_patches((28, 28))).shape == (0, 784)
 
@@ -105,6 +105,6 @@ def test_nothing_is_corrupted_to_nothing():
         (lambda: data.swap_patches((14, 14))(IMAGES, np.arange(60), (0, 0, 0)), ValueError, r"x has shape \(60, 784\)"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, error, message):
+def test_invalid_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -45,7 +45,7 @@ def kind(request):
 
 
 @posix
-def test_a_device_stays_one(kind, tmp_path):
+def test_a_device_is_written_to_and_not_replaced(kind, tmp_path):
     name, write, _ = kind
     link = tmp_path / name  # whose suffix tells the kind
     link.symlink_to("/dev/null")

@@ -51,7 +51,7 @@ def test_good_files_are_read(name, tmp_path):
 
 
 @by_reader
-def test_what_a_fuzzer_found(name, tmp_path):
+def test_inputs_that_a_fuzzer_found(name, tmp_path):
     for path in sorted((seeds.CORPUS / name).glob("*")):
         readers.read(name, path.read_bytes(), tmp_path)
 

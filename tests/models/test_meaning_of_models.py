@@ -107,7 +107,7 @@ def test_a_data_set_of_another_order_or_other_classes_is_refused():
     assert model.meaning.columns == ("a", "b", "d")
 
 
-def test_a_file_keeps_what_the_model_learned_from(tmp_path):
+def test_a_file_stores_the_meaning_of_the_training_data(tmp_path):
     path = tmp_path / "m.safetensors"
     table = data.from_frame(DF.assign(kind=["cat", "emu"] * 30), "kind")
     model = nn.Sequential(nn.Dense(3, 2))
@@ -121,7 +121,7 @@ def test_a_file_keeps_what_the_model_learned_from(tmp_path):
         training.evaluate(model, others)
 
 
-def test_arrays_say_nothing_and_are_taken():
+def test_arrays_without_meaning_are_accepted():
     model = trained(DF.to_numpy(), Y)
     assert model.meaning is None
     assert training.predict(model, OTHER).shape == (60, 1)

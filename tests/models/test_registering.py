@@ -46,7 +46,7 @@ def test_parameters_buffers_arguments_and_shared_parts_come_back(tmp_path):
     assert back(X).data.tobytes() == model.eval()(X).data.tobytes()
 
 
-def test_a_file_whose_layer_is_not_registered_says_what_to_do(tmp_path):
+def test_the_error_for_an_unregistered_layer_names_the_remedy(tmp_path):
     nn.register(Scaled)
     minidnn.save(Scaled(4), tmp_path / "m.safetensors")
     registering.REGISTERED.clear()
@@ -69,7 +69,7 @@ def test_names():
         nn.register(len)
 
 
-def test_what_the_constructor_would_make_otherwise_is_refused(tmp_path):
+def test_a_layer_that_its_constructor_does_not_reproduce_is_refused(tmp_path):
     @nn.register
     class Forgets(nn.Module):
         def __init__(self, n):

@@ -25,7 +25,7 @@ def test_a_sum_is_a_dense_layer_on_counts():
     np.testing.assert_allclose(layer(BAGS).data, counts(BAGS, 7) @ layer.kernel.data, rtol=1e-5, atol=1e-6)
 
 
-def test_padding_counts_for_nothing():
+def test_padding_is_ignored():
     layer = bag(padding=0)
     y = layer(np.array([[3, 5, 0, 0], [2, 0, 2, 2], [0, 0, 0, 0]])).data
     w = layer.kernel.data
@@ -128,7 +128,7 @@ def test_invalid_bags(x, offsets, error, message, backend):
         bag()(x, offsets)
 
 
-def test_the_op_names_what_is_wrong():
+def test_errors_name_the_invalid_argument():
     with pytest.raises(ValueError, match=r"^embedding: indices holds 9, must be in \[0, 9\)"):
         nn.Embedding(9, 4)(np.array([[1, 9]]))
     with pytest.raises(ValueError, match="embedding_bag: weight has shape"):

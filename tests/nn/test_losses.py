@@ -159,7 +159,7 @@ def test_weights_are_those_of_the_examples(loss, x, arguments, expected):
 
 
 @pytest.mark.parametrize("loss", [row[0] for row in WEIGHTED if row[0].takes.kind == "elements"])
-def test_one_output_goes_with_flat_targets_and_with_nothing_else(loss):
+def test_one_output_takes_only_targets_of_its_shape_or_flat_ones(loss):
     x, y = LOGITS[:, :1], BITS[:, 0]
     column, flat = loss(minidnn.Tensor(x), y), loss(minidnn.Tensor(x), y[:, np.newaxis])
     assert column.item() == flat.item()

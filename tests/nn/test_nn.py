@@ -51,7 +51,7 @@ def test_attributes_are_the_registry_and_shared_parameters_come_once():
     assert set(model.state_dict()) == {path for path, _ in model.named_parameters()} | {"running"}
 
 
-def test_get_parameter_finds_by_path_or_lists_what_there_is():
+def test_get_parameter_finds_by_path_or_lists_the_known_paths():
     model = notebook_network()
     assert model.get_parameter("hidden1.kernel") is model.layers[0].kernel
     with pytest.raises(KeyError, match=r"hidden2\.kernel.*hidden1\.kernel"):
@@ -76,7 +76,7 @@ def test_state_dict_is_a_copy_and_comes_back():
     assert not np.any(model.get_parameter("hidden1.bias").data == 7)
 
 
-def test_load_state_dict_tells_every_fault_and_changes_nothing():
+def test_load_state_dict_reports_every_fault_and_changes_nothing():
     model = notebook_network()
     before = model.state_dict()
     state = model.state_dict() | {"hidden1.kernel": np.ones((2, 2)), "extra": np.ones(1)}
@@ -181,7 +181,7 @@ def test_layers_refuse(make, error, message):
         make()
 
 
-def test_dropout_scales_what_it_keeps_while_training_only():
+def test_dropout_scales_kept_elements_in_training_only():
     layer = nn.Dropout(0.25, rng=minidnn.Generator(3))
     x = np.ones((200, 200), np.float32)
     assert set(np.unique(layer(x).data)) == {np.float32(0), np.float32(1 / 0.75)}
@@ -266,7 +266,7 @@ def test_softmax_cross_entropy_refuses(logits, labels, error, message):
         nn.softmax_cross_entropy(minidnn.Tensor(logits), labels)
 
 
-def test_in_top_k_counts_ties_and_refuses_what_is_not_finite():
+def test_in_top_k_counts_ties_and_rejects_non_finite_logits():
     logits = np.array([[3, 2, 1], [1, 1, 0], [np.nan, 0, 0], [0, 1, 2]], np.float32)
     labels = [1, 1, 0, 0]
     assert nn.in_top_k(logits, labels, 1).tolist() == [False, True, False, False]
@@ -298,6 +298,6 @@ def test_in_top_k_refuses(arguments, error, message):
         nn.in_top_k(*arguments)
 
 
-def test_accuracy_of_nothing_is_refused():
+def test_accuracy_of_an_empty_batch_is_refused():
     with pytest.raises(ValueError, match="empty"):
         nn.accuracy(np.zeros((0, 3)), np.zeros(0, np.int64))

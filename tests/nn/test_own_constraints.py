@@ -35,7 +35,7 @@ def stepped(constraint):
 
 
 @pytest.mark.parametrize("name", CLIPPING)
-def test_what_a_constraint_returns_is_the_new_value(name):
+def test_the_result_of_a_constraint_is_the_new_value(name):
     kernel = stepped(CLIPPING[name])
     np.testing.assert_array_equal(kernel.data, np.clip(W - np.float32(0.5), np.float32(-0.1), np.float32(0.2)))
     assert kernel.op is None  # still a leaf
@@ -72,14 +72,14 @@ def test_a_constraint_between_two_maskings():
         (lambda w: w.data > 0, TypeError, "Dense: kernel_constraint: returned array"),
     ],
 )
-def test_what_a_constraint_must_not_return(constraint, error, message):
+def test_invalid_results_of_a_constraint_are_refused(constraint, error, message):
     with pytest.raises(error) as caught:
         stepped(constraint)
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("argument", ["kernel_constraint", "kernel_regularizer", "bias_regularizer"])
-def test_what_is_no_function_is_refused_by_its_name(argument):
+def test_a_constraint_that_is_not_callable_is_refused_by_its_name(argument):
     with pytest.raises(TypeError, match=f"Dense 'a': {argument} is 'max_norm', must be a function"):
         nn.Dense(6, 4, name="a", **{argument: "max_norm"})
     with pytest.raises(TypeError, match=r"Dense 'a': activity_regularizer is 0.1, must be a function of y or None"):
@@ -101,7 +101,7 @@ def test_a_regularizer_may_return_none():
         (lambda w: w * w, ValueError, "Dense 'a': kernel_regularizer: returned shape (6, 4), must be one number"),
     ],
 )
-def test_what_a_regularizer_must_not_return(regularizer, error, message):
+def test_invalid_results_of_a_regularizer_are_refused(regularizer, error, message):
     layer = nn.Dense(6, 4, name="a", kernel_regularizer=regularizer)
     with pytest.raises(error) as caught:
         layer.regularization_loss()

@@ -44,7 +44,7 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("capture", [True, False])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("value", NO_RATES, ids=repr)
-def test_what_a_schedule_gives_is_checked_like_a_constant(value, name, capture):
+def test_values_of_a_schedule_are_checked_like_a_constant(value, name, capture):
     with pytest.raises((TypeError, ValueError), match="lr must be"):
         OPTIMIZERS[name]([nn.Dense(2, 2).kernel], value)
     stop = [StopAfter(7)]
@@ -78,7 +78,7 @@ class StopAfter(training.Callback):
 
 @pytest.mark.parametrize("capture", [True, False])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_last_update_that_spoils_the_weights_is_told(value, capture, tmp_path, caplog):
+def test_non_finite_weights_after_the_last_update_are_reported(value, capture, tmp_path, caplog):
     """The loss of the last step was finite; that of no later one is looked at."""
 
     class Spoil(training.Callback):

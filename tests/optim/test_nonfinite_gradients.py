@@ -167,7 +167,7 @@ def test_a_replay_that_raises_leaves_no_gradients():
     assert np.isfinite(twin) and all(np.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
-def test_gradients_that_a_replay_goes_on_from_are_gone_after_an_error():
+def test_gradients_that_a_replay_adds_to_are_none_after_an_error():
     model = nn.Dense(3, 2)
 
     def step(x, y):
@@ -187,7 +187,7 @@ def test_gradients_that_a_replay_goes_on_from_are_gone_after_an_error():
 
 
 @pytest.mark.parametrize("capture", [True, False])
-def test_penalties_of_a_pass_that_nobody_asked_for_are_not_added(capture):
+def test_penalties_of_an_earlier_forward_pass_are_not_added(capture):
     def first_loss(before):
         minidnn.manual_seed(1)
         model = nn.Sequential(nn.Dense(3, 4, "relu", activity_regularizer=nn.l2(1.0)), nn.Dense(4, 2))
@@ -202,7 +202,7 @@ def test_penalties_of_a_pass_that_nobody_asked_for_are_not_added(capture):
     assert first_loss(0) == first_loss(3)
 
 
-def test_nor_by_a_captured_step_of_ones_own():
+def test_penalties_of_an_earlier_pass_are_not_added_by_a_captured_user_step():
     minidnn.manual_seed(1)
     model = nn.Sequential(nn.Dense(3, 4, "relu", activity_regularizer=nn.l2(1.0)), nn.Dense(4, 2))
 

@@ -78,7 +78,7 @@ def test_ftrl_can_begin_from_weights():
         assert np.count_nonzero(param.data) == (3 if l1 else 4)
 
 
-def test_the_first_step_of_adam_is_lr_wide_whatever_the_gradient():
+def test_the_first_step_of_adam_has_size_lr_for_any_gradient():
     for size in (1e-3, 1.0, 1e3):
         assert np.allclose(run(lambda p: optim.Adam(p, 0.01), [np.full((4, 5), size, np.float32)]), 0.99, atol=1e-5)
 
@@ -176,7 +176,7 @@ def test_groups_have_their_own_rates_and_options():
     assert np.array_equal(slow.data, np.full(3, -0.25 * (1 + 1.5), np.float32))
 
 
-def test_a_parameter_without_gradient_stays():
+def test_a_parameter_without_gradient_is_unchanged():
     moved, still = nn.Parameter(np.ones(2, np.float32)), nn.Parameter(np.ones(2, np.float32))
     optimizer = optim.SGD([moved, still], 0.5, momentum=0.9)
     moved.grad = np.ones(2, np.float32)
@@ -217,7 +217,7 @@ def test_state_dict_continues_bit_for_bit(name):
         ("0.m", [np.full((4, 5), "x"), np.full((4, 5), None), np.zeros((4, 5), complex)], "numbers"),
     ],
 )
-def test_load_state_dict_takes_all_or_nothing(key, values, kind):
+def test_load_state_dict_loads_all_or_nothing(key, values, kind):
     optimizer = optim.Adam([nn.Parameter(np.ones((4, 5), np.float32))])
     before = {name: np.array(value) for name, value in optimizer.state_dict().items()}
     for value in values:

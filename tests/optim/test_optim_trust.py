@@ -32,7 +32,7 @@ def test_a_gradient_of_zeros_changes_nothing(make):
     assert (stepped(make([param], lr=0.1), param, np.zeros(5)) == WEIGHTS).all()
 
 
-def test_the_step_of_lamb_is_a_fraction_of_the_norm_whatever_the_gradient():
+def test_lamb_steps_by_a_fraction_of_the_norm_for_any_gradient():
     for size in (1e-3, 1.0, 1e3):
         param = Tensor(WEIGHTS.copy(), requires_grad=True)
         change = stepped(optim.LAMB([param], lr=0.1, eps=1e-12), param, size * np.arange(1.0, 6.0)) - WEIGHTS
@@ -82,7 +82,7 @@ def test_adafactor_keeps_rows_and_columns_of_a_matrix():
     assert all(np.isfinite(param.data).all() for param in params)
 
 
-def test_what_is_refused():
+def test_invalid_arguments_are_refused():
     params = [nn.Parameter(np.ones(2, np.float32))]
     with pytest.raises(ValueError, match="initial_accumulator is 0, must be above 0"):
         optim.AdagradDA(params, initial_accumulator=0.0)

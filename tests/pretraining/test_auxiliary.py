@@ -25,7 +25,7 @@ def members(x):
     return x[:, 0, 0].astype(int), x[:, 1, 0].astype(int)
 
 
-def test_pairs_are_what_their_labels_say():
+def test_pairs_agree_with_their_labels():
     pairs = SameOrDifferent(LABELLED, 5001, Generator(1))
     a, b = members(pairs.x)
     assert pairs.x.shape == (5001, 2, 1) and pairs.y.sum() == 2501
@@ -219,6 +219,6 @@ def test_a_network_learns_which_pairs_are_the_same():
         (lambda: auxiliary.margin_ranking(Tensor(np.zeros((0, 2), np.float32))), "not empty"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, message):
+def test_invalid_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

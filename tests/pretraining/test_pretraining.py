@@ -142,7 +142,7 @@ def test_options_reach_the_runs():
 
 
 @pytest.mark.parametrize("method", ["rbm", "autoencoder"])
-def test_what_was_cut_goes_on_with_the_same_bytes(method, tmp_path):
+def test_an_interrupted_pretraining_resumes_to_the_same_bytes(method, tmp_path):
     class Fails(training.Callback):
         def on_step_end(self, run):
             if run.epoch == 2:

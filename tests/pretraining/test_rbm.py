@@ -186,7 +186,7 @@ def test_the_bits_are_the_references_wherever_rounding_cannot_matter():
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_contrastive_divergence_is_what_it_is_on_average(k):
+def test_contrastive_divergence_has_the_expected_mean(k):
     rbm = tiny()
     wanted = Enumerated(rbm).divergence(DATA, k)
     got = update(ContrastiveDivergence(rbm, k, rng=Generator(2)), np.repeat(DATA, COPIES, axis=0))
@@ -261,7 +261,7 @@ def test_weight_decay_and_momentum_come_from_where_they_always_do():
     assert size(kernel_regularizer=nn.l2(0.1)) < 0.3 * size()
 
 
-def test_evaluation_draws_nothing():
+def test_evaluation_draws_no_random_numbers():
     rbm, rng = tiny(), Generator(2)
     objective = ContrastiveDivergence(rbm, rng=rng).eval()
     errors = objective(DATA)
@@ -342,7 +342,7 @@ def test_errors(call, error, text):
         call()
 
 
-def test_a_nan_in_the_data_is_told(caplog):
+def test_a_nan_in_the_data_is_reported(caplog):
     x = np.full((20, 4), np.nan, np.float32)
     rbm = tiny()
     with pytest.raises(ValueError, match="the input of example 0, column 0 is nan"):

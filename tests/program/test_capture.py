@@ -50,7 +50,7 @@ def test_parameters_that_were_replaced_are_found():
     assert captured(*BATCHES[1]).item() == pytest.approx(np.log(4), rel=1e-6)
 
 
-def test_a_layer_frozen_later_stays():
+def test_a_layer_that_is_frozen_later_is_unchanged():
     model, _, step = simple()
     captured = training.capture(step, *BATCHES[0])
     kernel = model.layers[0].kernel
@@ -69,7 +69,7 @@ def test_labels_of_a_replay_are_checked():
     assert all(before[path].tobytes() == value.tobytes() for path, value in model.state_dict().items())
 
 
-def test_what_numpy_computes_is_refused():
+def test_numpy_functions_on_arguments_are_refused():
     model, _, _ = simple()
 
     def step(x, y):
@@ -111,7 +111,7 @@ def test_the_reference_backend_is_refused():
         training.capture(step, *BATCHES[0])
 
 
-def test_an_error_while_recording_leaves_nothing_behind():
+def test_an_error_while_recording_undoes_all_changes():
     model, _, step = simple()
 
     def failing(x, y):
@@ -193,7 +193,7 @@ def test_attributes_of_the_model_may_change():
     assert ends[0] == ends[1]
 
 
-def test_looking_at_a_model_records_nothing_anew():
+def test_printing_a_model_does_not_record_again():
     model, _, step = simple()
     recorded = []
     captured = training.capture(lambda x, y: (recorded.append(1), step(x, y))[1], *BATCHES[0], model=model)

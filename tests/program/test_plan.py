@@ -111,7 +111,7 @@ def test_results_begin_at_a_cache_line():
         assert kernels.relu(x).ctypes.data % 64 == 0
 
 
-def test_what_is_updated_together_begins_at_different_places_of_a_page():
+def test_arrays_updated_together_have_different_offsets_in_a_page():
     parameter = nn.Dense(300, 100).kernel
     optimizer = optim.Adam([parameter])
     arrays = [parameter.data, *optimizer.tracks()[0].slots.values()]

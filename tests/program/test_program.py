@@ -64,7 +64,7 @@ def test_every_value_is_written_before_it_is_read():
         written |= {id(buffer) for buffer in call.writes}
 
 
-def test_what_was_not_recorded_has_no_program():
+def test_a_step_that_was_not_recorded_has_no_program():
     captured = training.Captured(lambda x: x)
     assert "nothing recorded yet" in str(captured)
     with pytest.raises(training.CaptureError, match="no program was recorded"):
@@ -166,7 +166,7 @@ def test_array_access_is_allowed_again():
     assert float(Tensor(1.5)) == 1.5 and GENERATOR.draw >= 0 and OPTIMIZER.steps == 0
 
 
-def test_what_an_argument_may_do():
+def test_operations_on_arguments_of_a_recorded_step():
     def step(x, y):
         assert x.shape == (6, 8) and x.dtype == np.float32 and len(y) == 6 and x.ndim == 2 and x.size == 48
         assert "x" in repr(x) and hasattr(x, "shape") and not hasattr(x, "no_such_thing")

@@ -158,7 +158,7 @@ def test_a_step_may_be_a_method_or_an_object():
     assert end(lambda t: training.Captured(functools.partial(Trainer.step, t), strict=True)) == plain
 
 
-def test_what_a_closure_holds_is_not_recorded_anew_at_each_step():
+def test_values_in_a_closure_are_not_recorded_again_at_each_step():
     model, recorded = nn.Dense(6, 3), []
     weights, table = minidnn.Tensor(np.float32([1, 2, 3])), np.zeros((60, 60))
 

@@ -36,7 +36,7 @@ def test_the_layer_is_saved_exported_and_compiled(tmp_path):
         REGISTERED.pop("Gated", None)
 
 
-def test_what_the_engine_takes():
+def test_layers_that_the_engine_supports():
     parts = [nn.Rescaling(0.5), nn.Normalization(6), nn.Reshape([6]), nn.GaussianNoise(0.1)]
     deploy.compile(nn.Sequential(*parts, nn.Dense(6, 2)).eval())
     for part in (nn.RMSNorm(6), nn.GroupNorm(2, 6)):

@@ -212,7 +212,7 @@ def test_tensorboard_writes_histograms_graph_images_and_hyperparameters(mnist, t
         assert part in written, part
 
 
-def test_tensorboard_refuses_what_it_cannot_write(tmp_path):
+def test_tensorboard_refuses_unsupported_arguments(tmp_path):
     pytest.importorskip("tensorboardX")
     with pytest.raises(ValueError, match="histograms"):
         training.TensorBoard(tmp_path, histograms=0)
@@ -311,7 +311,7 @@ def test_monte_carlo_dropout_spreads_about_the_mean(mnist):
         training.predict(network(), mnist.test.images, mc_samples=10)
 
 
-def test_predict_refuses_nothing_at_all():
+def test_predict_refuses_an_empty_batch():
     with pytest.raises(ValueError, match="there are no examples"):
         training.predict(network(), np.zeros((0, 784), np.float32))
 

@@ -133,18 +133,18 @@ def test_checkpoints_at_each_epochs_end(tmp_path):
     assert run(tmp_path, "adam", resume=True, every=None) == whole
 
 
-def test_a_finished_run_has_nothing_left_to_do_but_may_go_on(tmp_path):
+def test_a_finished_run_can_be_resumed_for_more_epochs(tmp_path):
     ended = run(tmp_path, "early stopping", epochs=2)
     assert run(tmp_path, "early stopping", resume=True, epochs=2)[:2] == ended[:2]
     longer = run(tmp_path, "early stopping", resume=True, epochs=3)
     assert longer[:2] == run(None, "early stopping", epochs=3)[:2]
 
 
-def test_nothing_to_resume_is_a_beginning(tmp_path):
+def test_resume_without_a_checkpoint_starts_from_the_beginning(tmp_path):
     assert run(tmp_path / "none", "momentum", resume=True) == run(None, "momentum")
 
 
-def test_what_a_killed_process_left_half_done_is_swept(tmp_path):
+def test_partial_files_of_a_killed_process_are_removed(tmp_path):
     stale = tmp_path / ".minidnn-0123456789abcdef.tmp"
     stale.write_bytes(b"half")
     run(tmp_path, "momentum", epochs=1)

@@ -16,7 +16,7 @@ TRAIN = data.ArrayDataset(np.arange(40, dtype=np.uint8).reshape(20, 2), np.arang
 
 
 @pytest.mark.skipif(preload.hindrance() is not None, reason=str(preload.hindrance()))
-def test_dying_and_failing_at_every_call_loses_nothing():
+def test_a_kill_or_an_error_at_any_system_call_loses_nothing():
     """The short form; the long one is ``python tests/faults.py``."""
     report = faults.preloaded(steps=4, errors=1)
     assert report["kills survived"] == report["errors survived"] == sum(report["calls"].values())

@@ -274,7 +274,7 @@ def test_an_optimizer_of_another_model_is_refused_and_half_a_one_warned_of():
 
 
 @pytest.mark.parametrize("part", ["list", "dict", "nested", "parameter"])
-def test_what_containers_hold_is_trained_and_saved(part):
+def test_parameters_in_containers_are_trained_and_saved(part):
     class Model(nn.Module):
         def __init__(self):
             self.out = nn.Dense(8, 3)

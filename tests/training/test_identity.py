@@ -69,13 +69,13 @@ print(describe(kept), describe({"plum", "fig", "pear"}), describe(np.array(["a",
 def test_the_same_value_is_the_same_text_in_every_process(seed):
     """Sets of text, those within functions too, have another order in each process."""
 
-    def told(seed):
+    def hashed(seed):
         done = subprocess.run(
             [sys.executable, "-P", "-c", SCRIPT], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True
         )
         return done.stdout, done.stderr
 
-    assert told(seed) == told("3") and told(seed)[1] == b""
+    assert hashed(seed) == hashed("3") and hashed(seed)[1] == b""
 
 
 def one(scale):
@@ -111,7 +111,7 @@ DESCRIBED = [
 
 
 @pytest.mark.parametrize(("make", "other"), DESCRIBED)
-def test_what_is_alike_is_described_alike_and_nothing_else(make, other):
+def test_equal_objects_and_only_those_have_equal_descriptions(make, other):
     assert describe(make()) == describe(make())
     assert describe(make()) != describe(other())
     assert " at 0x" not in describe(make())
@@ -121,7 +121,7 @@ def test_places_of_files_do_not_matter():
     assert describe(Holder(1, Path("a"))) == describe(Holder(1, Path("b")))
 
 
-def test_what_holds_itself_can_be_described():
+def test_an_object_that_contains_itself_can_be_described():
     ring = [1]
     ring.append(ring)
     holder = Holder(1)

@@ -126,7 +126,7 @@ def test_it_can_be_ended_by_its_own_thread():
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_is_told():
+def test_a_forked_child_gets_an_error():
     loader = Prefetch(iter(range(10)))
     assert next(loader) == 0
     child = os.fork()

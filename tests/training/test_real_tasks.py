@@ -116,7 +116,7 @@ def test_weights_of_classes_find_the_rare_ones():
     assert with_weights > without + 0.03
 
 
-def test_a_report_says_what_the_score_says():
+def test_a_report_agrees_with_the_score():
     score, _, model, held_out = ours("unbalanced classes", 0)
     report = training.report(model, data.ArrayDataset(*held_out, classes=["common", "rare", "rarer"]))
     assert np.mean(report.values[:, 1]) == pytest.approx(score)

@@ -180,7 +180,7 @@ def test_each_changed_argument_is_named_and_refused_unless_it_is_allowed(before,
 
 
 @pytest.mark.parametrize("change", [{"callbacks": [Silent()]}, {"train": data.ArrayDataset(X[:30].copy(), Y[:30])}])
-def test_what_changes_no_number_may_change(change, tmp_path):
+def test_arguments_without_effect_on_the_result_may_change(change, tmp_path):
     whole = run(tmp_path / "whole", 2)[1]
     run(tmp_path / "cut")
     assert run(tmp_path / "cut", 2, resume=True, **change)[1] == whole
@@ -219,7 +219,7 @@ def test_large_data_is_sampled_everywhere(monkeypatch):
     assert checksums.of_array(x) == zlib.crc32(x.tobytes())
 
 
-def test_a_name_that_nothing_has_is_refused(tmp_path):
+def test_an_unknown_name_in_resume_with_is_refused(tmp_path):
     run(tmp_path)
     with pytest.raises(training.ResumeError, match=r"resume_with names 'rate', must be among .*lr.*model or callbacks"):
         run(tmp_path, 2, resume=True, resume_with=("rate",))
@@ -327,7 +327,7 @@ def test_a_run_that_could_not_begin_gives_the_folder_back(tmp_path):
             run(tmp_path)
 
 
-def test_what_a_file_says_is_shown_shortly_and_without_control_characters():
+def test_text_of_a_file_is_shown_shortened_and_without_control_characters():
     (told,) = identity.differences({"lr": "0.1\x1b[31m" + "x" * 10_000}, {"lr": "0.2"}).values()
     assert told.isprintable() and told.startswith("lr is 0.2, was 0.1?[31mxxx") and len(told) < 250
 
@@ -372,7 +372,7 @@ def test_the_command_resumes_its_own_run_alone(options, told, tmp_path, capsys):
     assert not (tmp_path / ".minidnn.lock").exists()
 
 
-def test_the_command_wants_its_folder_alone(tmp_path, capsys):
+def test_the_command_refuses_a_folder_in_use(tmp_path, capsys):
     with in_use(tmp_path, "test"):
         assert main([*BASE, "--output", str(tmp_path)]) == 2
     assert f"train: {tmp_path} is in use by process {os.getpid()}" in capsys.readouterr().err

@@ -141,7 +141,7 @@ def listening():
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_finishes_the_step_and_returns_what_it_has(mnist, listening):
+def test_ctrl_c_finishes_the_step_and_returns_the_history(mnist, listening):
     interrupter = Interrupter()
     history = fit(network(), mnist, callbacks=[interrupter], on_interrupt="stop")
     assert history.stopped == "interrupted" and history["step"] == [40]
@@ -240,7 +240,7 @@ def test_progress_on_a_terminal_is_one_line(mnist, capsys, monkeypatch):
     assert shown.count("\n") == 1 and "4000/4000" in shown and "loss=" in shown and "valid_accuracy=" in shown
 
 
-def test_history_tells_its_columns(mnist):
+def test_history_lists_its_columns(mnist):
     history = fit(network(), mnist, epochs=1)
     with pytest.raises(KeyError, match=r"no column 'los'.*loss, accuracy"):
         history["los"]

@@ -172,7 +172,7 @@ def manifest(entry=None, **changed):
         ('{"version": 1, "models": [], "size": 1' + "0" * 5000 + "}", "is not a manifest"),
         (" " * (cards.LARGEST + 1), "a manifest has at most"),
         ([], "must have the keys version and models"),
-        ({"version": 2, "models": []}, "is of version 2, this minidnn reads 1"),
+        ({"version": 2, "models": []}, "is of version 2, this release of minidnn reads version 1"),
         ({"version": 1, "models": {}}, "models must be a list"),
         ({"version": 1, "models": [3]}, r"models\[0\] is a int, must be a card"),
         ({"version": 1, "models": [ENTRY, ENTRY]}, "tiny-elu is listed twice"),

@@ -112,7 +112,7 @@ class Importer:
         array = self.constants.get(value)
         if array is not None and value not in self._steps:
             if array.dtype.kind != "f":
-                raise operation.refuse(f"{value!r} is a constant of {array.dtype}, must be floating")
+                raise operation.refuse(f"{value!r} is a constant of {array.dtype}, must be floating-point")
             with deferred():
                 weight = nn.Weight(array.shape, array.size > 1 if trainable is None else trainable)
             self._add(Step(self.unique(value), fill(weight, value=array), [], value))
