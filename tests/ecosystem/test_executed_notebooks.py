@@ -12,6 +12,13 @@ pytest.importorskip("ipykernel", reason='needs ipykernel, of the extra "docs"')
 
 OPTIONS = 'import sys\n\nsys.argv = ["example", "--epochs", "1", "--examples", "200"]'
 
+FEW_EXAMPLES = """
+from minidnn import data
+
+mnist = data.load_mnist()
+data.load_mnist = lambda: data.Splits(*(part[:600] for part in mnist))
+"""
+
 
 def executed(cells, folder):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -51,6 +58,8 @@ def test_a_lesson_is_a_notebook(lesson, tmp_path):
     script = (CHECKOUT / "examples" / f"{lesson}.py").read_text()
     source = without_exit(script)
     assert "sys.exit(" in script and "sys.exit(" not in source
-    notebook = executed(['import sys\n\nsys.argv = ["lesson", "--quick", "--seeds", "1"]', source], tmp_path)
+    notebook = executed(
+        [FEW_EXAMPLES, 'import sys\n\nsys.argv = ["lesson", "--quick", "--seeds", "1"]', source], tmp_path
+    )
     printed = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)
     assert "saved runs/reproduce/results.json" in printed and (tmp_path / "runs/reproduce/results.json").exists()

@@ -86,17 +86,22 @@ def equals_its_reference(row, arguments, options):
     truths, raised = outcome(getattr(reference, row.name), arguments, options, row.mutated)
     exacts, _ = outcome(getattr(reference, row.name), exact_arguments, options, row.mutated)
     scales = [allowed(*given) for given in zip(row.tolerances, itertools.repeat(exact_arguments), exacts, strict=False)]
+    checked = set()  # most instruction sets give the same bytes
     for isa in ISAS:
         kernels.use_isa(isa)
         kernels.set_num_threads(1)
         outputs, failed = outcome(getattr(kernels, row.name), arguments, options, row.mutated)
         assert failed is raised
         values = zip(row.tolerances, scales, outputs, truths, exacts, strict=False)
-        for place, given in enumerate(values):
+        for place, (tolerance, scale, output, *truth) in enumerate(values):
+            content = place, output.dtype, output.shape, output.tobytes()
+            if content in checked:
+                continue
             try:
-                check(*given)
+                check(tolerance, scale, output, *truth)
             except AssertionError as wrong:
                 raise AssertionError(f"{isa}, output {place}: {wrong} of {arguments}") from None
+            checked.add(content)
         if largest((*arguments, *outputs)) > BLOCK:
             kernels.set_num_threads(3)
             again, failed = outcome(getattr(kernels, row.name), arguments, options, row.mutated)

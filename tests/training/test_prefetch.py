@@ -1,5 +1,6 @@
 """The loader thread: the same bytes, errors that arrive, and an end."""
 
+import functools
 import gc
 import os
 import signal
@@ -189,8 +190,13 @@ def trained(folder=None, at=None, prefetch=None, resume=None):
     return {name: value.tobytes() for name, value in model.state_dict().items()}
 
 
+@functools.cache
+def trained_without_prefetch():
+    return trained(prefetch=False)
+
+
 def test_training_gives_the_same_bytes_on_and_off():
-    assert trained(prefetch=True) == trained(prefetch=False) == trained()
+    assert trained(prefetch=True) == trained_without_prefetch() == trained()
 
 
 @pytest.mark.parametrize("cut", [4, 11, 15, 25])
@@ -199,7 +205,7 @@ def test_a_run_cut_anywhere_and_resumed_ends_with_the_same_bytes(tmp_path, cut, 
     with pytest.raises(ZeroDivisionError):
         trained(tmp_path, At(cut, fail), prefetch=True)
     assert not loaders()
-    assert trained(tmp_path, prefetch=after, resume=tmp_path) == trained(prefetch=False)
+    assert trained(tmp_path, prefetch=after, resume=tmp_path) == trained_without_prefetch()
 
 
 def test_a_run_that_is_stopped_ends_the_thread():

@@ -353,6 +353,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.parametrize(("options", "told"), OPTIONS)
 def test_the_command_resumes_its_own_run_alone(options, told, tmp_path, capsys):
     threads = minidnn.get_num_threads()
