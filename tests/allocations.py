@@ -1,4 +1,4 @@
-"""Counts how often a compiled model asks for memory, C++ and all threads included; `test_deploy_allocations.py`.
+"""Counts the memory allocations of a compiled model, in C++ and in all threads; see `test_deploy_allocations.py`.
 
 `native/mallocs.c`, preloaded, counts; what is printed is JSON. Python's own small objects come from its pools, which
 ask for memory 256 kB or more at a time, by other means.
@@ -50,7 +50,7 @@ def network():
 
 
 def first_and_later(model, batch):
-    """What the first call with a batch size asks for, and all of many more."""
+    """The allocations of the first call with a batch size, and of many later calls together."""
     x, out = minidnn.Generator(2).normal((batch, model.n_in)), np.empty((batch, model.n_out), np.float32)
 
     def repeat():
@@ -58,7 +58,7 @@ def first_and_later(model, batch):
             model.predict(x, out=out)
 
     first = counted(lambda: model.predict(x, out=out))
-    repeat()  # a thread that takes part for the first time makes room for itself
+    repeat()  # a thread allocates when it takes part for the first time
     return first, counted(repeat)
 
 

@@ -115,7 +115,7 @@ def train(network, folder, hosts, epochs, restarts=0):
 
 
 def after(folder, checkpoints):
-    """Waits until so many checkpoints were begun."""
+    """Waits until `count` checkpoints were begun."""
     while kill_ranks.checkpoint(folder) < f"checkpoint-{checkpoints:08d}":
         time.sleep(0.01)
 
@@ -187,11 +187,11 @@ def main():
             folder, start = Path(name) / "run", time.monotonic()
             process = train(network, folder, hosts, epochs, restarts=1)
             disturb(network, folder)
-            _, told = process.communicate(timeout=300)
+            _, printed = process.communicate(timeout=300)
             same = process.returncode == 0 and kill_ranks.model_of(folder) == expected[epochs]
             wrong += not same
             print(f"{title}: {'same bytes' if same else 'WRONG'}, {time.monotonic() - start:.0f} s", flush=True)
-            print("".join(f"    {line}\n" for line in told.splitlines()), end="", flush=True)
+            print("".join(f"    {line}\n" for line in printed.splitlines()), end="", flush=True)
             shutil.rmtree(folder, ignore_errors=True)
     return wrong
 

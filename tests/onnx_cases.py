@@ -1,4 +1,4 @@
-"""ONNX's own node tests, what `from_onnx` makes of each, and the table of that in docs/onnx.md.
+"""ONNX's own node tests, the result of `from_onnx` for each, and their table in docs/onnx.md.
 
 ``python -P tests/onnx_cases.py`` writes the table.
 """
@@ -32,22 +32,22 @@ REASONS = {
     r"alpha is .* and beta": "other slopes than PyTorch's 1/6",
     r"zero-size array": "the largest number of none",
 }
-"""What a refusal says, and what the table says of it."""
+"""Pattern of an error message -> reason in the table."""
 
 SETTINGS = {
     "Clip": (1, 2), "Dropout": (1, 2), "Pad": (1, 2, 3), "Reshape": (1,), "Slice": (1, 2, 3, 4), "Squeeze": (1,),
     "Unsqueeze": (1,), **{f"Reduce{what}": (1,) for what in ("Max", "Mean", "Min", "Sum")},
 }  # fmt: skip
-"""Inputs that are settings, not values: the importer wants them known, so they become initializers."""
+"""Inputs that are settings, not data: the importer requires constants, so they become initializers."""
 
-ONLY_FIRST_OUTPUT = {"LayerNormalization": "mean and inverse deviation are what training keeps; inference gives Y"}
+ONLY_FIRST_OUTPUT = {"LayerNormalization": "mean and inverse deviation are outputs for training; inference returns Y"}
 OLD = {"Not": 7}
-"""Tests in an operator set that is not read, of operators that are the same in a newer one."""
+"""Operators whose tests are in an unsupported operator set -> a newer set with the same definition."""
 
 
 @cache
 def everything():
-    """Every node test, by name; some divide by 0 while they are made.
+    """Every node test, by name; some divide by 0 while they are built.
 
     The expected outputs of pooling, which is not imported, are left out: ONNX computes them in Python, for seconds.
     """
@@ -59,7 +59,7 @@ def everything():
 
 
 def operator_of(case):
-    """The operator that a test is of; None where it runs an operator's definition by smaller ones."""
+    """The operator of a test; None if it runs the expansion of an operator into others."""
     ops = [node.op_type for node in case.model.graph.node]
     return ops[0] if len(ops) == 1 and "_expanded" not in case.name else None
 
@@ -71,7 +71,7 @@ def claimed():
 
 
 def with_settings(case):
-    """The model with its settings as initializers, and the inputs that are left."""
+    """The model with its settings as initializers, and the remaining inputs."""
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     (node,) = model.graph.node
@@ -89,10 +89,10 @@ def with_settings(case):
 
 
 def outcome(name):
-    """ "" where the answers are ONNX's, else why the test is refused.
+    """The reason why the test is refused; "" if it is not and the outputs equal ONNX's.
 
     Raises:
-        AssertionError: other answers, or a refusal for no known reason.
+        AssertionError: the outputs differ, or no known reason matches the error.
     """
     case = claimed()[name]
     model, inputs = with_settings(case)
@@ -122,8 +122,8 @@ def table():
     for operator in sorted(OPERATORS):
         own = [made[name] for name, case in claimed().items() if operator_of(case) == operator]
         why = Counter(reason for reason in own if reason)
-        told = ", ".join(f"{reason} ({n})" for reason, n in sorted(why.items()))
-        lines.append(f"| {operator} | {own.count('')} | {sum(why.values())} | {told} |")
+        reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(why.items()))
+        lines.append(f"| {operator} | {own.count('')} | {sum(why.values())} | {reasons} |")
     passed = list(made.values()).count("")
     others = Counter(operator_of(case) for case in everything().values()) - Counter(dict.fromkeys(OPERATORS, 10**6))
     others.pop(None, None)

@@ -45,7 +45,7 @@ def everything(**options):
 
 
 def regression(**options):
-    """Numbers as targets, a weight for each example, penalties, a batch that is no multiple of the shards."""
+    """Numbers as targets, a weight for each example, penalties, a batch size that is not a multiple of the shards."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((205, 6)).astype(np.float32)
     y = (x @ rng.standard_normal(6)).astype(np.float32)
@@ -71,8 +71,8 @@ def _fit(model, train, **options):
     return model, history
 
 
-def told(model, history):
-    """What must be the same: the SHA-256 of all tensors, and the numbers of the history."""
+def summary(model, history):
+    """The values to compare: the SHA-256 of all tensors, and the numbers of the history."""
     digest = hashlib.sha256(b"".join(tensor.data.tobytes() for tensor in model.tensors().values())).hexdigest()
     rows = [{k: v for k, v in row.items() if "second" not in k} for row in history.rows]
     return {"sha256": digest, "rows": rows}
@@ -80,7 +80,7 @@ def told(model, history):
 
 def run(name, **options):
     minidnn.manual_seed(7)
-    return told(*RUNS[name](**options))
+    return summary(*RUNS[name](**options))
 
 
 if __name__ == "__main__":

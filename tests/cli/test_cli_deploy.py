@@ -100,7 +100,7 @@ def test_compile_without_labels_bounds_the_loss_by_changed_classes(tmp_path, cap
     assert (tmp_path / "a.mdnn").exists()
 
 
-def test_compile_does_not_take_mnist_for_the_data_of_every_model_of_its_size(tmp_path, capsys):
+def test_compile_does_not_assume_mnist_for_every_model_of_its_size(tmp_path, capsys):
     minidnn.manual_seed(0)
     minidnn.save(nn.Dense(784, 10), tmp_path / "a.safetensors")
     assert main(["compile", str(tmp_path / "a.safetensors"), "--prune", "0.5"]) == 1
@@ -155,7 +155,7 @@ def test_predict_reads_idx_npy_and_pictures_alike(compiled, tmp_path, capsys):
     assert of_idx[0]["probability"] == pytest.approx(np.exp(logits.max()) / np.exp(logits).sum(), abs=1e-5)
 
 
-def test_predict_prints_a_line_an_example(compiled, tmp_path, capsys):
+def test_predict_prints_one_line_per_example(compiled, tmp_path, capsys):
     capsys.readouterr()
     np.save(tmp_path / "a.npy", data.load_mnist().test.x[0])
     assert main(["predict", str(compiled), str(tmp_path / "a.npy")]) == 0
@@ -163,7 +163,7 @@ def test_predict_prints_a_line_an_example(compiled, tmp_path, capsys):
     assert line.startswith(f"{tmp_path / 'a.npy'}[0]: 7 (") and line.endswith("%)")
 
 
-def test_without_pillow_it_says_how_to_get_it(compiled, tmp_path, monkeypatch, capsys):
+def test_without_pillow_the_error_names_the_extra(compiled, tmp_path, monkeypatch, capsys):
     (tmp_path / "a.png").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert main(["predict", str(compiled), str(tmp_path / "a.png")]) == 2

@@ -153,7 +153,7 @@ def saved_regression(path):
     minidnn.save(model, path, meaning=data.Meaning("regression", "price", columns=("x", "y"), source=columns))
 
 
-def test_evaluate_and_predict_speak_in_the_labels_unit(run):
+def test_evaluate_and_predict_use_the_unit_of_the_label(run):
     saved_regression("model.safetensors")
     run("compile", "model.safetensors", "-o", "fast.mdnn")
     write("test.csv", ("y", "price", "x"), [(1, 124, 1), (2, 126, 1), (0, 100, 0)])  # errors -1, 0, 0
@@ -169,7 +169,7 @@ def test_evaluate_and_predict_speak_in_the_labels_unit(run):
         assert run("predict", model, "new.csv", "--csv").splitlines()[1:] == ["new.csv,0,1000103.0", "new.csv,1,101.5"]
 
 
-def test_compile_does_not_judge_numbers_by_their_class(run):
+def test_compile_does_not_compare_classes_of_a_regression_model(run):
     saved_regression("model.safetensors")  # gives 100 and more: above any threshold, whatever int8 does to it
     write("new.csv", ("x", "y"), [(x, 3 * x) for x in range(50)])
     options = ("--int8", "--calibration", "new.csv", "-o", "fast.mdnn")
@@ -277,7 +277,7 @@ def test_a_packaged_data_set(run):
     assert minidnn.models.read_meaning(MODEL).classes == tuple("0123456789")
 
 
-def test_validation_data_of_ones_own(run):
+def test_a_validation_table_is_given(run):
     write("cls.csv", COLUMNS, irises(150, 1))
     write("valid.csv", tuple(reversed(COLUMNS)), [tuple(reversed(row)) for row in irises(30, 2)])
     out = run("train", "--data", "cls.csv", *TABLE, "--valid", "valid.csv", "--json")
@@ -289,7 +289,7 @@ def test_validation_data_of_ones_own(run):
 
 
 @pytest.mark.parametrize(("share", "held_back"), [(None, 15), ("0.2", 30), ("0.3", 45)])
-def test_the_share_that_is_held_back(run, share, held_back):
+def test_the_fraction_that_is_held_out(run, share, held_back):
     write("cls.csv", COLUMNS, irises(150, 1))
     split = () if share is None else ("--split", share)
     document = json.loads(run("train", "--data", "cls.csv", *TABLE, *split, "--json"))
@@ -318,7 +318,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_options_without_a_meaning_are_refused(run, wrong):
+def test_invalid_combinations_of_options_are_refused(run, wrong):
     write("cls.csv", COLUMNS, irises(150, 1))
     write("gaps.csv", ("width", "kind"), [("", "a"), (1, "b")])
     np.save("x.npy", np.zeros((5, 2)))
@@ -364,7 +364,7 @@ def test_one_output_for_two_classes(run, activation):
         assert document["accuracy"] == pytest.approx(2 / 3) and document["loss"] == pytest.approx(truth, rel=1e-5)
 
 
-def test_classes_with_names_take_labels_that_are_their_numbers(run):
+def test_labels_may_be_class_indices_where_classes_have_names(run):
     model = nn.Sequential(nn.Dense(2, 2))
     x = np.eye(2, dtype=np.float32)
     model.load_state_dict({"0.kernel": x, "0.bias": np.zeros(2, np.float32)})

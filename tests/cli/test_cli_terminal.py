@@ -93,7 +93,7 @@ FILES = {
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "train", "model", "compile"])
 @pytest.mark.parametrize("name", FILES)
-def test_whatever_a_file_holds_is_told_in_one_line(model, capfd, name, command):
+def test_an_invalid_file_is_reported_in_one_line(model, capfd, name, command):
     pytest.importorskip("PIL.Image")
     with open(os.fsencode(name), "wb") as file:
         file.write(FILES[name])
@@ -186,7 +186,7 @@ def test_every_exception_is_one_line(monkeypatch, capfd, error):
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and signals of POSIX")
 @pytest.mark.parametrize("arguments", [["config"], ["train", "--help"], ["zoo", "show", "mnist-relu"]])
-def test_a_broken_pipe_is_silent(arguments):
+def test_a_broken_pipe_prints_nothing(arguments):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([*PYTHON, *arguments], stdout=write, stderr=subprocess.PIPE, timeout=120)
@@ -210,7 +210,7 @@ def test_errors_never_reach_standard_output(arguments):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("where", ["before fit", "bench", "within fit"])
-def test_ctrl_c_is_told_once(model, where):
+def test_ctrl_c_prints_one_message(model, where):
     """The program sends the signal to itself where it is."""
     target = {"before fit": "minidnn.cli.datasets.load", "bench": "minidnn.deploy.InferenceModel.predict"}
     script = f"""

@@ -192,7 +192,7 @@ def test_l2_is_not_halved():
     np.testing.assert_array_equal(parameter.grad, 2 * 0.5 * W)
 
 
-def test_batch_norm_keeps_its_share_and_divides_by_n():
+def test_batch_norm_momentum_weights_the_old_value_and_variance_divides_by_n():
     layer = nn.BatchNorm(1, momentum=0.75)
     x = np.array([[1.0], [2.0], [6.0]], np.float32)
     layer(x)

@@ -22,7 +22,7 @@ def test_every_place_and_label(backend, classes):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("capture", [False, "auto"])
-def test_fit_stops_before_a_weight_is_spoilt(backend, capture):
+def test_fit_stops_before_a_weight_becomes_nan(backend, capture):
     rng = np.random.default_rng(0)
     examples = data.ArrayDataset(rng.normal(size=(64, 4)).astype(np.float32), rng.integers(0, 2, 64))
     with minidnn.use_backend(backend):

@@ -13,7 +13,7 @@ def leaf(*values):
     return Tensor(np.array(values, np.float32), requires_grad=True)
 
 
-def test_what_it_is():
+def test_attributes_of_a_tensor():
     x = Tensor([[1.0, 2.0], [3.0, 4.0]])
     assert x.shape == (2, 2) and x.dtype == np.float32 and x.ndim == 2 and x.size == 4 and len(x) == 2
     assert [row.data.tolist() for row in x] == [[1, 2], [3, 4]]
@@ -142,7 +142,7 @@ def test_an_in_place_change_of_a_value_that_backward_does_not_need_is_fine():
     assert x.grad.tolist() == [1.0, 1.0]
 
 
-def test_an_optimizer_step_between_forward_and_backward_is_seen():
+def test_an_optimizer_step_between_forward_and_backward_is_an_error():
     w = minidnn.nn.Parameter(np.ones((300, 300), np.float32))
     optimizer = minidnn.optim.SGD([w], 1e-30)  # too small to change a single bit
     y = (Tensor(np.ones((2, 300), np.float32)) @ w * 3).sum()

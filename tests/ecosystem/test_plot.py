@@ -73,7 +73,7 @@ def test_without_matplotlib_the_error_names_the_extra(tmp_path, monkeypatch):
         history().plot(tmp_path / "curves.png")
 
 
-def test_filters_draws_a_picture_a_unit(tmp_path):
+def test_filters_draws_one_picture_per_unit(tmp_path):
     pytest.importorskip("matplotlib")
     kernel = np.zeros((12, 5), np.float32)
     kernel[:, 1] = np.linspace(-2, 1, 12)
@@ -135,7 +135,7 @@ def test_a_legend_covers_nothing_and_is_whole(kind, count, drawn):
 
 @pytest.mark.parametrize("count", [2, 8, 12, 20])
 @pytest.mark.parametrize("kind", ["learning_curves", "lines", "study"])
-def test_curves_can_be_told_apart(kind, count, drawn):
+def test_curves_are_distinguishable(kind, count, drawn):
     KINDS[kind](count)
     axis = drawn[0].axes[0]
     named = [line for line in axis.lines if not line.get_label().startswith("_")]
@@ -163,7 +163,7 @@ def test_epochs_are_whole_numbers(epochs, drawn):
         assert len(labels) == len(set(labels))
 
 
-def test_ranges_of_several_methods_stand_beside_each_other(drawn):
+def test_ranges_of_several_methods_are_side_by_side(drawn):
     plot.study(some_study(6), "x.png")
     from matplotlib.collections import LineCollection
 

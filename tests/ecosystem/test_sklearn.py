@@ -134,7 +134,7 @@ def test_early_stopping_keeps_the_best_network():
     assert len(network.validation_scores_) == network.n_iter_ < 60 and network.best_loss_ is None
 
 
-def test_an_end_without_convergence_is_told():
+def test_a_fit_that_does_not_converge_warns():
     X, y = IRIS
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2.*n_iter_no_change=math.inf"):
         MLPClassifier([5], max_iter=2).fit(X, y)
@@ -149,7 +149,7 @@ def test_an_end_without_convergence_is_told():
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 2: 0.5}])
-def test_a_weight_is_as_many_repetitions(class_weight):
+def test_an_integer_weight_equals_repetitions(class_weight):
     X, y = IRIS[0][::3], IRIS[1][::3]
     weights = np.random.default_rng(1).integers(0, 4, len(y))
     options = QUICK | {"class_weight": class_weight, "max_iter": 50}
@@ -194,7 +194,7 @@ def test_several_numbers():
 # What goes on
 
 
-def test_partial_fit_goes_on_and_is_pickled():
+def test_partial_fit_continues_and_is_pickled():
     X, y = IRIS
     one = MLPClassifier(**QUICK).partial_fit(X[:100], y[:100], classes=[0, 1, 2])
     other = pickle.loads(pickle.dumps(one))
@@ -205,7 +205,7 @@ def test_partial_fit_goes_on_and_is_pickled():
     assert not hasattr(clone(one), "model_")
 
 
-def test_warm_start_goes_on():
+def test_warm_start_continues():
     X, y = IRIS
     network = MLPClassifier(**QUICK, warm_start=True).fit(X, y)
     first = network.loss_
@@ -292,7 +292,7 @@ def test_sparse_text():
     ],
     ids=str,
 )
-def test_arguments_without_sense(options, message):
+def test_invalid_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         MLPClassifier(**{"hidden_layer_sizes": (5,), **options}).fit(*IRIS)
 
@@ -340,7 +340,7 @@ def test_without_scikit_learn_the_error_names_the_extra():
     assert done.stdout == "False\n"
 
 
-def test_progress_is_shown_where_asked_for(monkeypatch):
+def test_verbose_shows_progress(monkeypatch):
     shown = io.StringIO()
     monkeypatch.setattr(sys, "stderr", shown)
     MLPClassifier(**QUICK).fit(*IRIS)

@@ -39,7 +39,7 @@ def test_omp_num_threads_is_honoured(value, threads):
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "many", "99999"])
-def test_what_is_no_number_of_threads_is_passed_over(value, monkeypatch):
+def test_invalid_numbers_of_threads_are_ignored(value, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert config._threads_of_environment() is None
 
@@ -92,7 +92,7 @@ def test_a_limit_of_openmp_is_kept():
     assert kernels._core.thread_limit() == 4
 
 
-def test_show_config_tells_all(capsys):
+def test_show_config_prints_every_setting(capsys):
     minidnn.show_config()
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if len(line.split()) > 1)
     assert lines["minidnn"] == minidnn.__version__

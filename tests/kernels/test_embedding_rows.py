@@ -93,7 +93,7 @@ def test_onnx_gathers():
     assert back.state_dict().keys() == net.state_dict().keys() and np.array_equal(back(X).data, net(X).data)
 
 
-def test_without_input_shape_no_width_is_made_up():
+def test_export_requires_input_shape_where_no_layer_fixes_the_width():
     pytest.importorskip("onnx")
     for first in (nn.Embedding(7, 4), nn.EmbeddingBag(7, 4)):
         with pytest.raises(convert.ConversionError, match="no layer tells how wide x is: give input_shape"):
@@ -114,6 +114,6 @@ def test_without_input_shape_no_width_is_made_up():
     ],
 )
 @pytest.mark.parametrize("backend", ["reference", pytest.param("compiled", marks=pytest.mark.compiled)])
-def test_what_makes_no_sense_is_refused(make, error, message, backend):
+def test_invalid_arguments_are_refused(make, error, message, backend):
     with minidnn.kernels.use_backend(backend), pytest.raises(error, match=message):
         make()

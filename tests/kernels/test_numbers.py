@@ -77,7 +77,7 @@ def test_next_draw(of):
 
 
 @pytest.mark.compiled
-def test_what_is_no_counter_is_refused():
+def test_invalid_counters_are_refused():
     for wrong in (np.zeros(1, np.uint64), np.zeros((), np.int64), 3):
         with pytest.raises((TypeError, ValueError), match="counter"):
             kernels.count(wrong)

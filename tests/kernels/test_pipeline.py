@@ -87,7 +87,7 @@ def shifted(array):
     return moved
 
 
-def test_numbers_that_are_not_aligned_are_refused_and_rows_copied():
+def test_unaligned_numbers_are_refused_and_unaligned_rows_are_copied():
     order, labels = np.array([2, 0]), np.arange(3)
     images, maps = np.zeros((1, 2, 2, 1), np.float32), np.zeros((1, 2, 3), np.float32)
     for name, call in {
@@ -111,7 +111,7 @@ def test_other_dtypes_are_refused():
         pipeline.gather(np.zeros((5, 3)), np.zeros(2, np.int64))
 
 
-def test_the_reference_runs_where_it_was_asked_for():
+def test_use_backend_selects_the_reference():
     examples, order = rng.integers(0, 256, (9, 5), np.uint8), np.arange(9)
     with minidnn.use_backend("reference"):
         assert np.array_equal(pipeline.gather(examples, order), _pipeline.gather_bytes(examples, order))

@@ -76,7 +76,7 @@ def test_python_threads_compute_the_same_bytes_while_the_number_of_threads_chang
     assert not wrong
 
 
-def test_two_models_train_at_once_as_they_do_alone():
+def test_two_models_trained_at_once_equal_models_trained_alone():
     def train(seed, results):
         generator = minidnn.Generator(seed)
         model = minidnn.nn.Sequential(
@@ -139,7 +139,7 @@ def test_set_num_threads_refuses(n, error):
         minidnn.set_num_threads(n)
 
 
-def test_set_num_threads_is_what_is_got():
+def test_get_num_threads_returns_what_was_set():
     minidnn.set_num_threads(5)
     assert minidnn.get_num_threads() == 5
 

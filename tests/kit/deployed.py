@@ -1,4 +1,4 @@
-"""Models to compile, by what folding does to them."""
+"""Models to compile, named after what folding does to them."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What onnxruntime makes of an exported model."""
+"""The outputs of an exported model in onnxruntime."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from minidnn import nn
 
 
 class Calls(nn.Module):
-    """A layer of somebody's own."""
+    """A user-defined layer."""
 
     def __init__(self, function):
         self.function = function

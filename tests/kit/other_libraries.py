@@ -1,4 +1,4 @@
-"""Other libraries beside us: imported where they are, and what is the same."""
+"""Other libraries to compare with, imported where they are installed."""
 
 import importlib.util
 import os
@@ -11,7 +11,7 @@ X = np.random.default_rng(3).normal(size=(20, 6)).astype(np.float32)
 
 
 def library(name):
-    """The library, or a skip; what it says while it is imported is not our business."""
+    """The library, or a skip; warnings at its import are ignored."""
     if name == "keras" and importlib.util.find_spec("torch") and not importlib.util.find_spec("tensorflow"):
         os.environ.setdefault("KERAS_BACKEND", "torch")
     with warnings.catch_warnings():

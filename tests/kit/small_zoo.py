@@ -1,4 +1,4 @@
-"""A small model with its card, and a catalogue of one's own, for the tests of the zoo."""
+"""A small model with its card, and a user's catalogue, for the tests of the zoo."""
 
 import minidnn
 from minidnn import nn

@@ -161,14 +161,14 @@ def dense(**replaced):
         ({"type": "Sequential", "layers": ["Dense"]}, "layer 0 is a str"),
     ],
 )
-def test_an_architecture_that_makes_no_sense_is_refused(path, architecture, message):
+def test_an_invalid_architecture_is_refused(path, architecture, message):
     write(path, architecture, {"kernel": np.zeros((2, 2), np.float32), "bias": np.zeros(2, np.float32)})
     with pytest.raises(CheckpointError, match=message) as error:
         minidnn.load(path)
     assert str(path) in str(error.value)
 
 
-def test_layers_nested_beyond_reason_are_refused(path):
+def test_layers_nested_too_deep_are_refused(path):
     description = {"type": "ReLU"}
     for _ in range(registry.DEEPEST + 1):
         description = {"type": "Residual", "block": description}

@@ -13,14 +13,14 @@ IMAGES = RNG.integers(0, 256, (60, 28 * 28), np.uint8)
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_so_many_words_are_others(count):
+def test_the_given_fraction_of_words_is_replaced(count):
     bad = data.corrupt(SENTENCES, data.replace_words(SENTENCES, count), Generator(1))
     words = (SENTENCES > 0).sum(axis=1)
     assert bad.dtype == np.int64 and np.array_equal((bad != SENTENCES).sum(axis=1), np.minimum(words, count))
     assert np.array_equal(bad > 0, SENTENCES > 0) and bad.max() < 30
 
 
-def test_new_words_come_as_often_as_in_the_text():
+def test_replacements_have_the_frequencies_of_the_text():
     text = np.array([2, 2, 2, 2, 2, 2, 3, 3, 3, 4])  # and never the one that stood there
     bad = data.corrupt(np.full((20_000, 1), 3), data.replace_words(text), Generator(2))
     share = np.bincount(bad[:, 0], minlength=5)[2:] / len(bad)
@@ -35,7 +35,7 @@ def test_every_place_is_replaced_equally_often():
 
 @pytest.mark.parametrize("shape", [(28, 28), (14, 56), (28, 14, 2)])
 @pytest.mark.parametrize("size", [3, 7])
-def test_two_patches_change_places(shape, size):
+def test_two_patches_are_swapped(shape, size):
     x = IMAGES.reshape(60, *shape)
     bad = data.corrupt(x, data.swap_patches(shape, size), Generator(1))
     assert bad.shape == x.shape and bad.dtype == x.dtype
@@ -105,6 +105,6 @@ def test_nothing_is_corrupted_to_nothing():
         (lambda: data.swap_patches((14, 14))(IMAGES, np.arange(60), (0, 0, 0)), ValueError, r"x has shape \(60, 784\)"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, error, message):
+def test_invalid_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

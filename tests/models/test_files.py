@@ -45,7 +45,7 @@ def kind(request):
 
 
 @posix
-def test_a_device_stays_one(kind, tmp_path):
+def test_a_device_is_not_replaced_by_a_file(kind, tmp_path):
     name, write, _ = kind
     link = tmp_path / name  # whose suffix tells the kind
     link.symlink_to("/dev/null")
@@ -69,7 +69,7 @@ def test_a_fifo_is_written_through(kind, tmp_path):
 
 
 @posix
-def test_a_link_leads_to_the_file(kind, tmp_path):
+def test_a_link_is_followed(kind, tmp_path):
     name, write, _ = kind
     (tmp_path / "elsewhere").mkdir()
     target, link = tmp_path / "elsewhere" / name, tmp_path / name
@@ -159,7 +159,7 @@ def test_the_sweep_touches_its_own_files_alone(tmp_path):
 
 
 @posix
-def test_a_lock_that_is_waited_for_says_so(tmp_path, caplog):
+def test_waiting_for_a_lock_is_logged(tmp_path, caplog):
     path, inside, held = tmp_path / "lock", threading.Event(), []
 
     def second():
@@ -229,7 +229,7 @@ def test_memory_is_a_small_multiple_of_a_model_file(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom"])
-def test_a_device_that_never_ends_is_no_model(path):
+def test_an_endless_device_is_refused(path):
     """Read on, it would take all memory; a limit makes that an error of this process alone."""
     script = f"""
 import resource
@@ -275,7 +275,7 @@ def test_a_fifo_is_opened_once(read, tmp_path):
     assert sorted(opened) == [1, 2]
 
 
-def test_a_path_that_ends_with_a_slash_is_no_file(tmp_path):
+def test_a_path_that_ends_with_a_slash_is_refused(tmp_path):
     model = nn.Sequential(nn.Dense(2, 2, name="outputs"))
     minidnn.save(model, tmp_path / "model")
     for call in (minidnn.load, read_meaning, open_model, deploy.load, lambda path: minidnn.save(model, path)):

@@ -121,7 +121,7 @@ def test_a_file_keeps_what_the_model_learned_from(tmp_path):
         training.evaluate(model, others)
 
 
-def test_arrays_say_nothing_and_are_taken():
+def test_arrays_without_a_meaning_are_accepted():
     model = trained(DF.to_numpy(), Y)
     assert model.meaning is None
     assert training.predict(model, OTHER).shape == (60, 1)

@@ -104,7 +104,7 @@ def test_random_models_come_back_as_they_were_or_are_refused(tmp_path):
     assert refused > 20 and shared > 200 and tied > 20
 
 
-def test_a_layer_that_is_there_twice_is_one_after_loading(tmp_path):
+def test_a_layer_used_twice_is_one_object_after_loading(tmp_path):
     shared = nn.Dense(16, 16, "relu")
     model = nn.Sequential(nn.Dense(64, 16, "relu"), shared, shared, nn.Dense(16, 10))
     minidnn.save(model, tmp_path / "model.safetensors")
@@ -114,7 +114,7 @@ def test_a_layer_that_is_there_twice_is_one_after_loading(tmp_path):
     np.testing.assert_array_equal(loaded(x).data, model.eval()(x).data)
 
 
-def test_a_model_without_sharing_has_the_file_that_it_had(tmp_path):
+def test_a_model_without_sharing_has_no_ids_in_its_file(tmp_path):
     """The header of such a file has neither ids nor ties."""
     model = nn.Sequential(nn.Dense(3, 2), nn.Residual(nn.Dense(2, 2)))
     text = str(registry.describe(model))
@@ -179,7 +179,7 @@ def test_blocks_too_deep_to_be_read_are_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_many_unnamed_layers_take_time_in_proportion():
+def test_naming_many_layers_takes_linear_time():
     """Counting names took 47 seconds for 40,000; calls tell more than a clock."""
 
     class Name(str):
@@ -196,12 +196,12 @@ def test_many_unnamed_layers_take_time_in_proportion():
 
 
 @pytest.mark.parametrize("description", [{"same": 0}, {"same": "a"}, [{"type": "Tanh", "id": 1}, {"same": 2}]])
-def test_a_file_cannot_name_a_part_that_is_not_there(description):
+def test_a_reference_to_a_missing_part_is_refused(description):
     with pytest.raises(registry.UnknownPartError, match="the id of no earlier part"):
         registry.build(description)
 
 
-def test_a_short_file_cannot_stand_for_more_layers_than_can_be_visited():
+def test_a_short_file_that_expands_to_too_many_layers_is_refused():
     description = {"type": "Sequential", "layers": [], "id": 0}
     for depth in range(1, 60):
         description = {"type": "Sequential", "layers": [description, {"same": depth - 1}], "id": depth}
@@ -210,7 +210,7 @@ def test_a_short_file_cannot_stand_for_more_layers_than_can_be_visited():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_not_finite_do_not_replace_good_ones(value, tmp_path):
+def test_nonfinite_weights_are_not_saved_over_a_good_file(value, tmp_path):
     path, model = tmp_path / "model.safetensors", nn.Dense(3, 2)
     minidnn.save(model, path)
     good = path.read_bytes()

@@ -121,7 +121,7 @@ def test_comparisons_and_choices():
         assert np.array_equal(functions.truth()(ones).data, truth)
 
 
-def test_functions_refuse_what_makes_no_sense():
+def test_functions_refuse_invalid_arguments():
     x = Tensor(A)
     with pytest.raises(ValueError, match="squeeze: x has shape"):
         functions.squeeze([0])(x)
@@ -145,7 +145,7 @@ def residual():
     return Graph([Node("h", nn.Dense(4, 4, "relu"), ["x"]), Node("y", functions.add(), ["x", "h"])])
 
 
-def test_a_graph_is_what_its_nodes_say():
+def test_a_graph_computes_its_nodes_in_order():
     x = minidnn.Generator(1).normal((3, 4))
     graph = residual()
     layer = graph.nodes[0].part
@@ -200,7 +200,7 @@ def test_modes_reach_the_nodes():
         (([nn.ReLU()],), TypeError, r"node 0 is ReLU\(\), must be a Node"),
     ],
 )
-def test_what_makes_no_graph(arguments, error, message):
+def test_invalid_graphs_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         Graph(*arguments)
 

@@ -63,7 +63,7 @@ def test_ftrl_makes_exact_zeros():
     assert np.count_nonzero(run(lambda p: optim.FTRL(p, 0.1, l1=1e6))) == 0
 
 
-def test_ftrl_can_begin_from_weights():
+def test_ftrl_warm_start_keeps_the_weights():
     """With a gradient of 0 it gives them back, soft-thresholded by l1 over the quadratic term."""
     weights = np.array([0.5, -0.3, 0.01, -0.04, 0.0])
     for l1 in (0.0, 0.2):

@@ -42,7 +42,7 @@ RATED = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_what_decays_ends_at_0(name):
+def test_decaying_slots_end_at_0(name):
     """Not among the denormal numbers, where rounding would hold 0.9 * 4 units at 4, and where cores are slow."""
     param = nn.Parameter(np.ones(300, np.float32))
     optimizer = MAKERS[name]([param])

@@ -82,7 +82,7 @@ def test_adafactor_keeps_rows_and_columns_of_a_matrix():
     assert all(np.isfinite(param.data).all() for param in params)
 
 
-def test_what_is_refused():
+def test_invalid_arguments_are_refused():
     params = [nn.Parameter(np.ones(2, np.float32))]
     with pytest.raises(ValueError, match="initial_accumulator is 0, must be above 0"):
         optim.AdagradDA(params, initial_accumulator=0.0)
@@ -99,7 +99,7 @@ def test_what_is_refused():
 
 
 @pytest.mark.parametrize("name", ["adagrad_da", "radam", "lars", "lamb", "adafactor"])
-def test_a_run_goes_on_from_its_checkpoint_with_the_same_bytes(name, tmp_path):
+def test_a_resumed_run_ends_with_the_same_bytes(name, tmp_path):
     """Captured steps included, in whose programs norms and counts must be computed anew."""
 
     def fit(epochs, **options):

@@ -38,7 +38,7 @@ def test_it_is_captured(name):
     assert run(dense, make) == run(dense, make, captured=False)
 
 
-def test_a_group_may_have_its_own():
+def test_a_parameter_group_may_have_its_own_weight_decay():
     a, b = nn.Parameter(np.ones(2, np.float32)), nn.Parameter(np.ones(2, np.float32))
     optimizer = optim.SGD([{"params": [a], "weight_decay": 0.5}, {"params": [b]}], lr=1.0)
     a.grad = b.grad = np.zeros(2, np.float32)
@@ -47,7 +47,7 @@ def test_a_group_may_have_its_own():
 
 
 @pytest.mark.parametrize("decay", [-0.1, np.nan, "0.1", True])
-def test_what_is_no_decay_is_refused(decay):
+def test_invalid_weight_decay_is_refused(decay):
     with pytest.raises((TypeError, ValueError), match="weight_decay"):
         optim.SGD([nn.Parameter(np.ones(2, np.float32))], lr=0.1, weight_decay=decay)
 

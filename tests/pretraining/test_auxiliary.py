@@ -219,6 +219,6 @@ def test_a_network_learns_which_pairs_are_the_same():
         (lambda: auxiliary.margin_ranking(Tensor(np.zeros((0, 2), np.float32))), "not empty"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, message):
+def test_invalid_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

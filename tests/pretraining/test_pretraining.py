@@ -37,7 +37,7 @@ class Spy(training.Callback):
 
 
 @pytest.mark.parametrize("method", ["rbm", "autoencoder"])
-def test_lowest_first_and_all_others_frozen(method):
+def test_layers_are_trained_from_the_lowest_with_all_others_frozen(method):
     model, runs = network(), []
     start = model.state_dict()
     histories = pretrain_layers(model, FEW, method, callbacks=lambda name: [Spy(model, name, runs)], **QUIET)
@@ -115,7 +115,7 @@ def test_an_activation_may_be_a_layer_of_its_own():
     assert np.array_equal(fused, trained(lambda: [nn.Dense(784, 12, nn.Sigmoid())]))
 
 
-def test_a_frozen_layer_is_passed_over():
+def test_a_frozen_layer_is_skipped():
     model = network()
     model[0].kernel.requires_grad = False
     before = model[0].state_dict()
@@ -142,7 +142,7 @@ def test_options_reach_the_runs():
 
 
 @pytest.mark.parametrize("method", ["rbm", "autoencoder"])
-def test_what_was_cut_goes_on_with_the_same_bytes(method, tmp_path):
+def test_an_interrupted_pretraining_resumes_with_the_same_bytes(method, tmp_path):
     class Fails(training.Callback):
         def on_step_end(self, run):
             if run.epoch == 2:

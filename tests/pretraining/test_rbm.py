@@ -231,7 +231,7 @@ def test_gaussian_visible_units():
 
 
 @pytest.mark.parametrize("persistent", [False, True])
-def test_training_makes_the_data_probable(persistent):
+def test_training_raises_the_likelihood_of_the_data(persistent):
     minidnn.manual_seed(3)
     patterns = np.repeat([[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]], 100, axis=0)
     flips = Generator(1).uniform(patterns.shape) < 0.1
@@ -248,7 +248,7 @@ def test_training_makes_the_data_probable(persistent):
     assert history["loss"][-1] < 0.7 * history["loss"][0] and "accuracy" not in history.rows[0]
 
 
-def test_weight_decay_and_momentum_come_from_where_they_always_do():
+def test_weight_decay_is_given_as_a_kernel_regularizer():
     minidnn.manual_seed(3)
     x = (Generator(1).uniform((200, 12)) < 0.5).astype(np.float32)
 
@@ -342,7 +342,7 @@ def test_errors(call, error, text):
         call()
 
 
-def test_a_nan_in_the_data_is_told(caplog):
+def test_a_nan_in_the_data_is_an_error(caplog):
     x = np.full((20, 4), np.nan, np.float32)
     rbm = tiny()
     with pytest.raises(ValueError, match="the input of example 0, column 0 is nan"):

@@ -69,7 +69,7 @@ def test_labels_of_a_replay_are_checked():
     assert all(before[path].tobytes() == value.tobytes() for path, value in model.state_dict().items())
 
 
-def test_what_numpy_computes_is_refused():
+def test_values_computed_by_numpy_are_refused():
     model, _, _ = simple()
 
     def step(x, y):
@@ -81,7 +81,7 @@ def test_what_numpy_computes_is_refused():
         training.capture(step, *BATCHES[0])
 
 
-def test_hidden_state_is_found_out():
+def test_hidden_state_is_detected():
     model, _, _ = simple()
     shift = np.zeros((6, 8), np.float32)
 

@@ -16,7 +16,7 @@ TRAIN = data.ArrayDataset(np.arange(40, dtype=np.uint8).reshape(20, 2), np.arang
 
 
 @pytest.mark.skipif(preload.hindrance() is not None, reason=str(preload.hindrance()))
-def test_dying_and_failing_at_every_call_loses_nothing():
+def test_a_kill_or_an_error_at_any_call_loses_nothing():
     """The short form; the long one is ``python tests/faults.py``."""
     report = faults.preloaded(steps=4, errors=1)
     assert report["kills survived"] == report["errors survived"] == sum(report["calls"].values())
@@ -88,7 +88,7 @@ def test_a_folder_that_became_read_only(tmp_path):
     survives(tmp_path, lambda: folder.chmod(0o500), lambda: folder.chmod(0o700), PermissionError)
 
 
-def test_living_writers_are_not_swept(tmp_path):
+def test_temporary_files_of_running_processes_are_kept(tmp_path):
     path = tmp_path / "file"
     stale, other = tmp_path / ".minidnn-0123456789abcdef.tmp", tmp_path / ".file.abc.tmp"
     for left in (stale, other):

@@ -219,7 +219,7 @@ def test_metrics_say_whether_they_rise():
     assert 0 < looked.best < 10
 
 
-def test_an_average_can_be_watched_and_logged_though_it_begins_late(tmp_path):
+def test_an_average_that_begins_late_can_be_monitored_and_logged(tmp_path):
     log = tmp_path / "log.csv"
     watch = training.EarlyStopping(monitor="average_valid_loss", every=None)
     callbacks = [training.AverageWeights(every=1, start=14), watch, training.CSVLogger(log)]

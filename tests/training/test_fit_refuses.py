@@ -211,7 +211,7 @@ def test_evaluate_refuses_the_same(row):
         training.evaluate(model, given, *options.values())
 
 
-def test_asking_changes_nothing_of_a_run_that_is_taken():
+def test_checks_made_in_advance_do_not_change_the_run():
     def run(asked):
         minidnn.manual_seed(4)
         model = network()
@@ -258,7 +258,7 @@ def test_layers_of_ones_own_run_once_a_step():
     assert all(np.array_equal(before[path], array) for path, array in wrong.state_dict().items())
 
 
-def test_an_optimizer_of_another_model_is_refused_and_half_a_one_warned_of():
+def test_an_optimizer_of_another_model_is_refused_and_of_some_parameters_warned_of():
     model, other = network(), network()
     options = {"epochs": 1, "batch_size": 8, "progress": False}
     with pytest.raises(ValueError, match="holds no parameter of the model; make it for this model"):
@@ -274,7 +274,7 @@ def test_an_optimizer_of_another_model_is_refused_and_half_a_one_warned_of():
 
 
 @pytest.mark.parametrize("part", ["list", "dict", "nested", "parameter"])
-def test_what_containers_hold_is_trained_and_saved(part):
+def test_modules_in_containers_are_trained_and_saved(part):
     class Model(nn.Module):
         def __init__(self):
             self.out = nn.Dense(8, 3)

@@ -47,7 +47,7 @@ def with_closure(k):
         (0.1, np.float32(0.1), 1, True),
     ],
 )
-def test_another_value_is_another_text(values):
+def test_different_values_have_different_descriptions(values):
     assert len({describe(value) for value in values}) == len(values)
     assert all(describe(value) == describe(value) for value in values)
 
@@ -66,7 +66,7 @@ print(describe(kept), describe({"plum", "fig", "pear"}), describe(np.array(["a",
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_the_same_value_is_the_same_text_in_every_process(seed):
+def test_a_description_is_the_same_in_every_process(seed):
     """Sets of text, those within functions too, have another order in each process."""
 
     def told(seed):
@@ -111,7 +111,7 @@ DESCRIBED = [
 
 
 @pytest.mark.parametrize(("make", "other"), DESCRIBED)
-def test_what_is_alike_is_described_alike_and_nothing_else(make, other):
+def test_equal_values_have_equal_descriptions_and_others_differ(make, other):
     assert describe(make()) == describe(make())
     assert describe(make()) != describe(other())
     assert " at 0x" not in describe(make())
@@ -121,7 +121,7 @@ def test_places_of_files_do_not_matter():
     assert describe(Holder(1, Path("a"))) == describe(Holder(1, Path("b")))
 
 
-def test_what_holds_itself_can_be_described():
+def test_self_referential_values_can_be_described():
     ring = [1]
     ring.append(ring)
     holder = Holder(1)

@@ -37,7 +37,7 @@ ROWS = [
 
 @pytest.mark.parametrize("size", [1, 7, 50, N])
 @pytest.mark.parametrize(("metric", "outputs", "targets", "expected"), ROWS, ids=lambda row: getattr(row, "name", ""))
-def test_it_is_scikit_learns_whatever_the_batches(metric, outputs, targets, expected, size):
+def test_metrics_equal_scikit_learn_for_any_batches(metric, outputs, targets, expected, size):
     metric.reset()
     for start in range(0, N, size):
         metric.update(outputs[start : start + size], targets[start : start + size])
@@ -46,7 +46,7 @@ def test_it_is_scikit_learns_whatever_the_batches(metric, outputs, targets, expe
 
 
 @pytest.mark.parametrize(("metric", "outputs", "targets", "expected"), ROWS, ids=lambda row: getattr(row, "name", ""))
-def test_it_goes_on_from_its_state(metric, outputs, targets, expected):
+def test_a_metric_continues_from_its_state(metric, outputs, targets, expected):
     metric.reset()
     metric.update(outputs[:90], targets[:90])
     state = metric.state_dict()
@@ -57,7 +57,7 @@ def test_it_goes_on_from_its_state(metric, outputs, targets, expected):
     assert metric.compute() == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
-def test_nothing_is_nan():
+def test_metrics_of_no_examples_are_nan():
     for metric, *_ in ROWS:
         metric.reset()
         assert np.isnan(metric.compute())
@@ -129,7 +129,7 @@ def words(outputs, targets):
         ([lambda o, y: None], None, None),
     ],
 )
-def test_a_metric_that_makes_no_number_is_found_before_the_first_update(metrics, error, message):
+def test_a_metric_that_returns_no_number_is_refused_before_the_first_update(metrics, error, message):
     rng = np.random.default_rng(3)
     model = nn.Sequential(nn.Dense(4, 3, "relu"), nn.Dense(3, 3))
     before = {name: value.tobytes() for name, value in model.state_dict().items()}

@@ -81,7 +81,7 @@ def test_an_exception_arrives_where_its_batch_would_have_come():
         next(loader)
 
 
-def test_it_is_never_further_ahead_than_it_may():
+def test_at_most_ahead_batches_are_prefetched():
     made, released = [], threading.Semaphore(0)
 
     def items():
@@ -99,7 +99,7 @@ def test_it_is_never_further_ahead_than_it_may():
     assert made == [0, 1, 2, 3]
 
 
-def test_a_consumer_that_stops_early_ends_it():
+def test_a_consumer_that_stops_early_ends_the_thread():
     for _, y in batches(DIGITS, 10, prefetch=True):
         assert len(y) == 10
         break
@@ -110,7 +110,7 @@ def test_a_consumer_that_stops_early_ends_it():
     assert not loaders() and list(parts) == []
 
 
-def test_it_can_be_ended_by_its_own_thread():
+def test_the_thread_may_close_its_own_loader():
     # As the garbage collector may do, which runs in whatever thread it comes to.
     def items():
         assert made.wait(10)
@@ -127,7 +127,7 @@ def test_it_can_be_ended_by_its_own_thread():
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_is_told():
+def test_next_in_a_forked_child_is_an_error():
     loader = Prefetch(iter(range(10)))
     assert next(loader) == 0
     child = os.fork()

@@ -180,7 +180,7 @@ def test_each_changed_argument_is_named_and_refused_unless_it_is_allowed(before,
 
 
 @pytest.mark.parametrize("change", [{"callbacks": [Silent()]}, {"train": data.ArrayDataset(X[:30].copy(), Y[:30])}])
-def test_what_changes_no_number_may_change(change, tmp_path):
+def test_arguments_without_effect_on_the_numbers_may_change(change, tmp_path):
     whole = run(tmp_path / "whole", 2)[1]
     run(tmp_path / "cut")
     assert run(tmp_path / "cut", 2, resume=True, **change)[1] == whole
@@ -219,7 +219,7 @@ def test_large_data_is_sampled_everywhere(monkeypatch):
     assert checksums.of_array(x) == zlib.crc32(x.tobytes())
 
 
-def test_a_name_that_nothing_has_is_refused(tmp_path):
+def test_an_unknown_name_in_resume_with_is_refused(tmp_path):
     run(tmp_path)
     with pytest.raises(training.ResumeError, match=r"resume_with names 'rate', must be among .*lr.*model or callbacks"):
         run(tmp_path, 2, resume=True, resume_with=("rate",))
@@ -277,7 +277,7 @@ def test_a_forgotten_resume_keeps_the_earlier_run_until_there_is_a_new_one(tmp_p
     assert list(seen[2]) == ["checkpoint-0000000002.safetensors"]
 
 
-def test_a_folder_in_use_says_by_whom(tmp_path):
+def test_the_error_for_a_folder_in_use_names_the_process(tmp_path):
     code = (
         f"import sys; from minidnn.locks import in_use\nwith in_use({str(tmp_path)!r}, 'x'): print(flush=True); input()"
     )
@@ -291,7 +291,7 @@ def test_a_folder_in_use_says_by_whom(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000000003.safetensors"]
 
 
-def test_one_folder_is_not_for_two_runs_of_one_process(tmp_path):
+def test_two_runs_of_one_process_cannot_share_a_folder(tmp_path):
     class Second(training.Callback):
         observer = True
 
@@ -320,14 +320,14 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path, leads):
     assert target.exists() == (leads != "nowhere") and (not target.is_file() or target.read_text() == "precious")
 
 
-def test_a_run_that_could_not_begin_gives_the_folder_back(tmp_path):
+def test_a_run_that_fails_to_start_releases_the_folder(tmp_path):
     run(tmp_path)
     for _ in range(2):
         with pytest.raises(FileExistsError, match="holds checkpoints of an earlier run"):
             run(tmp_path)
 
 
-def test_what_a_file_says_is_shown_shortly_and_without_control_characters():
+def test_text_from_a_file_is_shortened_and_escaped():
     (told,) = identity.differences({"lr": "0.1\x1b[31m" + "x" * 10_000}, {"lr": "0.2"}).values()
     assert told.isprintable() and told.startswith("lr is 0.2, was 0.1?[31mxxx") and len(told) < 250
 
@@ -355,7 +355,7 @@ OPTIONS = [
 
 @pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.parametrize(("options", "told"), OPTIONS)
-def test_the_command_resumes_its_own_run_alone(options, told, tmp_path, capsys):
+def test_the_command_resumes_only_the_same_run(options, told, tmp_path, capsys):
     threads = minidnn.get_num_threads()
     try:
         assert main([*BASE, "--output", str(tmp_path)]) == 0
@@ -373,7 +373,7 @@ def test_the_command_resumes_its_own_run_alone(options, told, tmp_path, capsys):
     assert not (tmp_path / ".minidnn.lock").exists()
 
 
-def test_the_command_wants_its_folder_alone(tmp_path, capsys):
+def test_the_command_refuses_a_folder_in_use(tmp_path, capsys):
     with in_use(tmp_path, "test"):
         assert main([*BASE, "--output", str(tmp_path)]) == 2
     assert f"train: {tmp_path} is in use by process {os.getpid()}" in capsys.readouterr().err
