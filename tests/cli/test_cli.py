@@ -1,4 +1,4 @@
-"""The command, as a user calls it."""
+"""The command `minidnn`, as a user calls it."""
 
 import json
 import os
@@ -126,7 +126,7 @@ def test_the_standardization_of_a_table_is_folded_into_the_model(in_folder, caps
     assert np.allclose(standardized.std(axis=0), 1, atol=0.2) and np.abs(standardized.mean(axis=0)).max() < 0.2
     assert capsys.readouterr().out.startswith("2-8-2 relu")
     before = Path("runs/train/model.safetensors").read_bytes()
-    trained_on("t.csv", "--label", "1", "--resume")  # nothing is left to do
+    trained_on("t.csv", "--label", "1", "--resume")  # the run is complete
     assert Path("runs/train/model.safetensors").read_bytes() == before
 
 

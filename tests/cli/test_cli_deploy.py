@@ -14,7 +14,7 @@ from minidnn.cli import main
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A network that knows digits, in a file."""
+    """A network trained on digits, in a file."""
     minidnn.manual_seed(1)
     mnist = data.load_mnist()
     model = nn.Sequential(nn.Dense(784, 50, "relu", name="hidden1"), nn.BatchNorm(50), nn.Dense(50, 10, name="outputs"))
@@ -33,14 +33,14 @@ def compiled(trained, tmp_path):
 
 
 def shares(out):
-    """The accuracy before and after, and the share of changed classes, in percent, as printed."""
+    """The printed accuracy before and after, and fraction of changed classes, in percent."""
     line = next(line for line in out.splitlines() if line.startswith("accuracy on "))
     before, after = re.findall(r"([\d.]+)% \(95 % interval", line)
     return float(before), float(after), float(re.search(r"; ([\d.]+)% have another class", line)[1])
 
 
 def truth(trained, path):
-    """The same from the models themselves, on the validation images."""
+    """The same values computed from the models, on the validation images."""
     valid = data.load_mnist().valid
     before = minidnn.training.predict(minidnn.load(trained), valid.images).argmax(axis=1)
     after = deploy.load(path).predict(valid.x).argmax(axis=1)

@@ -1,4 +1,4 @@
-"""The loop: train, evaluate, compile, predict, for every kind of data."""
+"""The workflow train, evaluate, compile, predict, for every kind of data."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def in_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(capsys):
-    """Calls the command; gives what it printed."""
+    """Calls the command; returns what it printed."""
 
     def run(*arguments, code=0):
         capsys.readouterr()
@@ -81,7 +81,7 @@ def test_a_table_of_classes(run, kind):
     assert [row["class"] for row in table] == [row["class"] for row in rows]
     lines = run("predict", model, "new.csv").splitlines()
     assert len(lines) == 9 and lines[0].startswith("new.csv[0]: setosa (")
-    assert lines[2].startswith("new.csv[2]: a \\x1b[31mred one (")  # nothing that a terminal would act on
+    assert lines[2].startswith("new.csv[2]: a \\x1b[31mred one (")  # no escape sequence
     write("more.csv", ("width", "port"), [(1, "Z")])
     error = run("predict", model, "more.csv", code=2)
     assert "line 2: column 'port' has 'Z', must be one of 'C', 'Q', 'S'; --unknown zeros reads others" in error
@@ -170,7 +170,7 @@ def test_evaluate_and_predict_use_the_unit_of_the_label(run):
 
 
 def test_compile_does_not_compare_classes_of_a_regression_model(run):
-    saved_regression("model.safetensors")  # gives 100 and more: above any threshold, whatever int8 does to it
+    saved_regression("model.safetensors")  # its outputs are 100 and more, above any threshold, also with int8
     write("new.csv", ("x", "y"), [(x, 3 * x) for x in range(50)])
     options = ("--int8", "--calibration", "new.csv", "-o", "fast.mdnn")
     error = run("compile", "model.safetensors", *options, code=1)
@@ -180,7 +180,7 @@ def test_compile_does_not_compare_classes_of_a_regression_model(run):
 
 
 def test_a_model_saved_in_python_with_its_meaning(run):
-    """Standardization, means for empty cells and classes are those of the training table, which nobody repeats."""
+    """Standardization, means for empty cells, and classes come from the model and are not given again."""
     rows = [(w if i % 7 else "", port, kind) for i, (_, w, port, kind) in enumerate(irises(150, 1, ("a", "b", "c")))]
     write("cls.csv", ("width", "port", "kind"), rows)
     table = data.load_csv("cls.csv", "kind", categories=["port"], missing="indicator")
@@ -257,7 +257,7 @@ def test_arrays(run, suffix, axes):
     assert [int(row["class"]) for row in rows] == training.predict(model, inputs[:5]).argmax(axis=1).tolist()
     assert minidnn.models.read_meaning(MODEL).image_shape == ((2, 3) if axes == 2 else ())
     assert "give them with --labels FILE" in run("evaluate", MODEL, f"x{suffix}", code=2)
-    if axes == 2:  # whole numbers that are no bytes, which would be taken for another scale
+    if axes == 2:  # integers that are no bytes: their scale is unknown
         save(f"wide{suffix}", x.astype(np.int32))
         for arguments in (
             ("predict", MODEL, f"wide{suffix}"),

@@ -1,4 +1,4 @@
-"""Several labels by the command line, from train to compile, and reports of each class."""
+"""Several labels on the command line, from train to compile, and reports of each class."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ def write(name, columns, rows):
 
 @pytest.fixture
 def labels(tmp_path, monkeypatch):
-    """A table of 0/1 columns: each is whether an input is positive."""
+    """A table with three 0/1 label columns; each says whether an input is positive."""
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(1).normal(size=(300, 4))
     y = (x[:, :3] + 0.3 * x[:, 3:] > 0).astype(int)
@@ -35,7 +35,7 @@ def labels(tmp_path, monkeypatch):
 
 @pytest.fixture
 def numbers(tmp_path, monkeypatch):
-    """A table of two numbers of very different scale."""
+    """A table with two label columns of very different scale."""
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(2).normal(size=(300, 3))
     y = np.column_stack([1000 + 200 * x[:, 0] - 50 * x[:, 1], 0.02 + 0.01 * x[:, 2]])
@@ -51,8 +51,8 @@ MODEL = "runs/train/model.safetensors"
 
 def test_columns_of_0_and_1(labels, capsys):
     assert call(capsys, *LABELS)[0] == 0
-    code, told = call(capsys, "predict", MODEL, "labels.csv", "--json")
-    rows = json.loads(told.out)
+    code, printed = call(capsys, "predict", MODEL, "labels.csv", "--json")
+    rows = json.loads(printed.out)
     found = np.array([[name in row["labels"] for name in NAMES] for row in rows])
     assert code == 0 and all(set(row["probabilities"]) == set(NAMES) for row in rows)
     document = json.loads(call(capsys, "evaluate", MODEL, "labels.csv", "--json", "--report")[1].out)
@@ -88,17 +88,17 @@ def test_several_numbers_each_in_its_own_unit(numbers, capsys):
 def test_compiled_with_int8_where_little_is_lost(labels, numbers, capsys, train):
     data = train[2]
     assert call(capsys, *train)[0] == 0
-    code, told = call(capsys, "compile", MODEL, "--int8", "--data", data, "--limit", 2)  # a label of 90 is 1.1
-    assert code == 0, told.err
-    assert " before, " in told.out and "of 30 validation examples" in told.out
+    code, printed = call(capsys, "compile", MODEL, "--int8", "--data", data, "--limit", 2)  # a label of 90 is 1.1
+    assert code == 0, printed.err
+    assert " before, " in printed.out and "of 30 validation examples" in printed.out
     before, after = (
         json.loads(call(capsys, "evaluate", f"runs/train/model.{end}", data, "--json")[1].out)
         for end in ("safetensors", "mdnn")
     )
     measure = "r2" if train is NUMBERS else "accuracy"
     assert abs(before[measure] - after[measure]) < 0.01
-    code, told = call(capsys, "compile", MODEL, "--prune", 0.97, "--int8", "--data", data, "-o", "small.mdnn")
-    assert code == 1 and "falls by" in told.err and "nothing was written" in told.err
+    code, printed = call(capsys, "compile", MODEL, "--prune", 0.97, "--int8", "--data", data, "-o", "small.mdnn")
+    assert code == 1 and "falls by" in printed.err and "nothing was written" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_compiled_with_int8_where_little_is_lost(labels, numbers, capsys, train)
     ],
 )
 def test_refuses(labels, capsys, options, message):
-    code, told = call(capsys, "train", "--data", "labels.csv", *options)
-    assert code == 2 and message in told.err
+    code, printed = call(capsys, "train", "--data", "labels.csv", *options)
+    assert code == 2 and message in printed.err
 
 
 def test_a_report_of_classes_by_name(tmp_path, monkeypatch, capsys):

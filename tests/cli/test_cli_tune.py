@@ -1,4 +1,4 @@
-"""``minidnn tune``: a study in a file, worked on by one process after another or by several at once."""
+"""``minidnn tune``: a study in a file, run by one process after another or by several at once."""
 
 import json
 import os
@@ -38,8 +38,8 @@ def trials(study="runs/tune/study.db"):
 
 def test_the_command_it_prints_trains_the_best_network_again(in_folder, capsys):
     assert tune(*SMALL, "--trials", "3") == 0
-    *told, best, command = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in told[:3]] == [["trial", str(i)] for i in range(3)]
+    *rows, best, command = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in rows[:3]] == [["trial", str(i)] for i in range(3)]
     assert best.startswith("best of ") and "valid_accuracy" in best
     number, value = re.search(r"trial (\d), valid_accuracy ([\d.]+)", best).groups()
     assert trials()[int(number)][3] == pytest.approx(float(value), abs=1e-6)

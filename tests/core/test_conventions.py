@@ -1,4 +1,4 @@
-"""minidnn's column of docs/conventions.md, from formulas."""
+"""Checks minidnn's column of docs/conventions.md against formulas."""
 
 import inspect
 import math
@@ -217,7 +217,7 @@ def test_the_columns_of_a_run():
 
     def schedule(step):
         asked.append(step)
-        return 1e-9  # which moves nothing
+        return 1e-9  # which changes nothing
 
     history = training.fit(
         model,

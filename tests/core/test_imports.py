@@ -81,7 +81,7 @@ def test_every_part_has_a_level():
 
 
 NEVER = {"matplotlib", "optuna", "pandas", "PIL", "pooch", "safetensors", "sklearn", "tensorboardX", "tqdm"}
-"""What no import of minidnn's packages loads; of this, only what is called."""
+"""Modules that no import of minidnn loads; a call loads only those that it uses."""
 
 
 def loaded_by(statement):

@@ -1,4 +1,4 @@
-"""The tape."""
+"""Tensors and the recorded graph."""
 
 import sys
 
@@ -215,7 +215,7 @@ def test_the_graph_is_freed():
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("strided", [False, True])
 def test_arithmetic_on_every_floating_dtype_and_on_views(dtype, strided):
-    """Gradients of sums are broadcast views, which no kernel takes."""
+    """Gradients of sums are broadcast views, which kernels do not accept."""
     x, y = np.arange(1, 13, dtype=dtype).reshape(3, 4), np.arange(2, 14, dtype=dtype).reshape(3, 4)
     if strided:
         x, y = np.asfortranarray(x), np.asfortranarray(y)

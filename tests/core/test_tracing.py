@@ -1,4 +1,4 @@
-"""The graph of a model, from the tape of an evaluation pass, and what is built from it."""
+"""The graph of a model, traced in an evaluation pass, and what is built from it."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_tracing_changes_nothing():
     assert all(np.array_equal(state[name], array) for name, array in model.state_dict().items())
     assert not any("forward" in vars(module) for _, module in model.named_modules())
     y = model.eval()(X)
-    assert not hasattr(y, "_attributes")  # kept where somebody watches
+    assert not hasattr(y, "_attributes")  # kept only while an op is watched
 
 
 def test_what_depends_on_parameters_alone_is_a_constant():

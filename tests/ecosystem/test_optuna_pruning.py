@@ -1,4 +1,4 @@
-"""Runs that an Optuna study watches and gives up."""
+"""Runs that report to an Optuna study and are pruned."""
 
 import re
 import subprocess
@@ -71,7 +71,7 @@ def test_any_column_can_be_watched():
 
 
 def test_the_median_pruner_prunes_trials_worse_than_the_median():
-    # The median of 1, 2, 3 at epoch 2 is 2: the trial that has 2.5 there is given up, the one that has 1.5 is not.
+    # The median of 1, 2, 3 at epoch 2 is 2: the trial with 2.5 there is pruned, the one with 1.5 is not.
     searched = study(pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1))
     columns = iter([[9, 1, 1], [9, 2, 2], [9, 3, 3], [9, 2.5, 0], [9, 1.5, 0]])
     ended = []

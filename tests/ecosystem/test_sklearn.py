@@ -1,4 +1,4 @@
-"""`minidnn.sklearn` among scikit-learn's tools."""
+"""`minidnn.sklearn` with scikit-learn's tools."""
 
 import doctest
 import io
@@ -123,7 +123,7 @@ def test_adaptive_rates_fall_and_then_end_the_fit():
     X, y = IRIS
     options = {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 1e-5, "tol": 1.0, "max_iter": 100}
     network = MLPClassifier([5], n_iter_no_change=3, random_state=0, **options).fit(X, y)
-    # An epoch that sets the best, four without gain, the rate falls; again, until it is at most 1e-6.
+    # One epoch with the best loss, four without improvement, then the rate falls; again, until it is at most 1e-6.
     assert network.n_iter_ == 1 + 4 + 4 + 4 and network._optimizer.lr == pytest.approx(1e-5 / 25)
 
 
@@ -139,10 +139,10 @@ def test_a_fit_that_does_not_converge_warns():
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2.*n_iter_no_change=math.inf"):
         MLPClassifier([5], max_iter=2).fit(X, y)
     for silent in ({"n_iter_no_change": math.inf}, {"learning_rate": "cosine"}):
-        with pytest.warns() as told:
+        with pytest.warns() as warned:
             MLPClassifier([5], max_iter=2, **silent).fit(X, y)
             warnings.warn("nothing else", UserWarning, stacklevel=1)
-        assert [str(warning.message) for warning in told] == ["nothing else"]
+        assert [str(warning.message) for warning in warned] == ["nothing else"]
 
 
 # Weights
@@ -191,7 +191,7 @@ def test_several_numbers():
         assert MLPRegressor([5], loss=loss, max_iter=2).fit(X, y).predict(X).shape == y.shape
 
 
-# What goes on
+# Continued fits
 
 
 def test_partial_fit_continues_and_is_pickled():
@@ -222,7 +222,7 @@ def test_the_network_is_saved_with_its_classes(tmp_path):
     assert np.array_equal(model(X.astype(np.float32)).numpy(), network.model_(X.astype(np.float32)).numpy())
 
 
-# Among scikit-learn's tools
+# With scikit-learn's tools
 
 
 def test_in_a_pipeline_and_a_grid_search():

@@ -50,7 +50,7 @@ def npy(path: Path) -> None:
 
 
 def meaning(path: Path) -> None:
-    """The part of a model's header that tells what inputs and outputs stand for."""
+    """The part of a model's header with the meaning of inputs and outputs."""
     try:
         made = Meaning.from_json(json.loads(path.read_bytes()))
     except (MeaningError, json.JSONDecodeError, UnicodeDecodeError, RecursionError):
@@ -121,7 +121,7 @@ def _arrays_of_a_run() -> dict[str, Any]:
 
 
 def manifest(path: Path) -> None:
-    """What is read can be printed and searched, is written as it was read, and names no file outside its folder."""
+    """The card can be printed and searched, is written as it was read, and names no file outside its folder."""
     try:
         cards = Catalogue(path.parent).cards()
     except ZooError as error:

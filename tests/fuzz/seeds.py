@@ -22,7 +22,7 @@ TRAIN = data.ArrayDataset(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))
 
 
 def of_every_reader(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """(name of the reader, a good file)."""
+    """Yields (name of the reader, a good file)."""
     for dtype in ("u1", "i4", "f8"):
         for suffix in ("idx", "idx.gz"):
             save_idx(path := folder / f"seed.{suffix}", np.arange(6, dtype=dtype).reshape(2, 3))
@@ -80,7 +80,7 @@ def checkpoint(folder: Path) -> bytes:
 
 
 def compiled_models(folder: Path) -> list[bytes]:
-    """Every kind of stage, in every form of weights."""
+    """Models with every kind of stage, in every format of weights."""
     rng = minidnn.Generator(1)
     network = nn.Sequential(
         nn.Dense(4, 6, nn.PReLU(6), rng=rng),

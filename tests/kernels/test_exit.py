@@ -1,4 +1,4 @@
-"""Daemon threads that are inside kernels when the interpreter ends: it ends as if they were not there."""
+"""The interpreter exits cleanly while daemon threads are inside kernels."""
 
 import subprocess
 import sys

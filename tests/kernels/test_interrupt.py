@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a kernel, and memory that runs out: Python's own exceptions, and the process goes on."""
+"""Ctrl-C in the middle of a kernel, and memory that runs out: Python's own exceptions, and the process continues."""
 
 import os
 import signal

@@ -81,7 +81,7 @@ def test_an_order_out_of_range_is_refused(loops, place, value):
 
 
 def shifted(array):
-    """The same numbers, a byte beyond where they belong."""
+    """The same numbers at an address one byte past their alignment."""
     moved = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
     moved[...] = array
     return moved

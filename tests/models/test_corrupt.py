@@ -1,4 +1,4 @@
-"""Bad instances made from good ones."""
+"""Corrupted examples made from real ones."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_the_given_fraction_of_words_is_replaced(count):
 
 
 def test_replacements_have_the_frequencies_of_the_text():
-    text = np.array([2, 2, 2, 2, 2, 2, 3, 3, 3, 4])  # and never the one that stood there
+    text = np.array([2, 2, 2, 2, 2, 2, 3, 3, 3, 4])  # and never the replaced word itself
     bad = data.corrupt(np.full((20_000, 1), 3), data.replace_words(text), Generator(2))
     share = np.bincount(bad[:, 0], minlength=5)[2:] / len(bad)
     np.testing.assert_allclose(share, [6 / 7, 0, 1 / 7], atol=5 * np.sqrt(0.25 / 20_000))

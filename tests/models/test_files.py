@@ -1,4 +1,4 @@
-"""Files are written where and as the user expects, and a file that changes while it is read raises."""
+"""Files keep their place, kind and mode; a file that changes while it is read is an error."""
 
 import os
 import stat
@@ -47,7 +47,7 @@ def kind(request):
 @posix
 def test_a_device_is_not_replaced_by_a_file(kind, tmp_path):
     name, write, _ = kind
-    link = tmp_path / name  # whose suffix tells the kind
+    link = tmp_path / name  # its suffix determines the format
     link.symlink_to("/dev/null")
     write(link)
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and link.is_symlink()
@@ -74,7 +74,7 @@ def test_a_link_is_followed(kind, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     target, link = tmp_path / "elsewhere" / name, tmp_path / name
     link.symlink_to(target)
-    write(link)  # also where there is nothing yet
+    write(link)  # also if the file does not exist yet
     assert link.is_symlink() and target.stat().st_size
     write(link)
     assert link.is_symlink() and [path.name for path in target.parent.iterdir()] == [name]
@@ -230,7 +230,7 @@ def test_memory_is_a_small_multiple_of_a_model_file(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom"])
 def test_an_endless_device_is_refused(path):
-    """Read on, it would take all memory; a limit makes that an error of this process alone."""
+    """Reading to the end would exhaust the memory; the limit protects other processes."""
     script = f"""
 import resource
 import minidnn
@@ -260,7 +260,7 @@ def test_a_model_is_read_from_a_fifo(tmp_path):
 @posix
 @pytest.mark.compiled
 def test_a_fifo_is_opened_once(read, tmp_path):
-    """A second reader would wait for ever; whoever opens a path twice may also read two different files."""
+    """A second open would block for ever, and two opens of a path may read two different files."""
     model = nn.Sequential(nn.Dense(2, 2, name="outputs"))
     content = tmp_path / "model"
     deploy.compile(model).save(content) if read is deploy.load else minidnn.save(model, content)

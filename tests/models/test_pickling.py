@@ -1,4 +1,4 @@
-"""Objects that users pickle or copy continue as the original does."""
+"""Pickled and copied objects behave like the original."""
 
 import copy
 import pickle

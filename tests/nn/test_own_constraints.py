@@ -109,7 +109,7 @@ def test_what_a_regularizer_must_not_return(regularizer, error, message):
 
 
 def test_the_max_norm_regularizer_of_the_chapter():
-    """Geron's ``max_norm_regularizer``: collects an operation that clips the weights, and returns None: no penalty."""
+    """Geron's ``max_norm_regularizer``: collects an operation that clips the weights; returns None (no penalty)."""
     clipping = []
 
     def max_norm(weights):

@@ -20,7 +20,7 @@ class Arms(nn.Module):
 
 
 class Scaled(Arms):
-    """One input may be left out."""
+    """One input is optional."""
 
     def forward(self, left, right, scale=None):
         out = super().forward(left, right)

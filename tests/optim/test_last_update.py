@@ -1,4 +1,4 @@
-"""The last update is guarded: rates that are none, weights that are not finite, ends that raise, clocks that stand."""
+"""The end of a run: invalid rates, weights that are not finite, callbacks that raise, clocks that stop."""
 
 import itertools
 import signal
@@ -79,7 +79,7 @@ class StopAfter(training.Callback):
 @pytest.mark.parametrize("capture", [True, False])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_nonfinite_weights_after_the_last_update_are_an_error(value, capture, tmp_path, caplog):
-    """The loss of the last step was finite; that of no later one is looked at."""
+    """The loss of the last step was finite, and no later step would reveal the weights."""
 
     class Spoil(training.Callback):
         def on_step_end(self, run):
@@ -118,7 +118,7 @@ def test_a_mask_of_minus_infinity_may_be_a_buffer(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-# Ends
+# Errors at the end
 
 
 class Ending(training.Callback):
@@ -205,7 +205,7 @@ def test_time_in_callbacks_is_not_training_time(monkeypatch):
 
 
 def test_a_signal_handler_not_set_by_python_is_left_alone(monkeypatch):
-    """As under R or Julia, which set their own: getsignal gives None, which signal does not take."""
+    """As under R or Julia, which set handlers of their own: getsignal returns None, which signal refuses."""
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(signal, "getsignal", lambda number: None)
     _, _, run = start(lambda p: optim.SGD(p, 0.1))
@@ -216,7 +216,7 @@ def test_a_signal_handler_not_set_by_python_is_left_alone(monkeypatch):
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_run_in_a_daemon_thread_ends_with_the_interpreter(again, tmp_path):
-    """It stops after its step and leaves a checkpoint, from which it goes on."""
+    """It stops after the current step and writes a checkpoint."""
     code = f"""
 import threading
 import numpy as np
@@ -246,7 +246,7 @@ going.wait()
     done = subprocess.run([sys.executable, "-P", "-c", code], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("checkpoint-*.safetensors"))
-    # A run that begins while the interpreter exits may be cut; its lock is that of a process that is gone.
+    # A run that begins while the interpreter exits may be cut; its lock then belongs to a process that has ended.
     assert again or not (tmp_path / ".minidnn.lock").exists()
 
 

@@ -1,4 +1,4 @@
-"""Weight decay as PyTorch has it: coupled, a part of the gradient; AdamW and Lion decay apart from it."""
+"""Weight decay as in PyTorch: coupled, as part of the gradient; AdamW and Lion decouple it."""
 
 import numpy as np
 import pytest

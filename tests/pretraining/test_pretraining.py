@@ -1,4 +1,4 @@
-"""Layer by layer: what is trained, on what, and what stays as it is."""
+"""Pretraining layer by layer: what is trained, on which inputs, and what stays unchanged."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def network(activation="sigmoid", seed=1):
 
 
 class Spy(training.Callback):
-    """Keeps what a layer's run saw."""
+    """Records the inputs of a layer's run."""
 
     def __init__(self, model, name, runs):
         self.model, self.name, self.runs = model, name, runs
@@ -165,12 +165,12 @@ def test_an_interrupted_pretraining_resumes_with_the_same_bytes(method, tmp_path
 
     steps = []
     names = {"low": training.Callback, "high": Counts}
-    # The checkpoints know the callbacks by their classes.
+    # Checkpoints identify callbacks by their classes.
     Counts.__name__ = "Fails"
     pretrain_layers(
         resumed, FEW, method, checkpoints=tmp_path, callbacks=lambda name: [names[name]()], **options, **QUIET
     )
-    assert steps == [2] * 6  # nothing was done twice
+    assert steps == [2] * 6  # no epoch was repeated
     for path, array in whole.state_dict().items():
         assert array.tobytes() == resumed.state_dict()[path].tobytes(), path
 
@@ -199,7 +199,7 @@ def test_the_reference_learns_the_same():
 
 
 def test_one_call_and_few_labels():
-    """What is learned from 2,000 images without labels helps with 100 that have them."""
+    """Features learned from 2,000 images without labels help with 100 labelled ones."""
     images, labelled = MNIST.train[:2000], MNIST.train[:100]
 
     def accuracy(pretrain):

@@ -12,7 +12,7 @@ from minidnn.pretraining import RBM, ContrastiveDivergence
 
 
 def tiny(n_visible=4, n_hidden=3, seed=1, scale=1.5, **kinds):
-    """A model with weights large enough to tell right from wrong."""
+    """A model with weights large enough for errors to be visible."""
     rbm = RBM(n_visible, n_hidden, **kinds)
     rng = np.random.default_rng(seed)
     for param in rbm.parameters():
@@ -81,7 +81,7 @@ MNIST = data.load_mnist().train
 BOUND = 5 * 0.5 / math.sqrt(COPIES)  # five standard errors of the mean of something between 0 and 1
 
 
-# What it is
+# The model
 
 
 def test_the_free_energy_and_the_partition_function_are_those_of_all_states():
@@ -182,7 +182,7 @@ def test_the_bits_are_the_references_wherever_rounding_cannot_matter():
     assert elsewhere.mean() > 0.999 and np.array_equal(bits[elsewhere], bits_reference[elsewhere])
 
 
-# How it learns
+# Training
 
 
 @pytest.mark.parametrize("k", [1, 3])

@@ -1,4 +1,4 @@
-"""Captured steps leave the same bytes as the plain steps, or raise."""
+"""Captured steps give the same bytes as the plain steps, or raise."""
 
 import logging
 
@@ -86,7 +86,7 @@ def test_hidden_state_is_detected():
     shift = np.zeros((6, 8), np.float32)
 
     def step(x, y):
-        shift[...] = x  # behind the kernels' back
+        shift[...] = x  # without a kernel
         loss = nn.softmax_cross_entropy(model(ops.add(minidnn.Tensor(x), minidnn.Tensor(shift))), y)
         loss.backward()
         return loss

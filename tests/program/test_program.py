@@ -155,7 +155,7 @@ def test_access_to_values_is_refused_while_a_step_is_recorded(name, swallowed):
                 raise
         return t
 
-    step(*BATCHES[0])  # the step itself may
+    step(*BATCHES[0])  # allowed outside of recording
     with pytest.raises(training.CaptureError, match=r"test_program\.py:\d+"):
         training.capture(step, *BATCHES[0])
 

@@ -1,4 +1,4 @@
-"""The places that a release changes say the same (docs/releases.md)."""
+"""The places that a release changes agree (docs/releases.md)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Early stopping, performance scheduling, averaging, and what else looks on."""
+"""Callbacks: early stopping, performance scheduling, averaging, TensorBoard and others."""
 
 import csv
 import math
@@ -51,7 +51,7 @@ class Scripted(nn.Module):
 
 
 def run(script, *callbacks, epochs=None, steps=1):
-    """An epoch for each value of the script; validation sees what training set."""
+    """Runs an epoch for each value of the script; the validation loss is that value."""
     model = Scripted([value for value in script for _ in range(steps)])
     dataset = data.ArrayDataset(np.zeros((steps, 3), np.uint8), np.zeros(steps, int))
     optimizer = optim.SGD(model.parameters(), 1.0)

@@ -1,4 +1,4 @@
-"""A run that was cut anywhere and resumed ends with the bytes of one that never was."""
+"""A run that was interrupted anywhere and resumed ends with the bytes of an uninterrupted one."""
 
 import os
 import random
@@ -16,7 +16,7 @@ from minidnn.data import augment
 
 
 class Killed(BaseException):
-    """What no handler catches."""
+    """An exception that no handler catches."""
 
 
 MNIST = data.load_mnist()
@@ -88,7 +88,7 @@ def run(folder, name, kill=None, resume=False, every=1, epochs=3, ahead=0):
 
 
 class KillLater(training.Checkpoint):
-    """Dies when the step's checkpoint is written, or was not due."""
+    """Raises after a step, once its checkpoint is written if one is due."""
 
     def __init__(self, step):
         self.step = step
@@ -269,7 +269,7 @@ def train(folder, *options):
 
 @pytest.mark.parametrize("kills", [int(os.environ.get("MINIDNN_KILLS", "3"))])
 def test_sigkill_at_random_times(kills, tmp_path):
-    """MINIDNN_KILLS=50 makes it the long form."""
+    """MINIDNN_KILLS=50 selects the long form."""
     whole = train(tmp_path / "whole")
     start = time.perf_counter()
     whole.communicate()
@@ -282,7 +282,7 @@ def test_sigkill_at_random_times(kills, tmp_path):
             process = train(folder, "--resume")
             try:
                 process.communicate(timeout=chance.uniform(0.3, 0.9) * lasting)
-                break  # it came to its end first
+                break  # it ended before the kill
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.communicate()

@@ -1,4 +1,4 @@
-"""Weights, clipping, accumulation, hooks, watched columns, logs, the best model in a file, resuming with others."""
+"""Options of fit: weights, clipping, accumulation, hooks, monitored columns, logs, the best model, resuming."""
 
 import csv
 from functools import partial
@@ -258,7 +258,7 @@ def test_the_best_model_is_in_a_file(own, tmp_path):
         fit(network(), callbacks=[training.Checkpoint(tmp_path / "none", monitor="valid_loss")])
 
 
-# Going on
+# Resuming
 
 
 def test_a_cut_run_with_all_options_ends_with_the_same_bytes(tmp_path):

@@ -1,4 +1,4 @@
-"""What does not go together is refused before anything has changed."""
+"""Arguments that do not fit together are refused before anything has changed."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ ROWS = {
     "a name for a loss": (
         network(3), (X, LABELS), {"loss": "mse"}, TypeError, "loss is 'mse', must be a function .* nn.mean_"
     ),
-    # the model's end
+    # the model's last layer
     "softmax twice": (network(3, nn.Softmax()), (X, LABELS), {}, ValueError, r"ends in a softmax, .* model\[:-1\]"),
     "sigmoid twice": (
         network(1, nn.Sigmoid()), (X, BITS), {"loss": nn.sigmoid_cross_entropy}, ValueError, "ends in a sigmoid"
@@ -270,7 +270,7 @@ def test_an_optimizer_of_another_model_is_refused_and_of_some_parameters_warned_
         training.fit(model, X, LABELS, optimizer=top, **options)
     for param in model[:-1].parameters():
         param.requires_grad = False
-    training.fit(model, X, LABELS, optimizer=top, **options)  # frozen, so that all is said
+    training.fit(model, X, LABELS, optimizer=top, **options)  # frozen, so no warning
 
 
 @pytest.mark.parametrize("part", ["list", "dict", "nested", "parameter"])

@@ -1,4 +1,4 @@
-"""Another value is described by another text, and the same value by the same text in every process."""
+"""Different values have different descriptions; a value has the same description in every process."""
 
 import enum
 import functools
@@ -67,15 +67,15 @@ print(describe(kept), describe({"plum", "fig", "pear"}), describe(np.array(["a",
 
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_a_description_is_the_same_in_every_process(seed):
-    """Sets of text, those within functions too, have another order in each process."""
+    """The order of sets of strings, also within functions, differs between processes."""
 
-    def told(seed):
+    def described(seed):
         done = subprocess.run(
             [sys.executable, "-P", "-c", SCRIPT], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True
         )
         return done.stdout, done.stderr
 
-    assert told(seed) == told("3") and told(seed)[1] == b""
+    assert described(seed) == described("3") and described(seed)[1] == b""
 
 
 def one(scale):

@@ -15,7 +15,7 @@ NUMBERS = (1000 + rng.normal(size=(N, 4))).astype(np.float32)  # far from 0, whe
 CLOSE = (NUMBERS + 0.3 * rng.normal(size=(N, 4))).astype(np.float32)
 FLAT = np.repeat(np.float32([[3, 3]]), N, axis=0)
 
-# metric, outputs, targets, what scikit-learn says
+# metric, outputs, targets, the value of scikit-learn
 ROWS = [
     (training.Accuracy(), LOGITS, LABELS, sk.accuracy_score(LABELS, LOGITS.argmax(axis=1))),
     (training.Accuracy(), LOGITS, np.eye(4, dtype=np.float32)[LABELS], sk.accuracy_score(LABELS, LOGITS.argmax(1))),

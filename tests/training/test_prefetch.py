@@ -1,4 +1,4 @@
-"""The loader thread: the same bytes, errors that arrive, and an end."""
+"""The loader thread: the same bytes, errors in the right place, and its end."""
 
 import functools
 import gc
@@ -49,7 +49,7 @@ def test_the_bytes_are_the_same_on_and_off(batch_size, skip, drop_last, change, 
     def epoch(**options):
         generator = minidnn.Generator(3)
         parts = batches(DIGITS, batch_size, generator, drop_last, change, **options)
-        assert generator.draw == 1  # at the call: where a run is does not depend on how far the thread is
+        assert generator.draw == 1  # drawn at the call, whatever the progress of the thread
         return as_bytes(parts)
 
     truth = epoch(prefetch=False)
@@ -111,7 +111,7 @@ def test_a_consumer_that_stops_early_ends_the_thread():
 
 
 def test_the_thread_may_close_its_own_loader():
-    # As the garbage collector may do, which runs in whatever thread it comes to.
+    # The garbage collector may do so, as it runs in any thread.
     def items():
         assert made.wait(10)
         yield 1
@@ -163,7 +163,7 @@ next(parts)
 
 
 class At(training.Callback):
-    """Does something after a step."""
+    """Calls a function after a step."""
 
     observer = True
 

@@ -14,7 +14,7 @@ SCORES = X @ W + 0.5 * rng.normal(size=(300, 3))
 
 
 def fixed(columns):
-    """A model whose outputs are inputs, so that what it says is known."""
+    """A model that returns its inputs, so that its predictions are known."""
     layer = nn.Dense(6, len(columns))
     layer.kernel.data[...] = 0
     for j, i in enumerate(columns):
@@ -24,12 +24,12 @@ def fixed(columns):
 
 def test_classes_by_name():
     y = SCORES.argmax(axis=1)
-    told = X[:, :3].argmax(axis=1)
+    predicted = X[:, :3].argmax(axis=1)
     report = training.report(fixed([0, 1, 2]), data.ArrayDataset(X, y, ["cat", "dog", "emu"]))
     assert report.kind == "classes" and report.names == ("cat", "dog", "emu")
-    assert np.array_equal(report.confusion, sk.confusion_matrix(y, told))
-    assert report.accuracy == sk.accuracy_score(y, told)
-    assert np.allclose(report.values.T, sk.precision_recall_fscore_support(y, told))
+    assert np.array_equal(report.confusion, sk.confusion_matrix(y, predicted))
+    assert report.accuracy == sk.accuracy_score(y, predicted)
+    assert np.allclose(report.values.T, sk.precision_recall_fscore_support(y, predicted))
     text = str(report)
     assert f"accuracy {report.accuracy:.4f} of 300 examples" in text
     for name, row in zip(report.names, report.confusion, strict=True):
@@ -40,8 +40,10 @@ def test_classes_by_name():
 def test_two_classes_with_one_output(targets):
     y = np.where(SCORES[:, 0] > 0, targets[1], targets[0])
     report = training.report(fixed([0]), (X, y))
-    told = np.where(X[:, 0] > 0, targets[1], targets[0])
-    assert np.array_equal(report.confusion, sk.confusion_matrix(y, told)) and report.names == tuple(map(str, targets))
+    predicted = np.where(X[:, 0] > 0, targets[1], targets[0])
+    assert np.array_equal(report.confusion, sk.confusion_matrix(y, predicted)) and report.names == tuple(
+        map(str, targets)
+    )
     if targets == (0, 1):
         ends = nn.Sequential(*fixed([0]), nn.Sigmoid())  # probabilities, so above 0.5
         assert np.array_equal(training.report(ends, (X, y)).confusion, report.confusion)
@@ -51,9 +53,9 @@ def test_two_classes_with_one_output(targets):
 def test_several_labels():
     y = (SCORES > 0).astype(int)
     report = training.report(fixed([0, 1, 2]), (X, y), names=["a", "b", "c"])
-    told = X[:, :3] > 0
-    assert report.kind == "labels" and report.accuracy == sk.accuracy_score(y, told)
-    assert np.allclose(report.values.T, sk.precision_recall_fscore_support(y, told, average=None))
+    predicted = X[:, :3] > 0
+    assert report.kind == "labels" and report.accuracy == sk.accuracy_score(y, predicted)
+    assert np.allclose(report.values.T, sk.precision_recall_fscore_support(y, predicted, average=None))
 
 
 def test_numbers():
