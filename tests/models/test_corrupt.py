@@ -13,7 +13,7 @@ IMAGES = RNG.integers(0, 256, (60, 28 * 28), np.uint8)
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_given_fraction_of_words_is_replaced(count):
+def test_the_given_number_of_words_is_replaced(count):
     bad = data.corrupt(SENTENCES, data.replace_words(SENTENCES, count), Generator(1))
     words = (SENTENCES > 0).sum(axis=1)
     assert bad.dtype == np.int64 and np.array_equal((bad != SENTENCES).sum(axis=1), np.minimum(words, count))

@@ -285,7 +285,7 @@ def test_the_error_for_a_folder_in_use_names_the_process(tmp_path):
     other.stdout.readline()
     with pytest.raises(InUseError, match=rf"Checkpoint: .* is in use by process {other.pid} on .*, since 20"):
         run(tmp_path)
-    other.kill()  # its lock goes with it
+    other.kill()  # this releases its lock
     other.communicate()
     run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000000003.safetensors"]
