@@ -1,4 +1,4 @@
-"""Counts the allocations of a compiled model, including those of C++ and of all threads; `test_deploy_allocations.py`.
+"""Counts the memory allocations of a compiled model, in C++ and in all threads; see `test_deploy_allocations.py`.
 
 The preloaded `native/mallocs.c` counts calls of malloc; the output is JSON. Python's small objects come from its own
 pools, which request memory 256 kB or more at a time, and not from malloc.
@@ -50,7 +50,7 @@ def network():
 
 
 def first_and_later(model, batch):
-    """The allocations of the first call with a batch size, and of many later ones."""
+    """The allocations of the first call with a batch size, and of many later calls together."""
     x, out = minidnn.Generator(2).normal((batch, model.n_in)), np.empty((batch, model.n_out), np.float32)
 
     def repeat():
@@ -58,7 +58,7 @@ def first_and_later(model, batch):
             model.predict(x, out=out)
 
     first = counted(lambda: model.predict(x, out=out))
-    repeat()  # a thread allocates its buffers when it first takes part
+    repeat()  # a thread allocates when it takes part for the first time
     return first, counted(repeat)
 
 

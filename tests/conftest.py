@@ -1,4 +1,4 @@
-"""Where the package under test comes from, and a clean state after each test."""
+"""Checks which installation is tested, and restores the global state after each test."""
 
 import functools
 import os
@@ -16,11 +16,11 @@ parsed = functools.cache(packaged.load_idx)
 
 
 def pytest_configure(config):
-    # A shell's background jobs ignore Ctrl-C, and so would the programs that the tests start and interrupt.
+    # A background job of a shell ignores SIGINT, and so would the programs that the tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "compiled: compares compiled kernels with the reference, so it needs them")
-    packaged.load_idx = lambda path: parsed(path).copy()  # MNIST is unzipped once in a process
-    kernels.use_cores(64)  # so that work is cut for 2, 3 and 7 threads here, too, however few cores there are
+    packaged.load_idx = lambda path: parsed(path).copy()  # MNIST is decompressed once per process
+    kernels.use_cores(64)  # so that tests with 2, 3 and 7 threads divide the work also where there are fewer cores
     if kernels.INSTALLED:
         library = Path(kernels._core.__file__).resolve()
         expected = Path(os.environ.get("MINIDNN_SANITIZED") or sysconfig.get_path("platlib")).resolve()
@@ -47,5 +47,5 @@ def clean_state():
 
 @pytest.fixture
 def blank_pictures(monkeypatch):
-    """Skips the rendering of figures, which takes most of the time of a short training; files are written as ever."""
+    """Skips the rendering of figures, which takes most of the time of a short training; the files are still written."""
     monkeypatch.setattr(plot, "_bytes", lambda *arguments, **options: b"\x89PNG")

@@ -82,7 +82,7 @@ def forked(task):
 
 
 class Shop:
-    """Where runs happen, each in a folder with an older model in it, and what the undisturbed one left."""
+    """Runs, each in a folder with an older model, and the files of the undisturbed run."""
 
     def __init__(self, work, steps):
         self.work, self.steps, self.count = work, steps, 0
@@ -102,7 +102,7 @@ class Shop:
         return path
 
     def calls(self):
-        """How many there are in a run, all together and by kind."""
+        """The number of calls in a run, in total and by kind."""
         folder = self.folder()
         self.shim.fault_arm(0, 0)
         run(folder, self.steps)
@@ -110,7 +110,7 @@ class Shop:
         return self.shim.fault_calls(), dict(zip(KINDS, list(kinds), strict=True))
 
     def whole(self, folder):
-        """The model file is the older one or the new one, never anything else."""
+        """Asserts that the model file is the older one or the new one."""
         left = bytes_of(minidnn.load(folder / "model.safetensors"))
         assert left in (bytes_of(self.older), self.after[self.steps])
 

@@ -115,7 +115,7 @@ def train(network, folder, hosts, epochs, restarts=0):
 
 
 def after(folder, checkpoints):
-    """Waits until so many checkpoints were begun."""
+    """Waits until that many checkpoints were begun."""
     while kill_ranks.checkpoint(folder) < f"checkpoint-{checkpoints:08d}":
         time.sleep(0.01)
 

@@ -49,7 +49,7 @@ def checkpoint(folder):
 
 
 def ended(process, seconds):
-    """Whether the process ends within this time."""
+    """Whether the process ends within this many seconds."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -58,7 +58,7 @@ def ended(process, seconds):
 
 
 def train_with_kills(folder, ranks, epochs, kills, rng, wait=True):
-    """Trains, and kills a rank so many times; returns the kills that there were, and the exit code.
+    """Trains and kills up to `kills` ranks; returns the number of kills and the exit code.
 
     Args:
         wait: kill when a new checkpoint was written, rather than after a random time.

@@ -1,4 +1,4 @@
-"""ONNX's own node tests, the outcome of `from_onnx` for each, and their table in docs/onnx.md.
+"""ONNX's own node tests, the result of `from_onnx` for each, and their table in docs/onnx.md.
 
 ``python -P tests/onnx_cases.py`` writes the table.
 """
@@ -32,22 +32,22 @@ REASONS = {
     r"alpha is .* and beta": "other slopes than PyTorch's 1/6",
     r"zero-size array": "an empty axis",
 }
-"""A pattern of an error message -> the reason in the table."""
+"""Pattern of an error message -> reason in the table."""
 
 SETTINGS = {
     "Clip": (1, 2), "Dropout": (1, 2), "Pad": (1, 2, 3), "Reshape": (1,), "Slice": (1, 2, 3, 4), "Squeeze": (1,),
     "Unsqueeze": (1,), **{f"Reduce{what}": (1,) for what in ("Max", "Mean", "Min", "Sum")},
 }  # fmt: skip
-"""Inputs that the importer takes only as constants, so they become initializers."""
+"""Inputs that are settings, not data: the importer requires constants, so they become initializers."""
 
-ONLY_FIRST_OUTPUT = {"LayerNormalization": "mean and inverse deviation are outputs for training; inference needs Y"}
+ONLY_FIRST_OUTPUT = {"LayerNormalization": "mean and inverse deviation are outputs for training; inference returns Y"}
 OLD = {"Not": 7}
-"""Operators whose tests have an operator set that is not read, but which did not change in the given one."""
+"""Operators whose tests are in an unsupported operator set -> a newer set with the same definition."""
 
 
 @cache
 def everything():
-    """Every node test, by name; some divide by 0 when they are created.
+    """Every node test, by name; some divide by 0 while they are built.
 
     The expected outputs of pooling, which `from_onnx` does not support, are not computed: that takes ONNX seconds.
     """
@@ -59,7 +59,7 @@ def everything():
 
 
 def operator_of(case):
-    """The operator of a test; None if the test runs the operator's definition in terms of others."""
+    """The operator of a test; None if it runs the expansion of an operator into others."""
     ops = [node.op_type for node in case.model.graph.node]
     return ops[0] if len(ops) == 1 and "_expanded" not in case.name else None
 
@@ -89,10 +89,10 @@ def with_settings(case):
 
 
 def outcome(name):
-    """ "" if the outputs are those of ONNX, else the reason of the refusal.
+    """The reason why the test is refused; "" if it is not and the outputs equal ONNX's.
 
     Raises:
-        AssertionError: the outputs differ, or the test is refused for an unknown reason.
+        AssertionError: the outputs differ, or no known reason matches the error.
     """
     case = claimed()[name]
     model, inputs = with_settings(case)

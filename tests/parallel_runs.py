@@ -71,8 +71,8 @@ def _fit(model, train, **options):
     return model, history
 
 
-def result_of(model, history):
-    """The result that must be equal: the SHA-256 of all tensors, and the numbers of the history."""
+def summary(model, history):
+    """The values to compare: the SHA-256 of all tensors, and the numbers of the history."""
     digest = hashlib.sha256(b"".join(tensor.data.tobytes() for tensor in model.tensors().values())).hexdigest()
     rows = [{k: v for k, v in row.items() if "second" not in k} for row in history.rows]
     return {"sha256": digest, "rows": rows}
@@ -80,7 +80,7 @@ def result_of(model, history):
 
 def run(name, **options):
     minidnn.manual_seed(7)
-    return result_of(*RUNS[name](**options))
+    return summary(*RUNS[name](**options))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Starts trainings in which a rank raises an exception: ``python tests/raise_ranks.py STARTS RANKS``.
 
-Where and when is drawn for each start. None may wait for ever: each must end with exit code 1 and one message, within
-a minute.
+Place and time are random. Each training must end within a minute, with exit code 1 and one message.
 """
 
 from __future__ import annotations

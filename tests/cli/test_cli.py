@@ -1,4 +1,4 @@
-"""The command, as a user calls it."""
+"""The command `minidnn`, as a user calls it."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def call(*arguments, folder, **environment):
     )
 
 
-def test_train_prints_a_table_and_leaves_model_and_picture(in_folder):
+def test_train_prints_a_table_and_writes_model_and_picture(in_folder):
     done = call("train", "--epochs", "1", "--hidden", "100", folder=in_folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -96,7 +96,7 @@ def test_bad_values_give_one_clear_line_and_exit_code_2(in_folder, capsys, argum
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_without_matplotlib_it_says_how_to_get_the_picture(in_folder, monkeypatch, capsys):
+def test_without_matplotlib_the_message_names_the_extra(in_folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main(["train", "--epochs", "1", "--hidden", "5", "--batch-size", "500"]) == 0
     assert 'pip install "minidnn[plot]"' in capsys.readouterr().out
@@ -114,7 +114,7 @@ def test_train_on_the_small_digits(in_folder, capsys):
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e-12, 1e12])
-def test_train_on_a_table_gives_a_model_of_its_own_numbers(in_folder, capsys, scale):
+def test_the_standardization_of_a_table_is_folded_into_the_model(in_folder, capsys, scale):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(200, 2)) * [1000, scale] + [5000, 0]
     lines = [f"{a},{'over' if a > 5000 else 'under'},{b}" for a, b in x]
@@ -126,7 +126,7 @@ def test_train_on_a_table_gives_a_model_of_its_own_numbers(in_folder, capsys, sc
     assert np.allclose(standardized.std(axis=0), 1, atol=0.2) and np.abs(standardized.mean(axis=0)).max() < 0.2
     assert capsys.readouterr().out.startswith("2-8-2 relu")
     before = Path("runs/train/model.safetensors").read_bytes()
-    trained_on("t.csv", "--label", "1", "--resume")  # nothing is left to do
+    trained_on("t.csv", "--label", "1", "--resume")  # the run is complete
     assert Path("runs/train/model.safetensors").read_bytes() == before
 
 
@@ -161,7 +161,7 @@ def test_train_on_pictures(in_folder, capsys):
         ("t.csv", "a,y\nred,0\n", "column 'a' has 'red', must be a number"),
     ],
 )
-def test_invalid_data_are_reported(in_folder, capsys, source, content, message):
+def test_invalid_data_is_reported_with_exit_code_2(in_folder, capsys, source, content, message):
     if content:
         (in_folder / source).write_text(content)
     assert main(["train", "--data", source]) == 2
@@ -169,12 +169,12 @@ def test_invalid_data_are_reported(in_folder, capsys, source, content, message):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "ftrl"])
-def test_train_with_other_optimizers_takes_their_own_rates(in_folder, capsys, optimizer):
+def test_train_uses_the_default_rate_of_the_optimizer(in_folder, capsys, optimizer):
     assert main(["train", "--epochs", "1", "--hidden", "5", "--batch-size", "500", "--optimizer", optimizer]) == 0
     assert f"{optimizer}, constant(lr=0.001), batches of 500" in capsys.readouterr().out
 
 
-def test_reproduce_prints_published_beside_ours_and_leaves_results_and_picture(in_folder):
+def test_reproduce_prints_published_and_measured_values_and_writes_results_and_picture(in_folder):
     pytest.importorskip("matplotlib")
     done = call("reproduce", "l1-manual", "--seeds", "2", "--epochs", "1", folder=in_folder)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from minidnn.cli import main
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A network that knows digits, in a file."""
+    """A network trained on digits, in a file."""
     minidnn.manual_seed(1)
     mnist = data.load_mnist()
     model = nn.Sequential(nn.Dense(784, 50, "relu", name="hidden1"), nn.BatchNorm(50), nn.Dense(50, 10, name="outputs"))
@@ -33,14 +33,14 @@ def compiled(trained, tmp_path):
 
 
 def shares(out):
-    """The accuracy before and after, and the share of changed classes, in percent, as printed."""
+    """The printed accuracy before and after, and fraction of changed classes, in percent."""
     line = next(line for line in out.splitlines() if line.startswith("accuracy on "))
     before, after = re.findall(r"([\d.]+)% \(95 % interval", line)
     return float(before), float(after), float(re.search(r"; the predicted class changed for ([\d.]+)%", line)[1])
 
 
 def truth(trained, path):
-    """The same from the models themselves, on the validation images."""
+    """The same values computed from the models, on the validation images."""
     valid = data.load_mnist().valid
     before = minidnn.training.predict(minidnn.load(trained), valid.images).argmax(axis=1)
     after = deploy.load(path).predict(valid.x).argmax(axis=1)
@@ -100,7 +100,7 @@ def test_compile_without_labels_bounds_the_loss_by_changed_classes(tmp_path, cap
     assert (tmp_path / "a.mdnn").exists()
 
 
-def test_compile_does_not_take_mnist_for_the_data_of_every_model_of_its_size(tmp_path, capsys):
+def test_compile_does_not_assume_mnist_for_every_model_of_its_size(tmp_path, capsys):
     minidnn.manual_seed(0)
     minidnn.save(nn.Dense(784, 10), tmp_path / "a.safetensors")
     assert main(["compile", str(tmp_path / "a.safetensors"), "--prune", "0.5"]) == 1
@@ -155,7 +155,7 @@ def test_predict_reads_idx_npy_and_pictures_alike(compiled, tmp_path, capsys):
     assert of_idx[0]["probability"] == pytest.approx(np.exp(logits.max()) / np.exp(logits).sum(), abs=1e-5)
 
 
-def test_predict_prints_a_line_an_example(compiled, tmp_path, capsys):
+def test_predict_prints_one_line_per_example(compiled, tmp_path, capsys):
     capsys.readouterr()
     np.save(tmp_path / "a.npy", data.load_mnist().test.x[0])
     assert main(["predict", str(compiled), str(tmp_path / "a.npy")]) == 0
@@ -163,7 +163,7 @@ def test_predict_prints_a_line_an_example(compiled, tmp_path, capsys):
     assert line.startswith(f"{tmp_path / 'a.npy'}[0]: 7 (") and line.endswith("%)")
 
 
-def test_without_pillow_it_says_how_to_get_it(compiled, tmp_path, monkeypatch, capsys):
+def test_without_pillow_the_error_names_the_extra(compiled, tmp_path, monkeypatch, capsys):
     (tmp_path / "a.png").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert main(["predict", str(compiled), str(tmp_path / "a.png")]) == 2

@@ -1,4 +1,4 @@
-"""The loop: train, evaluate, compile, predict, for every kind of data."""
+"""The workflow train, evaluate, compile, predict, for every kind of data."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def in_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(capsys):
-    """Calls the command; gives what it printed."""
+    """Calls the command; returns what it printed."""
 
     def run(*arguments, code=0):
         capsys.readouterr()
@@ -81,7 +81,7 @@ def test_a_table_of_classes(run, kind):
     assert [row["class"] for row in table] == [row["class"] for row in rows]
     lines = run("predict", model, "new.csv").splitlines()
     assert len(lines) == 9 and lines[0].startswith("new.csv[0]: setosa (")
-    assert lines[2].startswith("new.csv[2]: a \\x1b[31mred one (")  # nothing that a terminal would act on
+    assert lines[2].startswith("new.csv[2]: a \\x1b[31mred one (")  # no escape sequence
     write("more.csv", ("width", "port"), [(1, "Z")])
     error = run("predict", model, "more.csv", code=2)
     assert "line 2: column 'port' has 'Z', must be one of 'C', 'Q', 'S'; --unknown zeros reads others" in error
@@ -153,7 +153,7 @@ def saved_regression(path):
     minidnn.save(model, path, meaning=data.Meaning("regression", "price", columns=("x", "y"), source=columns))
 
 
-def test_evaluate_and_predict_speak_in_the_labels_unit(run):
+def test_evaluate_and_predict_use_the_unit_of_the_label(run):
     saved_regression("model.safetensors")
     run("compile", "model.safetensors", "-o", "fast.mdnn")
     write("test.csv", ("y", "price", "x"), [(1, 124, 1), (2, 126, 1), (0, 100, 0)])  # errors -1, 0, 0
@@ -169,8 +169,8 @@ def test_evaluate_and_predict_speak_in_the_labels_unit(run):
         assert run("predict", model, "new.csv", "--csv").splitlines()[1:] == ["new.csv,0,1000103.0", "new.csv,1,101.5"]
 
 
-def test_compile_does_not_judge_numbers_by_their_class(run):
-    saved_regression("model.safetensors")  # gives 100 and more: above any threshold, whatever int8 does to it
+def test_compile_does_not_compare_classes_of_a_regression_model(run):
+    saved_regression("model.safetensors")  # its outputs are 100 and more, above any threshold, also with int8
     write("new.csv", ("x", "y"), [(x, 3 * x) for x in range(50)])
     options = ("--int8", "--calibration", "new.csv", "-o", "fast.mdnn")
     error = run("compile", "model.safetensors", *options, code=1)
@@ -180,7 +180,7 @@ def test_compile_does_not_judge_numbers_by_their_class(run):
 
 
 def test_a_model_saved_in_python_with_its_meaning(run):
-    """Standardization, means for empty cells and classes are those of the training table, which nobody repeats."""
+    """Standardization, means for empty cells, and classes come from the model and are not given again."""
     rows = [(w if i % 7 else "", port, kind) for i, (_, w, port, kind) in enumerate(irises(150, 1, ("a", "b", "c")))]
     write("cls.csv", ("width", "port", "kind"), rows)
     table = data.load_csv("cls.csv", "kind", categories=["port"], missing="indicator")
@@ -257,7 +257,7 @@ def test_arrays(run, suffix, axes):
     assert [int(row["class"]) for row in rows] == training.predict(model, inputs[:5]).argmax(axis=1).tolist()
     assert minidnn.models.read_meaning(MODEL).image_shape == ((2, 3) if axes == 2 else ())
     assert "give them with --labels FILE" in run("evaluate", MODEL, f"x{suffix}", code=2)
-    if axes == 2:  # whole numbers that are no bytes, which would be taken for another scale
+    if axes == 2:  # integers that are no bytes: their scale is unknown
         save(f"wide{suffix}", x.astype(np.int32))
         for arguments in (
             ("predict", MODEL, f"wide{suffix}"),
@@ -277,7 +277,7 @@ def test_a_packaged_data_set(run):
     assert minidnn.models.read_meaning(MODEL).classes == tuple("0123456789")
 
 
-def test_validation_data_of_ones_own(run):
+def test_a_validation_table_is_given(run):
     write("cls.csv", COLUMNS, irises(150, 1))
     write("valid.csv", tuple(reversed(COLUMNS)), [tuple(reversed(row)) for row in irises(30, 2)])
     out = run("train", "--data", "cls.csv", *TABLE, "--valid", "valid.csv", "--json")
@@ -289,7 +289,7 @@ def test_validation_data_of_ones_own(run):
 
 
 @pytest.mark.parametrize(("share", "held_back"), [(None, 15), ("0.2", 30), ("0.3", 45)])
-def test_the_share_that_is_held_back(run, share, held_back):
+def test_the_fraction_that_is_held_out(run, share, held_back):
     write("cls.csv", COLUMNS, irises(150, 1))
     split = () if share is None else ("--split", share)
     document = json.loads(run("train", "--data", "cls.csv", *TABLE, *split, "--json"))
@@ -318,7 +318,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_options_without_a_meaning_are_refused(run, wrong):
+def test_invalid_combinations_of_options_are_refused(run, wrong):
     write("cls.csv", COLUMNS, irises(150, 1))
     write("gaps.csv", ("width", "kind"), [("", "a"), (1, "b")])
     np.save("x.npy", np.zeros((5, 2)))
@@ -364,7 +364,7 @@ def test_one_output_for_two_classes(run, activation):
         assert document["accuracy"] == pytest.approx(2 / 3) and document["loss"] == pytest.approx(truth, rel=1e-5)
 
 
-def test_classes_with_names_take_labels_that_are_their_numbers(run):
+def test_labels_may_be_class_indices_where_classes_have_names(run):
     model = nn.Sequential(nn.Dense(2, 2))
     x = np.eye(2, dtype=np.float32)
     model.load_state_dict({"0.kernel": x, "0.bias": np.zeros(2, np.float32)})

@@ -1,4 +1,4 @@
-"""Real data by the command line, beside scikit-learn's perceptron at the same settings over five seeds."""
+"""Real data on the command line, compared with scikit-learn's perceptron at the same settings over five seeds."""
 
 import csv
 import json
@@ -85,14 +85,14 @@ def theirs(kind, seed, x, y, tested, **options):
     )  # fmt: skip
     mean, std = (0, 1) if kind == "classes" else (y.mean(), y.std())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has not converged after so many epochs
+        warnings.simplefilter("ignore")  # of convergence
         model.fit(scale.transform(x), y if kind == "classes" else (y - mean) / std, **options)
     made = model.predict(scale.transform(tested))
     return made if kind == "classes" else made * std + mean
 
 
 def agree(a, b, at_least):
-    """Means over the seeds differ by no more than three standard errors, or by so little."""
+    """Asserts that means over the seeds differ by less than three standard errors or `at_least`."""
     a, b = np.array(a), np.array(b)
     assert abs(a.mean() - b.mean()) < max(3 * np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / len(a)), at_least), (a, b)
 

@@ -1,4 +1,4 @@
-"""Several labels by the command line, from train to compile, and reports of each class."""
+"""Several labels on the command line, from train to compile, and reports of each class."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ def write(name, columns, rows):
 
 @pytest.fixture
 def labels(tmp_path, monkeypatch):
-    """A table of 0/1 columns: each is whether an input is positive."""
+    """A table with three 0/1 label columns; each says whether an input is positive."""
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(1).normal(size=(300, 4))
     y = (x[:, :3] + 0.3 * x[:, 3:] > 0).astype(int)
@@ -35,7 +35,7 @@ def labels(tmp_path, monkeypatch):
 
 @pytest.fixture
 def numbers(tmp_path, monkeypatch):
-    """A table of two numbers of very different scale."""
+    """A table with two label columns of very different scale."""
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(2).normal(size=(300, 3))
     y = np.column_stack([1000 + 200 * x[:, 0] - 50 * x[:, 1], 0.02 + 0.01 * x[:, 2]])

@@ -1,4 +1,4 @@
-"""What the command line prints: one line for every error, help in words, nothing that a terminal would act on."""
+"""What the command line prints: one line for every error, help in words, no escape sequences."""
 
 import argparse
 import gzip
@@ -40,7 +40,7 @@ def model(in_folder):
 
 
 def bomb(width, height):
-    """A PNG of a few bytes that says that it has so many pixels."""
+    """A PNG of a few bytes whose header declares this size."""
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -93,7 +93,7 @@ FILES = {
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "train", "model", "compile"])
 @pytest.mark.parametrize("name", FILES)
-def test_errors_about_any_file_are_one_line(model, capfd, name, command):
+def test_an_invalid_file_is_reported_in_one_line(model, capfd, name, command):
     pytest.importorskip("PIL.Image")
     with open(os.fsencode(name), "wb") as file:
         file.write(FILES[name])
@@ -120,7 +120,7 @@ def test_long_content_of_a_file_is_shortened(capsys, in_folder):
 
 
 def test_eps_never_reaches_ghostscript(model, monkeypatch, in_folder):
-    """Whatever the file's name: a program called gs stands first in the path, and would leave a trace."""
+    """Under any file name: a program called gs, first in the path, would create a file."""
     pytest.importorskip("PIL.Image")
     trace, program = in_folder / "trace", in_folder / "gs"
     program.write_text(f"#!/bin/sh\ntouch {trace}\n")
@@ -186,7 +186,7 @@ def test_every_exception_is_one_line(monkeypatch, capfd, error):
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and signals of POSIX")
 @pytest.mark.parametrize("arguments", [["config"], ["train", "--help"], ["zoo", "show", "mnist-relu"]])
-def test_a_broken_pipe_is_silent(arguments):
+def test_a_broken_pipe_prints_nothing(arguments):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([*PYTHON, *arguments], stdout=write, stderr=subprocess.PIPE, timeout=120)
@@ -210,8 +210,8 @@ def test_errors_never_reach_standard_output(arguments):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("where", ["before fit", "bench", "within fit"])
-def test_ctrl_c_is_reported_once(model, where):
-    """The program sends the signal to itself where it is."""
+def test_ctrl_c_prints_one_message(model, where):
+    """The program sends the signal to itself."""
     target = {"before fit": "minidnn.cli.datasets.load", "bench": "minidnn.deploy.InferenceModel.predict"}
     script = f"""
 import os, signal, sys
@@ -329,8 +329,8 @@ def test_help_says_defaults_in_words(monkeypatch, name):
     assert all(len(line) <= 80 for line in text.splitlines())
     for action in parser._actions:
         if action.option_strings and action.nargs != 0 and not action.required:
-            shown = parser._get_formatter()._expand_help(action)
-            assert re.search(r"\(default: .+\)", shown), (action.option_strings, shown)
+            words = parser._get_formatter()._expand_help(action)
+            assert re.search(r"\(default: .+\)", words), (action.option_strings, words)
 
 
 ROWS = {
@@ -376,14 +376,12 @@ def test_bar_and_table_fit_a_terminal_of_80_columns(in_folder):
     table = [line for line in lines if re.match(r" +(epoch|\d+)  ", line)]
     assert len(table) == 21 and all(len(line) <= 80 for line in table)
     assert bars and all(len(line) <= 80 for line in bars)
-    assert re.search(r"loss=\d\.\d{4}, valid_accuracy=\d\.\d{4}", bars[-1])  # nothing was cut off
+    assert re.search(r"loss=\d\.\d{4}, valid_accuracy=\d\.\d{4}", bars[-1])  # not truncated
 
 
 def test_remedies_are_options_of_the_command_line():
-    shown = terminal.one_line(
-        ValueError("x; missing='mean' or ignore=['a b'], categories=[\"c\"] or task='regression'")
-    )
-    assert shown == "x; --missing mean or --ignore 'a b', --category \"c\" or --task regression"
+    line = terminal.one_line(ValueError("x; missing='mean' or ignore=['a b'], categories=[\"c\"] or task='regression'"))
+    assert line == "x; --missing mean or --ignore 'a b', --category \"c\" or --task regression"
 
 
 def test_the_last_line_is_the_next_command(capsys, in_folder):

@@ -1,4 +1,4 @@
-"""``minidnn tune``: a study in a file, worked on by one process after another or by several at once."""
+"""``minidnn tune``: a study in a file, run by one process after another or by several at once."""
 
 import json
 import os
@@ -38,8 +38,8 @@ def trials(study="runs/tune/study.db"):
 
 def test_the_command_it_prints_trains_the_best_network_again(in_folder, capsys):
     assert tune(*SMALL, "--trials", "3") == 0
-    *trials, best, command = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in trials[:3]] == [["trial", str(i)] for i in range(3)]
+    *rows, best, command = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in rows[:3]] == [["trial", str(i)] for i in range(3)]
     assert best.startswith("best of ") and "valid_accuracy" in best
     number, value = re.search(r"trial (\d), valid_accuracy ([\d.]+)", best).groups()
     assert trials()[int(number)][3] == pytest.approx(float(value), abs=1e-6)
@@ -48,7 +48,7 @@ def test_the_command_it_prints_trains_the_best_network_again(in_folder, capsys):
     assert len(rows) == 2 and rows[-1]["valid_accuracy"] == trials()[int(number)][3]
 
 
-def test_a_study_that_goes_on_is_the_same_study():
+def test_a_continued_study_equals_an_uninterrupted_one():
     tune(*SMALL, "--trials", "4", "--study", "whole.db")
     for count in ("2", "4", "4"):
         tune(*SMALL, "--trials", count, "--study", "parts.db")
@@ -83,7 +83,7 @@ def test_trials_that_could_not_be_compared_are_refused(option, message, capsys):
     assert tune(*SMALL, "--trials", "1", "--lr", "0.001,0.1", "--dropout", "0") == 0  # ranges may change
 
 
-def test_quantities_are_searched_by_their_loss(in_folder, capsys):
+def test_regression_is_searched_by_the_loss(in_folder, capsys):
     x = np.random.default_rng(0).normal(size=(80, 2)).round(3)
     lines = [f"{a},{b},{2 * a - b + 0.25:.3f}" for a, b in x]
     (in_folder / "my table.csv").write_text("a,b,-y\n" + "\n".join(lines) + "\n")
@@ -97,7 +97,7 @@ def test_quantities_are_searched_by_their_loss(in_folder, capsys):
     assert json.loads(capsys.readouterr().out)["epochs"][-1]["valid_loss"] == min(values)
 
 
-def test_runs_that_diverge_are_given_up(capsys):
+def test_runs_that_diverge_are_pruned(capsys):
     assert tune(*SMALL, "--trials", "2", "--lr", "1e30", "--optimizer", "sgd") == 0
     printed = capsys.readouterr().out
     assert printed.count("diverged") == 2 and "no trial was completed" in printed
@@ -127,7 +127,7 @@ def test_ctrl_c_keeps_finished_trials(monkeypatch, capsys):
         (("--sizes", "8,16,32"), "must be LOW,HIGH or one number"),
     ],
 )
-def test_ranges_that_are_none_are_refused(options, message, capsys):
+def test_invalid_ranges_are_refused(options, message, capsys):
     with pytest.raises(SystemExit):
         tune(*SMALL, *options)
     assert message in capsys.readouterr().err
@@ -152,7 +152,7 @@ def test_a_path_of_any_letters(in_folder):
 
 
 @pytest.mark.parametrize("column", ["lr", "valid_f1"])
-def test_columns_that_the_history_has_not_are_refused(column, capsys):
+def test_columns_that_the_history_lacks_are_refused(column, capsys):
     assert tune(*SMALL, "--monitor", column) == 2
     wanted = "must be one of loss, accuracy, valid_loss, valid_accuracy"
     assert f"--monitor is '{column}', {wanted}" in capsys.readouterr().err and not os.path.exists("runs")

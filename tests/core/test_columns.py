@@ -3,12 +3,12 @@
 from minidnn.columns import columns, markdown
 
 
-def test_words_begin_and_numbers_end_below_each_other():
+def test_text_is_aligned_left_and_numbers_right():
     rows = [("layer", "size", "kind"), ("a", "1,000", "dense"), ("longest", "7", "")]
     assert columns(rows, left=(0, 2)) == "layer     size  kind\na        1,000  dense\nlongest      7"
 
 
-def test_a_table_without_rows_is_its_heads():
+def test_a_table_without_rows_has_only_headings():
     assert columns([("layer", "size")]) == "layer  size"
     assert columns([]) == ""
 

@@ -1,4 +1,4 @@
-"""minidnn's column of docs/conventions.md and docs/optimizers.md, from formulas."""
+"""Checks minidnn's column of docs/conventions.md against formulas."""
 
 import inspect
 import math
@@ -195,7 +195,7 @@ def test_l2_is_not_halved():
     np.testing.assert_array_equal(parameter.grad, 2 * 0.5 * W)
 
 
-def test_batch_norm_keeps_its_share_and_divides_by_n():
+def test_batch_norm_momentum_weights_the_old_value_and_variance_divides_by_n():
     layer = nn.BatchNorm(1, momentum=0.75)
     x = np.array([[1.0], [2.0], [6.0]], np.float32)
     layer(x)
@@ -220,7 +220,7 @@ def test_the_columns_of_a_run():
 
     def schedule(step):
         asked.append(step)
-        return 1e-9  # which moves nothing
+        return 1e-9  # which changes nothing
 
     history = training.fit(
         model,

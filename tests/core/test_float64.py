@@ -1,4 +1,4 @@
-"""float64, NumPy's default, in a training loop of one's own: an array is converted once, a Tensor is refused."""
+"""float64, NumPy's default, in a user-written training loop: an array is converted once, a Tensor is refused."""
 
 import pickle
 

@@ -20,7 +20,7 @@ def test_a_right_answer_or_a_clear_error(row):
     for place, good in enumerate(row.arrays):
         for name, wrong, same in attacks(good):
             if name == "2**62 bytes":
-                continue  # which NumPy would copy
+                continue  # NumPy would copy it
             given = [a.copy() for a in row.arrays]
             given[place] = wrong
             before, tidy = [bits(a) for a in given if isinstance(a, np.ndarray)], [plain(a) for a in given]
@@ -38,7 +38,7 @@ def test_a_right_answer_or_a_clear_error(row):
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_the_row_itself_is_right(row):
-    """The valid call works; otherwise every attack might be refused for another fault."""
+    """The valid call works; otherwise each invalid call might be refused for another reason."""
     minidnn.manual_seed(1)
     row.call(*(a.copy() for a in row.arrays))
 

@@ -81,7 +81,7 @@ def test_every_part_has_a_level():
 
 
 NEVER = {"matplotlib", "optuna", "pandas", "PIL", "pooch", "safetensors", "sklearn", "tensorboardX", "tqdm"}
-"""What no import of minidnn's packages loads; of this, only what is called."""
+"""Modules that no import of minidnn loads; a call loads only those that it uses."""
 
 
 def loaded_by(statement):
@@ -187,7 +187,7 @@ def test_dir_has_all_names_before_they_are_loaded_and_no_others():
     assert done.stdout == "".join(f"{name} True False\n" for name in names), done.stderr
 
 
-def test_the_version_stands_in_one_place():
+def test_the_version_is_defined_once():
     from importlib.metadata import version
 
     assert version("minidnn") == minidnn.__version__

@@ -22,12 +22,12 @@ def test_every_place_and_label(backend, classes):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("capture", [False, "auto"])
-def test_fit_stops_before_a_weight_is_spoilt(backend, capture):
+def test_fit_stops_before_a_weight_becomes_nan(backend, capture):
     rng = np.random.default_rng(0)
     examples = data.ArrayDataset(rng.normal(size=(64, 4)).astype(np.float32), rng.integers(0, 2, 64))
     with minidnn.use_backend(backend):
         model = nn.Sequential(nn.Dense(4, 8, "relu"), nn.Dense(8, 3))
-        model[1].bias.data[2] = np.nan  # a unit that no label asks for
+        model[1].bias.data[2] = np.nan  # a unit that is the label of no example
         with pytest.raises(training.NonFiniteError):
             training.fit(
                 model,

@@ -1,4 +1,4 @@
-"""Public names and parameters are those on record."""
+"""Public names and parameters equal the recorded ones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The tape."""
+"""Tensors and the recorded graph."""
 
 import sys
 
@@ -142,7 +142,7 @@ def test_an_in_place_change_of_a_value_that_backward_does_not_need_is_fine():
     assert x.grad.tolist() == [1.0, 1.0]
 
 
-def test_an_optimizer_step_between_forward_and_backward_is_seen():
+def test_an_optimizer_step_between_forward_and_backward_is_an_error():
     w = minidnn.nn.Parameter(np.ones((300, 300), np.float32))
     optimizer = minidnn.optim.SGD([w], 1e-30)  # too small to change a single bit
     y = (Tensor(np.ones((2, 300), np.float32)) @ w * 3).sum()
@@ -215,7 +215,7 @@ def test_the_graph_is_freed():
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("strided", [False, True])
 def test_arithmetic_on_every_floating_dtype_and_on_views(dtype, strided):
-    """Gradients of sums are broadcast views, which no kernel takes."""
+    """Gradients of sums are broadcast views, which kernels do not accept."""
     x, y = np.arange(1, 13, dtype=dtype).reshape(3, 4), np.arange(2, 14, dtype=dtype).reshape(3, 4)
     if strided:
         x, y = np.asfortranarray(x), np.asfortranarray(y)

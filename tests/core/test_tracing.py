@@ -1,4 +1,4 @@
-"""The graph of a model, from the tape of an evaluation pass, and what is built from it."""
+"""The graph of a model, traced in an evaluation pass, and what is built from it."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_ops_skipped_in_evaluation_are_traced_and_numbers_are_operands():
     assert ops.dropout(x, 0.5, training=False) is x
 
 
-def test_tracing_leaves_no_trace():
+def test_tracing_changes_nothing():
     model = nn.Sequential(nn.Dense(6, 6), nn.Dropout(0.5)).train()
     before, state = minidnn.get_rng_state(), model.state_dict()
     trace(model, {"x": (6,)})
@@ -49,7 +49,7 @@ def test_tracing_leaves_no_trace():
     assert all(np.array_equal(state[name], array) for name, array in model.state_dict().items())
     assert not any("forward" in vars(module) for _, module in model.named_modules())
     y = model.eval()(X)
-    assert not hasattr(y, "_attributes")  # kept where somebody watches
+    assert not hasattr(y, "_attributes")  # kept only while an op is watched
 
 
 def test_values_that_depend_only_on_parameters_are_constants():
@@ -75,7 +75,7 @@ def test_values_that_depend_only_on_parameters_are_constants():
         (lambda x: ops.dropout(x, 0.5), "draws random numbers"),
     ],
 )
-def test_a_pass_that_is_not_a_graph_is_refused(function, message):
+def test_a_forward_without_a_graph_is_refused(function, message):
     with pytest.raises(TraceError, match=message):
         trace(Calls(function), {"x": (6,)})
 
@@ -94,7 +94,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_a_layer_of_ones_own_is_compiled(name):
+def test_a_user_defined_layer_is_compiled(name):
     model = nn.Sequential(Calls(STEPS[name]), Calls(ops.sigmoid)).eval()
     compiled = deploy.compile(model, input_shape=(6,))
     np.testing.assert_allclose(compiled.predict(X), model(X).data, rtol=2e-6, atol=1e-6)
@@ -111,12 +111,12 @@ def test_each_op_that_cannot_be_compiled_is_refused_by_name():
             deploy.compile(nn.Sequential(Calls(function), nn.Flatten()), input_shape=(6,))
 
 
-def test_rules_name_ops_that_there_are():
+def test_every_rule_is_of_an_existing_op():
     named = {*ops.__all__, "less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
     assert set(RULES) <= named
 
 
-def test_the_width_can_be_given_and_is_asked_for():
+def test_input_shape_can_be_given_and_may_be_required():
     with pytest.raises(ValueError, match=r"give input_shape=\(n,\)"):
         deploy.compile(nn.ReLU())
     flat = deploy.compile(nn.Sequential(nn.Flatten(), nn.Dense(12, 3)), input_shape=(3, 4))

@@ -1,4 +1,4 @@
-"""Tutorials and an example run as notebooks, and pictures are shown without a path."""
+"""A tutorial, an example and lessons run as notebooks; figures are shown without a path."""
 
 import runpy
 from pathlib import Path
@@ -31,7 +31,7 @@ def tutorial(name):
 
 
 @pytest.mark.compiled
-@pytest.mark.filterwarnings("default")  # of the kernel's own libraries
+@pytest.mark.filterwarnings("default")  # of the libraries of ipykernel
 def test_a_tutorial_is_a_notebook_with_a_model_a_history_and_its_curves(tmp_path):
     pytest.importorskip("matplotlib")
     notebook = executed([*tutorial("first_network.md"), "model", "history", "history.plot()"], tmp_path)

@@ -1,4 +1,4 @@
-"""What notebooks show of an object."""
+"""The HTML that notebooks show for an object."""
 
 from xml.etree import ElementTree
 

@@ -1,4 +1,4 @@
-"""Runs that an Optuna study watches and gives up."""
+"""Runs that report to an Optuna study and are pruned."""
 
 import re
 import subprocess
@@ -70,8 +70,8 @@ def test_any_column_can_be_watched():
         assert list(trial.study.trials[0].intermediate_values.values()) == history[monitor]
 
 
-def test_the_median_pruner_stops_trials_worse_than_the_median():
-    # The median of 1, 2, 3 at epoch 2 is 2: the trial that has 2.5 there is given up, the one that has 1.5 is not.
+def test_the_median_pruner_prunes_trials_worse_than_the_median():
+    # The median of 1, 2, 3 at epoch 2 is 2: the trial with 2.5 there is pruned, the one with 1.5 is not.
     searched = study(pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1))
     columns = iter([[9, 1, 1], [9, 2, 2], [9, 3, 3], [9, 2.5, 0], [9, 1.5, 0]])
     ended = []
@@ -106,7 +106,7 @@ def test_an_unknown_column_is_refused_before_the_first_step():
     assert trial.study.trials[0].intermediate_values == {}
 
 
-def test_a_column_that_goes_the_other_way_than_the_study_is_refused():
+def test_a_column_that_improves_against_the_direction_of_the_study_is_refused():
     with pytest.raises(ValueError, match=r"valid_accuracy rises .* use optuna.create_study\(direction='maximize'\)"):
         fit(training.OptunaPruning(study("minimize").ask(), "valid_accuracy"))
     with pytest.raises(ValueError, match=r"valid_loss falls .* use optuna.create_study\(direction='minimize'\)"):
@@ -115,7 +115,7 @@ def test_a_column_that_goes_the_other_way_than_the_study_is_refused():
         fit(Values([1.0] * 3), training.OptunaPruning(study("minimize").ask(), "known", mode="max"))
 
 
-def test_a_trial_without_a_single_direction_is_refused():
+def test_anything_but_a_trial_of_one_direction_is_refused():
     with pytest.raises(TypeError, match="OptunaPruning: trial is of type int, must be a trial of Optuna"):
         training.OptunaPruning(3)
     trial = optuna.create_study(directions=["minimize", "maximize"]).ask()

@@ -1,4 +1,4 @@
-"""Pictures."""
+"""Figures."""
 
 import json
 import struct
@@ -73,7 +73,7 @@ def test_without_matplotlib_the_error_names_the_extra(tmp_path, monkeypatch):
         history().plot(tmp_path / "curves.png")
 
 
-def test_filters_draws_a_picture_a_unit(tmp_path):
+def test_filters_draws_one_picture_per_unit(tmp_path):
     pytest.importorskip("matplotlib")
     kernel = np.zeros((12, 5), np.float32)
     kernel[:, 1] = np.linspace(-2, 1, 12)
@@ -84,12 +84,12 @@ def test_filters_draws_a_picture_a_unit(tmp_path):
         plot.filters(kernel, (4, 5), tmp_path / "filters.png")
 
 
-# Nothing is covered, cut or merged
+# Layout: nothing is covered, cut or merged
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures that would be written, laid out."""
+    """The figures that would be written, after their layout."""
     pytest.importorskip("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -145,7 +145,7 @@ def test_curves_are_distinguishable(kind, count, drawn):
 
 @pytest.mark.parametrize("y", [[0.5], [0.5, np.nan], [0.5, 0.4]])
 def test_a_curve_of_one_point_is_visible(y, drawn):
-    """A learning rate at which the first step diverges gives one point, which no line shows."""
+    """A learning rate at which the first step diverges gives one point, which a line does not show."""
     plot.lines({"loss": (list(range(len(y))), y)}, "x.png", "x", "y")
     (line,) = drawn[0].axes[0].lines
     assert (line.get_marker() not in ("", "None")) == (np.isfinite(y).sum() == 1)
@@ -163,7 +163,7 @@ def test_epochs_are_whole_numbers(epochs, drawn):
         assert len(labels) == len(set(labels))
 
 
-def test_ranges_of_several_methods_stand_beside_each_other(drawn):
+def test_ranges_of_several_methods_are_side_by_side(drawn):
     plot.study(some_study(6), "x.png")
     from matplotlib.collections import LineCollection
 
@@ -190,7 +190,7 @@ def test_a_cut_axis_is_marked(bottom, drawn):
 
 
 def test_the_pictures_of_the_bench_have_the_same_look(tmp_path, drawn, monkeypatch):
-    monkeypatch.syspath_prepend(str(CHECKOUT))  # the bench is no part of the package
+    monkeypatch.syspath_prepend(str(CHECKOUT))  # the bench is not part of the package
     from matplotlib.colors import to_rgba
 
     from bench import scale

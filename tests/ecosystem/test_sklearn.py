@@ -1,4 +1,4 @@
-"""`minidnn.sklearn` among scikit-learn's tools."""
+"""`minidnn.sklearn` with scikit-learn's tools."""
 
 import doctest
 import io
@@ -123,7 +123,7 @@ def test_adaptive_rates_fall_and_then_end_the_fit():
     X, y = IRIS
     options = {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 1e-5, "tol": 1.0, "max_iter": 100}
     network = MLPClassifier([5], n_iter_no_change=3, random_state=0, **options).fit(X, y)
-    # An epoch that sets the best, four without gain, the rate falls; again, until it is at most 1e-6.
+    # One epoch with the best loss, four without improvement, then the rate falls; again, until it is at most 1e-6.
     assert network.n_iter_ == 1 + 4 + 4 + 4 and network._optimizer.lr == pytest.approx(1e-5 / 25)
 
 
@@ -134,7 +134,7 @@ def test_early_stopping_keeps_the_best_network():
     assert len(network.validation_scores_) == network.n_iter_ < 60 and network.best_loss_ is None
 
 
-def test_an_end_without_convergence_warns():
+def test_a_fit_that_does_not_converge_warns():
     X, y = IRIS
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2.*n_iter_no_change=math.inf"):
         MLPClassifier([5], max_iter=2).fit(X, y)
@@ -149,7 +149,7 @@ def test_an_end_without_convergence_warns():
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 2: 0.5}])
-def test_a_weight_is_as_many_repetitions(class_weight):
+def test_an_integer_weight_equals_repetitions(class_weight):
     X, y = IRIS[0][::3], IRIS[1][::3]
     weights = np.random.default_rng(1).integers(0, 4, len(y))
     options = QUICK | {"class_weight": class_weight, "max_iter": 50}
@@ -191,10 +191,10 @@ def test_several_numbers():
         assert MLPRegressor([5], loss=loss, max_iter=2).fit(X, y).predict(X).shape == y.shape
 
 
-# What goes on
+# Continued fits
 
 
-def test_partial_fit_goes_on_and_is_pickled():
+def test_partial_fit_continues_and_is_pickled():
     X, y = IRIS
     one = MLPClassifier(**QUICK).partial_fit(X[:100], y[:100], classes=[0, 1, 2])
     other = pickle.loads(pickle.dumps(one))
@@ -205,7 +205,7 @@ def test_partial_fit_goes_on_and_is_pickled():
     assert not hasattr(clone(one), "model_")
 
 
-def test_warm_start_goes_on():
+def test_warm_start_continues():
     X, y = IRIS
     network = MLPClassifier(**QUICK, warm_start=True).fit(X, y)
     first = network.loss_
@@ -222,7 +222,7 @@ def test_the_network_is_saved_with_its_classes(tmp_path):
     assert np.array_equal(model(X.astype(np.float32)).numpy(), network.model_(X.astype(np.float32)).numpy())
 
 
-# Among scikit-learn's tools
+# With scikit-learn's tools
 
 
 def test_in_a_pipeline_and_a_grid_search():
@@ -292,7 +292,7 @@ def test_sparse_text():
     ],
     ids=str,
 )
-def test_arguments_without_sense(options, message):
+def test_invalid_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         MLPClassifier(**{"hidden_layer_sizes": (5,), **options}).fit(*IRIS)
 
@@ -340,7 +340,7 @@ def test_without_scikit_learn_the_error_names_the_extra():
     assert done.stdout == "False\n"
 
 
-def test_progress_is_shown_where_asked_for(monkeypatch):
+def test_verbose_shows_progress(monkeypatch):
     shown = io.StringIO()
     monkeypatch.setattr(sys, "stderr", shown)
     MLPClassifier(**QUICK).fit(*IRIS)

@@ -1,4 +1,4 @@
-"""`minidnn.sklearn.RBM` and `Autoencoder` among scikit-learn's tools."""
+"""`minidnn.sklearn.RBM` and `Autoencoder` with scikit-learn's tools."""
 
 import numpy as np
 import pytest

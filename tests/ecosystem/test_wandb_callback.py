@@ -1,4 +1,4 @@
-"""The callback for Weights & Biases that docs/training.md prints, beside a stub of the module's interface."""
+"""The callback for Weights & Biases in docs/training.md, with a stub of the module's interface."""
 
 import sys
 from types import SimpleNamespace

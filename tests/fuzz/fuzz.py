@@ -29,7 +29,7 @@ VALUES = [None, True, -1, 0, 1, 2, 7, 2**31, 2**63, 0.5, float("nan"), 1e308, ""
 
 
 def in_documents(content, most, seed):
-    """Changes a whole value of a JSON document, or now and then, and in what is none, its bytes."""
+    """Changes a value of a JSON document; sometimes, and if it is not JSON, changes bytes."""
     chance = random.Random(seed)
     try:
         document = json.loads(content)

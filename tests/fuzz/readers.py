@@ -1,7 +1,7 @@
-"""What reads files, fed with bytes of every kind: an array, a model or a clear error comes out, and nothing else.
+"""The readers of files, given bytes of every kind: each returns its result or raises a clear error.
 
 `fuzz.py` lets a coverage-guided fuzzer choose the bytes; `tests/models/test_fuzz.py` damages good files in simple
-ways, and reads once more what the fuzzer found worth keeping.
+ways, and reads the files of ``corpus/`` again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def npy(path: Path) -> None:
 
 
 def meaning(path: Path) -> None:
-    """The part of a model's header that tells what inputs and outputs stand for."""
+    """The part of a model's header with the meaning of inputs and outputs."""
     try:
         made = Meaning.from_json(json.loads(path.read_bytes()))
     except (MeaningError, json.JSONDecodeError, UnicodeDecodeError, RecursionError):
@@ -100,14 +100,14 @@ def checkpoint(path: Path) -> None:
 
 
 def header(path: Path) -> None:
-    """The bytes as the header of a model, in a file that is otherwise whole: what lies behind safetensors' checks."""
+    """Reads the bytes as the header of an otherwise valid model file, which passes the checks of safetensors."""
     text = path.read_bytes().decode(errors="replace")
     path.write_bytes(to_bytes(nn.Dense(3, 2).state_dict(), {"minidnn": text}))
     model(path)
 
 
 def state(path: Path) -> None:
-    """The bytes as the text of a checkpoint, beside the arrays of a good one, with a checksum that is right."""
+    """Reads the bytes as the text of a checkpoint with valid arrays and the right checksum."""
     text, arrays = path.read_bytes().decode(errors="replace"), _arrays_of_a_run()
     own = {"text": text, "sha256": checksum(text, arrays)}
     path.write_bytes(to_bytes(arrays, {"minidnn-run": json.dumps(own)}))
@@ -121,7 +121,7 @@ def _arrays_of_a_run() -> dict[str, Any]:
 
 
 def manifest(path: Path) -> None:
-    """What is read can be printed and searched, is written as it was read, and names no file outside its folder."""
+    """The card can be printed and searched, is written as it was read, and names no file outside its folder."""
     try:
         cards = Catalogue(path.parent).cards()
     except ZooError as error:
@@ -143,11 +143,11 @@ def compiled(path: Path) -> None:
 
 
 def program(path: Path) -> None:
-    """The bytes as the header of a compiled model, beside the arrays of several, with a checksum that is right."""
+    """Reads the bytes as the header of a compiled model, with the arrays of several and the right checksum."""
     try:
         header = json.loads(path.read_bytes().decode(errors="replace"))
     except (ValueError, RecursionError):
-        return  # which `compiled` meets
+        return  # `compiled` covers it
     for arrays in _arrays_of_programs():
         if isinstance(header, dict):
             header["sha256"] = storage._checksum(header, arrays)
@@ -162,7 +162,7 @@ def _arrays_of_programs() -> list[dict[str, Any]]:
 
 
 def image(path: Path) -> None:
-    """As one picture of a folder. What Pillow allocates is bounded by its limit on pixels, which is lower here."""
+    """Reads the bytes as the only picture of a folder, with a lower limit on pixels, so that Pillow allocates less."""
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS, before = 1 << 20, Image.MAX_IMAGE_PIXELS
@@ -203,10 +203,10 @@ READERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "image": (image, "pictures/class/picture.png"),
     "table": (table, "table.csv"),
 }
-"""name -> what reads, and the file's name."""
+"""name -> reader, name of the file."""
 
 DOCUMENTS = ("header", "state", "manifest", "program", "meaning")
-"""Those that read JSON, in which whole values can be changed."""
+"""Readers of JSON, in which whole values can be changed."""
 
 
 def read(name: str, content: bytes, folder: Path) -> None:

@@ -1,5 +1,5 @@
-"""Good files of every kind, which the fuzzer and the tests begin with: made anew each time, so that they are never of
-an older format. What a fuzzer found beside them lies in ``corpus/READER``."""
+"""Valid files of every kind, from which the fuzzer and the tests start; they are made for each run, in the current
+format. Files that a fuzzer found are in ``corpus/READER``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAIN = data.ArrayDataset(np.zeros((4, 3), np.uint8), np.array([0, 1, 0, 1]))
 
 
 def of_every_reader(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """(name of the reader, a good file)."""
+    """Yields (name of the reader, a good file)."""
     for dtype in ("u1", "i4", "f8"):
         for suffix in ("idx", "idx.gz"):
             save_idx(path := folder / f"seed.{suffix}", np.arange(6, dtype=dtype).reshape(2, 3))
@@ -64,7 +64,7 @@ def _models(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def checkpoint(folder: Path) -> bytes:
-    """That of the run which the readers resume."""
+    """A checkpoint of the run that the readers resume."""
     minidnn.manual_seed(1)
     dense = nn.Dense(3, 2)
     training.fit(
@@ -80,7 +80,7 @@ def checkpoint(folder: Path) -> bytes:
 
 
 def compiled_models(folder: Path) -> list[bytes]:
-    """Every kind of stage, in every form of weights."""
+    """Models with every kind of stage, in every format of weights."""
     rng = minidnn.Generator(1)
     network = nn.Sequential(
         nn.Dense(4, 6, nn.PReLU(6), rng=rng),
@@ -108,7 +108,7 @@ def _cards() -> list[Card]:
 
 
 def _pictures() -> Iterator[bytes]:
-    """In each format, grey and coloured."""
+    """Pictures in each format, grey and in colour."""
     from PIL import Image
 
     pixels = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
@@ -120,7 +120,7 @@ def _pictures() -> Iterator[bytes]:
 
 
 def places(document: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a JSON document, as what holds it and the key or number there."""
+    """Every place in a JSON document, as (list or object, index or key)."""
     if isinstance(document, (dict, list)):
         for key, inner in document.items() if isinstance(document, dict) else enumerate(document):
             yield document, key
@@ -135,7 +135,7 @@ def metadata_of(content: bytes) -> dict[str, str]:
 
 
 def without_checksum(content: bytes) -> bytes:
-    """A safetensors file whose checksum is gone, so that what lies behind it is reached."""
+    """A safetensors file without its checksum, so that later checks are reached."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     own = json.loads(header["__metadata__"]["minidnn"])

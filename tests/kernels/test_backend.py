@@ -1,4 +1,4 @@
-"""Compiled or reference: one program."""
+"""The same program on the compiled and on the reference backend."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The testers, tested: each tolerance must catch a kernel that is wrong in one of the usual ways."""
+"""Tests of the tolerances: each must reject kernels with typical faults."""
 
 import numpy as np
 import pytest

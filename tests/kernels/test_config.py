@@ -1,4 +1,4 @@
-"""The environment variables, and what show_config tells."""
+"""The environment variables, and the output of show_config."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def test_omp_num_threads_is_honoured(value, threads):
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "many", "99999"])
-def test_an_invalid_number_of_threads_is_ignored(value, monkeypatch):
+def test_invalid_numbers_of_threads_are_ignored(value, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert config._threads_of_environment() is None
 
@@ -53,7 +53,7 @@ def test_an_invalid_number_of_threads_is_ignored(value, monkeypatch):
         ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
         ({"cpu.max": ""}, None),
         ({}, None),
-        # nested groups: the least of all levels
+        # nested groups: the smallest quota of all levels
         ({"own": "0::/a/b\n", "a/b/cpu.max": "max 100000\n", "a/cpu.max": "100000 100000\n"}, 1.0),
         ({"own": "0::/a/b\n", "a/b/cpu.max": "50000 100000\n", "a/cpu.max": "100000 100000\n"}, 0.5),
         ({"own": "0::/a\n", "cpu.max": "300000 100000\n", "a/cpu.max": "max 100000\n"}, 3.0),
@@ -79,7 +79,7 @@ def test_the_quota_of_a_control_group(tmp_path, files, quota):
 
 @pytest.mark.compiled
 def test_a_limit_of_openmp_is_kept():
-    """As `threadpoolctl.threadpool_limits` sets it, in this thread; what OpenMP started with limits nothing."""
+    """As `threadpoolctl.threadpool_limits` sets it, in this thread; the number that OpenMP started with is no limit."""
     threadpoolctl = pytest.importorskip("threadpoolctl")
     started_with = {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "openmp"}
     limit = min({1, 2, 3} - started_with)
@@ -92,7 +92,7 @@ def test_a_limit_of_openmp_is_kept():
     assert kernels._core.thread_limit() == 4
 
 
-def test_show_config_is_complete(capsys):
+def test_show_config_prints_every_setting(capsys):
     minidnn.show_config()
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if len(line.split()) > 1)
     assert lines["minidnn"] == minidnn.__version__

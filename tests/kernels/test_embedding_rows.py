@@ -93,7 +93,7 @@ def test_onnx_gathers():
     assert back.state_dict().keys() == net.state_dict().keys() and np.array_equal(back(X).data, net(X).data)
 
 
-def test_without_input_shape_no_width_is_made_up():
+def test_export_requires_input_shape_where_no_layer_fixes_the_width():
     pytest.importorskip("onnx")
     for first in (nn.Embedding(7, 4), nn.EmbeddingBag(7, 4)):
         with pytest.raises(

@@ -1,4 +1,4 @@
-"""Daemon threads that are inside kernels when the interpreter ends: it ends as if they were not there."""
+"""The interpreter exits cleanly while daemon threads are inside kernels."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ CALLS = {
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("call", CALLS)
-def test_the_interpreter_ends_in_peace(call, threads):
+def test_the_interpreter_exits_cleanly(call, threads):
     program = KERNEL.format(call=CALLS[call], threads=threads)
     for _ in range(4):
         done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60)

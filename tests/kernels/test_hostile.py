@@ -1,4 +1,4 @@
-"""Every function that takes arrays, on arrays that are wrong in every way: a right answer or a clear error, no harm."""
+"""Every function that takes arrays, with invalid arrays of every kind: the right result or a clear error, no crash."""
 
 import itertools
 import zlib
@@ -31,7 +31,7 @@ def copies(arguments):
 
 @pytest.mark.parametrize("row", KERNELS, ids=str)
 def test_kernels(row):
-    """The compiled ones themselves, which nothing shields."""
+    """The compiled functions, called directly."""
     arguments, options = arguments_of(row)
     kernel = getattr(kernels._core, row.name)
     for place, argument in enumerate(arguments):
@@ -75,7 +75,7 @@ def test_outputs_must_not_overlap_inputs(row):
 
 
 HOW_MANY = {("random_bits", 0), ("random_normal", 0), ("embedding_bag_backward", 5)}
-"""Arguments that say how large the result is."""
+"""Arguments that determine the size of the result."""
 
 NUMBERS = [float("nan"), float("inf"), -1, 0, 2**31, 2**63, 2**64, 10**400, True, None, "1", 1 + 2j, [1], object()]
 
@@ -88,7 +88,7 @@ def test_numbers_beside_the_arrays(row):
         for place, argument in enumerate(arguments):
             if not isinstance(argument, np.ndarray):
                 if (row.name, place) in HOW_MANY and number == 2**31:
-                    continue  # which it would do
+                    continue  # it would allocate that much
                 given = copies(arguments)
                 given[place] = number
                 outcome(kernel, *given, **options)
@@ -140,7 +140,7 @@ def test_labels_of_every_integer_type(dtype):
 
 @pytest.mark.parametrize("row", OPS, ids=str)
 def test_ops(row):
-    """Forward and backward, on one operand that is wrong."""
+    """Forward and backward, with one invalid operand."""
     inputs = [np.asarray(a, np.float32) for a in row.inputs]
 
     def both(*arrays):
@@ -156,9 +156,9 @@ def test_ops(row):
     for place, operand in enumerate(inputs):
         for name, wrong, _ in attacks(operand):
             if name == "a list" and row.options:
-                continue  # the table asks it for its dtype
+                continue  # the row reads its dtype
             if name == "2**62 bytes" or isinstance(wrong, (str, type(None))) or type(wrong) is object:
-                continue  # NumPy would try; as operands they are Python's affair
+                continue  # NumPy would convert them; as operands Python handles them
             given = [a.copy() for a in inputs]
             given[place] = wrong
             kind, value = outcome(both, *given)
@@ -194,7 +194,7 @@ del OPTIMIZERS["Optimizer"]
 
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_gradients_that_do_not_fit(make):
-    """A gradient that a user set: the update of a plain copy, or an error that leaves parameter and slots alone."""
+    """A gradient set by the user: the update of a plain copy, or an error that changes neither parameter nor slots."""
     grad = np.random.default_rng(4).standard_normal((3, 4)).astype(np.float32)
 
     def step(grad):

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a kernel, and memory that runs out: Python's own exceptions, and the process goes on."""
+"""Ctrl-C in the middle of a kernel, and memory that runs out: Python's own exceptions, and the process continues."""
 
 import os
 import signal
@@ -61,7 +61,7 @@ for work in (long_work, long_layer, long_recording):
     assert program(code, threads) == ["long_work", "long_layer", "long_recording"]
 
 
-def test_a_handler_that_does_not_raise_lets_the_kernel_continue():
+def test_a_kernel_continues_after_a_handler_that_raises_nothing():
     code = """
 calls = []
 
@@ -81,7 +81,7 @@ except InterruptedError as error:
     assert program(code, 2) == ["3", "enough"]
 
 
-def test_a_kernel_in_another_thread_goes_on():
+def test_a_kernel_in_another_thread_continues():
     code = """
 class Done(Exception):
     pass

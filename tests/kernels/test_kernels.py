@@ -83,7 +83,7 @@ def test_an_argument_must_not_be_missing(row):
         getattr(kernels, row.name)(*arguments[:-1], **options)
 
 
-# The table guards itself.
+# The table is complete.
 
 
 BY_NUMPY = {
@@ -91,9 +91,9 @@ BY_NUMPY = {
     for name in reference.__all__
     if getattr(reference, name).__module__.rpartition(".")[2] in ("elementwise", "reductions", "shaping")
 }
-"""What no kernel was compiled for."""
+"""Functions without a compiled kernel."""
 NUMBERS = {"adafactor_rate", "check_gradients", "clip_factor", "count", "global_norm", "next_draw", "trusted_rate"}
-"""Of arrays without axes, see test_numbers.py."""
+"""Kernels of arrays without axes, see test_numbers.py."""
 
 
 def test_every_reference_function_has_a_row():

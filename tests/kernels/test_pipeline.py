@@ -101,13 +101,13 @@ def test_an_order_out_of_range_is_refused(loops, place, value):
 
 
 def shifted(array):
-    """The same numbers, a byte beyond where they belong."""
+    """The same numbers at an address one byte past their alignment."""
     moved = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
     moved[...] = array
     return moved
 
 
-def test_numbers_that_are_not_aligned_are_refused_and_rows_copied():
+def test_unaligned_numbers_are_refused_and_unaligned_rows_are_copied():
     order, labels = np.array([2, 0]), np.arange(3)
     images, maps = np.zeros((1, 2, 2, 1), np.float32), np.zeros((1, 2, 3), np.float32)
     for name, call in {
@@ -131,7 +131,7 @@ def test_other_dtypes_are_refused():
         pipeline.gather(np.zeros((5, 3)), np.zeros(2, np.int64))
 
 
-def test_the_reference_runs_where_it_was_asked_for():
+def test_use_backend_selects_the_reference():
     examples, order = rng.integers(0, 256, (9, 5), np.uint8), np.arange(9)
     with minidnn.use_backend("reference"):
         assert np.array_equal(pipeline.gather(examples, order), _pipeline.gather_bytes(examples, order))

@@ -1,4 +1,4 @@
-"""Products whose sizes cross the borders of tiles, panels and cache blocks: every element is one chain over k."""
+"""Products whose sizes cross the boundaries of tiles, panels and cache blocks: every element is one chain over k."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def factors(kind, m, k, n):
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("isa", ISAS)
 def test_an_element_is_the_same_chain_in_every_block(isa, size, kind):
-    """The oracles: float64 with the bound of a float32 sum, and rows and columns multiplied alone, in other tiles."""
+    """Compared with float64, within the bound of a float32 sum, and with rows and columns multiplied alone."""
     kernels.use_isa(isa)
     a, b = factors(kind, *size)
     kernels.set_num_threads(1)

@@ -49,7 +49,7 @@ N = 1_000_000
 SIX = 6  # standard errors: a right generator fails once in 500 million runs, and these runs are always the same
 
 
-def test_masks_keep_the_share_that_they_should():
+def test_masks_keep_the_right_fraction():
     for rate in (0.1, 0.5, 0.9):
         y = kernels.dropout(np.ones(N, np.float32), rate, 1, 2, 3)
         kept = np.count_nonzero(y)
@@ -95,7 +95,7 @@ def test_thenormal_quantile_is_the_inverse_of_the_distribution():
     assert np.allclose(normal_quantile(p), expected, rtol=1e-14, atol=1e-15)
 
 
-def test_a_state_continues_where_it_was_taken():
+def test_a_restored_state_continues_the_sequence():
     generator = Generator(5, stream=3)
     generator.bits(10)
     state = generator.get_state()

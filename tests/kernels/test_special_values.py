@@ -25,7 +25,7 @@ SPECIAL = np.array(
 )
 CRITICAL = [0, 2, 3, 6, 12]
 LENGTHS = (*range(1, 34), 47, 48, 49, 63, 64, 65, 66, 2000, 2 * 32768 + 17)
-"""Every tail without and behind a vector of 16, the ends of the next ones, many vectors, several threads."""
+"""Every tail alone and after a vector of 16, lengths around further vectors, many vectors, several threads."""
 SMALL, BLOCK = 40, 3000
 """Up to SMALL elements get the critical values in every place, up to BLOCK all values in some place, others one."""
 ROUGHLY = 1e-5
@@ -36,7 +36,7 @@ reductions = [row for row in KERNELS if row not in elementwise]
 
 
 def floats(arguments):
-    """Where the float32 arrays with elements stand among the arguments."""
+    """The indices of the nonempty float32 arrays among the arguments."""
     return [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray) and a.dtype == np.float32 and a.size]
 
 
@@ -46,7 +46,7 @@ def kinds(x):
 
 
 def allowed(tolerance, arguments, exact):
-    """The error allowed in each element; nothing where the tolerance has no bound to be derived."""
+    """The error allowed in each element; None for a tolerance without a derived bound."""
     if isinstance(tolerance, Bits | Ulps):
         return None
     scale = EPS * np.broadcast_to(tolerance(*arguments, exact).scale, exact.shape)
@@ -62,7 +62,7 @@ def check(tolerance, scale, got, truth32, exact):
         tolerance.check(truth32, truth32, exact)
     else:
         assert got.shape == exact.shape
-        # Where float32 overflows on the way, the order of a sum decides: near either truth is right.
+        # Where float32 overflows in between, the result depends on the order of the sum: either truth is accepted.
         others = ~(np.abs(got - exact) <= scale)
         if not others.any():
             return
@@ -74,7 +74,7 @@ def check(tolerance, scale, got, truth32, exact):
 
 
 def outcome(function, arguments, options, mutated):
-    """The outputs, or nothing and the exception's type where `check_finite` raises."""
+    """The outputs, or () and the exception's type where `check_finite` raises."""
     try:
         return outputs_of(function, arguments, options, mutated), None
     except FloatingPointError:
@@ -111,7 +111,7 @@ def equals_its_reference(row, arguments, options):
 
 
 def among(row, place, values):
-    """The values, made such that they may stand in this argument."""
+    """The values, mapped into the domain of this argument."""
     values = np.asarray(values, np.float32)
     return row.domain[place](values) if place in row.domain else values
 
@@ -177,7 +177,7 @@ def test_sums_of_two_infinities(row):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("isa", ISAS)
 def test_zeros_have_the_sign_of_the_reference(isa, name):
-    """The tolerances elsewhere do not see it: ``1 / tanh(0)`` was -inf. 200 and -200 underflow."""
+    """The other tolerances ignore the sign: ``1 / tanh(0)`` was -inf. 200 and -200 underflow."""
     kernels.use_isa(isa)
     row = ACTIVATIONS[name]
     x, settings = np.tile(np.array([0.0, -0.0, 200.0, -200.0], np.float32), 19), row.settings(None)

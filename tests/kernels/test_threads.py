@@ -37,7 +37,7 @@ def test_a_forked_child_does_not_hang():
 
 
 def exit_code(child, seconds):
-    """Of the child; kills one that does not end in time, and returns None."""
+    """The exit status of the child; None, after killing it, if it does not end in time."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while time.monotonic() < deadline:
@@ -76,7 +76,7 @@ def test_python_threads_compute_the_same_bytes_while_the_number_of_threads_chang
     assert not wrong
 
 
-def test_two_models_train_at_once_as_they_do_alone():
+def test_two_models_trained_at_once_equal_models_trained_alone():
     def train(seed, results):
         generator = minidnn.Generator(seed)
         model = minidnn.nn.Sequential(
@@ -101,7 +101,7 @@ def test_two_models_train_at_once_as_they_do_alone():
 
 
 def test_one_model_is_read_by_many_threads():
-    """Predictions, and gradients of inputs, from a model that nobody changes."""
+    """Predictions, and gradients of inputs, of a model that does not change."""
     model = minidnn.nn.Sequential(
         minidnn.nn.Dense(300, 64, "elu"), minidnn.nn.BatchNorm(64), minidnn.nn.Dropout(0.5), minidnn.nn.Dense(64, 10)
     ).eval()

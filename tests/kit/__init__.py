@@ -1,4 +1,4 @@
-"""Helpers of the tests: what the rows of the tables are made of, small data and models, where things lie."""
+"""Helpers of the tests: rows of the tables of test cases, small data and models, paths."""
 
 from pathlib import Path
 

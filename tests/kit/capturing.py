@@ -1,4 +1,4 @@
-"""Steps to be captured, and what they leave."""
+"""Steps to capture, and the state after them."""
 
 import numpy as np
 
@@ -14,14 +14,14 @@ def cross_entropy(output, x, y):
 
 
 def everything(model, optimizer):
-    """All that a step changes, as bytes."""
+    """Everything that a step changes, as bytes, and the state of the generator."""
     state = {**model.state_dict(), **optimizer.state_dict()}
     grads = [param.grad for param in model.parameters()]
     return [np.asarray(value).tobytes() for value in [*state.values(), *grads]], minidnn.get_rng_state()
 
 
 def run(build, make_optimizer=lambda params: optim.SGD(params, 0.1), loss=cross_entropy, captured=True, strict=True):
-    """The losses of some steps and what they leave."""
+    """The losses of some steps, and everything that they changed."""
     minidnn.manual_seed(7)
     model = build()
     optimizer = make_optimizer(model.parameters())

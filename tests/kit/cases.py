@@ -1,4 +1,4 @@
-"""The table of kernels: one row each, with what to call it on and how near to the truth it must come."""
+"""The table of kernels: one row each, with its arguments and the tolerance of each output."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def elementwise(*options: float):
     return lambda rng, n: ((normal(rng, n), *options), {})
 
 
-def told(name: str, *options: float):
-    """dy, and an input of the activation, or a y that it can have given: what its derivative reads."""
+def derivative_arguments(name: str, *options: float):
+    """dy, and what the derivative reads: an input x of the activation, or a y that the activation can return."""
     from minidnn import reference
 
     def make(rng, n):
@@ -27,20 +27,20 @@ def told(name: str, *options: float):
 
 
 def near(*arguments):
-    """Of an activation that multiplies x by a share: the share's argument grows as x * x, and its error with it."""
+    """The bound of an activation that multiplies x by a factor, whose argument and error grow as x * x."""
     x, y = arguments[0], arguments[-1]
     return Bound(
         (8 + x * x) * np.abs(y) + (4 + np.abs(x)) * TINY / EPS
-    )  # a share below the normal range is rounded more
+    )  # a factor below the normal range is rounded more
 
 
 def near_slope(dy, x, *rest):
-    """Of its derivative, a sum of terms of up to |dy| (1 + |x|) that may cancel."""
+    """The bound of its derivative, a sum of terms of up to |dy| (1 + |x|) that may cancel."""
     return Bound(8 * np.abs(dy) * (1 + np.abs(x)))
 
 
 OUTPUTS = {"softplus": np.abs, "logsigmoid": lambda y: -np.abs(y)}
-"""What y can be, where not anything."""
+"""The range of y, where it is not every number."""
 
 BOUNDS = {
     **dict.fromkeys(("relu", "leaky_relu", "relu6", "hardtanh", "hardsigmoid", "hardswish"), (Bits(), Bits())),
@@ -51,7 +51,7 @@ BOUNDS = {
 """Ulps(4): the formulas around exp round at most twice more, exp itself is off by less than 1.5."""
 
 ALPHAS = {"elu": 0.7, "celu": 0.7, "thresholded_relu": 0.5}
-"""Settings other than the defaults, so that they show."""
+"""Settings that differ from the defaults, so that a kernel that ignores them fails."""
 
 
 def activation(row) -> list[Kernel]:
@@ -61,7 +61,7 @@ def activation(row) -> list[Kernel]:
     domain = {1: OUTPUTS[row.name]} if row.name in OUTPUTS else {}
     return [
         Kernel(row.name, elementwise(*options), [forward]),
-        Kernel(f"{row.name}_backward", told(row.name, *options), [backward], domain=domain),
+        Kernel(f"{row.name}_backward", derivative_arguments(row.name, *options), [backward], domain=domain),
     ]
 
 
@@ -226,7 +226,7 @@ def random_slopes(arrays: int):
 
 
 def probabilities(rng, n):
-    """In [0, 1], with certain ones among them."""
+    """Numbers in [0, 1], including 0 and 1."""
     return np.clip(normal(rng, n, scale=0.6) + np.float32(0.5), 0, 1)
 
 

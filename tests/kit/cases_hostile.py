@@ -35,7 +35,7 @@ class Public:
         name: as a user finds it, ``nn.hinge``.
         call: takes the arrays; what it returns is compared bit by bit.
         arrays: good ones.
-        variant: tells rows of one name apart.
+        variant: distinguishes rows of one name.
         written: places of those that are changed.
     """
 

@@ -1,4 +1,4 @@
-"""The rows of what trains: optimizer updates, norms and penalties of weights, normalization."""
+"""The rows of kernels for training: optimizer updates, norms and penalties of weights, normalization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minidnn.optimizers import UPDATES as OPTIMIZERS
 
 MATRICES = tuple(shape for shape in ROWS if min(shape) > 0)
 TALL = (*MATRICES, (500, 67), (500, 64), (9, 129))
-"""With many rows, around the width of the blocks that batch statistics are taken of."""
+"""(rows, columns): many rows, and columns around the width of the blocks of batch statistics."""
 
 
 def update(slots: str, **options: float):
@@ -28,7 +28,7 @@ def update(slots: str, **options: float):
 
 
 def step(name: str, variant: str = "", **options: float) -> Kernel:
-    """Of an optimizer, with its defaults but for these options."""
+    """The arguments of an optimizer's update, with its defaults except for these options."""
     row, names = OPTIMIZERS[name], making.slots(name)
     kinds = "".join("p" if slot in row.positive else "n" for slot in names)
     return Kernel(
@@ -44,10 +44,10 @@ FTRL = {"lr": 0.05, "lr_power": -0.5, "l1": 0.3, "l2": 0.01, "l2_shrinkage": 0.0
 
 
 def ftrl_power_bounds():
-    """Of a general power, which comes from exp and log: off by 2 + 2 |p log a| EPS of its size.
+    """The bounds for a general power, computed by exp and log: off by 2 + 2 |p log a| EPS of its size.
 
-    The difference of two such powers, and what is divided by one, inherit that; param is 0 or not by a hair's breadth
-    where |linear| is near l1, so that it is compared as ``pull / quadratic`` with l1's own place in the bound.
+    The difference of two such powers, and a quotient by one, inherit that error. Rounding decides whether param is 0
+    where |linear| is near l1, so it is compared as ``pull / quadratic`` with l1's own place in the bound.
     """
 
     def powers(accumulator, grad, p):
@@ -75,7 +75,7 @@ OPTIONS = {
     "lion": {"weight_decay": 0.1},
     "ftrl": FTRL,
 }
-"""Where the defaults leave something out."""
+"""Options of optimizers whose defaults switch a part of the update off."""
 UPDATES = [
     *(step(name, "square root" if name == "ftrl" else "", **OPTIONS.get(name, {})) for name in OPTIMIZERS),
     step("radam", "rectified", step=9),
@@ -92,12 +92,12 @@ UPDATES = [
 
 
 def sum_bound(terms):
-    """A float64 sum, in units of float32's EPS."""
+    """The bound of a float64 sum, in units of float32's EPS."""
     return lambda x, *options_and_exact: Bound(np.asarray(x.size * terms(x).sum() * 2.0**-29))
 
 
 def penalty_bound(w, l1, l2, exact):
-    """As `sum_bound`, and of rounding to float32."""
+    """As `sum_bound`, with the rounding to float32."""
     return Bound(np.asarray(np.abs(exact) + w.size * (np.abs(w) + w * w).sum() * 2.0**-29))
 
 
@@ -106,7 +106,7 @@ def rescale_bound(w, *options_and_exact):
 
 
 def mean_bound(x, exact):
-    """Of the float64 sum, in units of float32's EPS, and of rounding to float32."""
+    """The bound of the float64 sum, in units of float32's EPS, with the rounding to float32."""
     return Bound(np.asarray(np.abs(exact) + np.abs(x).sum() * 2.0**-29))
 
 
@@ -167,7 +167,7 @@ NORM_EPS = 1e-3
 
 
 def norm_bounds(axis):
-    """Of mean and variance, and of what is normalized with them, from the exact ones."""
+    """The bounds of mean and variance, and of the normalized values, from the exact ones."""
 
     def statistics(x):
         mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
@@ -194,7 +194,7 @@ def norm_bounds(axis):
 
 
 def norm_backward_bounds(axis):
-    """Of sums along the axis, from the statistics that are given."""
+    """The bounds of sums along the axis, with given statistics."""
 
     def terms(dy, x, gamma, mean, var):
         mean, var = np.expand_dims(mean, axis), np.expand_dims(var, axis)

@@ -1,4 +1,4 @@
-"""Models to compile, with and without layers that are folded."""
+"""Models to compile, named after what folding does to them."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Arrays that nobody would choose to send, and what may come of them."""
+"""Invalid and unusual arrays, and the outcomes that are allowed for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from minidnn import Tensor
 
 CLEAR = (TypeError, ValueError, IndexError, MemoryError, OverflowError, FloatingPointError)
-"""The errors that tell a caller what was wrong; any other is a fault of ours."""
+"""Errors that report invalid arguments; any other exception is a bug of minidnn."""
 
 
 def misaligned(a):
@@ -99,7 +99,7 @@ OTHER_TYPES = {
     "text": lambda a: "text",
     "an object": lambda a: object(),
 }
-"""Other types: an error, or whatever the types of NumPy make of it, but never harm."""
+"""Other types: an error, or whatever NumPy computes for the type, but no crash."""
 
 
 def attacks(a):
@@ -111,7 +111,7 @@ def attacks(a):
 
 
 def plain(value):
-    """A contiguous native copy; what has too much to copy, or is no array, as it is."""
+    """A contiguous native copy; an argument that is no array or too large to copy is returned unchanged."""
     if not isinstance(value, np.ndarray) or value.size > 2**20:
         return value
     return np.array(value, value.dtype.newbyteorder("="), order="C", subok=False)

@@ -1,4 +1,4 @@
-"""Runs an exported model in onnxruntime."""
+"""The outputs of an exported model in onnxruntime."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from minidnn import nn
 
 
 class Calls(nn.Module):
-    """A user-defined layer that calls a function."""
+    """A user-defined layer."""
 
     def __init__(self, function):
         self.function = function

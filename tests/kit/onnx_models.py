@@ -1,4 +1,4 @@
-"""Small ONNX models for the tests of the importer; needs onnx."""
+"""Small ONNX models for the tests of the importer. Import it only where onnx is installed."""
 
 import numpy as np
 import onnx

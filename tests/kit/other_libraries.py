@@ -1,4 +1,4 @@
-"""Tests against other libraries: import or skip, and comparison of outputs."""
+"""Other libraries to compare with, imported where they are installed."""
 
 import importlib.util
 import os
@@ -11,7 +11,7 @@ X = np.random.default_rng(3).normal(size=(20, 6)).astype(np.float32)
 
 
 def library(name):
-    """Imports the library, or skips the test; its warnings are ignored."""
+    """The library, or a skip; warnings at its import are ignored."""
     if name == "keras" and importlib.util.find_spec("torch") and not importlib.util.find_spec("tensorflow"):
         os.environ.setdefault("KERAS_BACKEND", "torch")
     with warnings.catch_warnings():

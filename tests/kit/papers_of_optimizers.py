@@ -1,4 +1,4 @@
-"""What each optimizer does to twelve gradients by its paper, in float64."""
+"""The updates of each optimizer for twelve gradients by the formulas of its paper, in float64."""
 
 import math
 

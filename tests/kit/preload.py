@@ -1,4 +1,4 @@
-"""Scripts of this folder, run in a process that a shim of `native/` is preloaded into."""
+"""Runs scripts of tests/ in a process with a preloaded library of `native/`."""
 
 import json
 import os
@@ -14,7 +14,7 @@ COMPILER = os.environ.get("CC", "cc")
 
 
 def hindrance():
-    """Why it cannot be done here, or None."""
+    """Why no library can be preloaded here, or None."""
     if sys.platform != "linux":
         return "calls are intercepted as the dynamic linker of Linux lets us"
     if "MINIDNN_SANITIZED" in os.environ:

@@ -201,7 +201,7 @@ def getitem(draw: Draw) -> None:
         parts.append(draw.one_of(*kinds))
     arrays = sum(isinstance(part, (np.ndarray, list)) for part in parts)
     if arrays > 1 and any(isinstance(part, np.ndarray) and part.dtype == bool for part in parts):
-        raise Unfit  # whether they can be broadcast hangs on how many are true
+        raise Unfit  # whether they broadcast depends on how many are true
     if parts and draw.chance(0.2):
         parts[draw.rng.integers(len(parts)) :] = [...]
     if draw.chance(0.2):

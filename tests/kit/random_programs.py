@@ -109,7 +109,7 @@ class Program:
 
 
 class Draw:
-    """Draws a program step by step; knows the values so far, in float64."""
+    """Draws a program step by step; holds the values so far, in float64."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng([seed, 20])

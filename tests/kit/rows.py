@@ -1,4 +1,4 @@
-"""What the rows of the table of kernels are made of."""
+"""The row of the table of kernels, and its usual sizes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Kernel:
         sizes: what `make` is called with.
         mutated: places of the arguments that the kernel changes.
         domain: for an argument that is not free, by its place, what makes it of any numbers.
-        variant: tells rows of one kernel apart.
+        variant: distinguishes rows of one kernel.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A small HTTP server on this machine for files that arrive whole, wrong, late or not at all."""
+"""A small HTTP server on this machine that sends files completely, damaged, late or not at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Request(BaseHTTPRequestHandler):
         self.end_headers()
 
     def ranged(self, content: bytes, most: int | None = None) -> None:
-        """What a server that knows ranges sends, at most so many bytes of it before it hangs up."""
+        """The response of a server that supports ranges; it closes the connection after at most `most` bytes."""
         asked = self.headers.get("Range")
         if asked is None:
             self.head(200, len(content))

@@ -1,4 +1,4 @@
-"""Callbacks that change what is minidnn's own, by name: the step is captured again by itself.
+"""Callbacks that change objects of minidnn, by name: the step is then captured again automatically.
 
 Each kind is a function of a random generator and of a `Case`, which it changes.
 """

@@ -6,7 +6,7 @@ GLOBALS = {"weight": 1.0, "slope": 1.0, "epoch": 0}
 
 
 class Case:
-    """A small network to be trained, and what a user added to it."""
+    """A small network to train, with what a user added to it."""
 
     def __init__(self, rng):
         width = int(rng.integers(3, 9))

@@ -1,4 +1,4 @@
-"""Code of the user's own within the step: layers, losses and optimizers, by name.
+"""User-defined code within the step: layers, losses and optimizers, by name.
 
 Each kind is a function of a random generator and of a `Case`, which it changes.
 """
@@ -304,12 +304,12 @@ class _OwnGenerator(minidnn.Generator):
         return super().next_key()
 
 
-def generator_of_ones_own(rng, case):
+def user_defined_generator(rng, case):
     case.layers.insert(0, nn.Dropout(0.4, rng=_OwnGenerator(3)))
 
 
 OWN = [constraint_function, bound_method_and_class_list, kernel_error_that_is_caught]
-OWN += [generator_of_ones_own, branch_in_the_loss, branch_on_a_number, coefficient_in_a_global]
+OWN += [user_defined_generator, branch_in_the_loss, branch_on_a_number, coefficient_in_a_global]
 OWN += [coefficient_that_the_loss_changes]
 OWN += [tensor_that_is_replaced, weights_of_classes_as_an_array, numpy_on_the_labels, smoothing_by_epoch]
 OWN += [activation_function, regularizer_function, layer_that_counts, layer_with_running_statistics]

@@ -168,7 +168,7 @@ def test_an_invalid_architecture_is_refused(path, architecture, message):
     assert str(path) in str(error.value)
 
 
-def test_layers_nested_beyond_reason_are_refused(path):
+def test_layers_nested_too_deep_are_refused(path):
     description = {"type": "ReLU"}
     for _ in range(registry.DEEPEST + 1):
         description = {"type": "Residual", "block": description}

@@ -1,4 +1,4 @@
-"""Bad instances made from good ones."""
+"""Corrupted examples made from real ones."""
 
 import numpy as np
 import pytest
@@ -13,15 +13,15 @@ IMAGES = RNG.integers(0, 256, (60, 28 * 28), np.uint8)
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_so_many_words_are_others(count):
+def test_the_given_number_of_words_is_replaced(count):
     bad = data.corrupt(SENTENCES, data.replace_words(SENTENCES, count), Generator(1))
     words = (SENTENCES > 0).sum(axis=1)
     assert bad.dtype == np.int64 and np.array_equal((bad != SENTENCES).sum(axis=1), np.minimum(words, count))
     assert np.array_equal(bad > 0, SENTENCES > 0) and bad.max() < 30
 
 
-def test_new_words_come_as_often_as_in_the_text():
-    text = np.array([2, 2, 2, 2, 2, 2, 3, 3, 3, 4])  # and never the one that stood there
+def test_replacements_have_the_frequencies_of_the_text():
+    text = np.array([2, 2, 2, 2, 2, 2, 3, 3, 3, 4])  # and never the replaced word itself
     bad = data.corrupt(np.full((20_000, 1), 3), data.replace_words(text), Generator(2))
     share = np.bincount(bad[:, 0], minlength=5)[2:] / len(bad)
     np.testing.assert_allclose(share, [6 / 7, 0, 1 / 7], atol=5 * np.sqrt(0.25 / 20_000))
@@ -35,7 +35,7 @@ def test_every_place_is_replaced_equally_often():
 
 @pytest.mark.parametrize("shape", [(28, 28), (14, 56), (28, 14, 2)])
 @pytest.mark.parametrize("size", [3, 7])
-def test_two_patches_change_places(shape, size):
+def test_two_patches_are_swapped(shape, size):
     x = IMAGES.reshape(60, *shape)
     bad = data.corrupt(x, data.swap_patches(shape, size), Generator(1))
     assert bad.shape == x.shape and bad.dtype == x.dtype

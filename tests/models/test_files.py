@@ -1,4 +1,4 @@
-"""Files are written where and as the user expects, and a file that changes while it is read raises."""
+"""Files keep their place, kind and mode; a file that changes while it is read is an error."""
 
 import os
 import stat
@@ -45,9 +45,9 @@ def kind(request):
 
 
 @posix
-def test_a_device_is_written_to_and_not_replaced(kind, tmp_path):
+def test_a_device_is_not_replaced_by_a_file(kind, tmp_path):
     name, write, _ = kind
-    link = tmp_path / name  # whose suffix tells the kind
+    link = tmp_path / name  # its suffix determines the format
     link.symlink_to("/dev/null")
     write(link)
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and link.is_symlink()
@@ -69,12 +69,12 @@ def test_a_fifo_is_written_through(kind, tmp_path):
 
 
 @posix
-def test_a_link_leads_to_the_file(kind, tmp_path):
+def test_a_link_is_followed(kind, tmp_path):
     name, write, _ = kind
     (tmp_path / "elsewhere").mkdir()
     target, link = tmp_path / "elsewhere" / name, tmp_path / name
     link.symlink_to(target)
-    write(link)  # also where there is nothing yet
+    write(link)  # also if the file does not exist yet
     assert link.is_symlink() and target.stat().st_size
     write(link)
     assert link.is_symlink() and [path.name for path in target.parent.iterdir()] == [name]
@@ -159,7 +159,7 @@ def test_the_sweep_touches_its_own_files_alone(tmp_path):
 
 
 @posix
-def test_a_lock_that_is_waited_for_says_so(tmp_path, caplog):
+def test_waiting_for_a_lock_is_logged(tmp_path, caplog):
     path, inside, held = tmp_path / "lock", threading.Event(), []
 
     def second():
@@ -229,8 +229,8 @@ def test_memory_is_a_small_multiple_of_a_model_file(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom"])
-def test_a_device_that_never_ends_is_no_model(path):
-    """Read on, it would take all memory; a limit makes that an error of this process alone."""
+def test_an_endless_device_is_refused(path):
+    """Reading to the end would exhaust the memory; the limit protects other processes."""
     script = f"""
 import resource
 import minidnn
@@ -260,7 +260,7 @@ def test_a_model_is_read_from_a_fifo(tmp_path):
 @posix
 @pytest.mark.compiled
 def test_a_fifo_is_opened_once(read, tmp_path):
-    """A second reader would wait for ever; whoever opens a path twice may also read two different files."""
+    """A second open would block for ever, and two opens of a path may read two different files."""
     model = nn.Sequential(nn.Dense(2, 2, name="outputs"))
     content = tmp_path / "model"
     deploy.compile(model).save(content) if read is deploy.load else minidnn.save(model, content)
@@ -275,7 +275,7 @@ def test_a_fifo_is_opened_once(read, tmp_path):
     assert sorted(opened) == [1, 2]
 
 
-def test_a_path_that_ends_with_a_slash_is_no_file(tmp_path):
+def test_a_path_that_ends_with_a_slash_is_refused(tmp_path):
     model = nn.Sequential(nn.Dense(2, 2, name="outputs"))
     minidnn.save(model, tmp_path / "model")
     for call in (minidnn.load, read_meaning, open_model, deploy.load, lambda path: minidnn.save(model, path)):

@@ -1,4 +1,4 @@
-"""Files of every kind, damaged in simple ways; the long form, which a fuzzer guides, is ``tests/fuzz/fuzz.py``."""
+"""Files of every kind, damaged in simple ways; the long form, guided by a fuzzer, is ``tests/fuzz/fuzz.py``."""
 
 import functools
 import json
@@ -19,7 +19,7 @@ import readers
 import seeds
 
 pytest.importorskip("PIL")
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says before it gives up
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # warnings of Pillow before it raises
 by_reader = pytest.mark.parametrize("name", readers.READERS)
 quick = settings(
     max_examples=60,

@@ -121,7 +121,7 @@ def test_a_file_stores_the_meaning_of_the_training_data(tmp_path):
         training.evaluate(model, others)
 
 
-def test_arrays_without_meaning_are_accepted():
+def test_arrays_without_a_meaning_are_accepted():
     model = trained(DF.to_numpy(), Y)
     assert model.meaning is None
     assert training.predict(model, OTHER).shape == (60, 1)

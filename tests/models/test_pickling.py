@@ -1,4 +1,4 @@
-"""Objects that users pickle or copy continue as the original does."""
+"""Pickled and copied objects behave like the original."""
 
 import copy
 import pickle
@@ -39,7 +39,7 @@ def train(model, optimizer, epochs=2):
 @pytest.mark.parametrize(
     "kind", [kind for kind in OPTIMIZERS if kind is not optim.Optimizer], ids=lambda kind: kind.__name__
 )
-def test_a_model_and_its_optimizer_go_on_alike(kind, way):
+def test_copies_of_a_model_and_its_optimizer_train_alike(kind, way):
     model = network()
     optimizer = kind(model.parameters(), lr=0.01)
     train(model, optimizer)
@@ -49,7 +49,7 @@ def test_a_model_and_its_optimizer_go_on_alike(kind, way):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["pickle", "deepcopy"])
-def test_a_generator_draws_on(way):
+def test_a_copied_generator_draws_the_same(way):
     generator = Generator(3, 4)
     generator.uniform((5,))
     again = way(generator)
@@ -59,14 +59,14 @@ def test_a_generator_draws_on(way):
 
 @pytest.mark.parametrize("way", WAYS, ids=["pickle", "deepcopy"])
 @pytest.mark.parametrize("options", [{}, {"dtype": "int8", "calibration": X}], ids=["float32", "int8"])
-def test_a_compiled_model_answers_alike(options, way):
+def test_a_copied_compiled_model_predicts_the_same(options, way):
     compiled = deploy.compile(network().eval(), **options)
     again = way(compiled)
     assert np.array_equal(again.predict(X), compiled.predict(X)) and again.nbytes == compiled.nbytes
 
 
 @pytest.mark.parametrize("name", sorted(name for name in REFERENCE if hasattr(kernels, name)))
-def test_a_kernel_is_itself_again(name):
+def test_a_pickled_kernel_is_the_same_object(name):
     kernel = getattr(kernels, name)
     assert pickle.loads(pickle.dumps(kernel)) is kernel
 

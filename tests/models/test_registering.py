@@ -69,7 +69,7 @@ def test_names():
         nn.register(len)
 
 
-def test_a_layer_that_its_constructor_does_not_reproduce_is_refused(tmp_path):
+def test_a_layer_that_cannot_be_rebuilt_from_its_arguments_is_not_saved(tmp_path):
     @nn.register
     class Forgets(nn.Module):
         def __init__(self, n):

@@ -102,7 +102,7 @@ def test_fit_learns_from_bags():
 
 
 @pytest.mark.parametrize("make", [lambda: bag(mode="max"), lambda: nn.EmbeddingBag(0, 3)])
-def test_arguments_that_make_no_sense(make):
+def test_invalid_arguments_are_refused(make):
     with pytest.raises(ValueError, match="EmbeddingBag: "):
         make()
 

@@ -145,7 +145,7 @@ def residual():
     return Graph([Node("h", nn.Dense(4, 4, "relu"), ["x"]), Node("y", functions.add(), ["x", "h"])])
 
 
-def test_a_graph_computes_its_nodes():
+def test_a_graph_computes_its_nodes_in_order():
     x = minidnn.Generator(1).normal((3, 4))
     graph = residual()
     layer = graph.nodes[0].part

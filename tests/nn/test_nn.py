@@ -76,7 +76,7 @@ def test_state_dict_is_a_copy_and_comes_back():
     assert not np.any(model.get_parameter("hidden1.bias").data == 7)
 
 
-def test_load_state_dict_reports_every_fault_and_changes_nothing():
+def test_load_state_dict_lists_every_fault_and_changes_nothing():
     model = notebook_network()
     before = model.state_dict()
     state = model.state_dict() | {"hidden1.kernel": np.ones((2, 2)), "extra": np.ones(1)}

@@ -79,7 +79,7 @@ def test_invalid_results_of_a_constraint_are_refused(constraint, error, message)
 
 
 @pytest.mark.parametrize("argument", ["kernel_constraint", "kernel_regularizer", "bias_regularizer"])
-def test_a_constraint_that_is_not_callable_is_refused_by_its_name(argument):
+def test_a_constraint_that_is_not_callable_is_refused_by_name(argument):
     with pytest.raises(TypeError, match=f"Dense 'a': {argument} is 'max_norm', must be a function"):
         nn.Dense(6, 4, name="a", **{argument: "max_norm"})
     with pytest.raises(TypeError, match=r"Dense 'a': activity_regularizer is 0.1, must be a function of y or None"):
@@ -108,8 +108,8 @@ def test_invalid_results_of_a_regularizer_are_refused(regularizer, error, messag
     assert message in str(caught.value)
 
 
-def test_the_chapters_max_norm_regularizer():
-    """Geron's ``max_norm_regularizer``: collects an operation that clips the weights, and returns None: no penalty."""
+def test_the_max_norm_regularizer_of_the_chapter():
+    """Geron's ``max_norm_regularizer``: collects an operation that clips the weights; returns None (no penalty)."""
     clipping = []
 
     def max_norm(weights):

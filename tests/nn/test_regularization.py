@@ -154,7 +154,7 @@ def test_a_hundred_residual_layers_pass_the_gradient_on():
 # Recipes
 
 
-def test_default_dnn_is_the_chapters():
+def test_default_dnn_is_the_default_of_the_chapter():
     model = minidnn.recipes.default_network(784, [300, 100], 10, dropout=0.5, kernel_constraint=nn.max_norm(1.0))
     assert [name for name, _ in model.children()] == [
         "dropout0", "hidden1", "norm1", "act1", "dropout1", "hidden2", "norm2", "act2", "dropout2", "outputs",

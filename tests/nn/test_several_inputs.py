@@ -20,7 +20,7 @@ class Arms(nn.Module):
 
 
 class Scaled(Arms):
-    """One input may be left out."""
+    """One input is optional."""
 
     def forward(self, left, right, scale=None):
         out = super().forward(left, right)
@@ -71,7 +71,7 @@ def test_captured_or_not_the_bytes_are_the_same(options):
     assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_a_graph_of_minidnns_own_is_captured_and_a_module_of_yours_is_python(caplog):
+def test_nn_graph_is_captured_and_a_user_defined_module_runs_in_python(caplog):
     nodes = [nn.Node("a", nn.Dense(3, 4), ["l"]), nn.Node("b", nn.Dense(2, 4), ["r"])]
     graph = nn.Graph([*nodes, nn.Node("y", nn.functions.add(), ["a", "b"])], inputs=["l", "r"])
     with caplog.at_level("INFO", "minidnn"):

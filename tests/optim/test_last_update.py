@@ -1,4 +1,4 @@
-"""The last update is guarded: rates that are none, weights that are not finite, ends that raise, clocks that stand."""
+"""The end of a run: invalid rates, weights that are not finite, callbacks that raise, clocks that stop."""
 
 import itertools
 import signal
@@ -44,7 +44,7 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("capture", [True, False])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("value", NO_RATES, ids=repr)
-def test_values_of_a_schedule_are_checked_like_a_constant(value, name, capture):
+def test_rates_of_a_schedule_are_checked_like_a_constant(value, name, capture):
     with pytest.raises((TypeError, ValueError), match="lr must be"):
         OPTIMIZERS[name]([nn.Dense(2, 2).kernel], value)
     stop = [StopAfter(7)]
@@ -56,7 +56,7 @@ def test_values_of_a_schedule_are_checked_like_a_constant(value, name, capture):
     assert optimizer.steps == 7 and bytes_of(model) == bytes_of(whole)
 
 
-def test_no_group_is_updated_where_one_has_no_rate():
+def test_no_group_is_updated_if_one_has_an_invalid_rate():
     a, b = nn.Dense(2, 2), nn.Dense(2, 2)
     optimizer = optim.SGD([{"params": a.parameters()}, {"params": b.parameters(), "lr": lambda step: np.nan}], 0.1)
     for parameter in (*a.parameters(), *b.parameters()):
@@ -78,8 +78,8 @@ class StopAfter(training.Callback):
 
 @pytest.mark.parametrize("capture", [True, False])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_non_finite_weights_after_the_last_update_are_reported(value, capture, tmp_path, caplog):
-    """The loss of the last step was finite; that of no later one is looked at."""
+def test_nonfinite_weights_after_the_last_update_are_an_error(value, capture, tmp_path, caplog):
+    """The loss of the last step was finite, and no later step would reveal the weights."""
 
     class Spoil(training.Callback):
         def on_step_end(self, run):
@@ -94,7 +94,7 @@ def test_non_finite_weights_after_the_last_update_are_reported(value, capture, t
     assert "step 8 is not saved, 1.bias has 1 of 3 values" in caplog.text
 
 
-def test_a_rate_that_overflows_the_last_update():
+def test_a_last_update_that_overflows_is_an_error():
     _, _, run = start(lambda p: optim.SGD(p, schedules.piecewise_constant([7], [0.1, 1e39])))
     with pytest.raises(training.NonFiniteError, match="after the last step, 8"):
         run()
@@ -118,7 +118,7 @@ def test_a_mask_of_minus_infinity_may_be_a_buffer(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-# Ends
+# Errors at the end
 
 
 class Ending(training.Callback):
@@ -132,7 +132,7 @@ class Ending(training.Callback):
 
 
 @pytest.mark.parametrize("raising", list(itertools.product([False, True], repeat=3)))
-def test_a_callback_that_raises_at_the_end_silences_no_other(raising):
+def test_on_fit_end_is_called_on_every_callback_though_others_raise(raising):
     calls = []
     callbacks = [Ending(calls, ValueError(f"fault {i}") if raises else None) for i, raises in enumerate(raising)]
     model, _, run = start(lambda p: optim.SGD(p, 0.1), callbacks=callbacks)
@@ -170,7 +170,7 @@ CLOCKS = {
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_a_clock_that_stands_or_goes_back(clock, tmp_path, monkeypatch):
+def test_a_clock_that_stops_or_runs_backwards(clock, tmp_path, monkeypatch):
     ticks = CLOCKS[clock]()
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     callbacks = [training.Checkpoint(tmp_path, every=1), training.CSVLogger(tmp_path / "log.csv"), StopAfter(6)]
@@ -184,7 +184,7 @@ def test_a_clock_that_stands_or_goes_back(clock, tmp_path, monkeypatch):
         assert row["seconds"] >= 0 and np.isfinite(row["examples_per_second"]) and row["examples_per_second"] > 0
 
 
-def test_callbacks_take_no_time_of_the_training(monkeypatch):
+def test_time_in_callbacks_is_not_training_time(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 
@@ -204,8 +204,8 @@ def test_callbacks_take_no_time_of_the_training(monkeypatch):
     assert history["examples_per_second"] == [5.0, 5.0]
 
 
-def test_a_handler_that_python_does_not_know_is_left_alone(monkeypatch):
-    """As under R or Julia, which set their own: getsignal gives None, which signal does not take."""
+def test_a_signal_handler_not_set_by_python_is_left_alone(monkeypatch):
+    """As under R or Julia, which set handlers of their own: getsignal returns None, which signal refuses."""
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(signal, "getsignal", lambda number: None)
     _, _, run = start(lambda p: optim.SGD(p, 0.1))
@@ -216,7 +216,7 @@ def test_a_handler_that_python_does_not_know_is_left_alone(monkeypatch):
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_run_in_a_daemon_thread_ends_with_the_interpreter(again, tmp_path):
-    """It stops after its step and leaves a checkpoint, from which it goes on."""
+    """It stops after the current step and writes a checkpoint."""
     code = f"""
 import threading
 import numpy as np
@@ -246,12 +246,12 @@ going.wait()
     done = subprocess.run([sys.executable, "-P", "-c", code], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("checkpoint-*.safetensors"))
-    # A run that begins while the interpreter exits may be cut; its lock is that of a process that is gone.
+    # A run that begins while the interpreter exits may be cut; its lock then belongs to a process that has ended.
     assert again or not (tmp_path / ".minidnn.lock").exists()
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400)])
-def test_an_integer_that_no_float_holds_is_refused_by_name(value):
+def test_an_integer_beyond_the_range_of_floats_is_refused(value):
     parameters = nn.Dense(2, 2).parameters()
     for make in (
         lambda: optim.SGD(parameters, value),

@@ -25,6 +25,17 @@ def state(model, optimizer):
     return {name: np.asarray(value).tobytes() for name, value in arrays.items()}
 
 
+def captured_step(model, optimizer):
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = nn.softmax_cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return training.capture(step, X, Y)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("make", OPTIMIZERS)
 def test_step_names_the_parameter_and_changes_nothing(make, value):
@@ -57,7 +68,7 @@ class RootLoss:
 
 
 def dead():
-    """Its outputs are 0."""
+    """A network whose outputs are 0."""
     minidnn.manual_seed(2)
     return nn.Sequential(nn.Dense(3, 4, "relu"), nn.Dense(4, 2, kernel_initializer="zeros"))
 
@@ -97,8 +108,8 @@ def test_a_replay_finds_it_too(clip_norm):
     assert state(model, optimizer) == callback.before
 
 
-def test_the_norm_is_looked_at_where_gradients_are_clipped():
-    """A product overflows: the loss and the gradient of the input are finite, that of the weights is not."""
+def test_clipping_checks_the_norm_of_the_gradients():
+    """A product overflows: the loss and the gradient of the input are finite, the gradient of the weights is not."""
     model = nn.Dense(1, 1)
     model.kernel.data[...] = 0
     x = np.full((4, 1), 3e38, np.float32)
@@ -112,23 +123,15 @@ def test_the_norm_is_looked_at_where_gradients_are_clipped():
     assert state(model, optimizer) == before
 
 
-def test_the_ordinary_captured_step_has_no_call_more():
-    """Where no derivative is unbounded, nothing looks at the gradients."""
+def test_a_step_with_bounded_derivatives_has_no_check():
+    """Gradients are checked only if a derivative of the loss is unbounded."""
     model = nn.Sequential(nn.Dense(3, 4, "elu"), nn.Dense(4, 2))
     optimizer = optim.Adam(model.parameters(), 0.1)
-
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = nn.softmax_cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    captured = training.capture(step, X, Y)
+    captured = captured_step(model, optimizer)
     assert "check_gradients" not in [call.kernel for call in captured.calls]
 
 
-def test_weights_that_an_update_spoilt_are_named():
+def test_nonfinite_weights_are_named():
     model = nn.Sequential(nn.Dense(3, 4, "relu"), nn.Dense(4, 2))
 
     class Spoil(training.Callback):
@@ -143,18 +146,10 @@ def test_weights_that_an_update_spoilt_are_named():
 
 
 def test_a_replay_that_raises_leaves_no_gradients():
-    """Their memory was partly written: nobody may take them for those of an earlier step."""
+    """The replay has overwritten part of them, so they are neither the old nor the new gradients."""
     model = nn.Sequential(nn.Dense(3, 4, "tanh"), nn.Dense(4, 2))
     optimizer = optim.SGD(model.parameters(), 0.1)
-
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = nn.softmax_cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    captured = training.capture(step, X, Y)
+    captured = captured_step(model, optimizer)
     captured(X, Y)
     assert all(parameter.grad is not None for parameter in model.parameters())
     before = state(model, optimizer)
@@ -162,12 +157,12 @@ def test_a_replay_that_raises_leaves_no_gradients():
         captured(X, Y + 5)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert state(model, optimizer) == before
-    captured(X, Y)  # and goes on as if nothing had happened
+    captured(X, Y)  # the step can be replayed again
     twin = captured(X, Y).item()
     assert np.isfinite(twin) and all(np.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
-def test_gradients_that_a_replay_adds_to_are_none_after_an_error():
+def test_accumulated_gradients_are_cleared_after_an_error_of_a_replay():
     model = nn.Dense(3, 2)
 
     def step(x, y):
@@ -192,7 +187,7 @@ def test_penalties_of_an_earlier_forward_pass_are_not_added(capture):
         minidnn.manual_seed(1)
         model = nn.Sequential(nn.Dense(3, 4, "relu", activity_regularizer=nn.l2(1.0)), nn.Dense(4, 2))
         for _ in range(before):
-            model(X)  # in training mode, as a look at the outputs is
+            model(X)  # in training mode, as when a user looks at the outputs
         optimizer = optim.SGD(model.parameters(), 0.1)
         history = training.fit(
             model, X, Y, optimizer=optimizer, epochs=2, batch_size=8, progress=False, capture=capture
@@ -202,7 +197,7 @@ def test_penalties_of_an_earlier_forward_pass_are_not_added(capture):
     assert first_loss(0) == first_loss(3)
 
 
-def test_penalties_of_an_earlier_pass_are_not_added_by_a_captured_user_step():
+def test_a_captured_step_omits_penalties_of_an_earlier_forward_pass():
     minidnn.manual_seed(1)
     model = nn.Sequential(nn.Dense(3, 4, "relu", activity_regularizer=nn.l2(1.0)), nn.Dense(4, 2))
 

@@ -63,8 +63,8 @@ def test_ftrl_makes_exact_zeros():
     assert np.count_nonzero(run(lambda p: optim.FTRL(p, 0.1, l1=1e6))) == 0
 
 
-def test_ftrl_can_begin_from_weights():
-    """With a gradient of 0 it gives them back, soft-thresholded by l1 over the quadratic term."""
+def test_ftrl_warm_start_keeps_the_weights():
+    """With a gradient of 0 it returns them, soft-thresholded by l1 over the quadratic term."""
     weights = np.array([0.5, -0.3, 0.01, -0.04, 0.0])
     for l1 in (0.0, 0.2):
         param = minidnn.Tensor(weights.copy(), requires_grad=True)
@@ -131,7 +131,7 @@ def with_grads():
     params = [nn.Parameter(np.zeros((2, 2), np.float32)) for _ in range(3)]
     params[0].grad = np.full((2, 2), 3.0, np.float32)  # norm 6
     params[1].grad = np.array([[1.0, -8.0], [0, 4]], np.float32).T  # norm 9, a view
-    return params  # the third has none
+    return params  # the third parameter has no gradient
 
 
 def test_clip_by_value():

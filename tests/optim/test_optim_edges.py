@@ -42,15 +42,15 @@ RATED = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_decaying_values_end_at_0(name):
-    """Not among the denormal numbers, where rounding would hold 0.9 * 4 units at 4, and where cores are slow."""
+def test_decaying_slots_end_at_0(name):
+    """No slot stays denormal, where rounding would keep 0.9 * 4 units at 4 and where arithmetic is slow."""
     param = nn.Parameter(np.ones(300, np.float32))
     optimizer = MAKERS[name]([param])
     param.grad = STEADY
     optimizer.step()
     slots = optimizer.tracks()[0].slots
     for slot in slots.values():
-        slot *= np.float32(1e-36)  # so that slow rates come to an end, too
+        slot *= np.float32(1e-36)  # so that slots with slow decay reach 0, too
     scaled = {name: slot.copy() for name, slot in slots.items()}
     smallest = np.finfo(np.float32).tiny
     for _ in range(1000):

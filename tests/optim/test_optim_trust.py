@@ -1,4 +1,4 @@
-"""Optimizers whose rates follow norms, and dual averaging: what their classes promise beside the formula."""
+"""Optimizers whose rates follow norms, and dual averaging: what their classes guarantee beyond the formula."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def stepped(optimizer, param, grad):
 
 @pytest.mark.parametrize("make", [optim.LARS, optim.LAMB])
 def test_a_parameter_of_zeros_takes_the_rate_itself(make):
-    """Biases begin at zero, where the ratio would never let them leave."""
+    """Biases start at zero, where the ratio would be 0 for ever."""
     param = Tensor(np.zeros(4), requires_grad=True)
     grad = np.array([1.0, -2.0, 3.0, 0.5])
     expected = -0.1 * grad if make is optim.LARS else -0.1 * np.sign(grad)
@@ -99,8 +99,8 @@ def test_invalid_arguments_are_refused():
 
 
 @pytest.mark.parametrize("name", ["adagrad_da", "radam", "lars", "lamb", "adafactor"])
-def test_a_run_goes_on_from_its_checkpoint_with_the_same_bytes(name, tmp_path):
-    """Captured steps included, in whose programs norms and counts must be computed anew."""
+def test_a_resumed_run_ends_with_the_same_bytes(name, tmp_path):
+    """Also with captured steps, whose programs must recompute norms and counts."""
 
     def fit(epochs, **options):
         manual_seed(3)

@@ -1,4 +1,4 @@
-"""Weight decay as PyTorch has it: coupled, a part of the gradient; AdamW and Lion decay apart from it."""
+"""Weight decay as in PyTorch: coupled, as part of the gradient; AdamW and Lion decouple it."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_it_is_captured(name):
     assert run(dense, make) == run(dense, make, captured=False)
 
 
-def test_a_group_may_have_its_own():
+def test_a_parameter_group_may_have_its_own_weight_decay():
     a, b = nn.Parameter(np.ones(2, np.float32)), nn.Parameter(np.ones(2, np.float32))
     optimizer = optim.SGD([{"params": [a], "weight_decay": 0.5}, {"params": [b]}], lr=1.0)
     a.grad = b.grad = np.zeros(2, np.float32)

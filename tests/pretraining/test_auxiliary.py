@@ -185,7 +185,7 @@ def test_fit_captures_each_task_with_the_same_bytes(task, caplog):
 
     with caplog.at_level("INFO", "minidnn"):
         assert run(True) == run(False)
-    assert not caplog.records  # which would tell that a step was not captured
+    assert not caplog.records  # no message that a step was not captured
 
 
 def test_a_network_learns_which_pairs_are_the_same():

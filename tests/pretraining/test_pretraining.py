@@ -1,4 +1,4 @@
-"""Layer by layer: what is trained, on what, and what stays as it is."""
+"""Pretraining layer by layer: what is trained, on which inputs, and what stays unchanged."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def network(activation="sigmoid", seed=1):
 
 
 class Spy(training.Callback):
-    """Keeps what a layer's run saw."""
+    """Records the inputs of a layer's run."""
 
     def __init__(self, model, name, runs):
         self.model, self.name, self.runs = model, name, runs
@@ -37,7 +37,7 @@ class Spy(training.Callback):
 
 
 @pytest.mark.parametrize("method", ["rbm", "autoencoder"])
-def test_lowest_first_and_all_others_frozen(method):
+def test_layers_are_trained_from_the_lowest_with_all_others_frozen(method):
     model, runs = network(), []
     start = model.state_dict()
     histories = pretrain_layers(model, FEW, method, callbacks=lambda name: [Spy(model, name, runs)], **QUIET)
@@ -115,7 +115,7 @@ def test_an_activation_may_be_a_layer_of_its_own():
     assert np.array_equal(fused, trained(lambda: [nn.Dense(784, 12, nn.Sigmoid())]))
 
 
-def test_a_frozen_layer_is_passed_over():
+def test_a_frozen_layer_is_skipped():
     model = network()
     model[0].kernel.requires_grad = False
     before = model[0].state_dict()
@@ -142,7 +142,7 @@ def test_options_reach_the_runs():
 
 
 @pytest.mark.parametrize("method", ["rbm", "autoencoder"])
-def test_an_interrupted_pretraining_resumes_to_the_same_bytes(method, tmp_path):
+def test_an_interrupted_pretraining_resumes_with_the_same_bytes(method, tmp_path):
     class Fails(training.Callback):
         def on_step_end(self, run):
             if run.epoch == 2:
@@ -165,12 +165,12 @@ def test_an_interrupted_pretraining_resumes_to_the_same_bytes(method, tmp_path):
 
     steps = []
     names = {"low": training.Callback, "high": Counts}
-    # The checkpoints know the callbacks by their classes.
+    # Checkpoints identify callbacks by their classes.
     Counts.__name__ = "Fails"
     pretrain_layers(
         resumed, FEW, method, checkpoints=tmp_path, callbacks=lambda name: [names[name]()], **options, **QUIET
     )
-    assert steps == [2] * 6  # nothing was done twice
+    assert steps == [2] * 6  # no epoch was repeated
     for path, array in whole.state_dict().items():
         assert array.tobytes() == resumed.state_dict()[path].tobytes(), path
 
@@ -199,7 +199,7 @@ def test_the_reference_learns_the_same():
 
 
 def test_one_call_and_few_labels():
-    """What is learned from 2,000 images without labels helps with 100 that have them."""
+    """Features learned from 2,000 images without labels help with 100 labelled ones."""
     images, labelled = MNIST.train[:2000], MNIST.train[:100]
 
     def accuracy(pretrain):

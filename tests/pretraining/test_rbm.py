@@ -12,7 +12,7 @@ from minidnn.pretraining import RBM, ContrastiveDivergence
 
 
 def tiny(n_visible=4, n_hidden=3, seed=1, scale=1.5, **kinds):
-    """A model with weights large enough to tell right from wrong."""
+    """A model with weights large enough for errors to be visible."""
     rbm = RBM(n_visible, n_hidden, **kinds)
     rng = np.random.default_rng(seed)
     for param in rbm.parameters():
@@ -81,7 +81,7 @@ MNIST = data.load_mnist().train
 BOUND = 5 * 0.5 / math.sqrt(COPIES)  # five standard errors of the mean of something between 0 and 1
 
 
-# What it is
+# The model
 
 
 def test_the_free_energy_and_the_partition_function_are_those_of_all_states():
@@ -182,7 +182,7 @@ def test_the_bits_are_the_references_wherever_rounding_cannot_matter():
     assert elsewhere.mean() > 0.999 and np.array_equal(bits[elsewhere], bits_reference[elsewhere])
 
 
-# How it learns
+# Training
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -231,7 +231,7 @@ def test_gaussian_visible_units():
 
 
 @pytest.mark.parametrize("persistent", [False, True])
-def test_training_makes_the_data_probable(persistent):
+def test_training_raises_the_likelihood_of_the_data(persistent):
     minidnn.manual_seed(3)
     patterns = np.repeat([[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]], 100, axis=0)
     flips = Generator(1).uniform(patterns.shape) < 0.1
@@ -248,7 +248,7 @@ def test_training_makes_the_data_probable(persistent):
     assert history["loss"][-1] < 0.7 * history["loss"][0] and "accuracy" not in history.rows[0]
 
 
-def test_weight_decay_and_momentum_come_from_where_they_always_do():
+def test_weight_decay_is_given_as_a_kernel_regularizer():
     minidnn.manual_seed(3)
     x = (Generator(1).uniform((200, 12)) < 0.5).astype(np.float32)
 
@@ -342,7 +342,7 @@ def test_errors(call, error, text):
         call()
 
 
-def test_a_nan_in_the_data_is_reported(caplog):
+def test_a_nan_in_the_data_is_an_error(caplog):
     x = np.full((20, 4), np.nan, np.float32)
     rbm = tiny()
     with pytest.raises(ValueError, match="the input of example 0, column 0 is nan"):

@@ -1,4 +1,4 @@
-"""Captured steps leave the same bytes as the plain steps, or raise."""
+"""Captured steps give the same bytes as the plain steps, or raise."""
 
 import logging
 
@@ -69,7 +69,7 @@ def test_labels_of_a_replay_are_checked():
     assert all(before[path].tobytes() == value.tobytes() for path, value in model.state_dict().items())
 
 
-def test_numpy_functions_on_arguments_are_refused():
+def test_values_computed_by_numpy_are_refused():
     model, _, _ = simple()
 
     def step(x, y):
@@ -81,12 +81,12 @@ def test_numpy_functions_on_arguments_are_refused():
         training.capture(step, *BATCHES[0])
 
 
-def test_hidden_state_is_found_out():
+def test_hidden_state_is_detected():
     model, _, _ = simple()
     shift = np.zeros((6, 8), np.float32)
 
     def step(x, y):
-        shift[...] = x  # behind the kernels' back
+        shift[...] = x  # without a kernel
         loss = nn.softmax_cross_entropy(model(ops.add(minidnn.Tensor(x), minidnn.Tensor(shift))), y)
         loss.backward()
         return loss

@@ -1,4 +1,4 @@
-"""Every optimizer, layer, loss and op leaves the same bytes captured as in a plain step."""
+"""Every optimizer, layer, loss and op gives the same bytes in a captured and in a plain step."""
 
 import numpy as np
 import pytest

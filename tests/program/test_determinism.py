@@ -1,4 +1,4 @@
-"""One seed, one result: in every parameter, at every number of threads, captured or not, on every instruction set."""
+"""The same seed gives the same result at every number of threads, captured or not, on every instruction set."""
 
 import hashlib
 import json

@@ -64,7 +64,7 @@ def test_every_value_is_written_before_it_is_read():
         written |= {id(buffer) for buffer in call.writes}
 
 
-def test_a_step_that_was_not_recorded_has_no_program():
+def test_a_captured_step_that_was_not_called_has_no_program():
     captured = training.Captured(lambda x: x)
     assert "nothing recorded yet" in str(captured)
     with pytest.raises(training.CaptureError, match="no program was recorded"):
@@ -101,7 +101,7 @@ def test_pictures(tmp_path):
     assert b"softmax_cross_entropy" in (tmp_path / "profile.svg").read_bytes() or (tmp_path / "profile.svg").stat()
 
 
-# Access to arrays
+# Access to values
 
 W = nn.Parameter(np.ones((8, 4), np.float32))
 OPTIMIZER = optim.SGD([W], 0.1, momentum=0.9)
@@ -145,7 +145,7 @@ ACCESSES = {
 
 @pytest.mark.parametrize("swallowed", [False, True])
 @pytest.mark.parametrize("name", ACCESSES)
-def test_array_access_is_refused_while_a_step_is_recorded(name, swallowed):
+def test_access_to_values_is_refused_while_a_step_is_recorded(name, swallowed):
     def step(x, y):
         t = ops.mean(Tensor(x) @ W)
         try:
@@ -155,18 +155,18 @@ def test_array_access_is_refused_while_a_step_is_recorded(name, swallowed):
                 raise
         return t
 
-    step(*BATCHES[0])  # the step itself may
+    step(*BATCHES[0])  # allowed outside of recording
     with pytest.raises(training.CaptureError, match=r"test_program\.py:\d+"):
         training.capture(step, *BATCHES[0])
 
 
-def test_array_access_is_allowed_again():
+def test_access_to_values_is_allowed_after_recording():
     _, _, step = simple()
     training.capture(step, *BATCHES[0])
     assert float(Tensor(1.5)) == 1.5 and GENERATOR.draw >= 0 and OPTIMIZER.steps == 0
 
 
-def test_operations_on_arguments_of_a_recorded_step():
+def test_supported_operations_on_an_argument_of_a_step():
     def step(x, y):
         assert x.shape == (6, 8) and x.dtype == np.float32 and len(y) == 6 and x.ndim == 2 and x.size == 48
         assert "x" in repr(x) and hasattr(x, "shape") and not hasattr(x, "no_such_thing")
@@ -211,7 +211,7 @@ def test_a_refused_step_changes_nothing(access):
         loss = nn.softmax_cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-        ACCESSES[access](loss, x, y)
+        ACCESSES[door](loss, x, y)
         return loss
 
     before = everything(model, optimizer)

@@ -1,4 +1,4 @@
-"""With any user code in a run, `fit` leaves the bytes of the plain loop, or names the line that it cannot capture."""
+"""With user code in a run, `fit` gives the bytes of the plain loop, or names the line that it cannot capture."""
 
 import functools
 import logging

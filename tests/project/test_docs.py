@@ -1,4 +1,4 @@
-"""What the documents quote is what the sources say."""
+"""Code quoted in docs/*.md equals the source."""
 
 import re
 import runpy

@@ -1,4 +1,4 @@
-"""docs/layers.md is true: the table is the rows', and the layer works."""
+"""docs/layers.md: its table equals the registry's rows, and its example layer works."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every Python and shell block of README.md and docs/*.md runs as printed (`documented.py` tells of the exceptions)."""
+"""Every Python and shell block of README.md and docs/*.md runs as printed (exceptions: `documented.py`)."""
 
 import importlib.util
 import os
@@ -85,7 +85,7 @@ def test_few_blocks_are_not_run():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_says_its_language(page):
-    """So that none is missed: those in ``text`` are for reading."""
+    """Otherwise a block could be missed; blocks in ``text`` are not run."""
     opened = re.findall(r"^```(\w*)$", page.read_text(), re.M)[::2]
     assert set(opened) <= {"python", "bash", "cpp", "text"} or page.name == "index.md"
 

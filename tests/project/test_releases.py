@@ -1,4 +1,4 @@
-"""The places that a release changes say the same (docs/releases.md)."""
+"""The places that a release changes agree (docs/releases.md)."""
 
 import re
 
@@ -17,7 +17,7 @@ def test_one_version_everywhere():
     assert found("CHANGELOG.md", r"^## \[(.*?)\]") == minidnn.__version__
 
 
-def test_conda_and_pip_have_the_same_requirements():
+def test_conda_and_pip_require_the_same():
     wanted = re.findall(r'"([\w-]+)>=([\d.]+)"', found("pyproject.toml", r"^dependencies = (.*)$"))
     recipe = (CHECKOUT / "tools" / "conda" / "recipe.yaml").read_text()
     assert wanted and all(f"    - {name} >={version}\n" in recipe for name, version in wanted)

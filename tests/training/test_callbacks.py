@@ -1,4 +1,4 @@
-"""Early stopping, performance scheduling, averaging, and what else looks on."""
+"""Callbacks: early stopping, performance scheduling, averaging, TensorBoard and others."""
 
 import csv
 import math
@@ -51,7 +51,7 @@ class Scripted(nn.Module):
 
 
 def run(script, *callbacks, epochs=None, steps=1):
-    """An epoch for each value of the script; validation sees what training set."""
+    """Runs an epoch for each value of the script; the validation loss is that value."""
     model = Scripted([value for value in script for _ in range(steps)])
     dataset = data.ArrayDataset(np.zeros((steps, 3), np.uint8), np.zeros(steps, int))
     optimizer = optim.SGD(model.parameters(), 1.0)
@@ -107,13 +107,13 @@ def test_the_winner_is_restored_after_an_error():
     assert models[0].value.item() == 1
 
 
-def test_min_delta_and_nan_never_win():
+def test_neither_a_gain_below_min_delta_nor_nan_is_the_best():
     stopper = training.EarlyStopping(patience=10, every=None, min_delta=0.5)
     run([5, 4.7, 4.4, 4.3], stopper)
     assert stopper.best == pytest.approx(4.4)
 
 
-def test_accuracy_shall_rise(mnist):
+def test_accuracy_is_better_when_higher(mnist):
     stopper = training.EarlyStopping(patience=2, every=None, monitor="valid_accuracy")
     model = network()
     history = fit(model, mnist, stopper, epochs=30, valid=mnist.valid)
@@ -122,7 +122,7 @@ def test_accuracy_shall_rise(mnist):
 
 
 @pytest.mark.parametrize("make", [training.EarlyStopping, training.ReduceOnPlateau])
-def test_watching_needs_a_validation_set(mnist, make):
+def test_a_monitored_column_needs_a_validation_set(mnist, make):
     with pytest.raises(ValueError, match="needs a validation set"):
         fit(network(), mnist, make())
 
@@ -148,7 +148,7 @@ def test_a_schedule_is_scaled_on_a_plateau():
     assert optimizer.lr == pytest.approx(0.1 * 0.5**3)
 
 
-def test_averages_are_kept_and_left_behind():
+def test_averages_follow_the_formula_and_become_the_weights():
     averaging = training.AverageWeights(decay=0.5, every=1)
     model, history, _ = run([8, 4, 2], averaging)
     assert model.value.item() == 0.5 * (0.5 * 8 + 0.5 * 4) + 0.5 * 2
@@ -246,7 +246,7 @@ def test_nan_guard_sees_gradients():
             y.backward()
 
 
-def test_detect_anomaly_ends_the_run_with_the_culprit(mnist):
+def test_detect_anomaly_names_the_layer_and_op(mnist):
     model = network()
     with pytest.raises(training.AnomalyError, match="in layer"), np.errstate(all="ignore"):
         fit(model, mnist, training.DetectAnomaly(), lr=1e30)
@@ -311,7 +311,7 @@ def test_monte_carlo_dropout_spreads_about_the_mean(mnist):
         training.predict(network(), mnist.test.images, mc_samples=10)
 
 
-def test_predict_refuses_an_empty_batch():
+def test_predict_refuses_an_empty_data_set():
     with pytest.raises(ValueError, match="there are no examples"):
         training.predict(network(), np.zeros((0, 784), np.float32))
 

@@ -1,4 +1,4 @@
-"""A run that was cut anywhere and resumed ends with the bytes of one that never was."""
+"""A run that was interrupted anywhere and resumed ends with the bytes of an uninterrupted one."""
 
 import os
 import random
@@ -16,7 +16,7 @@ from minidnn.data import augment
 
 
 class Killed(BaseException):
-    """What no handler catches."""
+    """An exception that no handler catches."""
 
 
 MNIST = data.load_mnist()
@@ -88,7 +88,7 @@ def run(folder, name, kill=None, resume=False, every=1, epochs=3, ahead=0):
 
 
 class KillLater(training.Checkpoint):
-    """Dies when the step's checkpoint is written, or was not due."""
+    """Raises after a step, once its checkpoint is written if one is due."""
 
     def __init__(self, step):
         self.step = step
@@ -117,7 +117,7 @@ def test_resumed_runs_end_with_the_same_bytes(name, tmp_path):
         assert run(folder, name, resume=True, every=2, ahead=99) == whole
 
 
-def test_a_run_may_be_cut_many_times(tmp_path):
+def test_a_run_may_be_interrupted_many_times(tmp_path):
     whole = run(None, "momentum")
     for kill in (2, 5, 6, 9, 13):
         with pytest.raises(Killed):
@@ -133,18 +133,18 @@ def test_checkpoints_at_each_epochs_end(tmp_path):
     assert run(tmp_path, "adam", resume=True, every=None) == whole
 
 
-def test_a_finished_run_can_be_resumed_for_more_epochs(tmp_path):
+def test_a_finished_run_may_be_extended(tmp_path):
     ended = run(tmp_path, "early stopping", epochs=2)
     assert run(tmp_path, "early stopping", resume=True, epochs=2)[:2] == ended[:2]
     longer = run(tmp_path, "early stopping", resume=True, epochs=3)
     assert longer[:2] == run(None, "early stopping", epochs=3)[:2]
 
 
-def test_resume_without_a_checkpoint_starts_from_the_beginning(tmp_path):
+def test_resuming_without_checkpoints_starts_a_run(tmp_path):
     assert run(tmp_path / "none", "momentum", resume=True) == run(None, "momentum")
 
 
-def test_partial_files_of_a_killed_process_are_removed(tmp_path):
+def test_temporary_files_of_a_killed_process_are_deleted(tmp_path):
     stale = tmp_path / ".minidnn-0123456789abcdef.tmp"
     stale.write_bytes(b"half")
     run(tmp_path, "momentum", epochs=1)
@@ -181,7 +181,7 @@ def test_an_earlier_runs_checkpoints_are_not_lost(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:-9] + b"\x55" + b[-8:]])
-def test_a_damaged_checkpoint_is_passed_over(damage, tmp_path, caplog):
+def test_a_damaged_checkpoint_is_skipped(damage, tmp_path, caplog):
     with pytest.raises(Killed):
         run(tmp_path, "momentum", kill=7)
     newest = max(tmp_path.iterdir())
@@ -190,7 +190,7 @@ def test_a_damaged_checkpoint_is_passed_over(damage, tmp_path, caplog):
     assert f"{newest} is damaged" in caplog.text
 
 
-def test_damaged_ones_alone_are_an_error(tmp_path):
+def test_only_damaged_checkpoints_are_an_error(tmp_path):
     run(tmp_path, "momentum", epochs=1)
     for path in tmp_path.iterdir():
         path.write_bytes(b"nothing")
@@ -269,7 +269,7 @@ def train(folder, *options):
 
 @pytest.mark.parametrize("kills", [int(os.environ.get("MINIDNN_KILLS", "3"))])
 def test_sigkill_at_random_times(kills, tmp_path):
-    """MINIDNN_KILLS=50 makes it the long form."""
+    """MINIDNN_KILLS=50 selects the long form."""
     whole = train(tmp_path / "whole")
     start = time.perf_counter()
     whole.communicate()
@@ -282,7 +282,7 @@ def test_sigkill_at_random_times(kills, tmp_path):
             process = train(folder, "--resume")
             try:
                 process.communicate(timeout=chance.uniform(0.3, 0.9) * lasting)
-                break  # it came to its end first
+                break  # it ended before the kill
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.communicate()

@@ -1,4 +1,4 @@
-"""Disks that fill up, folders that vanish, and processes that die in the middle of any call."""
+"""Full disks, deleted folders, and processes killed in the middle of a call."""
 
 import os
 import resource
@@ -16,7 +16,7 @@ TRAIN = data.ArrayDataset(np.arange(40, dtype=np.uint8).reshape(20, 2), np.arang
 
 
 @pytest.mark.skipif(preload.hindrance() is not None, reason=str(preload.hindrance()))
-def test_a_kill_or_an_error_at_any_system_call_loses_nothing():
+def test_a_kill_or_an_error_at_any_call_loses_nothing():
     """The short form; the long one is ``python tests/faults.py``."""
     report = faults.preloaded(steps=4, errors=1)
     assert report["kills survived"] == report["errors survived"] == sum(report["calls"].values())
@@ -25,7 +25,7 @@ def test_a_kill_or_an_error_at_any_system_call_loses_nothing():
 
 
 class After(training.Callback):
-    """Does something to the world after a step."""
+    """Calls a function after a step."""
 
     observer = True
 
@@ -49,7 +49,7 @@ def train(folder, checkpoint, act=lambda: None, resume=False, size=30):
 
 
 def survives(folder, act, undo, errors, size=30):
-    """A run whose disk fails after step 5 ends with a clear error, and goes on from memory once it works again."""
+    """A run whose disk fails after step 5 ends with a clear error, and continues once the disk works again."""
     whole, error = train(folder / "whole", training.Checkpoint(folder / "whole", every=1), size=size)
     assert error is None
     checkpoint = training.Checkpoint(folder / "own", every=1)
@@ -58,7 +58,7 @@ def survives(folder, act, undo, errors, size=30):
     assert isinstance(error, errors)
     assert str(folder / "own" / "checkpoint-0000000005.safetensors") in str(error) and "retry()" in str(error)
     checkpoint.retry()
-    checkpoint.retry()  # with nothing left to do
+    checkpoint.retry()  # the run is complete
     model, error = train(folder / "own", checkpoint, resume=True, size=size)
     assert error is None
     assert {k: v.tobytes() for k, v in model.state_dict().items()} == {
@@ -88,7 +88,7 @@ def test_a_folder_that_became_read_only(tmp_path):
     survives(tmp_path, lambda: folder.chmod(0o500), lambda: folder.chmod(0o700), PermissionError)
 
 
-def test_living_writers_are_not_swept(tmp_path):
+def test_temporary_files_of_running_processes_are_kept(tmp_path):
     path = tmp_path / "file"
     stale, other = tmp_path / ".minidnn-0123456789abcdef.tmp", tmp_path / ".file.abc.tmp"
     for left in (stale, other):

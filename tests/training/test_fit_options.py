@@ -1,4 +1,4 @@
-"""Weights, clipping, accumulation, hooks, watched columns, logs, the best model in a file, resuming with others."""
+"""Options of fit: weights, clipping, accumulation, hooks, monitored columns, logs, the best model, resuming."""
 
 import csv
 from functools import partial
@@ -219,7 +219,7 @@ def test_metrics_say_whether_they_rise():
     assert 0 < looked.best < 10
 
 
-def test_an_average_can_be_watched_and_logged_though_it_begins_late(tmp_path):
+def test_an_average_that_begins_late_can_be_monitored_and_logged(tmp_path):
     log = tmp_path / "log.csv"
     watch = training.EarlyStopping(monitor="average_valid_loss", every=None)
     callbacks = [training.AverageWeights(every=1, start=14), watch, training.CSVLogger(log)]
@@ -258,7 +258,7 @@ def test_the_best_model_is_in_a_file(own, tmp_path):
         fit(network(), callbacks=[training.Checkpoint(tmp_path / "none", monitor="valid_loss")])
 
 
-# Going on
+# Resuming
 
 
 def test_a_cut_run_with_all_options_ends_with_the_same_bytes(tmp_path):

@@ -1,4 +1,4 @@
-"""What does not go together is refused before anything has changed."""
+"""Arguments that do not fit together are refused before anything has changed."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ ROWS = {
     "a name for a loss": (
         network(3), (X, LABELS), {"loss": "mse"}, TypeError, "loss is 'mse', must be a function .* nn.mean_"
     ),
-    # the model's end
+    # the model's last layer
     "softmax twice": (network(3, nn.Softmax()), (X, LABELS), {}, ValueError, r"ends in a softmax, .* model\[:-1\]"),
     "sigmoid twice": (
         network(1, nn.Sigmoid()), (X, BITS), {"loss": nn.sigmoid_cross_entropy}, ValueError, "ends in a sigmoid"
@@ -211,8 +211,8 @@ def test_evaluate_refuses_the_same(row):
         training.evaluate(model, given, *options.values())
 
 
-def test_checks_do_not_change_a_valid_run():
-    def run(checked):
+def test_checks_made_in_advance_do_not_change_the_run():
+    def run(asked):
         minidnn.manual_seed(4)
         model = network()
         if checked:
@@ -258,7 +258,7 @@ def test_layers_of_ones_own_run_once_a_step():
     assert all(np.array_equal(before[path], array) for path, array in wrong.state_dict().items())
 
 
-def test_an_optimizer_of_another_model_is_refused_and_half_a_one_warned_of():
+def test_an_optimizer_of_another_model_is_refused_and_of_some_parameters_warned_of():
     model, other = network(), network()
     options = {"epochs": 1, "batch_size": 8, "progress": False}
     with pytest.raises(ValueError, match="holds no parameter of the model; make it for this model"):
@@ -270,11 +270,11 @@ def test_an_optimizer_of_another_model_is_refused_and_half_a_one_warned_of():
         training.fit(model, X, LABELS, optimizer=top, **options)
     for param in model[:-1].parameters():
         param.requires_grad = False
-    training.fit(model, X, LABELS, optimizer=top, **options)  # frozen, so that all is said
+    training.fit(model, X, LABELS, optimizer=top, **options)  # frozen, so no warning
 
 
 @pytest.mark.parametrize("part", ["list", "dict", "nested", "parameter"])
-def test_parameters_in_containers_are_trained_and_saved(part):
+def test_modules_in_containers_are_trained_and_saved(part):
     class Model(nn.Module):
         def __init__(self):
             self.out = nn.Dense(8, 3)

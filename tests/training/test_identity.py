@@ -1,4 +1,4 @@
-"""Another value is described by another text, and the same value by the same text in every process."""
+"""Different values have different descriptions; a value has the same description in every process."""
 
 import enum
 import functools
@@ -47,7 +47,7 @@ def with_closure(k):
         (0.1, np.float32(0.1), 1, True),
     ],
 )
-def test_another_value_is_another_text(values):
+def test_different_values_have_different_descriptions(values):
     assert len({describe(value) for value in values}) == len(values)
     assert all(describe(value) == describe(value) for value in values)
 
@@ -66,16 +66,16 @@ print(describe(kept), describe({"plum", "fig", "pear"}), describe(np.array(["a",
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_the_same_value_is_the_same_text_in_every_process(seed):
-    """Sets of text, those within functions too, have another order in each process."""
+def test_a_description_is_the_same_in_every_process(seed):
+    """The order of sets of strings, also within functions, differs between processes."""
 
-    def hashed(seed):
+    def described(seed):
         done = subprocess.run(
             [sys.executable, "-P", "-c", SCRIPT], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True
         )
         return done.stdout, done.stderr
 
-    assert hashed(seed) == hashed("3") and hashed(seed)[1] == b""
+    assert described(seed) == described("3") and described(seed)[1] == b""
 
 
 def one(scale):
@@ -111,7 +111,7 @@ DESCRIBED = [
 
 
 @pytest.mark.parametrize(("make", "other"), DESCRIBED)
-def test_equal_objects_and_only_those_have_equal_descriptions(make, other):
+def test_equal_values_have_equal_descriptions_and_others_differ(make, other):
     assert describe(make()) == describe(make())
     assert describe(make()) != describe(other())
     assert " at 0x" not in describe(make())
@@ -121,7 +121,7 @@ def test_places_of_files_do_not_matter():
     assert describe(Holder(1, Path("a"))) == describe(Holder(1, Path("b")))
 
 
-def test_an_object_that_contains_itself_can_be_described():
+def test_self_referential_values_can_be_described():
     ring = [1]
     ring.append(ring)
     holder = Holder(1)

@@ -15,7 +15,7 @@ NUMBERS = (1000 + rng.normal(size=(N, 4))).astype(np.float32)  # far from 0, whe
 CLOSE = (NUMBERS + 0.3 * rng.normal(size=(N, 4))).astype(np.float32)
 FLAT = np.repeat(np.float32([[3, 3]]), N, axis=0)
 
-# metric, outputs, targets, what scikit-learn says
+# metric, outputs, targets, the value of scikit-learn
 ROWS = [
     (training.Accuracy(), LOGITS, LABELS, sk.accuracy_score(LABELS, LOGITS.argmax(axis=1))),
     (training.Accuracy(), LOGITS, np.eye(4, dtype=np.float32)[LABELS], sk.accuracy_score(LABELS, LOGITS.argmax(1))),
@@ -37,7 +37,7 @@ ROWS = [
 
 @pytest.mark.parametrize("size", [1, 7, 50, N])
 @pytest.mark.parametrize(("metric", "outputs", "targets", "expected"), ROWS, ids=lambda row: getattr(row, "name", ""))
-def test_values_equal_scikit_learns_for_any_batch_size(metric, outputs, targets, expected, size):
+def test_metrics_equal_scikit_learn_for_any_batches(metric, outputs, targets, expected, size):
     metric.reset()
     for start in range(0, N, size):
         metric.update(outputs[start : start + size], targets[start : start + size])
@@ -46,7 +46,7 @@ def test_values_equal_scikit_learns_for_any_batch_size(metric, outputs, targets,
 
 
 @pytest.mark.parametrize(("metric", "outputs", "targets", "expected"), ROWS, ids=lambda row: getattr(row, "name", ""))
-def test_it_goes_on_from_its_state(metric, outputs, targets, expected):
+def test_a_metric_continues_from_its_state(metric, outputs, targets, expected):
     metric.reset()
     metric.update(outputs[:90], targets[:90])
     state = metric.state_dict()
@@ -57,7 +57,7 @@ def test_it_goes_on_from_its_state(metric, outputs, targets, expected):
     assert metric.compute() == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
-def test_a_metric_of_no_examples_is_nan():
+def test_metrics_of_no_examples_are_nan():
     for metric, *_ in ROWS:
         metric.reset()
         assert np.isnan(metric.compute())

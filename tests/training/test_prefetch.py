@@ -1,4 +1,4 @@
-"""The loader thread: the same bytes, errors that arrive, and an end."""
+"""The loader thread: the same bytes, errors in the right place, and its end."""
 
 import functools
 import gc
@@ -49,7 +49,7 @@ def test_the_bytes_are_the_same_on_and_off(batch_size, skip, drop_last, change, 
     def epoch(**options):
         generator = minidnn.Generator(3)
         parts = batches(DIGITS, batch_size, generator, drop_last, change, **options)
-        assert generator.draw == 1  # at the call: where a run is does not depend on how far the thread is
+        assert generator.draw == 1  # drawn at the call, whatever the progress of the thread
         return as_bytes(parts)
 
     truth = epoch(prefetch=False)
@@ -81,7 +81,7 @@ def test_an_exception_arrives_where_its_batch_would_have_come():
         next(loader)
 
 
-def test_it_is_never_further_ahead_than_it_may():
+def test_at_most_ahead_batches_are_prefetched():
     made, released = [], threading.Semaphore(0)
 
     def items():
@@ -99,7 +99,7 @@ def test_it_is_never_further_ahead_than_it_may():
     assert made == [0, 1, 2, 3]
 
 
-def test_a_consumer_that_stops_early_ends_it():
+def test_a_consumer_that_stops_early_ends_the_thread():
     for _, y in batches(DIGITS, 10, prefetch=True):
         assert len(y) == 10
         break
@@ -110,8 +110,8 @@ def test_a_consumer_that_stops_early_ends_it():
     assert not loaders() and list(parts) == []
 
 
-def test_it_can_be_ended_by_its_own_thread():
-    # As the garbage collector may do, which runs in whatever thread it comes to.
+def test_the_thread_may_close_its_own_loader():
+    # The garbage collector may do so, as it runs in any thread.
     def items():
         assert made.wait(10)
         yield 1
@@ -127,7 +127,7 @@ def test_it_can_be_ended_by_its_own_thread():
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_gets_an_error():
+def test_next_in_a_forked_child_is_an_error():
     loader = Prefetch(iter(range(10)))
     assert next(loader) == 0
     child = os.fork()
@@ -163,7 +163,7 @@ next(parts)
 
 
 class At(training.Callback):
-    """Does something after a step."""
+    """Calls a function after a step."""
 
     observer = True
 

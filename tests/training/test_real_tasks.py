@@ -1,4 +1,4 @@
-"""Four real tasks against scikit-learn's perceptron at equal settings, over five seeds."""
+"""Five tasks against scikit-learn's perceptron at equal settings, over five seeds."""
 
 import warnings
 
@@ -17,7 +17,7 @@ HIDDEN, EPOCHS, BATCH, RATE = 32, 40, 32, 0.005
 
 
 def standardized(x, y, seed=0, test=0.25):
-    """Training and test part; the mean and deviation are the former's."""
+    """Training and test part; mean and deviation are those of the training part."""
     order = np.random.default_rng(seed).permutation(len(x))
     x, y = x[order], y[order]
     cut = int(len(x) * (1 - test))

@@ -14,7 +14,7 @@ SCORES = X @ W + 0.5 * rng.normal(size=(300, 3))
 
 
 def fixed(columns):
-    """A model whose outputs are inputs, so that what it says is known."""
+    """A model that returns its inputs, so that its predictions are known."""
     layer = nn.Dense(6, len(columns))
     layer.kernel.data[...] = 0
     for j, i in enumerate(columns):

@@ -1,4 +1,4 @@
-"""A run is what it was configured to be: a checkpoint goes on with the same arguments, or says which are others."""
+"""A checkpoint is resumed with the same arguments; the error names arguments that differ."""
 
 import os
 import subprocess
@@ -160,13 +160,13 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("before", "now", "told", "allow"), CHANGES)
-def test_each_changed_argument_is_named_and_refused_unless_it_is_allowed(before, now, told, allow, tmp_path):
+@pytest.mark.parametrize(("before", "now", "message", "allow"), CHANGES)
+def test_each_changed_argument_is_named_and_refused_unless_it_is_allowed(before, now, message, allow, tmp_path):
     run(tmp_path, **before)
     saved = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(training.ResumeError) as refused:
         run(tmp_path, 2, resume=True, **before | now)
-    assert told in str(refused.value) and "resume_with=[" in str(refused.value)
+    assert message in str(refused.value) and "resume_with=[" in str(refused.value)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == saved
     run(tmp_path, 2, resume=True, **before)  # the same arguments go on
     if allow is not None:
@@ -180,7 +180,7 @@ def test_each_changed_argument_is_named_and_refused_unless_it_is_allowed(before,
 
 
 @pytest.mark.parametrize("change", [{"callbacks": [Silent()]}, {"train": data.ArrayDataset(X[:30].copy(), Y[:30])}])
-def test_arguments_without_effect_on_the_result_may_change(change, tmp_path):
+def test_arguments_without_effect_on_the_numbers_may_change(change, tmp_path):
     whole = run(tmp_path / "whole", 2)[1]
     run(tmp_path / "cut")
     assert run(tmp_path / "cut", 2, resume=True, **change)[1] == whole
@@ -240,7 +240,7 @@ def test_the_order_of_a_begun_epoch_cannot_change(tmp_path):
 
 
 def test_a_rate_that_a_callback_lowered_is_the_same_run(tmp_path):
-    """As in a notebook, where the optimizer of the first call is given again."""
+    """As in a notebook, where the optimizer of the first call is passed again."""
     minidnn.manual_seed(1)
     model = nn.Dense(12, 3)
     optimizer = optim.SGD(model.parameters(), 0.1)
@@ -277,7 +277,7 @@ def test_a_forgotten_resume_keeps_the_earlier_run_until_there_is_a_new_one(tmp_p
     assert list(seen[2]) == ["checkpoint-0000000002.safetensors"]
 
 
-def test_a_folder_in_use_says_by_whom(tmp_path):
+def test_the_error_for_a_folder_in_use_names_the_process(tmp_path):
     code = (
         f"import sys; from minidnn.locks import in_use\nwith in_use({str(tmp_path)!r}, 'x'): print(flush=True); input()"
     )
@@ -285,13 +285,13 @@ def test_a_folder_in_use_says_by_whom(tmp_path):
     other.stdout.readline()
     with pytest.raises(InUseError, match=rf"Checkpoint: .* is in use by process {other.pid} on .*, since 20"):
         run(tmp_path)
-    other.kill()  # its lock goes with it
+    other.kill()  # this releases its lock
     other.communicate()
     run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000000003.safetensors"]
 
 
-def test_one_folder_is_not_for_two_runs_of_one_process(tmp_path):
+def test_two_runs_of_one_process_cannot_share_a_folder(tmp_path):
     class Second(training.Callback):
         observer = True
 
@@ -301,13 +301,13 @@ def test_one_folder_is_not_for_two_runs_of_one_process(tmp_path):
 
     run(tmp_path, callbacks=[Second()])
     with in_use(tmp_path, "test"):
-        pass  # and it was given back
+        pass  # and it was released
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links of POSIX")
 @pytest.mark.parametrize("leads", ["to a file", "nowhere", "to a folder"])
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path, leads):
-    """Else whoever may write into the folder could have any file of the user emptied."""
+    """Otherwise anyone who may write into the folder could have any file of the user emptied."""
     folder, target = tmp_path / "run", tmp_path / "target"
     folder.mkdir()
     (folder / ".minidnn.lock").symlink_to(target)
@@ -320,16 +320,16 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path, leads):
     assert target.exists() == (leads != "nowhere") and (not target.is_file() or target.read_text() == "precious")
 
 
-def test_a_run_that_could_not_begin_gives_the_folder_back(tmp_path):
+def test_a_run_that_fails_to_start_releases_the_folder(tmp_path):
     run(tmp_path)
     for _ in range(2):
         with pytest.raises(FileExistsError, match="holds checkpoints of an earlier run"):
             run(tmp_path)
 
 
-def test_text_of_a_file_is_shown_shortened_and_without_control_characters():
-    (told,) = identity.differences({"lr": "0.1\x1b[31m" + "x" * 10_000}, {"lr": "0.2"}).values()
-    assert told.isprintable() and told.startswith("lr is 0.2, was 0.1?[31mxxx") and len(told) < 250
+def test_text_from_a_file_is_shortened_and_escaped():
+    (message,) = identity.differences({"lr": "0.1\x1b[31m" + "x" * 10_000}, {"lr": "0.2"}).values()
+    assert message.isprintable() and message.startswith("lr is 0.2, was 0.1?[31mxxx") and len(message) < 250
 
 
 # The command
@@ -354,8 +354,8 @@ OPTIONS = [
 
 
 @pytest.mark.usefixtures("blank_pictures")
-@pytest.mark.parametrize(("options", "told"), OPTIONS)
-def test_the_command_resumes_its_own_run_alone(options, told, tmp_path, capsys):
+@pytest.mark.parametrize(("options", "message"), OPTIONS)
+def test_the_command_resumes_only_the_same_run(options, message, tmp_path, capsys):
     threads = minidnn.get_num_threads()
     try:
         assert main([*BASE, "--output", str(tmp_path)]) == 0
@@ -365,10 +365,10 @@ def test_the_command_resumes_its_own_run_alone(options, told, tmp_path, capsys):
     finally:
         minidnn.set_num_threads(threads)
     error = capsys.readouterr().err
-    if told is None:
+    if message is None:
         assert code == 0, error
     else:
-        assert code == 2 and told in error and "--resume-with" in error
+        assert code == 2 and message in error and "--resume-with" in error
         assert (tmp_path / "model.safetensors").read_bytes() == model
     assert not (tmp_path / ".minidnn.lock").exists()
 

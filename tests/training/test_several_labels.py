@@ -56,7 +56,7 @@ def test_columns_of_0_and_1_are_labels(write):
         (["wet", "kind"], "line 2: the label is 'a', must be a finite number"),
     ],
 )
-def test_labels_that_make_no_sense(write, labels, message):
+def test_invalid_labels_are_refused(write, labels, message):
     path = write("train.csv", "x,wet,cold,kind\n1,0,1,a\n2,1,1,b\n")
     with pytest.raises(ValueError, match=message):
         data.load_csv(path, labels)
@@ -133,7 +133,7 @@ def test_columns_that_are_missing_or_unknown_are_named(columns, message):
     )
 
 
-def test_a_frame_is_read_as_a_table_was(write):
+def test_a_frame_is_read_like_a_table(write):
     train = data.load_csv(write("train.csv", TEXT), ["price", "area"], categories=["port"], ignore=["rooms"])
     rows = [line.split(",") for line in TEXT.splitlines()[1:]]
     df = Frame(

@@ -1,4 +1,4 @@
-"""What a lesson measured, and how it is shown."""
+"""The measurements of a lesson, and how they are shown."""
 
 import json
 import sys
@@ -73,7 +73,7 @@ def test_an_interrupted_run_ends_the_lesson():
 
 @pytest.fixture
 def lesson(monkeypatch):
-    """A lesson called transfer, which keeps what it was asked for."""
+    """A lesson named transfer that records its arguments."""
     asked = []
     module = types.ModuleType("minidnn.lessons.reuse.transfer")
     module.run = lambda seeds, quick, progress: asked.append((list(seeds), quick)) or STUDY

@@ -106,7 +106,7 @@ def test_callbacks_see_every_point_in_order(mnist):
     assert history["mine"] == [10, 20]
 
 
-def test_stop_ends_after_the_step_and_says_why(mnist):
+def test_stop_ends_the_run_after_the_step_and_records_the_reason(mnist):
     class Stopper(training.Callback):
         def on_step_end(self, run):
             if run.step == 45:
@@ -227,7 +227,7 @@ def test_progress_prints_a_line_for_each_epoch(mnist, capsys):
     assert "valid_accuracy" in lines[1]
 
 
-def test_progress_needs_no_standard_error(mnist, capsys, monkeypatch):
+def test_progress_works_without_standard_error(mnist, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr", None)
     fit(network(), mnist, progress=True)
     assert capsys.readouterr().out == ""
@@ -240,7 +240,7 @@ def test_progress_on_a_terminal_is_one_line(mnist, capsys, monkeypatch):
     assert shown.count("\n") == 1 and "4000/4000" in shown and "loss=" in shown and "valid_accuracy=" in shown
 
 
-def test_history_lists_its_columns(mnist):
+def test_an_unknown_column_of_the_history_lists_the_known_ones(mnist):
     history = fit(network(), mnist, epochs=1)
     with pytest.raises(KeyError, match=r"no column 'los'.*loss, accuracy"):
         history["los"]
