@@ -211,7 +211,7 @@ def test_a_refused_step_changes_nothing(access):
         loss = nn.softmax_cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-        ACCESSES[door](loss, x, y)
+        ACCESSES[access](loss, x, y)
         return loss
 
     before = everything(model, optimizer)

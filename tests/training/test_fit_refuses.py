@@ -212,7 +212,7 @@ def test_evaluate_refuses_the_same(row):
 
 
 def test_checks_made_in_advance_do_not_change_the_run():
-    def run(asked):
+    def run(checked):
         minidnn.manual_seed(4)
         model = network()
         if checked:
