@@ -134,5 +134,5 @@ def test_gradcheck_catches_a_wrong_rule(f, message):
 
 
 def test_gradcheck_requires_floats():
-    with pytest.raises(TypeError, match="input 1 must be floating, got int64"):
+    with pytest.raises(TypeError, match="input 1 must be floating-point, got int64"):
         minidnn.gradcheck(ops.add, [np.ones(2), np.ones(2, int)])
