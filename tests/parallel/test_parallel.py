@@ -200,7 +200,7 @@ folder = {str(tmp_path / "checkpoints")!r}
 callbacks = [training.EarlyStopping(100, every=3), Dies(), training.Checkpoint(folder, every=2)]
 fit = training.fit
 training.fit = lambda *a, **o: fit(*a, **o | dict(callbacks=callbacks))
-result = parallel_runs.result_of(*parallel_runs.everything(epochs=3, resume=folder))
+result = parallel_runs.summary(*parallel_runs.everything(epochs=3, resume=folder))
 if world().rank == 0:
     print(json.dumps(result))
 """,
