@@ -271,7 +271,8 @@ def test_a_fifo_is_opened_once(read, tmp_path):
     reader = threading.Thread(target=lambda: (read(fifo), opened.append(2)), daemon=True)
     writer.start()
     reader.start()
-    reader.join(30)
+    for thread in (reader, writer):
+        thread.join(30)
     assert sorted(opened) == [1, 2]
 
 
