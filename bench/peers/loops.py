@@ -40,16 +40,22 @@ SEEDS, EPOCHS = 3, 20
 def prepare() -> None:
     """Writes MNIST and the orders to IMAGES for the peers, which cannot import minidnn."""
     from minidnn import data, pipeline
-    from minidnn.random import Generator
 
     mnist = data.load_mnist()
     IMAGES.parent.mkdir(parents=True, exist_ok=True)
     test = {"test_images": mnist.test.x, "test_labels": mnist.test.y}
-    generators = [Generator(seed) for seed in range(SEEDS) for _ in range(EPOCHS)]
-    for number, generator in enumerate(generators):
-        generator.draw = number % EPOCHS
+    generators = map(generator_of, range(SEEDS * EPOCHS))
     orders = np.stack([pipeline.permutation(len(mnist.train), *each.next_key()) for each in generators])
     np.savez(IMAGES, images=mnist.train.x, labels=mnist.train.y, orders=orders, **test)
+
+
+def generator_of(order: int) -> Any:
+    """The generator from which `training.fit` draws the order with this number."""
+    from minidnn.random import Generator
+
+    generator = Generator(order // EPOCHS)
+    generator.draw = order % EPOCHS
+    return generator
 
 
 def orders() -> np.ndarray:
@@ -69,7 +75,6 @@ def scaled(images: np.ndarray) -> np.ndarray:
 
 def minidnn_fit(name: str, workload: Workload, images: np.ndarray, labels: np.ndarray) -> Loop:
     from minidnn import data, no_grad, training
-    from minidnn.random import Generator
 
     from .minidnn_steps import network
 
@@ -80,9 +85,7 @@ def minidnn_fit(name: str, workload: Workload, images: np.ndarray, labels: np.nd
 
     def epoch(order: int | None) -> None:
         model, optimizer = held
-        rng = None if order is None else Generator(order // EPOCHS)
-        if rng is not None:
-            rng.draw = order % EPOCHS
+        rng = None if order is None else generator_of(order)
         training.fit(model, train, optimizer=optimizer, epochs=1, batch_size=workload.batch, rng=rng, progress=False)
 
     def outputs(some: np.ndarray) -> np.ndarray:
