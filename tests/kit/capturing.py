@@ -42,8 +42,8 @@ def dense():
     return nn.Sequential(nn.Dense(8, 5, "relu"), nn.Dense(5, 4))
 
 
-def trained(model):
-    optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+def step_of(model, optimizer):
+    """A training step on the cross-entropy."""
 
     def step(x, y):
         optimizer.zero_grad()
@@ -52,7 +52,12 @@ def trained(model):
         optimizer.step()
         return loss
 
-    return model, optimizer, step
+    return step
+
+
+def trained(model):
+    optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    return model, optimizer, step_of(model, optimizer)
 
 
 def simple(strict=True):

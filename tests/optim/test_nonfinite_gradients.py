@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kit.capturing import step_of
 
 import minidnn
 from minidnn import nn, ops, optim, training
@@ -26,14 +27,7 @@ def state(model, optimizer):
 
 
 def captured_step(model, optimizer):
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = nn.softmax_cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return training.capture(step, X, Y)
+    return training.capture(step_of(model, optimizer), X, Y)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

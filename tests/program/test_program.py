@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from kit.capturing import BATCHES, everything, simple, trained
+from kit.capturing import BATCHES, everything, simple, step_of, trained
 
 import minidnn
 from minidnn import Tensor, kernels, nn, ops, optim, program, training
@@ -358,15 +358,7 @@ def test_memory_of_many_shapes_is_bounded():
     model = nn.Sequential(nn.Dense(8, 64, "relu"), nn.Dense(64, 4))
     optimizer = optim.SGD(model.parameters(), 0.01)
     x, y = np.ones((400, 8), np.float32), np.zeros(400, np.int64)
-
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = nn.softmax_cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    captured = training.capture(step, x[:1], y[:1])
+    captured = training.capture(step_of(model, optimizer), x[:1], y[:1])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for n in range(1, 401):
         captured(x[:n], y[:n])
