@@ -183,18 +183,21 @@ cdef inline bint _is_largest(const float* row, Py_ssize_t classes, Py_ssize_t la
 
 def is_largest(const float[:, ::view.contiguous] rows, const int64_t[::1] labels):
     cdef Py_ssize_t n = labels.shape[0], classes = rows.shape[1], i
+    cdef int64_t label = 0
     if rows.shape[0] != n:
         raise ValueError(f"is_largest: there are {rows.shape[0]} rows and {n} labels")
     _check_aligned("is_largest: rows", <size_t> &rows[0, 0] | rows.strides[0], 4)
     _check_aligned("is_largest: labels", <size_t> &labels[0], 8)
-    for i in range(n):
-        if not 0 <= labels[i] < classes:
-            raise IndexError(f"labels[{i}] is {labels[i]}, must be in [0, {classes})")
     found = np.empty(n, np.bool_)
     cdef uint8_t[::1] out = found.view(np.uint8)
     with nogil:
         for i in range(n):
-            out[i] = _is_largest(&rows[i, 0], classes, labels[i])
+            label = labels[i]  # read once, since another thread may change it
+            if not 0 <= label < classes:
+                break
+            out[i] = _is_largest(&rows[i, 0], classes, label)
+    if n > 0 and not 0 <= label < classes:
+        raise IndexError(f"labels[{i}] is {label}, must be in [0, {classes})")
     return found
 
 

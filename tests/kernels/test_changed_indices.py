@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from kit.instruction_sets import ISAS
 
-from minidnn import kernels
+from minidnn import kernels, nn
 
 pytestmark = pytest.mark.compiled
 
@@ -26,6 +26,7 @@ def offsets():
 
 CALLED = {
     "softmax_cross_entropy": (indices, lambda i: kernels.softmax_cross_entropy(X, i)),
+    "accuracy": (indices, lambda i: nn.accuracy(X, i)),
     "embedding_bag": (indices, lambda i: kernels.embedding_bag(WEIGHT, i.reshape(-1, 1), None, -1, False)),
     "embedding_bag, mean": (indices, lambda i: kernels.embedding_bag(WEIGHT, i.reshape(-1, 1), None, -1, True)),
     "embedding_bag, offsets": (offsets, lambda o: kernels.embedding_bag(WEIGHT, o * 0 + GOOD, o, -1, False)),
