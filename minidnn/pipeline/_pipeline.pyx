@@ -96,12 +96,18 @@ def permutation(int64_t n, uint64_t seed, uint32_t stream, uint64_t draw):
 
 # Gathering
 
+cdef int _check_place(Py_ssize_t i, int64_t place, Py_ssize_t n) except -1:
+    if not 0 <= place < n:
+        raise IndexError(f"gather: order[{i}] is {place}, must be in [0, {n})")
+    return 0
+
+
+# Another thread may change the order after this check. So the loops below read each place once, and stop at a wrong one.
 cdef int _check_order(const int64_t[::1] order, Py_ssize_t n) except -1:
     cdef Py_ssize_t i
     _check_aligned("gather: order", <size_t> &order[0], 8)
     for i in range(order.shape[0]):
-        if not 0 <= order[i] < n:
-            raise IndexError(f"gather: order[{i}] is {order[i]}, must be in [0, {n})")
+        _check_place(i, order[i], n)
     return 0
 
 
@@ -113,21 +119,28 @@ cdef inline void _fetch(const void* row, Py_ssize_t size) noexcept nogil:
 
 
 def gather_bytes(const uint8_t[:, ::view.contiguous] examples, const int64_t[::1] order):
-    cdef Py_ssize_t batch = order.shape[0], n_in = examples.shape[1], i, j
+    cdef Py_ssize_t batch = order.shape[0], n_in = examples.shape[1], i = 0, j
     cdef const uint8_t* example
     cdef float* row
     # byte / 255 as the sum of two products, which for each of the 256 bytes rounds to the quotient; division is slow.
     cdef float high = 257.0 / 65536, low = 1.0 / 255 - 257.0 / 65536
-    _check_order(order, examples.shape[0])
+    cdef Py_ssize_t n = examples.shape[0]
+    cdef int64_t place = 0
+    _check_order(order, n)
     gathered = np.empty((batch, n_in), np.float32)
     cdef float[:, ::1] x = gathered
     with nogil:
         for i in range(batch if n_in > 0 else 0):
             if i + 2 < batch:
                 _fetch(&examples[order[i + 2], 0], n_in)
-            example, row = &examples[order[i], 0], &x[i, 0]
+            place = order[i]
+            if not 0 <= place < n:
+                break
+            example, row = &examples[place, 0], &x[i, 0]
             for j in range(n_in):
                 row[j] = <float> example[j] * high + <float> example[j] * low
+    if batch > 0:
+        _check_place(i, place, n)
     return gathered
 
 
@@ -137,14 +150,20 @@ ctypedef fused Element:
 
 
 cdef _gather(const Element[:, ::view.contiguous] examples, const int64_t[::1] order, gathered):
-    cdef Py_ssize_t batch = order.shape[0], size = examples.shape[1] * sizeof(Element), i
-    _check_order(order, examples.shape[0])
+    cdef Py_ssize_t n = examples.shape[0], batch = order.shape[0], size = examples.shape[1] * sizeof(Element), i = 0
+    cdef int64_t place = 0
+    _check_order(order, n)
     cdef Element[:, ::1] x = gathered
     with nogil:
         for i in range(batch if size > 0 else 0):
             if i + 2 < batch:
                 _fetch(&examples[order[i + 2], 0], size)
-            memcpy(&x[i, 0], &examples[order[i], 0], size)
+            place = order[i]
+            if not 0 <= place < n:
+                break
+            memcpy(&x[i, 0], &examples[place, 0], size)
+    if batch > 0:
+        _check_place(i, place, n)
     return gathered
 
 
@@ -157,14 +176,20 @@ def gather_integers(const int64_t[:, ::view.contiguous] examples, const int64_t[
 
 
 def gather_labels(const int64_t[:] labels, const int64_t[::1] order):
-    cdef Py_ssize_t i
-    _check_order(order, labels.shape[0])
+    cdef Py_ssize_t n = labels.shape[0], i = 0
+    cdef int64_t place = 0
+    _check_order(order, n)
     _check_aligned("gather: labels", <size_t> &labels[0] | labels.strides[0], 8)
     gathered = np.empty(order.shape[0], np.int64)
     cdef int64_t[::1] y = gathered
     with nogil:
         for i in range(order.shape[0]):
-            y[i] = labels[order[i]]
+            place = order[i]
+            if not 0 <= place < n:
+                break
+            y[i] = labels[place]
+    if order.shape[0] > 0:
+        _check_place(i, place, n)
     return gathered
 
 
